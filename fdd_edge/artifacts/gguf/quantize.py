@@ -1,0 +1,69 @@
+"""Quantization by llama.cpp itself, so that a file is what its own tool would have written."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from pathlib import Path
+from typing import Any
+
+from fdd_edge.artifacts.gguf.log import captured_log
+from fdd_edge.errors import FddError, MissingExtraError
+
+__all__ = ["FILE_TYPES", "quantize_gguf"]
+
+FILE_TYPES = {
+    "f32": "ALL_F32",
+    "f16": "MOSTLY_F16",
+    "q8_0": "MOSTLY_Q8_0",
+    "q6_k": "MOSTLY_Q6_K",
+    "q5_k_m": "MOSTLY_Q5_K_M",
+    "q4_k_m": "MOSTLY_Q4_K_M",
+    "q4_1": "MOSTLY_Q4_1",
+    "iq4_nl": "MOSTLY_IQ4_NL",
+    "q4_0": "MOSTLY_Q4_0",
+    "q3_k_m": "MOSTLY_Q3_K_M",
+}
+"""Tensor types of recipes -> llama.cpp's file types."""
+
+_STRING_OVERRIDE = 3
+
+
+def quantize_gguf(source: Path, out: Path, kind: str, *, recipe: str, threads: int | None = None) -> None:
+    """Quantize a float GGUF.
+
+    Args:
+        source: The float32 file.
+        out: The file to write.
+        kind: A key of ``FILE_TYPES``.
+        recipe: Stored in the file as ``fdd_edge.recipe``.
+        threads: Number of threads; every core this process may use without it.
+
+    Raises:
+        FddError: llama.cpp knows no such type, or could not write the file.
+    """
+    try:
+        import llama_cpp
+    except ImportError:
+        raise MissingExtraError("llama-cpp-python", "gguf") from None
+    if kind not in FILE_TYPES:
+        raise FddError(f"llama.cpp has no type {kind!r} here. Known: {', '.join(FILE_TYPES)}.")
+    params = llama_cpp.llama_model_quantize_default_params()
+    params.ftype = getattr(llama_cpp, f"LLAMA_FTYPE_{FILE_TYPES[kind]}")
+    params.nthread = threads or len(os.sched_getaffinity(0))
+    overrides = _recipe_override(llama_cpp, recipe)
+    params.kv_overrides = ctypes.cast(overrides, type(params.kv_overrides))
+    with captured_log(llama_cpp) as log:
+        status = llama_cpp.llama_model_quantize(str(source).encode(), str(out).encode(), ctypes.byref(params))
+    if status != 0:
+        out.unlink(missing_ok=True)
+        raise FddError(f"{source} could not be quantized to {kind}: {log.last_error or f'status {status}'}")
+
+
+def _recipe_override(llama_cpp: Any, recipe: str) -> Any:
+    """Return the zero-terminated array of metadata overrides that names the recipe."""
+    overrides = (llama_cpp.llama_model_kv_override * 2)()
+    overrides[0].tag = _STRING_OVERRIDE
+    overrides[0].key = b"fdd_edge.recipe"
+    overrides[0].value.val_str = recipe.encode()[:127]
+    return overrides

@@ -1,0 +1,41 @@
+"""Opening a GGUF file, with one plain sentence for every way in which it may be broken."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from fdd_edge.errors import FddError, MissingExtraError
+
+__all__ = ["field", "open_gguf"]
+
+_MAGIC = b"GGUF"
+
+
+def open_gguf(path: Path) -> Any:
+    """Return a ``gguf.GGUFReader`` on a file whose tensors all lie inside it.
+
+    Raises:
+        FddError: There is no such file, it is no GGUF, or it is cut short.
+        MissingExtraError: The package ``gguf`` is not installed.
+    """
+    try:
+        import gguf
+    except ImportError:
+        raise MissingExtraError("gguf", "gguf") from None
+    if not path.is_file():
+        raise FddError(f"{path} does not exist.")
+    with path.open("rb") as file:
+        if file.read(4) != _MAGIC:
+            raise FddError(f"{path} is not a GGUF file.")
+    try:
+        return gguf.GGUFReader(path)
+    except Exception as error:
+        # The reader indexes a memory map, so a short or damaged file shows as any of a dozen exceptions.
+        raise FddError(f"{path} is a damaged or truncated GGUF file ({type(error).__name__}: {error}).") from error
+
+
+def field(reader: Any, name: str, default: Any = None) -> Any:
+    """Return the value of a metadata key, or ``default``."""
+    found = reader.get_field(name)
+    return default if found is None else found.contents()

@@ -1,0 +1,46 @@
+"""A recipe: one YAML file that says how an artifact is made. Adding a quantization is adding a file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from fdd_edge import catalog
+from fdd_edge.errors import FddError
+
+__all__ = ["FLOAT_RECIPE", "Recipe", "load_recipe", "load_recipes"]
+
+FLOAT_RECIPE = "gguf-f32"
+"""The float artifact: every other recipe is quantized from it, and ``lost`` problems are found with it."""
+
+
+class Recipe(BaseModel):
+    """How one kind of artifact is made."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(description="name of the recipe, that of its file")
+    family: Literal["gguf"] = Field(description="file format")
+    type: str = Field(description="tensor type, under llama.cpp's name")
+    description: str = Field(description="one line for `fdd-edge ls`")
+
+
+def load_recipe(name_or_path: str) -> Recipe:
+    """Load a recipe by name or path.
+
+    Raises:
+        FddError: There is none of that name, or the file is no recipe.
+    """
+    path = catalog.find("export/recipes", name_or_path)
+    try:
+        return Recipe.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (yaml.YAMLError, ValidationError) as error:
+        raise FddError(f"{path} is no recipe: {error}") from None
+
+
+def load_recipes(names: Sequence[str]) -> list[Recipe]:
+    """Load recipes in the order given, each once."""
+    return [load_recipe(name) for name in dict.fromkeys(names)]

@@ -1,0 +1,304 @@
+"""The run config: one typed definition of every option, and all faults of a file at once, each with its path."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from fdd_edge import catalog
+from fdd_edge.errors import FddError, did_you_mean
+
+__all__ = ["Config", "changed_keys", "load_config", "parse_config", "read_config_source"]
+
+_ENV = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StudentConfig(_Section):
+    """Which model is taught."""
+
+    model_name_or_path: str = Field(description="hub id, folder, .gguf file, package:NAME, or tiny")
+    revision: str | None = Field(None, description="branch, tag or commit of a hub id")
+    prompt: str = Field("plain", description="plain, chat, or a file that holds {question}")
+    dtype: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="number format of training; auto is bfloat16 where the CPU has it"
+    )
+
+
+class BaselineConfig(_Section):
+    """The untuned student, evaluated beside the tuned one."""
+
+    shots: int = Field(4, ge=0, description="worked examples in its prompt")
+    prompt: str = Field("plain", description="as student.prompt")
+
+
+class TeacherConfig(_Section):
+    """Who writes programs and problems."""
+
+    rationale: list[str] = Field(["annotated", "symbolic"], min_length=1, description="the first that can, writes it")
+    evolve: str = Field("symbolic", description="writes new problems after a split")
+
+
+class DatasetConfig(_Section):
+    """A set of problems."""
+
+    path: str = Field(description="file, or symbolic:train or symbolic:heldout")
+    name: str | None = Field(None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="default: from the path")
+    format: str | None = Field(None, description="default: recognised from the content")
+    limit: Count | None = Field(None, description="take the first so many")
+
+    @property
+    def label(self) -> str:
+        """The set's name, from its path where none was given."""
+        stem = self.path.replace(":", "-") if self.path.startswith("symbolic:") else Path(self.path).name.split(".")[0]
+        return self.name or re.sub(r"[^A-Za-z0-9._-]+", "-", stem)
+
+
+class DataConfig(_Section):
+    """What is trained on, chosen by, and reported on."""
+
+    train: list[DatasetConfig] = Field(min_length=1, description="seed problems")
+    valid: list[DatasetConfig] = Field([], description="chooses the best round; default: a tenth of train, at most 200")
+    eval: list[DatasetConfig] = Field([], description="reported on; nothing is chosen or tuned on it")
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Self:
+        names = [d.label for d in (*self.valid, *self.eval)]
+        twice = sorted({n for n in names if names.count(n) > 1})
+        if twice:
+            raise ValueError(f"valid and eval name {', '.join(twice)} twice; give each set its own name")
+        return self
+
+
+class LoraConfig(_Section):
+    """The adapter, under PEFT's names."""
+
+    r: Count = 16
+    lora_alpha: Count = 32
+    lora_dropout: Fraction = 0.0
+    target_modules: list[str] = Field(
+        ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"], min_length=1
+    )
+
+
+class TrainingConfig(_Section):
+    """One round's training, under the names of Hugging Face's TrainingArguments."""
+
+    learning_rate: float = Field(5e-4, gt=0)
+    num_train_epochs: float = Field(1.0, gt=0)
+    per_device_train_batch_size: Count = 8
+    gradient_accumulation_steps: Count = 1
+    max_length: Count = Field(512, description="longer examples are left out, and counted")
+    threads: Count | None = Field(None, description="default: every core this process may use")
+    start_from: Literal["base", "previous"] = Field("base", description="a new adapter each round, or go on")
+
+
+class ExportConfig(_Section):
+    """Which artifacts each round makes."""
+
+    recipes: list[str] = Field(["gguf-q4_0", "gguf-q8_0"], min_length=1)
+
+
+class DecodingConfig(_Section):
+    """How answers are decoded, the same on every target."""
+
+    max_new_tokens: Count = 200
+    sequences: Count = Field(16, description="problems that share a batch")
+    threads: Count | None = Field(None, description="default: every core; a target's own number goes first")
+    temperature: float = Field(0.7, ge=0, description="used where feedback.samples is above 1; else greedy")
+    wave: Count = Field(64, description="problems that are decoded, resumed and shared as one")
+
+
+class FeedbackConfig(_Section):
+    """Who judges, what counts as easy or hard, and what follows."""
+
+    artifact: str = Field("gguf-q4_0", description="the recipe that splits easy from hard, or float")
+    target: str = Field("local", description="the target it is run on")
+    limit: Count = Field(300, description="problems that are labelled each round")
+    samples: Count = Field(1, description="answers a problem; 1 is greedy")
+    easy_at: Fraction = Field(0.75, description="easy from this pass rate")
+    hard_at: Fraction = Field(0.25, description="hard up to this pass rate")
+    per_easy: int = Field(1, ge=0, description="more complex problems for an easy one")
+    per_hard: int = Field(1, ge=0, description="similar problems for a hard one")
+    max_depth: Count = Field(3, description="problems evolve while their depth is below this")
+
+    @model_validator(mode="after")
+    def _bands(self) -> Self:
+        if self.hard_at >= self.easy_at:
+            raise ValueError("hard_at must be below easy_at")
+        return self
+
+
+class Config(_Section):
+    """A whole run."""
+
+    student: StudentConfig
+    baseline: BaselineConfig | None = None
+    teacher: TeacherConfig = TeacherConfig()
+    data: DataConfig
+    lora: LoraConfig = LoraConfig()
+    training: TrainingConfig = TrainingConfig()
+    export: ExportConfig = ExportConfig()
+    decoding: DecodingConfig = DecodingConfig()
+    targets: list[str] = Field(["local"], min_length=1)
+    feedback: FeedbackConfig = FeedbackConfig()
+    keep: Literal["best", "last", "all"] | None = Field(
+        None, description="which rounds' models stay; default: last and best"
+    )
+    rounds: Count = 2
+    seed: int = Field(0, ge=0)
+    output_dir: str = Field(description="the run folder")
+
+    @model_validator(mode="after")
+    def _judge_is_there(self) -> Self:
+        problems = []
+        if self.feedback.artifact not in (*self.export.recipes, "float"):
+            problems.append(f"feedback.artifact {self.feedback.artifact!r} is not among export.recipes")
+        if self.feedback.target not in self.targets:
+            problems.append(f"feedback.target {self.feedback.target!r} is not among targets")
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+
+EXTENDABLE = {"rounds", "export.recipes", "targets", "data.eval"}
+"""Keys that may grow on an existing run."""
+
+
+def read_config_source(name_or_path: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """Read a config as written, ``${ENV}`` unresolved, with ``a.b=value`` overrides put in.
+
+    Raises:
+        FddError: No such config, no YAML, or an override that is no ``key=value``.
+    """
+    path = catalog.find("configs", name_or_path)
+    try:
+        source = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise FddError(f"{path} is not valid YAML: {' '.join(str(error).split())}.") from None
+    if not isinstance(source, dict):
+        raise FddError(f"{path} is no config: it must be a mapping of keys.")
+    for override in overrides:
+        _put(source, override)
+    return source
+
+
+def parse_config(source: Mapping[str, Any], origin: str) -> Config:
+    """Check a config and resolve its ``${ENV}``.
+
+    Raises:
+        FddError: It has faults; all are listed, each with its path.
+    """
+    faults: list[str] = []
+    resolved = _resolve(source, "", faults)
+    try:
+        config = Config.model_validate(resolved)
+    except ValidationError as error:
+        faults += [_fault(resolved, dict(e)) for e in error.errors()]
+        config = None
+    if config is None or faults:
+        listed = faults[0] if len(faults) == 1 else "".join(f"\n  - {fault}" for fault in faults)
+        number = "" if len(faults) == 1 else f"{len(faults)} faults:"
+        raise FddError(f"{origin}: {number}{listed}")
+    return config
+
+
+def load_config(name_or_path: str, overrides: Sequence[str] = ()) -> tuple[Config, dict[str, Any]]:
+    """Return a config, and its source as written."""
+    source = read_config_source(name_or_path, overrides)
+    return parse_config(source, name_or_path), source
+
+
+def changed_keys(old: Config, new: Config) -> list[str]:
+    """Return the keys that differ in a way that a run cannot be extended by."""
+    before, after = (dict(_leaves(c.model_dump(mode="json", exclude={"output_dir"}))) for c in (old, new))
+    changed = []
+    for key in before.keys() | after.keys():
+        was, now = before.get(key), after.get(key)
+        if was == now or (key in EXTENDABLE and _extends(was, now)):
+            continue
+        changed.append(key)
+    return sorted(changed)
+
+
+def _extends(was: Any, now: Any) -> bool:
+    if isinstance(was, list) and isinstance(now, list):
+        return all(item in now for item in was)
+    return isinstance(was, int) and isinstance(now, int) and now >= was
+
+
+def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _put(source: dict[str, Any], override: str) -> None:
+    """Put ``a.b=value`` into a config; the value is read as YAML."""
+    key, equals, text = override.partition("=")
+    if not equals or not key.strip():
+        raise FddError(f"--set takes KEY=VALUE, such as feedback.limit=100; {override!r} is not.")
+    *parents, last = key.strip().split(".")
+    at = source
+    for parent in parents:
+        at = at.setdefault(parent, {})
+        if not isinstance(at, dict):
+            raise FddError(f"--set {override}: {parent} is not a group of keys.")
+    try:
+        at[last] = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise FddError(f"--set {override}: the value is not valid YAML.") from None
+
+
+def _resolve(value: Any, path: str, faults: list[str]) -> Any:
+    """Replace ``${NAME}`` by environment variables; an unset one is a fault."""
+    if isinstance(value, dict):
+        return {key: _resolve(item, f"{path}.{key}" if path else str(key), faults) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_resolve(item, f"{path}.{i}", faults) for i, item in enumerate(value)]
+    if not isinstance(value, str):
+        return value
+    for name in _ENV.findall(value):
+        if name not in os.environ:
+            faults.append(f"{path}: the environment variable {name} is not set")
+    return _ENV.sub(lambda match: os.environ.get(match[1], match[0]), value)
+
+
+def _fault(source: Mapping[str, Any], error: Mapping[str, Any]) -> str:
+    """Return one fault in the words of the config's reader."""
+    path = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        near = did_you_mean(str(error["loc"][-1]), _known_keys(error["loc"][:-1]))
+        return f"{path}: unknown key.{near}"
+    if error["type"] == "missing":
+        return f"{path}: missing"
+    message = str(error["msg"]).removeprefix("Value error, ")
+    message = message[0].lower() + message[1:]
+    given = "" if isinstance(error["input"], dict | list) else f", not {error['input']!r}"
+    return f"{path}: {message}{given}" if path else message
+
+
+def _known_keys(location: Sequence[Any]) -> list[str]:
+    """Return the keys that a section of the config has."""
+    model: Any = Config
+    for part in location:
+        if isinstance(part, int):
+            continue
+        annotation = model.model_fields[part].annotation
+        args = [a for a in getattr(annotation, "__args__", ()) if isinstance(a, type) and issubclass(a, BaseModel)]
+        model = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else args[0]
+    return list(model.model_fields)

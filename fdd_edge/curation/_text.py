@@ -1,0 +1,75 @@
+"""Questions reduced to what is compared: words without case and punctuation, numbers masked."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from typing import NamedTuple
+
+__all__ = ["MASK", "Wording", "mask_numbers", "read_wording"]
+
+MASK = "<n>"
+
+_ONES = "one two three four five six seven eight nine"
+_TEENS = "zero ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
+_SCALES = "hundred thousand million billion"
+
+
+def _any_of(names: str) -> str:
+    return rf"(?:{'|'.join(names.split())})\b"
+
+
+_WORD = rf"\b(?:{_any_of(_TENS)}(?:[\s-]+{_any_of(_ONES)})?|{_any_of(_TEENS)}|{_any_of(_ONES)})"
+# 12, 1,200.50, .5, 3/4, 2 1/2, 3rd. NFKC has made "1⁄2" of a vulgar fraction.
+_DIGITS = r"(?:\d+\s+(?=\d+[/⁄]))?(?:\d+(?:[.,]\d+)*|(?<!\w)\.\d+)(?:[/⁄]\d+)?(?:(?:st|nd|rd|th)\b)?"
+_SCALED = rf"(?:[\s-]+{_any_of(_SCALES)}(?:(?:\s+and)?\s+{_WORD})?)*"
+_NUMBER = re.compile(rf"(?:{_DIGITS}|{_WORD}|\b(?:a\s+)?{_any_of(_SCALES)}){_SCALED}", re.IGNORECASE)
+
+_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3})")
+_APOSTROPHES = re.compile("['’ʼ]")
+_TOKEN = re.compile(rf"{MASK}|\d+(?:\.\d+)?|[^\W\d]+")
+
+
+def mask_numbers(question: str) -> str:
+    """Replace every number by ``<n>``; the rest stays as it is, but for Unicode's NFKC form.
+
+    A number is digits of any script, with decimals, thousands separators, a fraction or an ordinal ending, or the
+    English words from zero to ninety-nine and their hundreds, thousands and millions (``two hundred and five`` is
+    one). ``one`` is always masked, ``first``, ``half``, ``twice`` and ``dozen`` never are: they say what to
+    compute as often as how many there are.
+    """
+    return _NUMBER.sub(MASK, unicodedata.normalize("NFKC", question))
+
+
+class Wording(NamedTuple):
+    """A question as it is compared.
+
+    Attributes:
+        words: Its words and numbers, lower-cased, without punctuation.
+        masked: The words as one text, numbers masked.
+    """
+
+    words: list[str]
+    masked: str
+
+    @property
+    def exact(self) -> str:
+        """The words as one text."""
+        return " ".join(self.words)
+
+    def grams(self, n: int) -> Iterator[str]:
+        """Yield every run of ``n`` consecutive words."""
+        for start in range(len(self.words) - n + 1):
+            yield " ".join(self.words[start : start + n])
+
+
+def read_wording(question: str) -> Wording:
+    """Reduce a question to its wording; do it once a question, it costs more than the look-ups that follow."""
+    return Wording(_split(question), " ".join(_split(mask_numbers(question))))
+
+
+def _split(question: str) -> list[str]:
+    text = unicodedata.normalize("NFKC", question).casefold()
+    return _TOKEN.findall(_THOUSANDS.sub("", _APOSTROPHES.sub("", text)))

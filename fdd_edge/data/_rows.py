@@ -1,0 +1,137 @@
+"""Rows of a file and where each stands: a JSON array, JSON lines or XML. Nothing here knows what a row means."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+from xml.etree import ElementTree
+
+from fdd_edge.errors import FddError
+
+__all__ = ["PlacedRow", "read_rows"]
+
+_ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+class PlacedRow(NamedTuple):
+    """A row and where it stands.
+
+    Attributes:
+        number: Counted from 1: the line in JSON lines, else the item.
+        kind: ``line`` or ``item``, whichever ``number`` counts.
+        row: The fields.
+    """
+
+    number: int
+    kind: str
+    row: dict[str, Any]
+
+    def place(self, path: Path) -> str:
+        """Name the row in an error."""
+        return f"{path}:{self.number}" if self.kind == "line" else f"{path}, item {self.number},"
+
+
+def read_rows(path: Path) -> list[PlacedRow] | None:
+    """Read all rows of a file; None where it is neither JSON nor XML with ``Problem`` elements.
+
+    Raises:
+        FddError: The file cannot be read, is broken, or is XML that defines entities.
+    """
+    text = _read_text(path)
+    start = text.lstrip()[:1]
+    if start == "":
+        return []
+    if start == "[":
+        return _array_rows(path, text)
+    if start == "{":
+        return _line_rows(path, text)
+    return _xml_rows(path, text) if start == "<" else None
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise FddError(f"{path} does not exist.") from None
+    except UnicodeDecodeError as error:
+        raise FddError(f"{path} is not UTF-8 text (byte {error.start}); convert it to UTF-8.") from None
+    except OSError as error:
+        raise FddError(f"{path} cannot be read: {error.strerror}.") from None
+
+
+def _line_rows(path: Path, text: str) -> list[PlacedRow]:
+    rows = []
+    # Not splitlines(): a JSON text may hold U+2028 and its like.
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.strip():
+            value = _parse_json(path, line, line_number=number)
+            if not isinstance(value, dict):
+                raise FddError(f"{path}:{number} is not a JSON object.")
+            rows.append(PlacedRow(number, "line", value))
+    return rows
+
+
+def _array_rows(path: Path, text: str) -> list[PlacedRow]:
+    rows = []
+    for number, value in enumerate(_parse_json(path, text), start=1):
+        if not isinstance(value, dict):
+            raise FddError(f"{path}, item {number}, is not a JSON object.")
+        rows.append(PlacedRow(number, "item", value))
+    return rows
+
+
+def _parse_json(path: Path, text: str, line_number: int | None = None) -> Any:
+    """Parse JSON; ``line_number`` is where the text stands, None where it is the whole file."""
+    try:
+        # What no JSON may hold stays a text, so that rows can always be written again.
+        value = json.loads(text, parse_constant=str, parse_float=_float_or_text, parse_int=_int_or_text)
+    except json.JSONDecodeError as error:
+        raise FddError(f"{path}:{line_number or error.lineno} is not valid JSON: {error.msg}.") from None
+    except RecursionError:
+        raise FddError(f"{path}:{line_number or 1} nests too deep to be a data set.") from None
+    if _ESCAPED_SURROGATE.search(text):
+        _refuse_lone_surrogates(value, f"{path}:{line_number}" if line_number else str(path))
+    return value
+
+
+def _float_or_text(digits: str) -> float | str:
+    value = float(digits)
+    return value if math.isfinite(value) else digits
+
+
+def _int_or_text(digits: str) -> int | str:
+    return int(digits) if len(digits) < 400 else digits
+
+
+def _refuse_lone_surrogates(value: object, place: str) -> None:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise FddError(f"{place} holds half a surrogate pair (\\ud800 to \\udfff), which is no character.") from None
+
+
+def _xml_rows(path: Path, text: str) -> list[PlacedRow] | None:
+    # No data set needs a document type, and entities are how XML bombs and reads foreign files.
+    for mark in ("<!DOCTYPE", "<!ENTITY"):
+        if mark in text:
+            line = text[: text.index(mark)].count("\n") + 1
+            raise FddError(f"{path}:{line} has a {mark}>, which is refused; remove it.")
+    try:
+        root = ElementTree.fromstring(text)
+    except ElementTree.ParseError as error:
+        raise FddError(f"{path}:{error.position[0]} is not valid XML: {error}.") from None
+    problems = enumerate(root.iter("Problem"), start=1)
+    return [PlacedRow(number, "item", _fields(path, number, problem)) for number, problem in problems] or None
+
+
+def _fields(path: Path, number: int, problem: ElementTree.Element) -> dict[str, str]:
+    """Return attributes and children under one spelling, that of the JSON exports: ``solution_type``."""
+    fields = dict(problem.attrib)
+    for child in problem:
+        if len(child):
+            raise FddError(f"{path}, item {number}, has elements inside its <{child.tag}>; only text can be read.")
+        fields[child.tag] = child.text or ""
+    return {key.lower().replace("-", "_"): value for key, value in fields.items()}

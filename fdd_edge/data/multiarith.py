@@ -1,0 +1,29 @@
+"""MultiArith (Roy and Roth 2015, arXiv 1608.01413) and the sets kept in its format, such as AddSub and SingleEq."""
+
+from __future__ import annotations
+
+from fdd_edge.data._item import BrokenRowError, Item, Row, join_question, text_of, value_of
+
+__all__ = ["matches", "read_row"]
+
+
+def matches(row: Row) -> bool:
+    """Say whether a row looks like MultiArith."""
+    return {"sQuestion", "lSolutions"} <= row.keys()
+
+
+def read_row(row: Row) -> Item:
+    """Read one row.
+
+    ``iIndex`` is no id: the sets that share this format do not number their items alike.
+    """
+    solutions = _texts(value_of(row, "lSolutions"), "lSolutions")
+    equations = _texts(row.get("lEquations", []), "lEquations")
+    extra = {"equation": "; ".join(equations)} if equations else {}
+    return Item(join_question(text_of(row, "sQuestion")), "; ".join(solutions), None, extra)
+
+
+def _texts(values: object, key: str) -> list[str]:
+    if not isinstance(values, list):
+        raise BrokenRowError(f"has a {key!r} that is not a list")
+    return [str(value) for value in values]

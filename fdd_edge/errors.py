@@ -1,0 +1,39 @@
+"""What a user can mend. Anything else that goes wrong is a bug and keeps its traceback."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+__all__ = ["FddError", "MissingExtraError", "ParityError", "TargetError", "did_you_mean"]
+
+
+class FddError(Exception):
+    """A fault the user can mend; the message is one plain sentence that says how."""
+
+    exit_code = 2
+
+
+class ParityError(FddError):
+    """An artifact does not answer as the float model it was made from."""
+
+    exit_code = 4
+
+
+class TargetError(FddError):
+    """A target could not be reached, or its runtime failed there."""
+
+    exit_code = 6
+
+
+class MissingExtraError(FddError):
+    """A package of an optional extra is not installed."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(f"{package} is not installed. Install it with: pip install 'fdd-edge[{extra}]'")
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return " Did you mean 'x'?" for the known name nearest to ``name``, or nothing."""
+    near = get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return f" Did you mean {near[0]!r}?" if near else ""

@@ -1,0 +1,24 @@
+"""The program language: find the program in a model's reply, bring it to one form and run it safely.
+
+A program is straight-line Python that ends in ``answer = ...`` (program-of-thought rationales, arXiv 2211.12588). It
+is interpreted from its syntax tree, never executed by Python; ``docs/program-language.md`` is its specification.
+"""
+
+from ..verdicts import Verdict
+from ._count import count_operations
+from ._errors import ProgramError
+from ._interpret import run_program
+from ._last_number import last_number
+from ._normal import normalize
+from ._reply import Outcome, judge_reply
+
+__all__ = [
+    "Outcome",
+    "ProgramError",
+    "Verdict",
+    "count_operations",
+    "judge_reply",
+    "last_number",
+    "normalize",
+    "run_program",
+]

@@ -1,0 +1,29 @@
+"""How much arithmetic a program holds: the measure of a problem's complexity."""
+
+from __future__ import annotations
+
+import ast
+
+from ._clean import called_name
+from ._grammar import COUNTED_FUNCTIONS
+from ._parse import parse
+
+__all__ = ["count_operations"]
+
+
+def count_operations(program: str) -> int:
+    """Count the arithmetic operations in the text of a program, each once however often a loop runs it.
+
+    Binary operators, augmented assignments and calls count; signs, comparisons, ``int()`` and ``float()`` do not.
+
+    Args:
+        program: A program in normal form.
+
+    Raises:
+        ProgramError: ``no_program`` or ``limit`` if it does not parse.
+    """
+    return sum(_is_operation(node) for statement in parse(program) for node in ast.walk(statement))
+
+
+def _is_operation(node: ast.AST) -> bool:
+    return isinstance(node, ast.BinOp | ast.AugAssign) or called_name(node) in COUNTED_FUNCTIONS

@@ -1,0 +1,287 @@
+"""Run a program from its syntax tree, step by step; nothing is ever handed to Python's own compiler."""
+
+from __future__ import annotations
+
+import ast
+import math
+import operator
+from collections.abc import Callable, Iterable, Iterator
+from enum import Enum, auto
+from typing import Any
+
+from ..verdicts import Verdict
+from ._clean import called_name
+from ._errors import ProgramError, over_limit
+from ._grammar import ANSWER
+from ._limits import MAX_BITS, MAX_EXPONENT_BITS, MAX_STEPS, check_integer
+from ._normal import read_program
+
+__all__ = ["interpret", "run_program"]
+
+Number = int | float
+
+
+class _Leave(Enum):
+    """Why a block ended before its last statement."""
+
+    loop = auto()
+    round = auto()
+
+
+def run_program(program: str) -> int | float:
+    """Run a program in normal form and return the value of ``answer``.
+
+    Args:
+        program: Straight-line code of the language; see ``normalize``.
+
+    Returns:
+        The answer, as the type the program gave it.
+
+    Raises:
+        ProgramError: ``error`` if the program raised or its answer is no finite number, ``limit`` if it took too
+            many steps or too large an integer; ``no_program`` and ``forbidden`` as ``normalize``.
+    """
+    return interpret(read_program(program))
+
+
+def interpret(body: list[ast.stmt]) -> int | float:
+    """Run the statements of a program that ``clean_block`` has passed; see ``run_program``."""
+    machine = _Machine()
+    try:
+        machine.run(body)
+        answer = machine.names[ANSWER] if ANSWER in machine.names else _undefined(ANSWER)
+        if isinstance(answer, bool) or not math.isfinite(answer):
+            raise _failed(f"the answer is {answer}")
+    except (ArithmeticError, TypeError, ValueError) as error:
+        raise _failed(f"{type(error).__name__}: {error}") from None
+    except RecursionError:
+        raise over_limit("the program is nested too deep") from None
+    return answer
+
+
+def _failed(message: str) -> ProgramError:
+    return ProgramError(Verdict.error, message)
+
+
+def _undefined(name: str) -> Number:
+    raise _failed(f"the name {name!r} has no value")
+
+
+class _Machine:
+    """The names of one run and the steps it has left."""
+
+    def __init__(self) -> None:
+        self.names: dict[str, Number] = {}
+        self.steps = MAX_STEPS
+
+    def run(self, statements: list[ast.stmt]) -> _Leave | None:
+        for statement in statements:
+            self.spend(1)
+            left = _STATEMENTS[type(statement)](self, statement)
+            if left is not None:
+                return left
+        return None
+
+    def spend(self, steps: int) -> None:
+        self.steps -= steps
+        if self.steps < 0:
+            raise over_limit(f"the program takes more than {MAX_STEPS} steps")
+
+    def value(self, node: ast.expr) -> Number:
+        return _EXPRESSIONS[type(node)](self, node)
+
+    def assign(self, node: ast.Assign) -> None:
+        for target in node.targets:
+            assert isinstance(target, ast.Name)
+            self.names[target.id] = self.value(node.value)
+
+    def augment(self, node: ast.AugAssign) -> None:
+        assert isinstance(node.target, ast.Name)
+        self.names[node.target.id] = self.apply(node.op, self.name(node.target), self.value(node.value))
+
+    def choose(self, node: ast.If) -> _Leave | None:
+        return self.run(node.body if self.value(node.test) else node.orelse)
+
+    def repeat(self, node: ast.While) -> None:
+        while self.value(node.test):
+            self.spend(1)
+            if self.run(node.body) is _Leave.loop:
+                return
+
+    def count(self, node: ast.For) -> None:
+        assert isinstance(node.target, ast.Name)
+        for i in self.series(node.iter):
+            self.spend(1)
+            self.names[node.target.id] = i
+            if self.run(node.body) is _Leave.loop:
+                return
+
+    def series(self, node: ast.expr) -> range:
+        assert isinstance(node, ast.Call)
+        return range(*map(self.value, node.args))  # type: ignore[arg-type]  # a float raises TypeError, as in Python
+
+    def constant(self, node: ast.Constant) -> Number:
+        assert isinstance(node.value, int | float)
+        return node.value
+
+    def name(self, node: ast.Name) -> Number:
+        try:
+            return self.names[node.id]
+        except KeyError:
+            return _undefined(node.id)
+
+    def binary(self, node: ast.BinOp) -> Number:
+        return self.apply(node.op, self.value(node.left), self.value(node.right))
+
+    def apply(self, op: ast.operator, left: Number, right: Number) -> Number:
+        self.spend(1)
+        return _bounded(_ARITHMETIC[type(op)](left, right))
+
+    def unary(self, node: ast.UnaryOp) -> Number:
+        self.spend(1)
+        return _UNARY[type(node.op)](self.value(node.operand))
+
+    def compare(self, node: ast.Compare) -> Number:
+        left = self.value(node.left)
+        for op, comparator in zip(node.ops, node.comparators, strict=True):
+            self.spend(1)
+            right = self.value(comparator)
+            if not _COMPARISONS[type(op)](left, right):
+                return False
+            left = right
+        return True
+
+    def boolean(self, node: ast.BoolOp) -> Number:
+        wanted = isinstance(node.op, ast.And)
+        for operand in node.values:
+            self.spend(1)
+            result = self.value(operand)
+            if bool(result) is not wanted:
+                break
+        return result
+
+    def conditional(self, node: ast.IfExp) -> Number:
+        self.spend(1)
+        return self.value(node.body if self.value(node.test) else node.orelse)
+
+    def call(self, node: ast.Call) -> Number:
+        self.spend(1)
+        assert isinstance(node.func, ast.Name)
+        first = node.args[0] if len(node.args) == 1 else None
+        arguments: list[Any]
+        if isinstance(first, ast.List | ast.Tuple):
+            arguments = [[self.value(value) for value in first.elts]]
+            self.spend(len(first.elts))
+        elif first is not None and called_name(first) == "range":
+            arguments = [self.paced(self.series(first))]
+        else:
+            arguments = [self.value(argument) for argument in node.args]
+            self.spend(len(arguments))
+        return _bounded(_FUNCTIONS[node.func.id](*arguments))
+
+    def paced(self, values: range) -> Iterator[int]:
+        for value in values:
+            self.spend(1)
+            yield value
+
+
+def _bounded(value: Number | complex) -> Number:
+    if isinstance(value, complex):
+        raise _failed("a root of a negative number is no real number")
+    check_integer(value)
+    return value
+
+
+def _power(base: Number, exponent: Number) -> Number | complex:
+    # Looked at before it is computed: 10**10**10 would never come back.
+    if isinstance(base, int) and isinstance(exponent, int):
+        if (abs(base).bit_length() - 1) * exponent > MAX_BITS:
+            raise over_limit(f"an integer has more than {MAX_BITS} bits")
+        if exponent.bit_length() > MAX_EXPONENT_BITS:
+            raise over_limit(f"an exponent has more than {MAX_EXPONENT_BITS} bits")
+    result: Number | complex = base**exponent
+    return result
+
+
+def _sum(values: Iterable[Number]) -> Number:
+    # Not the built-in: it rounds differently from Python 3.12 on, and a board may run any version.
+    total: Number = 0
+    for value in values:
+        total = _bounded(total + value)
+    return total
+
+
+def _round(value: Number, digits: int | None = None) -> Number:
+    # Rounding an integer to -n digits computes 10**n.
+    if digits is not None and abs(digits) > MAX_BITS:
+        raise over_limit(f"round() to more than {MAX_BITS} digits")
+    return round(value, digits)
+
+
+def _folded(function: Callable[..., Number]) -> Callable[..., Number]:
+    # Two at a time, so that no multiple on the way outgrows the cap.
+    def bounded(*values: Number) -> Number:
+        result = function()
+        for value in values:
+            result = _bounded(function(result, value))
+        return result
+
+    return bounded
+
+
+_STATEMENTS: dict[type[ast.stmt], Callable[[_Machine, Any], _Leave | None]] = {
+    ast.Assign: _Machine.assign,
+    ast.AugAssign: _Machine.augment,
+    ast.If: _Machine.choose,
+    ast.While: _Machine.repeat,
+    ast.For: _Machine.count,
+    ast.Break: lambda machine, node: _Leave.loop,
+    ast.Continue: lambda machine, node: _Leave.round,
+    ast.Pass: lambda machine, node: None,
+}
+_EXPRESSIONS: dict[type[ast.expr], Callable[[_Machine, Any], Number]] = {
+    ast.Constant: _Machine.constant,
+    ast.Name: _Machine.name,
+    ast.BinOp: _Machine.binary,
+    ast.UnaryOp: _Machine.unary,
+    ast.Compare: _Machine.compare,
+    ast.BoolOp: _Machine.boolean,
+    ast.IfExp: _Machine.conditional,
+    ast.Call: _Machine.call,
+}
+_ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Number | complex]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+    ast.Pow: _power,
+}
+_UNARY: dict[type[ast.unaryop], Callable[[Any], Number]] = {
+    ast.UAdd: operator.pos,
+    ast.USub: operator.neg,
+    ast.Not: operator.not_,
+}
+_COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+}
+_FUNCTIONS: dict[str, Callable[..., Number]] = {
+    "min": min,
+    "max": max,
+    "sum": _sum,
+    "abs": abs,
+    "round": _round,
+    "int": int,
+    "float": float,
+    "ceil": math.ceil,
+    "floor": math.floor,
+    "sqrt": math.sqrt,
+    "gcd": _folded(math.gcd),
+    "lcm": _folded(math.lcm),
+}

@@ -1,0 +1,82 @@
+"""Exporting a Hugging Face folder by recipe: one float file, and every other one quantized from it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fdd_edge.artifacts.recipe import FLOAT_RECIPE, Recipe
+from fdd_edge.errors import FddError
+from fdd_edge.progress import announce
+from fdd_edge.runs.layout import MODEL_FILE
+
+__all__ = ["EXPORT_VERSION", "check_disk", "export_float", "export_quantized"]
+
+EXPORT_VERSION = 1
+
+_CARD_FILE = "artifact.json"
+_FLOAT_BYTES = 4
+
+
+def export_float(folder: Path, vocab: Path, out: Path, *, name: str, template: str, license: str | None) -> None:
+    """Write the float artifact of a Hugging Face folder into the folder ``out``.
+
+    Args:
+        folder: The merged student.
+        vocab: Its vocabulary file.
+        out: Folder of the artifact.
+        name: Stored as ``general.name``.
+        template: The prompt it was trained on; stored in the file, which the runner reads.
+        license: Stored where known.
+    """
+    from fdd_edge.artifacts.gguf import write_float_gguf
+
+    announce(f"exporting {FLOAT_RECIPE} ...")
+    out.mkdir(parents=True, exist_ok=True)
+    metadata = {"general.name": name, "fdd_edge.prompt_template": template, "fdd_edge.recipe": FLOAT_RECIPE}
+    if license:
+        metadata["general.license"] = license
+    write_float_gguf(folder, vocab, out / MODEL_FILE, metadata=metadata)
+    _write_card(out, FLOAT_RECIPE)
+
+
+def export_quantized(float_model: Path, out: Path, recipe: Recipe) -> None:
+    """Quantize the float file by a recipe into the folder ``out``."""
+    from fdd_edge.artifacts.gguf import quantize_gguf
+
+    announce(f"exporting {recipe.name} ...")
+    out.mkdir(parents=True, exist_ok=True)
+    quantize_gguf(float_model, out / MODEL_FILE, recipe.type, recipe=recipe.name)
+    _write_card(out, recipe.name)
+
+
+def check_disk(folder: Path, parameters: int, *, copies: float) -> None:
+    """Refuse before work begins where the disk is too small.
+
+    Args:
+        folder: Where the output goes; it need not exist yet.
+        parameters: Number of weights of the student.
+        copies: How many float32 copies of them will be written.
+
+    Raises:
+        FddError: The disk has less room.
+    """
+    there = folder.absolute()
+    while not there.exists():
+        there = there.parent
+    needed = round(parameters * _FLOAT_BYTES * copies)
+    free = shutil.disk_usage(there).free
+    if free < needed:
+        raise FddError(f"{folder} needs about {needed / 1e9:.1f} GB of disk, and {free / 1e9:.1f} GB are free.")
+
+
+def _write_card(out: Path, recipe: str) -> None:
+    """Write what the model file is, for readers without a GGUF reader."""
+    from fdd_edge.artifacts.gguf import describe_gguf
+
+    facts: Mapping[str, Any] = describe_gguf(out / MODEL_FILE)._asdict()
+    card = {"recipe": recipe} | {k: v for k, v in facts.items() if k not in ("name", "recipe", "prompt_template")}
+    (out / _CARD_FILE).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")

@@ -1,0 +1,179 @@
+"""What is trained on and evaluated: sets read once, programs by a teacher, and what curation lets in."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from fdd_edge.curation import curate
+from fdd_edge.data import read_dataset
+from fdd_edge.errors import FddError
+from fdd_edge.records import Problem, read_problems, write_jsonl
+from fdd_edge.teachers import Declined, load_teacher
+
+__all__ = [
+    "DATA_VERSION",
+    "SETS_VERSION",
+    "DatasetSpec",
+    "dataset_inputs",
+    "extend_training_data",
+    "read_set",
+    "seed_training_data",
+    "write_sets",
+]
+
+SETS_VERSION = 1
+DATA_VERSION = 1
+
+_SYMBOLIC = "symbolic:"
+_MAX_VALID = 200
+
+
+@dataclass(frozen=True)
+class DatasetSpec:
+    """A set of problems: a file, or situations of the symbolic teacher (``symbolic:train``, ``symbolic:heldout``)."""
+
+    name: str
+    path: str
+    format: str | None = None
+    limit: int | None = None
+
+
+def dataset_inputs(specs: Sequence[DatasetSpec]) -> dict[str, Path]:
+    """Return the files behind data sets, by name.
+
+    Raises:
+        FddError: A file is missing.
+    """
+    files = {spec.name: Path(spec.path).expanduser() for spec in specs if not spec.path.startswith(_SYMBOLIC)}
+    for path in files.values():
+        if not path.is_file():
+            raise FddError(f"{path} does not exist.")
+    return files
+
+
+def read_set(spec: DatasetSpec, *, seed: int) -> tuple[list[Problem], list[dict[str, str]]]:
+    """Read one set: its problems, and the items that were skipped, each with its reason.
+
+    Raises:
+        FddError: The set is unknown, broken, or holds nothing usable.
+    """
+    if spec.path.startswith(_SYMBOLIC):
+        from fdd_edge.teachers.symbolic import generate
+
+        split = spec.path.removeprefix(_SYMBOLIC)
+        if split not in ("train", "heldout"):
+            raise FddError(f"{spec.path} does not exist; there are symbolic:train and symbolic:heldout.")
+        return generate("train" if split == "train" else "heldout", spec.limit or 500, seed=seed), []
+    dataset = read_dataset(Path(spec.path).expanduser(), format=spec.format, name=spec.name, limit=spec.limit)
+    skipped = [{"set": spec.name, "item": s.item, "reason": s.reason} for s in dataset.skipped]
+    return dataset.problems, skipped
+
+
+def write_sets(
+    out: Path, *, train: Sequence[DatasetSpec], valid: Sequence[DatasetSpec], eval: Sequence[DatasetSpec], seed: int
+) -> None:
+    """Read every set of a run once: ``seed.jsonl``, ``valid.jsonl``, ``eval/NAME.jsonl`` and ``skipped.jsonl``.
+
+    Without ``valid``, a tenth of ``train``, at most 200 problems, is set apart by the seed.
+    """
+    skipped: list[dict[str, str]] = []
+
+    def read(specs: Sequence[DatasetSpec], offset: int) -> list[list[Problem]]:
+        sets = []
+        for number, spec in enumerate(specs):
+            problems, left_out = read_set(spec, seed=seed + 1000 * offset + number)
+            skipped.extend(left_out)
+            sets.append(problems)
+        return sets
+
+    seeds = [problem for problems in read(train, 0) for problem in problems]
+    chosen = [problem for problems in read(valid, 1) for problem in problems]
+    if not chosen:
+        chosen, seeds = _set_apart(seeds, seed)
+    if not seeds:
+        raise FddError("The training sets hold too few problems: none is left after a tenth was set apart as valid.")
+    write_jsonl(out / "seed.jsonl", (p.to_row() for p in seeds))
+    write_jsonl(out / "valid.jsonl", (replace(p, program=None, n_ops=None).to_row() for p in chosen))
+    for spec, problems in zip(eval, read(eval, 2), strict=True):
+        write_jsonl(out / "eval" / f"{spec.name}.jsonl", (replace(p, program=None).to_row() for p in problems))
+    write_jsonl(out / "skipped.jsonl", skipped)
+
+
+def _set_apart(problems: Sequence[Problem], seed: int) -> tuple[list[Problem], list[Problem]]:
+    n = min(_MAX_VALID, max(1, len(problems) // 10))
+    drawn = set(random.Random(f"valid:{seed}").sample(range(len(problems)), n)) if problems else set()
+    apart = [p for i, p in enumerate(problems) if i in drawn]
+    return apart, [p for i, p in enumerate(problems) if i not in drawn]
+
+
+def seed_training_data(seeds: Path, protected: Mapping[str, Path], out: Path, *, teachers: Sequence[str]) -> None:
+    """Write the first round's data: seed problems with a program each, and what was kept out.
+
+    Args:
+        seeds: Problem records, with or without programs.
+        protected: The valid and eval sets, by name.
+        out: Folder for ``train.jsonl`` and ``rejected.jsonl``.
+        teachers: Asked in this order for the programs that are missing.
+
+    Raises:
+        FddError: No problem is left.
+    """
+    problems, declined = _with_programs(read_problems(seeds), teachers)
+    curated = curate(problems, protected=_read_all(protected))
+    if not curated.kept:
+        raise FddError(
+            "No seed problem is left to train on: see the reasons in rejected.jsonl of a run with other data."
+        )
+    write_jsonl(out / "train.jsonl", (p.to_row() for p in curated.kept))
+    write_jsonl(out / "rejected.jsonl", (p.to_row() for p in (*declined, *curated.rejected)))
+
+
+def extend_training_data(
+    previous: Path, evolved: Path, lost_ids: Sequence[str], protected: Mapping[str, Path], out: Path
+) -> None:
+    """Write the next round's data: all so far, what the teacher wrote and curation accepts, lost problems twice.
+
+    Args:
+        previous: The round's ``train.jsonl``.
+        evolved: New problems, unchecked.
+        lost_ids: Problems that quantization lost; each is repeated once, however often it is lost.
+        protected: The valid and eval sets, by name.
+        out: Folder for ``train.jsonl`` and ``rejected.jsonl``.
+    """
+    known = read_problems(previous)
+    curated = curate(read_problems(evolved), known=known, protected=_read_all(protected))
+    lost = set(lost_ids)
+    weighted = [replace(p, extra={**p.extra, "repeat": 2}) if p.id in lost else p for p in known]
+    write_jsonl(out / "train.jsonl", (p.to_row() for p in (*weighted, *curated.kept)))
+    write_jsonl(out / "rejected.jsonl", (p.to_row() for p in curated.rejected))
+
+
+def _read_all(sets: Mapping[str, Path]) -> dict[str, list[Problem]]:
+    return {name: read_problems(path) for name, path in sets.items()}
+
+
+def _with_programs(problems: Sequence[Problem], teachers: Sequence[str]) -> tuple[list[Problem], list[Problem]]:
+    """Ask the teachers in turn for missing programs; return solved problems and those that all declined."""
+    done: dict[str, Problem] = {p.id: p for p in problems if p.program is not None}
+    reasons: dict[str, dict[str, Any]] = {}
+    for name in teachers:
+        open_ = [p for p in problems if p.id not in done]
+        if not open_:
+            break
+        answers = asyncio.run(load_teacher(name).rationale(open_))
+        for problem, answer in zip(open_, answers, strict=True):
+            if isinstance(answer, Declined):
+                reasons.setdefault(problem.id, {})[name] = answer.reason
+            else:
+                done[problem.id] = replace(problem, program=answer, teacher=name)
+    declined = [
+        replace(p, extra={**p.extra, "reason": "declined", "declined": reasons[p.id]})
+        for p in problems
+        if p.id not in done
+    ]
+    return [done[p.id] for p in problems if p.id in done], declined

@@ -1,0 +1,185 @@
+"""The student before training: located, turned into a float32 Hugging Face folder once, its vocabulary beside it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from fdd_edge import catalog
+from fdd_edge.cache import cache_dir
+from fdd_edge.errors import FddError, MissingExtraError
+from fdd_edge.progress import announce
+from fdd_edge.runs.hashing import hash_file
+
+__all__ = ["Student", "open_student", "prompt_template"]
+
+_VERSION = 1
+"""Raised when the conversion changes meaning, so that the cache is not used across the change."""
+
+QUESTION = "{question}"
+
+
+class Student(NamedTuple):
+    """A student that can be trained.
+
+    Attributes:
+        name: What the user called it.
+        folder: Its Hugging Face folder.
+        vocab: Its vocabulary as llama.cpp reads it.
+        sha256: Hash of what it was made from.
+        license: Its licence where the file says so.
+    """
+
+    name: str
+    folder: Path
+    vocab: Path
+    sha256: str
+    license: str | None
+
+
+def open_student(name_or_path: str, revision: str | None = None) -> Student:
+    """Locate a student and make it ready; a conversion is kept in the cache folder.
+
+    Raises:
+        FddError: It is not there, or of a kind that cannot be trained; says what would be.
+        MissingExtraError: The training packages are not installed.
+    """
+    from fdd_edge.students.source import locate
+
+    source = locate(name_or_path, revision)
+    _require_training()
+    if source.kind == "tiny":
+        return _tiny(name_or_path)
+    if source.kind == "gguf":
+        return _from_gguf(name_or_path, source.weights)
+    return _from_folder(name_or_path, source.weights)
+
+
+def prompt_template(prompt: str, folder: Path) -> str:
+    """Return the text, holding ``{question}``, that a prompt of the config stands for.
+
+    Args:
+        prompt: ``plain``, ``chat`` (the student's chat template around one user message), or a file.
+        folder: The student's Hugging Face folder.
+
+    Raises:
+        FddError: The student has no chat template, or the file does not hold ``{question}``.
+    """
+    if prompt == "chat":
+        from fdd_edge.students.tokenizer import load_tokenizer
+
+        tokenizer = load_tokenizer(folder)
+        if not tokenizer.chat_template:
+            raise FddError(f"{folder} has no chat template; use the prompt plain or a file.")
+        messages = [{"role": "user", "content": QUESTION}]
+        return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+    path = catalog.shelf_path("configs/prompts") / "plain.txt" if prompt == "plain" else Path(prompt)
+    if not path.is_file():
+        raise FddError(f"The prompt {prompt!r} is neither plain, chat, nor a file.")
+    text = path.read_text(encoding="utf-8")
+    if QUESTION not in text:
+        raise FddError(f"{path} is no prompt: it does not hold {QUESTION}.")
+    return text
+
+
+def _require_training() -> None:
+    """Refuse before anything long starts where the training packages are missing."""
+    from importlib.util import find_spec
+
+    for package in ("torch", "transformers", "peft", "safetensors", "gguf"):
+        if find_spec(package) is None:
+            raise MissingExtraError(package, "train")
+    if find_spec("llama_cpp") is None:
+        raise MissingExtraError("llama-cpp-python", "gguf")
+
+
+def _from_gguf(name: str, path: Path) -> Student:
+    """Turn a GGUF into a Hugging Face folder with the tokenizer the device will use."""
+    from fdd_edge.artifacts.gguf import copy_vocab, describe_gguf, read_vocab
+    from fdd_edge.artifacts.gguf.reader import field, open_gguf
+    from fdd_edge.students.base import import_gguf_weights
+    from fdd_edge.students.source import ARCHITECTURES
+    from fdd_edge.students.tokenizer import rebuild_tokenizer
+
+    facts = describe_gguf(path)
+    if facts.architecture not in ARCHITECTURES.values():
+        supported = ", ".join(ARCHITECTURES.values())
+        raise FddError(
+            f"{path} has the architecture {facts.architecture!r}, which is not supported yet. Supported: {supported}."
+        )
+    if not facts.parameters:
+        raise FddError(f"{path} holds a vocabulary but no weights.")
+    sha256 = hash_file(path)
+
+    def convert(folder: Path) -> None:
+        announce(f"Preparing the student {name} (once; kept in {cache_dir()}) ...")
+        copy_vocab(path, folder / "vocab.gguf")
+        rebuild_tokenizer(folder, **read_vocab(folder / "vocab.gguf")._asdict())
+        import_gguf_weights(path, folder)
+
+    folder = _cached(f"gguf-{sha256[:16]}", convert)
+    return Student(name, folder, folder / "vocab.gguf", sha256, field(open_gguf(path), "general.license"))
+
+
+def _from_folder(name: str, path: Path) -> Student:
+    """Use a Hugging Face folder where it lies; only its vocabulary is written, into the cache."""
+    from fdd_edge.artifacts.gguf import write_vocab_from_folder
+    from fdd_edge.runs.hashing import HashCache
+    from fdd_edge.students.source import ARCHITECTURES
+    from fdd_edge.students.tokenizer import load_tokenizer
+
+    own = path / "vocab.gguf"
+    sha256 = HashCache().of(path)
+    if own.is_file():
+        return Student(name, path, own, sha256, None)
+    architecture = ARCHITECTURES[json.loads((path / "config.json").read_text(encoding="utf-8"))["architectures"][0]]
+
+    def write(folder: Path) -> None:
+        write_vocab_from_folder(path, load_tokenizer(path), folder / "vocab.gguf", architecture=architecture)
+
+    key = hash_file(path / "tokenizer.json")[:16] + hash_file(path / "config.json")[:8]
+    return Student(name, path, _cached(f"vocab-{key}", write) / "vocab.gguf", sha256, None)
+
+
+def _tiny(name: str) -> Student:
+    """Make the tiny student of the smoke run: llama's architecture, trained on the spot."""
+    from fdd_edge.artifacts.gguf import write_vocab_from_folder
+    from fdd_edge.runs.hashing import HashCache
+    from fdd_edge.students.tiny import make_tiny_student
+    from fdd_edge.students.tokenizer import load_tokenizer
+    from fdd_edge.teachers.symbolic import generate
+
+    template = prompt_template("plain", Path())
+
+    def make(folder: Path) -> None:
+        announce(f"Making the tiny student (once; kept in {cache_dir()}) ...")
+        problems = generate("train", 600, seed=0)
+        make_tiny_student(folder, [(template.replace(QUESTION, p.question), p.program or "") for p in problems])
+        write_vocab_from_folder(folder, load_tokenizer(folder), folder / "vocab.gguf", architecture="llama")
+
+    folder = _cached("tiny", make)
+    return Student(name, folder, folder / "vocab.gguf", HashCache().of(folder), None)
+
+
+def _cached(key: str, make: Callable[[Path], None]) -> Path:
+    """Return a folder of the cache, made whole or not at all."""
+    folder = cache_dir() / "students" / f"{key}-v{_VERSION}"
+    if folder.is_dir():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".") as temporary:
+        partial = Path(temporary) / "student"
+        partial.mkdir()
+        make(partial)
+        try:
+            partial.rename(folder)
+        except OSError:
+            # Another process was faster; its folder is the same.
+            if not folder.is_dir():
+                raise
+            shutil.rmtree(partial)
+    return folder

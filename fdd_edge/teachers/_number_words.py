@@ -1,0 +1,26 @@
+"""The number words that problems use."""
+
+from __future__ import annotations
+
+import re
+
+__all__ = ["NUMBER_WORDS", "numbers_in_words"]
+
+NUMBER_WORDS = {
+    "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
+    "eleven": 11, "twelve": 12, "thirteen": 13, "fourteen": 14, "fifteen": 15, "sixteen": 16, "seventeen": 17,
+    "eighteen": 18, "nineteen": 19, "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70,
+    "eighty": 80, "ninety": 90, "hundred": 100, "thousand": 1000,
+}  # fmt: skip
+
+
+def numbers_in_words(text: str) -> list[float]:
+    """Return the values of the number words of a text, in order; "twenty-five" gives 20 and 5 and 25."""
+    words = re.findall(r"[a-z]+", text.lower())
+    values = [float(NUMBER_WORDS[word]) for word in words if word in NUMBER_WORDS]
+    tens = [
+        float(NUMBER_WORDS[first] + NUMBER_WORDS[second])
+        for first, second in zip(words, words[1:], strict=False)
+        if NUMBER_WORDS.get(first, 0) in range(20, 100, 10) and NUMBER_WORDS.get(second, 0) in range(1, 10)
+    ]
+    return values + tens

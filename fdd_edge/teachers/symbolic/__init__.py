@@ -1,0 +1,9 @@
+"""The symbolic teacher: situations as data, from which problems are written that are right by construction."""
+
+from __future__ import annotations
+
+from fdd_edge.teachers.symbolic._generate import Split, generate
+from fdd_edge.teachers.symbolic.situations import SITUATIONS
+from fdd_edge.teachers.symbolic.teacher import SymbolicTeacher
+
+__all__ = ["SITUATIONS", "Split", "SymbolicTeacher", "generate"]

@@ -1,0 +1,65 @@
+"""Writes problems from the situations, in a fixed number from a seed."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Literal
+
+from fdd_edge.errors import FddError
+from fdd_edge.ondevice.language import count_operations
+from fdd_edge.records import Problem
+from fdd_edge.teachers._protocol import Draft
+from fdd_edge.teachers.symbolic._situation import Situation
+from fdd_edge.teachers.symbolic._telling import draw_situation, tell
+from fdd_edge.teachers.symbolic.situations import SITUATIONS
+
+__all__ = ["Split", "generate"]
+
+Split = Literal["train", "heldout"]
+
+_ATTEMPTS = 50
+
+
+def generate(split: Split, n: int, seed: int) -> list[Problem]:
+    """Write ``n`` different problems, dealt evenly over the situations of a split.
+
+    The first problems do not depend on ``n``: ten are the first ten of twenty.
+
+    Raises:
+        FddError: There is no such split, or a situation has no more different problems to give.
+    """
+    if split not in ("train", "heldout"):
+        raise FddError(f"The symbolic teacher has the splits 'train' and 'heldout', not {split!r}.")
+    if n < 0:
+        raise FddError(f"The symbolic teacher cannot write {n} problems; ask for 0 or more.")
+    situations = [situation for situation in SITUATIONS.values() if situation.held_out == (split == "heldout")]
+    told: set[str] = set()
+    problems = []
+    for index in range(n):
+        problem = _new_problem(situations[index % len(situations)], f"{seed}:{split}:{index}", told)
+        if problem is None:
+            raise FddError(
+                f"The symbolic teacher found only {index} different problems for the split {split!r} with seed {seed}; "
+                f"ask for at most that many instead of {n}."
+            )
+        question, program, answer, extra = problem
+        told.add(question)
+        problems.append(
+            Problem(
+                id=f"symbolic-{split}-{index:05d}",
+                question=question,
+                answer=answer,
+                source="symbolic",
+                program=program,
+                n_ops=count_operations(program),
+                teacher="symbolic",
+                extra=extra,
+            )
+        )
+    return problems
+
+
+def _new_problem(situation: Situation, seed: str, told: set[str]) -> Draft | None:
+    rng = Random(seed)
+    drafts = (tell(draw_situation(situation, rng)) for _ in range(_ATTEMPTS))
+    return next((draft for draft in drafts if draft.question not in told), None)

@@ -1,0 +1,125 @@
+"""Finds the numbers of a problem's text, says which may be changed, and draws others in the same style."""
+
+from __future__ import annotations
+
+import re
+from random import Random
+from typing import Literal, NamedTuple
+
+from fdd_edge.teachers._number_words import NUMBER_WORDS
+
+__all__ = ["TextNumber", "draw_like", "find_numbers"]
+
+Form = Literal["digits", "word", "fixed", "odd"]
+
+_NUMBER = re.compile(r"(?<![\w.,])(?:\d{1,3}(?:,\d{3})+|\d+)?(?:(?<=\d)|(?=\.\d))(?:\.\d+)?(?![\d])")
+_WORD = re.compile(rf"\b({'|'.join(NUMBER_WORDS)})\b", re.IGNORECASE)
+_SMALL_WORDS = {value: word for word, value in NUMBER_WORDS.items() if value <= 12}
+# Facts that no other number may take the place of: "a dog has 4 legs".
+_FACTS = re.compile(
+    r"^[- ]?(?:\w+ )?(?:legs?|wheels?|wheeled|sides?|sided|paws?|eyes?|tires?|wings?|fingers?|toes?|arms?|hooves|quarters)\b"
+)
+_FRACTION_AFTER = re.compile(
+    r"^(?:/\d|[- ](?:half|halves|thirds?|fourths?|quarters?|fifths?|sixths?|sevenths?|eighths?|ninths?|tenths?)\b)"
+)
+_SCALE_AFTER = re.compile(rf"^[- ](?:{'|'.join(NUMBER_WORDS)}|and a half|\d+/\d+|million|billion|dozens?)\b")
+_ODD_AFTER = re.compile(
+    r"^(?::\d|st\b|nd\b|rd\b|th\b| ?[ap]\.?m\b| o'?clock|(?!kg|km|cm|mm|ml|lb|oz|mph|g\b|m\b|l\b|x\b)[A-Za-z])",
+    re.IGNORECASE,
+)
+_ODD_BEFORE = re.compile(
+    r"(?:\d[:/]|(?:^|\s)[-−#]|\b(?:year|in|since|until|grade|chapter|level|age group|room|page|number) )$", re.I
+)
+_LIMITS = {"hour": 24, "minute": 60, "second": 60, "day": 7, "month": 12}
+
+
+class TextNumber(NamedTuple):
+    """A number in a text.
+
+    Attributes:
+        start: Where it begins.
+        end: Where it ends.
+        value: Its value.
+        form: How it is written; ``fixed`` ones stay as they are (fractions, facts such as 4 wheels), ``odd`` ones are no
+            plain quantity (ordinals, times, years).
+        percent: Whether a percent sign or word follows.
+        most: The largest value that makes sense in its place.
+    """
+
+    start: int
+    end: int
+    value: float
+    form: Form
+    percent: bool
+    most: float
+
+
+def find_numbers(text: str) -> list[TextNumber]:
+    """Return the numbers of a text in order, in digits and in words."""
+    marks = [mark for pattern in (_NUMBER, _WORD) for mark in pattern.finditer(text) if mark.group()]
+    return [_describe(text, mark) for mark in sorted(marks, key=lambda mark: mark.start())]
+
+
+def _describe(text: str, mark: re.Match[str]) -> TextNumber:
+    before, after = text[: mark.start()], text[mark.end() :]
+    is_word = mark.re is _WORD
+    value = float(NUMBER_WORDS[mark.group().lower()] if is_word else mark.group().replace(",", ""))
+    percent = re.match(r"\s?(?:%|percent\b)", after) is not None
+    return TextNumber(
+        mark.start(), mark.end(), value, _form(before, after, value, is_word), percent, _most(after, value, percent)
+    )
+
+
+def _form(before: str, after: str, value: float, is_word: bool) -> Form:
+    if _ODD_AFTER.match(after) or (_ODD_BEFORE.search(before) and _looks_like_a_label(before, after, value)):
+        return "odd"
+    if _FRACTION_AFTER.match(after) or _FACTS.match(after) or re.search(r"\d/$", before):
+        return "fixed"
+    if _SCALE_AFTER.match(after) or re.search(rf"(?:{'|'.join(NUMBER_WORDS)})[- ]$", before, re.IGNORECASE):
+        return "odd"
+    if value <= 1 and value.is_integer():
+        return "fixed"
+    if is_word:
+        return "word" if value in _SMALL_WORDS else "fixed"
+    return "digits"
+
+
+def _looks_like_a_label(before: str, after: str, value: float) -> bool:
+    """Say whether "in 1998" or "page 12" names something; "in 12 days" counts."""
+    if re.search(r"[:/#−-]$", before):
+        return True
+    counts = re.match(r"\s+[a-z]", after) is not None
+    return not counts or 1800 <= value <= 2100
+
+
+def _most(after: str, value: float, percent: bool) -> float:
+    if percent:
+        return 95 if value < 100 else value
+    unit = re.match(r"[- ](?:more |other |extra |school |work )?([a-z]+?)s?\b", after)
+    limit = _LIMITS.get(unit.group(1)) if unit else None
+    return limit if limit is not None and value <= limit else 4 * value
+
+
+def draw_like(number: TextNumber, text: str, rng: Random) -> str:
+    """Write another number from half to about twice the old one, as round and with as many decimals as it."""
+    written = text[number.start : number.end]
+    if number.form == "word":
+        low, high = max(2, round(number.value / 2)), min(12, round(number.value * 2), int(number.most))
+        word = _SMALL_WORDS[rng.randint(low, max(low, high))]
+        return word.capitalize() if written[0].isupper() else word
+    decimals = len(written.partition(".")[2])
+    units = round(number.value * 10**decimals)
+    step = _roundness(units)
+    low = max(units // (2 * step), 2 if step * decimals <= 1 else 1)
+    high = max(low, min(round(1.9 * units / step), int(number.most * 10**decimals) // step))
+    fresh = rng.randint(low, high) * step
+    comma = "," if "," in written or (fresh >= 10_000 * 10**decimals and "," in text) else ""
+    return f"{fresh / 10**decimals:{comma}.{decimals}f}"
+
+
+def _roundness(units: int) -> int:
+    """Return the step that keeps a number as round as it is: 5 for 35, 10 for 60, 100 for 1,200."""
+    for step in (1_000_000, 100_000, 10_000, 1_000, 100, 50, 25, 10, 5):
+        if units % step == 0 and units >= 3 * step:
+            return step
+    return 1

@@ -1,0 +1,244 @@
+"""New numbers for problems of other sources: text and program change together, or the problem is declined.
+
+A number may change only where there is no doubt what it is: it stands once in the text and once in the program, and is
+no result of the program as well. The value of every operation must stay as sane as it was.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from random import Random
+from typing import NamedTuple
+
+from fdd_edge.ondevice.language import ProgramError, normalize, run_program
+from fdd_edge.records import Problem, same_answer
+from fdd_edge.teachers._protocol import Draft
+from fdd_edge.teachers.symbolic._text_numbers import TextNumber, draw_like, find_numbers
+
+__all__ = ["renumber"]
+
+_ATTEMPTS = 150
+# Constants that a word of the text stands for.
+_CONSTANTS: Mapping[float, str] = {
+    2: r"\b(?:half|halves|twice|doubl\w+|pairs?|both|couple|biweekly|again|round ?trip)\b",
+    3: r"\b(?:thirds?|triplet?s?|tripl\w+|thrice|yards?)\b",
+    4: r"\b(?:quarters?|fourths?|quadrupl\w+|weeks?|months?)\b",
+    5: r"\b(?:fifths?|nickels?|weekdays?)\b",
+    7: r"\b(?:week\w*|daily)\b",
+    10: r"\b(?:tenths?|dimes?|decades?)\b",
+    12: r"\b(?:dozens?|years?|yearly|annual\w*|months?|foot|feet|inch\w*)\b",
+    16: r"\b(?:pounds?|ounces?)\b",
+    24: r"\b(?:days?|daily|hours?)\b",
+    25: r"\bquarters?\b",
+    30: r"\b(?:months?|June|April|September|November)\b",
+    52: r"\b(?:years?|yearly|annual\w*|weeks?)\b",
+    60: r"\b(?:hours?|minutes?|seconds?)\b",
+    100: r"(?:%|\bpercent\w*|\bcents?|\bmeters?|\bcentimeters?|\bcentury)",
+    365: r"\b(?:years?|yearly|daily|days?)\b",
+    1000: r"\b(?:kilo\w+|kg|km|grams?|meters?|liters?|milli\w+|thousands?)\b",
+    0.5: r"\b(?:half|halves)\b",
+    0.25: r"\b(?:quarters?|fourths?)\b",
+    0.01: r"(?:%|\bpercent\w*|\bcents?)",
+}
+# Where these stand beside a number that the program does not use, another number could take another path.
+_CONDITION = re.compile(
+    r"\b(?:if|unless|over|under|above|below|exceeds?|at least|at most|minimum|maximum|limit|up to|or more|or less|after the|"
+    r"more than|less than|first|every|per|than)\b",
+    re.IGNORECASE,
+)
+_OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "//", ast.Mod: "%"}
+
+
+class _Link(NamedTuple):
+    """A literal of the program and its number in the text; ``scale`` is 0.01 where 0.2 stands for 20%."""
+
+    literal: int
+    number: TextNumber
+    scale: float
+
+
+class _NotPlainError(Exception):
+    """The program is more than assignments of arithmetic."""
+
+
+def renumber(problem: Problem, count: int, rng: Random) -> list[Draft] | str:
+    """Write up to ``count`` problems that differ from a given one in their numbers, or return the reason there are none."""
+    if problem.program is None:
+        return "no_program"
+    try:
+        tree = ast.parse(problem.program)
+        literals = _literals(tree)
+        values = _trace(tree)
+    except (SyntaxError, _NotPlainError):
+        return "program_not_plain"
+    except (ProgramError, ZeroDivisionError):
+        return "program_does_not_run"
+    if not values or not same_answer(values[-1], problem.answer):
+        return "program_gives_other_answer"
+    links = _link(
+        problem.question, [float(node.value) for node in literals if isinstance(node.value, int | float)], values
+    )
+    if isinstance(links, str):
+        return links
+    return _draw(problem, tree, links, values, count, rng) or "no_sane_numbers"
+
+
+def _literals(tree: ast.Module) -> list[ast.Constant]:
+    found = [node for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+    if any(type(node.value) not in (int, float) for node in found):
+        raise _NotPlainError
+    return found
+
+
+def _trace(tree: ast.Module) -> list[float]:
+    """Run a program and return the value of every operation and, last, its answer.
+
+    Raises:
+        _NotPlainError: It does more than assign arithmetic.
+    """
+    names: dict[str, float] = {}
+    values: list[float] = []
+    for line in tree.body:
+        if not isinstance(line, ast.Assign) or not isinstance(line.targets[0], ast.Name):
+            raise _NotPlainError
+        names[line.targets[0].id] = _value(line.value, names, values)
+    if "answer" not in names:
+        raise _NotPlainError
+    return [*values, names["answer"]]
+
+
+def _value(node: ast.expr, names: Mapping[str, float], values: list[float]) -> float:
+    if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
+        return node.value
+    if isinstance(node, ast.Name) and node.id in names:
+        return names[node.id]
+    if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
+        left, right = _value(node.left, names, values), _value(node.right, names, values)
+        result = run_program(f"answer = ({left!r}) {_OPERATORS[type(node.op)]} ({right!r})")
+    elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        return -_value(node.operand, names, values)
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.keywords:
+        arguments = ", ".join(repr(_value(argument, names, values)) for argument in node.args)
+        result = run_program(f"answer = {node.func.id}({arguments})")
+    else:
+        raise _NotPlainError
+    values.append(result)
+    return result
+
+
+def _link(question: str, literals: Sequence[float], values: Sequence[float]) -> list[_Link] | str:
+    """Find for each literal its number in the text; a reason where one has none, or there is a doubt."""
+    numbers = find_numbers(question)
+    standing, times = Counter(number.value for number in numbers), Counter(literals)
+    links: list[_Link] = []
+    for index, literal in enumerate(literals):
+        link = _find(index, literal, numbers, times)
+        if link is None:
+            if not _is_constant(literal, question):
+                return "number_not_in_text"
+            if literal > 1 and any(same_answer(value, literal) for value in values):
+                return "number_is_a_result"
+            continue
+        if link.number.form == "odd":
+            return "odd_number"
+        if link.number.form == "fixed":
+            continue
+        if standing[link.number.value] > 1:
+            return "number_stands_twice"
+        if times[literal] > 1:
+            return "number_used_twice"
+        if any(same_answer(value, literal) for value in values):
+            return "number_is_a_result"
+        links.append(link)
+    if not links:
+        return "nothing_to_change"
+    return _doubt_about_unused(question, numbers, links, literals) or links
+
+
+def _find(index: int, literal: float, numbers: Sequence[TextNumber], times: Counter[float]) -> _Link | None:
+    for number in numbers:
+        if number.value == literal:
+            return _Link(index, number, 1)
+    for number in numbers:
+        # 0.2 is 20% where the program does not read the 20 as well.
+        if number.percent and same_answer(number.value / 100, literal) and number.value not in times:
+            return _Link(index, number, 0.01)
+    return None
+
+
+def _is_constant(literal: float, question: str) -> bool:
+    if literal in (0, 1):
+        return True
+    return literal in _CONSTANTS and re.search(_CONSTANTS[literal], question, re.IGNORECASE) is not None
+
+
+def _doubt_about_unused(
+    question: str, numbers: Sequence[TextNumber], links: Sequence[_Link], literals: Sequence[float]
+) -> str | None:
+    used = {link.number for link in links}
+    for number in numbers:
+        idle = number not in used and number.value not in literals and number.form != "fixed"
+        if idle and (number.value > 1 or number.form == "odd") and _CONDITION.search(question):
+            return "number_not_used"
+    return None
+
+
+def _draw(
+    problem: Problem, tree: ast.Module, links: Sequence[_Link], values: Sequence[float], count: int, rng: Random
+) -> list[Draft]:
+    seen = {problem.question}
+    drafts: list[Draft] = []
+    for attempt in range(_ATTEMPTS * count):
+        if len(drafts) == count:
+            break
+        # Divisions rarely come out whole when everything changes at once, so later attempts change less.
+        share = 1.0 if attempt % 3 == 0 else 0.6
+        chosen = [link for link in links if rng.random() < share] or [rng.choice(links)]
+        draft = _rewrite(problem, tree, chosen, values, rng)
+        if draft is not None and draft.question not in seen:
+            seen.add(draft.question)
+            drafts.append(draft)
+    return drafts
+
+
+def _rewrite(
+    problem: Problem, tree: ast.Module, links: Sequence[_Link], values: Sequence[float], rng: Random
+) -> Draft | None:
+    """Change numbers in text and program; None where an operation's value is no longer sane."""
+    question, fresh = problem.question, {}
+    for link in sorted(links, key=lambda link: -link.number.start):
+        written = draw_like(link.number, problem.question, rng)
+        question = question[: link.number.start] + written + question[link.number.end :]
+        value = find_numbers(written)[0].value * link.scale
+        fresh[link.literal] = int(value) if value.is_integer() else round(value, 10)
+    program = _with_literals(tree, fresh)
+    try:
+        changed = _trace(ast.parse(program))
+    except (ProgramError, ZeroDivisionError):
+        return None
+    if not all(_is_as_sane(old, new) for old, new in zip(values, changed, strict=True)):
+        return None
+    answer = run_program(program)
+    whole = float(answer).is_integer()
+    return Draft(question, program, int(answer) if whole else round(answer, 6), {"renumbered": True})
+
+
+def _with_literals(tree: ast.Module, fresh: Mapping[int, int | float]) -> str:
+    copy = ast.parse(ast.unparse(tree))
+    for index, node in enumerate(_literals(copy)):
+        if index in fresh:
+            node.value = fresh[index]
+    return normalize(ast.unparse(copy))
+
+
+def _is_as_sane(old: float, new: float) -> bool:
+    """Say whether a value keeps what the old one had: its sign, being whole or in cents, being a part of one."""
+    if (old > 0 and new <= 0) or (old >= 0 and new < 0) or (0 < old < 1 and new >= 1):
+        return False
+    for decimals in (0, 2):
+        if abs(old - round(old, decimals)) < 1e-9:
+            return abs(new - round(new, decimals)) < 1e-9 and abs(new) <= 5 * max(abs(old), 2)
+    return abs(new) <= 5 * abs(old)

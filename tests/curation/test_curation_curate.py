@@ -1,0 +1,105 @@
+"""What is let in, what is not, and what is said about it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from fdd_edge.curation import Reason, count_reasons, curate
+from fdd_edge.records import Problem
+
+
+def problem(id: str, question: str, answer: float = 5, program: str | None = "answer = 2 + 3") -> Problem:
+    return Problem(id=id, question=question, answer=answer, source="test", program=program)
+
+
+def told(rejected: list[Problem]) -> list[dict[str, Any]]:
+    return [dict(entry.extra) for entry in rejected]
+
+
+PENS = "Mo has 2 pens and finds 3. How many pens has Mo?"
+LONG = "While the rain fell on the old harbour, Nan sold 2 nets and 3 ropes. How many things did she sell?"
+
+
+def test_kept_problems_get_the_normal_form_and_their_operations() -> None:
+    kept, rejected = curate([problem("a", PENS, program="```python\nanswer = 2 + 3\n```")], protected={})
+    assert rejected == []
+    assert (kept[0].program, kept[0].n_ops, kept[0].extra) == ("answer = 2 + 3", 1, {})
+
+
+@pytest.mark.parametrize(
+    ("program", "reason"),
+    [
+        (None, Reason.NO_RATIONALE),
+        ("answer = (2 +", Reason.PROGRAM_FAILS),
+        ("answer = 1 / 0", Reason.PROGRAM_FAILS),
+        ("answer = 2 * 3", Reason.WRONG_ANSWER),
+    ],
+)
+def test_programs_must_run_and_be_right(program: str | None, reason: Reason) -> None:
+    kept, rejected = curate([problem("a", PENS, program=program)], protected={})
+    assert kept == []
+    assert rejected[0].program == program
+    assert rejected[0].extra["reason"] == reason
+    assert "against" not in rejected[0].extra
+
+
+def test_a_wrong_answer_is_told() -> None:
+    _, rejected = curate([problem("a", PENS, program="answer = 2 * 3")], protected={})
+    assert told(rejected) == [{"reason": "wrong_answer", "detail": "gives 6, not 5"}]
+
+
+def test_the_same_question_in_other_dress_is_a_duplicate() -> None:
+    again = problem("b", "mo has 2 pens, and finds 3 -- HOW many  pens has Mo", answer=6, program="answer = 6")
+    kept, rejected = curate([problem("a", PENS), again], protected={})
+    assert [entry.id for entry in kept] == ["a"]
+    assert told(rejected) == [{"reason": "duplicate", "against": "a"}]
+
+
+def test_other_numbers_are_a_duplicate_only_with_the_same_answer() -> None:
+    same = problem("b", PENS.replace("2", "one").replace("3", "4"))
+    other = problem("c", PENS.replace("3", "9"), answer=11, program="answer = 2 + 9")
+    kept, rejected = curate([same, other], known=[problem("seed", PENS)], protected={})
+    assert [entry.id for entry in kept] == ["c"]
+    assert told(rejected) == [{"reason": "duplicate", "against": "seed"}]
+
+
+def test_what_was_rejected_makes_no_duplicates() -> None:
+    kept, _ = curate([problem("a", PENS, program=None), problem("b", PENS)], protected={})
+    assert [entry.id for entry in kept] == ["b"]
+
+
+def test_a_test_question_under_other_numbers_leaks() -> None:
+    protected = {
+        "clean": [problem("clean-1", LONG)],
+        "svamp": [problem("svamp-17", PENS.replace("2", "40"), answer=43)],
+    }
+    _, rejected = curate([problem("a", PENS)], protected=protected)
+    assert told(rejected) == [{"reason": "leaks", "against": "svamp:svamp-17"}]
+
+
+def test_thirteen_words_in_a_row_leak_and_twelve_do_not() -> None:
+    thirteen = "while the rain fell on the old harbour nan sold 2 nets and"
+    protected = {"valid": [problem("v-1", LONG)]}
+    leak = problem("a", f"{thirteen} 4 hats. Then?")
+    no_leak = problem("b", f"Once {thirteen.removesuffix(' and')} with 4 hats. Then?")
+    number = problem("c", f"{thirteen.replace('2', '7')} 4 hats. And then?")
+    kept, rejected = curate([leak, no_leak, number], protected=protected)
+    assert [entry.id for entry in kept] == ["b", "c"]
+    assert told(rejected) == [{"reason": "leaks", "against": "valid:v-1"}]
+
+
+def test_the_first_reason_wins_and_other_fields_stay() -> None:
+    candidate = Problem(id="a", question=PENS, answer=5, source="s", program="answer = 6", extra={"note": 1})
+    _, rejected = curate([candidate], known=[problem("k", PENS)], protected={"t": [problem("t-1", PENS)]})
+    assert rejected[0].extra["reason"] == "wrong_answer"
+    assert rejected[0].extra["note"] == 1
+    _, rejected = curate([problem("a", PENS)], known=[problem("k", PENS)], protected={"t": [problem("t-1", PENS)]})
+    assert told(rejected) == [{"reason": "duplicate", "against": "k"}]
+
+
+def test_reasons_are_counted_commonest_first() -> None:
+    candidates = [problem("a", PENS), problem("b", PENS, program=None), problem("c", PENS), problem("d", PENS)]
+    assert count_reasons(curate(candidates, protected={}).rejected) == {"duplicate": 2, "no_rationale": 1}
+    assert count_reasons([]) == {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
@@ -10,7 +11,7 @@ from typing import Any, Literal, Self
 
 from fdd_edge.errors import FddError
 
-__all__ = ["Origin", "Problem", "read_jsonl", "read_problems", "same_answer", "write_jsonl"]
+__all__ = ["Origin", "Problem", "hash_problems", "read_jsonl", "read_problems", "same_answer", "write_jsonl"]
 
 Origin = Literal["seed", "complex", "similar"]
 Number = int | float
@@ -139,3 +140,11 @@ def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
         for row in rows:
             out.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
     partial.replace(path)
+
+
+def hash_problems(problems: Iterable[Problem]) -> str:
+    """Return the sha256 of problem records, in their order."""
+    digest = hashlib.sha256()
+    for problem in problems:
+        digest.update(json.dumps(problem.to_row(), sort_keys=True).encode() + b"\n")
+    return digest.hexdigest()

@@ -36,6 +36,11 @@ class Summary(NamedTuple):
         """Return the JSON object."""
         return self._asdict() | {"ci95": list(self.ci95)}
 
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Summary:
+        """Read the JSON object back."""
+        return cls(row["n"], row["correct"], row["accuracy"], Interval(*row["ci95"]), row["verdicts"])
+
 
 def score(completions: Sequence[Completion], problems: Mapping[str, Problem]) -> list[Completion]:
     """Set ``correct`` or ``wrong`` where the board left the verdict open because it has no gold answers."""

@@ -1,19 +1,34 @@
-"""The JSON lines between a host and the runner on a device: what is asked, what is answered, and how it is written.
-
-The host sends one request, then waves one by one, then ``{"event": "end"}`` or the end of its stream. The runner
-answers with events: ``ready``, any number of ``progress``, one ``wave`` for each wave, and ``done``; or ``error``.
-"""
+"""The contract between a host and the runner on a device: its version, its messages, and their lines of JSON."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import struct
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, Self
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, asdict, fields
+from typing import Any, TypeVar
 
-from .language import Verdict
+from .messages import (
+    Command,
+    Completion,
+    End,
+    Event,
+    Failure,
+    FailureKind,
+    Progress,
+    ProtocolError,
+    Request,
+    RunnerError,
+    Settings,
+    Shot,
+    TargetInfo,
+    Task,
+    Timing,
+    Totals,
+    Wave,
+    WaveResult,
+    plan_waves,
+    prompt_ids_sha,
+)
 
 __all__ = [
     "PROTOCOL",
@@ -45,239 +60,7 @@ __all__ = [
 
 PROTOCOL = 1
 
-FailureKind = Literal["bad_artifact", "bad_request", "runtime_missing", "internal"]
-Row = Mapping[str, Any]
-
-
-class ProtocolError(ValueError):
-    """A line is not what this version of the protocol says."""
-
-
-class RunnerError(Exception):
-    """What the runner tells the host when it cannot go on.
-
-    Attributes:
-        kind: Whose fault it is: the file's, the request's, the installation's or the runner's own.
-    """
-
-    def __init__(self, kind: FailureKind, message: str) -> None:
-        super().__init__(message)
-        self.kind: FailureKind = kind
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How problems are decoded; together with the file and the waves they decide every row.
-
-    Attributes:
-        max_new_tokens: Tokens of a reply, at most.
-        sequences: Problems decoded together in one batch.
-        threads: Threads of the runtime, for prompts and replies alike.
-        temperature: 0 takes the likeliest token; above, tokens are drawn.
-        seed: Where drawing starts; each problem and sample has its own stream.
-        kv: Number format of the key-value cache.
-        answer: ``program`` runs the reply as a program, ``number`` takes its last number.
-        stop: A reply ends before the first of these texts.
-        return_ids: Whether completions carry token ids.
-    """
-
-    max_new_tokens: int = 256
-    sequences: int = 16
-    threads: int = 1
-    temperature: float = 0.0
-    seed: int = 0
-    kv: Literal["f16", "f32"] = "f16"
-    answer: Literal["program", "number"] = "program"
-    stop: tuple[str, ...] = ()
-    return_ids: bool = False
-
-    def __post_init__(self) -> None:
-        for name in ("max_new_tokens", "sequences", "threads"):
-            if getattr(self, name) < 1:
-                raise ProtocolError(f"{name} must be at least 1, not {getattr(self, name)}")
-        if not self.temperature >= 0:
-            raise ProtocolError(f"temperature must not be negative, it is {self.temperature}")
-        if self.kv not in ("f16", "f32"):
-            raise ProtocolError(f"kv must be f16 or f32, not {self.kv!r}")
-        if self.answer not in ("program", "number"):
-            raise ProtocolError(f"answer must be program or number, not {self.answer!r}")
-        if not all(self.stop):
-            raise ProtocolError("a stop text must not be empty")
-
-
-@dataclass(frozen=True)
-class Shot:
-    """A worked example that goes before the question."""
-
-    question: str
-    reply: str
-
-
-@dataclass(frozen=True)
-class Request:
-    """The host's first line: which file to load, and how to ask it.
-
-    Attributes:
-        artifact: Path of the model file on the device.
-        settings: How to decode.
-        prompt: A template with ``{question}``, the word ``chat``, or None for the file's own template.
-        shots: Worked examples.
-    """
-
-    artifact: str
-    settings: Settings = Settings()
-    prompt: str | None = None
-    shots: tuple[Shot, ...] = ()
-
-
-@dataclass(frozen=True)
-class Task:
-    """One question to answer; ``sample`` counts the replies drawn for the same problem."""
-
-    problem_id: str
-    sample: int
-    question: str
-
-
-@dataclass(frozen=True)
-class Wave:
-    """The unit of work, of resume and of sharing: tasks that are decoded from an empty cache."""
-
-    index: int
-    tasks: tuple[Task, ...]
-
-
-@dataclass(frozen=True)
-class End:
-    """The host has no more waves."""
-
-
-@dataclass(frozen=True)
-class Completion:
-    """What the model replied to one task, judged as far as a device can judge it.
-
-    Attributes:
-        problem_id: The task's problem.
-        sample: The task's sample.
-        text: The reply, without the stop text.
-        program: Its program in normal form; None where nothing parses or numbers are asked for.
-        answer: The number it gives; None where it gives none.
-        verdict: Why there is no answer; None when it ran, until the host has compared it with the gold answer.
-        n_prompt_tokens: Tokens of the prompt.
-        n_tokens: Tokens generated, with the one that ended the reply.
-        prompt_ids_sha: First 16 hex digits of the sha256 of the prompt's ids, as little-endian int32.
-        prompt_ids: The prompt's token ids, if they were asked for.
-        ids: The generated token ids, if they were asked for.
-    """
-
-    problem_id: str
-    sample: int
-    text: str
-    program: str | None
-    answer: int | float | None
-    verdict: Verdict | None
-    n_prompt_tokens: int
-    n_tokens: int
-    prompt_ids_sha: str
-    prompt_ids: tuple[int, ...] | None = None
-    ids: tuple[int, ...] | None = None
-
-    @classmethod
-    def from_row(cls, row: Row) -> Self:
-        """Build a completion from a JSON object.
-
-        Raises:
-            ProtocolError: A field is missing, or one is not known.
-        """
-        return _build(cls, row)
-
-    def to_row(self) -> dict[str, Any]:
-        """Return the JSON object of this record; ids that were not asked for are left out."""
-        return {k: v for k, v in asdict(self).items() if v is not None or k not in ("ids", "prompt_ids")}
-
-
-@dataclass(frozen=True)
-class Timing:
-    """What a wave cost.
-
-    Attributes:
-        seconds: From its first token to its last.
-        prompt_tokens: Prompt tokens decoded; a common beginning counts once.
-        decode_tokens: Tokens generated.
-    """
-
-    seconds: float
-    prompt_tokens: int
-    decode_tokens: int
-
-    @property
-    def tokens_per_second(self) -> float:
-        """Generated tokens a second, the time for prompts included."""
-        return self.decode_tokens / self.seconds if self.seconds else 0.0
-
-
-@dataclass(frozen=True)
-class TargetInfo:
-    """What the runner says of itself, the device and the file once the file is loaded (``ready``).
-
-    ``prompt`` is the template in use, rendered; ``system_info`` is the runtime's own line about its build.
-    """
-
-    protocol: int
-    runtime: str
-    runtime_version: str
-    system_info: str
-    python: str
-    machine: str
-    cpu: str
-    cpu_features: tuple[str, ...]
-    model: str
-    n_params: int
-    n_ctx_train: int
-    prompt: str
-    load_seconds: float
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Problems of the current wave that are finished."""
-
-    index: int
-    finished: int
-
-
-@dataclass(frozen=True)
-class WaveResult:
-    """A finished wave: its completions in the order of its tasks."""
-
-    index: int
-    completions: tuple[Completion, ...]
-    timing: Timing
-
-
-@dataclass(frozen=True)
-class Totals:
-    """What the whole session cost (``done``)."""
-
-    waves: int
-    problems: int
-    prompt_tokens: int
-    decode_tokens: int
-    seconds: float
-    load_seconds: float
-    peak_rss_bytes: int
-
-
-@dataclass(frozen=True)
-class Failure:
-    """The runner cannot go on, and says why (``error``)."""
-
-    kind: FailureKind
-    message: str
-
-
-Command = Wave | End
-Event = TargetInfo | Progress | WaveResult | Totals | Failure
+T = TypeVar("T")
 
 _COMMANDS: dict[str, type[Command]] = {"wave": Wave, "end": End}
 _EVENTS: dict[str, type[Event]] = {
@@ -289,32 +72,18 @@ _EVENTS: dict[str, type[Event]] = {
 }
 _NAMES: dict[type, str] = {kind: name for names in (_COMMANDS, _EVENTS) for name, kind in names.items()}
 
-# Fields that hold records or tuples; JSON knows only objects and lists.
-_NESTED: dict[tuple[type, str], type] = {
-    (Request, "settings"): Settings,
-    (WaveResult, "timing"): Timing,
-}
-_LISTS: dict[tuple[type, str], type | None] = {
-    (Settings, "stop"): None,
-    (Request, "shots"): Shot,
-    (Wave, "tasks"): Task,
-    (WaveResult, "completions"): Completion,
-    (Completion, "ids"): None,
-    (Completion, "prompt_ids"): None,
-    (TargetInfo, "cpu_features"): None,
-}
-
 
 def encode(message: Request | Command | Event) -> str:
     """Return the one line of JSON, without a line end, that says ``message``."""
     if isinstance(message, Request):
-        row: dict[str, Any] = {"protocol": PROTOCOL, **asdict(message)}
+        shots = [shot._asdict() for shot in message.shots]
+        row: dict[str, Any] = {"protocol": PROTOCOL, **asdict(message), "shots": shots}
     elif isinstance(message, WaveResult):
         rows = [completion.to_row() for completion in message.completions]
         row = {"event": "wave", "index": message.index, "completions": rows, "timing": asdict(message.timing)}
     else:
         row = {"event": _NAMES[type(message)], **asdict(message)}
-    return json.dumps(row, ensure_ascii=True, allow_nan=False)
+    return json.dumps(row, allow_nan=False)
 
 
 def decode_request(line: str) -> Request:
@@ -348,4 +117,63 @@ def decode_event(line: str) -> Event:
     return _decode(line, _EVENTS)
 
 
-def _decode[T](line: str, kinds: Mapping[str, type[T]]) -> T: ...
+def _decode(line: str, kinds: Mapping[str, type[T]]) -> T:
+    row = _object(line)
+    name = row.pop("event", None)
+    if not isinstance(name, str) or name not in kinds:
+        raise ProtocolError(f"{name!r} is not an event of protocol {PROTOCOL}; known: {', '.join(kinds)}")
+    return _build(kinds[name], row)
+
+
+def _object(line: str) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except ValueError as error:
+        raise ProtocolError(f"a line is not JSON ({error}): {line[:80]!r}") from None
+    if not isinstance(row, dict):
+        raise ProtocolError(f"a line is not a JSON object: {line[:80]!r}")
+    return row
+
+
+def _build(kind: type[T], row: Mapping[str, Any]) -> T:
+    """Build a record, whose fields must be there and known."""
+    if not isinstance(row, Mapping):
+        raise ProtocolError(f"{kind.__name__} must be a JSON object, not {row!r}")
+    known = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]  # every kind is a dataclass
+    for name in row:
+        if name not in known:
+            raise ProtocolError(f"{kind.__name__} has no field {name!r}")
+    for name, f in known.items():
+        if name not in row and f.default is MISSING:
+            raise ProtocolError(f"{kind.__name__} lacks the field {name!r}")
+    try:
+        return kind(**{name: _READERS.get((kind, name), _as_is)(value) for name, value in row.items()})
+    except TypeError as error:
+        raise ProtocolError(f"{kind.__name__} has a field of the wrong type: {error}") from None
+
+
+def _as_is(value: Any) -> Any:
+    return value
+
+
+def _shot(row: Mapping[str, Any]) -> Shot:
+    try:
+        return Shot(row["question"], row["reply"])
+    except (KeyError, TypeError):
+        raise ProtocolError(f"a shot needs a question and a reply, not {row!r}") from None
+
+
+def _each(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda values: tuple(read(value) for value in values)
+
+
+# The fields that hold records or tuples: JSON knows only objects and lists.
+_READERS: dict[tuple[type, str], Callable[[Any], Any]] = {
+    (Request, "settings"): lambda row: _build(Settings, row),
+    (Request, "shots"): _each(_shot),
+    (Settings, "stop"): tuple,
+    (Wave, "tasks"): _each(lambda row: _build(Task, row)),
+    (WaveResult, "completions"): _each(Completion.from_row),
+    (WaveResult, "timing"): lambda row: _build(Timing, row),
+    (TargetInfo, "cpu_features"): tuple,
+}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from fdd_edge.ondevice.protocol import Completion, ids_sha
+from fdd_edge.ondevice.protocol import Completion
 from fdd_edge.students.reference import Reference
 
 __all__ = ["CLEAR_MARGIN", "GreedyParity", "compare_greedy"]
@@ -50,7 +50,7 @@ def compare_greedy(
     positions = agree = unclear = 0
     difference: dict[str, Any] | None = None
     for ids, completion in zip(prompt_ids, completions, strict=True):
-        if completion.prompt_ids_sha != ids_sha(ids):
+        if completion.prompt_ids != tuple(ids):
             item = {"problem_id": completion.problem_id, "what": "prompt ids"}
             return GreedyParity(False, len(prompt_ids), positions, agree, unclear, item)
         written = completion.ids or ()
@@ -69,6 +69,4 @@ def compare_greedy(
                     "reference": choice.token,
                     "logits": round(choice.logits_gap, 4),
                 }
-    return GreedyParity(
-        difference is None and positions > 0, len(prompt_ids), positions, agree, unclear, difference
-    )
+    return GreedyParity(difference is None and positions > 0, len(prompt_ids), positions, agree, unclear, difference)

@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from fdd_edge.artifacts.gguf import describe_gguf
 from fdd_edge.errors import FddError
 from fdd_edge.evaluation import Summary, score, summarize
-from fdd_edge.ondevice.protocol import Completion, Settings, Task, Wave, WaveResult
+from fdd_edge.ondevice.protocol import (
+    Completion,
+    ProtocolError,
+    Settings,
+    Shot,
+    Task,
+    Wave,
+    WaveResult,
+    decode_event,
+    encode,
+    plan_waves,
+)
 from fdd_edge.progress import progress
-from fdd_edge.records import Problem, read_jsonl, write_jsonl
-from fdd_edge.targets import Profile, load_profile, open_session, plan_waves, resolve_threads
+from fdd_edge.records import Problem, hash_problems, read_jsonl, write_jsonl
+from fdd_edge.runs.hashing import hash_file
+from fdd_edge.runs.stage import make_whole
+from fdd_edge.targets import Profile, load_profile, open_session, resolve_threads
 
-__all__ = ["EVAL_VERSION", "Decoding", "Evaluation", "complete", "read_evaluation", "read_rows"]
+__all__ = ["EVAL_VERSION", "Decoding", "Evaluation", "ask", "complete", "evaluate_file", "read_evaluation", "read_rows"]
 
 EVAL_VERSION = 1
 
@@ -48,9 +63,9 @@ class Decoding:
     wave: int
     samples: int = 1
     seed: int = 0
-    answer: str = "program"
+    answer: Literal["program", "number"] = "program"
     prompt: str | None = None
-    shots: tuple[tuple[str, str], ...] = ()
+    shots: tuple[Shot, ...] = ()
     stop: tuple[str, ...] = ()
 
     def fingerprint(self, target: str) -> dict[str, Any]:
@@ -92,22 +107,77 @@ def complete(
     waves = plan_waves(tasks, decoding.wave)
     journal = out / _JOURNAL
     finished = _read_journal(journal)
-    missing = [wave for wave in waves if wave.index not in finished]
     facts: dict[str, Any] = {}
+    missing = [wave for wave in waves if wave.index not in finished]
     if missing:
-        profile = load_profile(target)
         with progress(title, len(tasks)) as advance:
-            for result in _run(artifact, profile, decoding, missing, facts, advance, len(tasks) - _count(missing)):
-                _append(journal, result)
+            done = len(tasks) - sum(len(wave.tasks) for wave in missing)
+            for result in _run(artifact, load_profile(target), decoding, missing, facts, lambda n: advance(done + n)):
+                with journal.open("a", encoding="utf-8") as file:
+                    file.write(encode(result) + "\n")
                 finished[result.index] = result
-    rows = score([c for wave in waves for c in finished[wave.index].completions], by_id)
-    summary = summarize(rows)
+    results = [finished[wave.index] for wave in waves]
+    rows = score([c for result in results for c in result.completions], by_id)
+    timing = {"artifact_bytes": artifact.stat().st_size} | _timing(results, facts)
+    evaluation = Evaluation(summarize(rows), timing)
     write_jsonl(out / "rows.jsonl", (c.to_row() for c in rows))
-    timing = _timing([finished[wave.index] for wave in waves], facts)
-    (out / "timing.json").write_text(json.dumps(timing, indent=1) + "\n", encoding="utf-8")
-    (out / "summary.json").write_text(json.dumps(summary.to_row(), indent=1) + "\n", encoding="utf-8")
+    _write_json(out / "timing.json", evaluation.timing)
+    _write_json(out / "summary.json", evaluation.summary.to_row())
     journal.unlink(missing_ok=True)
-    return Evaluation(summary, timing)
+    return evaluation
+
+
+def evaluate_file(
+    artifact: Path, problems: Sequence[Problem], out: Path | None, *, target: str, decoding: Decoding
+) -> dict[str, Any]:
+    """Evaluate any model file outside a run, and return the report of ``fdd-edge eval --json``.
+
+    Args:
+        artifact: The model file.
+        problems: With gold answers.
+        out: A new folder for rows, timing and summary; None keeps none.
+        target: Name or path of a device profile.
+        decoding: Settings.
+
+    Raises:
+        FddError: The file is broken, or ``out`` exists.
+    """
+    sha256 = hash_file(artifact)
+    found: list[Evaluation] = []
+
+    def make(folder: Path) -> None:
+        found.append(complete(artifact, problems, folder, target=target, decoding=decoding, title=artifact.name))
+
+    if out is None:
+        with tempfile.TemporaryDirectory(prefix="fdd-edge-") as temporary:
+            make(Path(temporary))
+    else:
+        facts = {"artifact": sha256, "problems": hash_problems(problems), "decoding": decoding.fingerprint(target)}
+        make_whole(out, make, params=facts)
+    return _report(artifact, sha256, found[0])
+
+
+def ask(artifact: Path, question: str, *, target: str, decoding: Decoding) -> Completion:
+    """Put one question to a model file."""
+    waves = plan_waves([Task("question", 0, question)])
+    return next(_run(artifact, load_profile(target), decoding, waves, {}, lambda done: None)).completions[0]
+
+
+def _report(artifact: Path, sha256: str, evaluation: Evaluation) -> dict[str, Any]:
+    timing = dict(evaluation.timing)
+    rss = timing["peak_rss_bytes"]
+    return evaluation.summary.to_row() | {
+        "problems_per_second": timing["problems_per_second"],
+        "tokens_per_second": timing["tokens_per_second"],
+        "peak_rss_mb": None if rss is None else round(rss / 1e6, 1),
+        "artifact": {
+            "path": str(artifact),
+            "sha256": sha256,
+            "bytes": timing["artifact_bytes"],
+            "recipe": describe_gguf(artifact).recipe,
+        },
+        "target": timing["target"],
+    }
 
 
 def read_rows(folder: Path) -> list[Completion]:
@@ -120,3 +190,68 @@ def read_evaluation(folder: Path) -> Evaluation:
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     timing = json.loads((folder / "timing.json").read_text(encoding="utf-8"))
     return Evaluation(Summary.from_row(summary), timing)
+
+
+def _run(
+    artifact: Path,
+    profile: Profile,
+    decoding: Decoding,
+    waves: Sequence[Wave],
+    facts: dict[str, Any],
+    on_progress: Callable[[int], None],
+) -> Iterator[WaveResult]:
+    """Yield finished waves; what the target says of itself and what the session cost goes to ``facts``."""
+    settings = Settings(
+        max_new_tokens=decoding.max_new_tokens,
+        sequences=decoding.sequences,
+        threads=resolve_threads(profile, decoding.threads),
+        temperature=decoding.temperature,
+        seed=decoding.seed,
+        answer=decoding.answer,
+        stop=decoding.stop,
+    )
+    with open_session(
+        profile,
+        artifact,
+        settings=settings,
+        prompt=decoding.prompt,
+        shots=[(s.question, s.reply) for s in decoding.shots],
+    ) as session:
+        facts["target"] = {"name": profile.name} | asdict(session.info)
+        yield from session.complete(waves, on_progress)
+    if session.totals is not None:
+        facts["peak_rss_bytes"] = session.totals.peak_rss_bytes
+
+
+def _read_journal(path: Path) -> dict[int, WaveResult]:
+    """Read the waves that are finished; a last line that was cut off by a kill is passed over."""
+    finished: dict[int, WaveResult] = {}
+    if path.is_file():
+        for line in path.read_text(encoding="utf-8").splitlines():
+            try:
+                event = decode_event(line)
+            except ProtocolError:
+                break
+            if isinstance(event, WaveResult):
+                finished[event.index] = event
+    return finished
+
+
+def _timing(results: Sequence[WaveResult], facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the evaluation cost; what was not measured is None."""
+    seconds = sum(r.timing.seconds for r in results)
+    problems = sum(len(r.completions) for r in results)
+    tokens = sum(r.timing.decode_tokens for r in results)
+    return {
+        "seconds": round(seconds, 3),
+        "problems_per_second": round(problems / seconds, 3) if seconds else None,
+        "tokens_per_second": round(tokens / seconds, 3) if seconds else None,
+        "prompt_tokens": sum(r.timing.prompt_tokens for r in results),
+        "decode_tokens": tokens,
+        "peak_rss_bytes": facts.get("peak_rss_bytes"),
+        "target": facts.get("target"),
+    }
+
+
+def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")

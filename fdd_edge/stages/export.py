@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Sequence
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +14,9 @@ from fdd_edge.artifacts.recipe import FLOAT_RECIPE, Recipe
 from fdd_edge.errors import FddError
 from fdd_edge.progress import announce
 from fdd_edge.runs.layout import MODEL_FILE
+from fdd_edge.stages.student import Student
 
-__all__ = ["EXPORT_VERSION", "check_disk", "export_float", "export_quantized"]
+__all__ = ["EXPORT_VERSION", "check_disk", "export_all", "export_float", "export_quantized"]
 
 EXPORT_VERSION = 1
 
@@ -53,6 +56,52 @@ def export_quantized(float_model: Path, out: Path, recipe: Recipe) -> None:
     _write_card(out, recipe.name)
 
 
+def export_all(student: Student, out: Path, recipes: Sequence[Recipe], *, template: str) -> list[dict[str, Any]]:
+    """Export a student by every recipe into ``out``, one folder a recipe; return what each artifact is.
+
+    Raises:
+        FddError: A recipe's folder is there already, or the disk is too small.
+    """
+    taken = [recipe.name for recipe in recipes if (out / recipe.name).exists()]
+    if taken:
+        raise FddError(f"{out / taken[0]} exists already; name another folder, or remove it.")
+    check_disk(out, count_parameters(student.folder), copies=1 + 0.5 * len(recipes))
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out, prefix=".export-") as temporary:
+        work = Path(temporary)
+        export_float(
+            student.folder,
+            student.vocab,
+            work / FLOAT_RECIPE,
+            name=student.name,
+            template=template,
+            license=student.license,
+        )
+        for recipe in recipes:
+            if recipe.name != FLOAT_RECIPE:
+                export_quantized(work / FLOAT_RECIPE / MODEL_FILE, work / recipe.name, recipe)
+        for recipe in recipes:
+            (work / recipe.name).rename(out / recipe.name)
+    return [read_card(out / recipe.name) for recipe in recipes]
+
+
+def read_card(artifact: Path) -> dict[str, Any]:
+    """Return what an artifact folder says of its model file, and the file's path."""
+    card: dict[str, Any] = json.loads((artifact / _CARD_FILE).read_text(encoding="utf-8"))
+    return {"path": str(artifact / MODEL_FILE)} | card
+
+
+def count_parameters(folder: Path) -> int:
+    """Return the number of weights of a Hugging Face folder, from the headers of its safetensors."""
+    from safetensors import safe_open
+
+    total = 0
+    for path in folder.glob("*.safetensors"):
+        with safe_open(path, framework="numpy") as file:
+            total += sum(prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118 (no mapping)
+    return total
+
+
 def check_disk(folder: Path, parameters: int, *, copies: float) -> None:
     """Refuse before work begins where the disk is too small.
 
@@ -77,6 +126,6 @@ def _write_card(out: Path, recipe: str) -> None:
     """Write what the model file is, for readers without a GGUF reader."""
     from fdd_edge.artifacts.gguf import describe_gguf
 
-    facts: Mapping[str, Any] = describe_gguf(out / MODEL_FILE)._asdict()
+    facts: dict[str, Any] = describe_gguf(out / MODEL_FILE)._asdict()
     card = {"recipe": recipe} | {k: v for k, v in facts.items() if k not in ("name", "recipe", "prompt_template")}
     (out / _CARD_FILE).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from fdd_edge.errors import ParityError
-from fdd_edge.ondevice.protocol import Settings, Task
+from fdd_edge.ondevice.prompt import Prompt
+from fdd_edge.ondevice.protocol import Settings, Task, plan_waves
 from fdd_edge.progress import announce
 from fdd_edge.records import Problem
-from fdd_edge.stages.student import QUESTION
-from fdd_edge.targets import load_profile, open_session, plan_waves, resolve_threads
+from fdd_edge.targets import load_profile, open_session, resolve_threads
 
 __all__ = ["PARITY_PROMPTS", "PARITY_VERSION", "prove_float"]
 
@@ -48,7 +48,7 @@ def prove_float(folder: Path, artifact: Path, problems: Sequence[Problem], out: 
     with open_session(profile, artifact, settings=settings, prompt=template) as session:
         completions = [c for result in session.complete(plan_waves(tasks)) for c in result.completions]
     tokenizer = load_tokenizer(folder)
-    prompts = [template.replace(QUESTION, p.question) for p in chosen]
+    prompts = [Prompt.parse(template).render(p.question) for p in chosen]
     prompt_ids = tokenizer(prompts, add_special_tokens=False)["input_ids"]
     report = compare_greedy(Reference(folder), prompt_ids, completions)
     out.write_text(json.dumps(report._asdict(), indent=1) + "\n", encoding="utf-8")

@@ -133,22 +133,20 @@ def seed_training_data(seeds: Path, protected: Mapping[str, Path], out: Path, *,
     write_jsonl(out / "rejected.jsonl", (p.to_row() for p in (*declined, *curated.rejected)))
 
 
-def extend_training_data(
-    previous: Path, evolved: Path, lost_ids: Sequence[str], protected: Mapping[str, Path], out: Path
-) -> None:
+def extend_training_data(previous: Path, evolved: Path, lost: Path, protected: Mapping[str, Path], out: Path) -> None:
     """Write the next round's data: all so far, what the teacher wrote and curation accepts, lost problems twice.
 
     Args:
         previous: The round's ``train.jsonl``.
         evolved: New problems, unchecked.
-        lost_ids: Problems that quantization lost; each is repeated once, however often it is lost.
+        lost: Problems that quantization lost; each is repeated once, however often it is lost.
         protected: The valid and eval sets, by name.
         out: Folder for ``train.jsonl`` and ``rejected.jsonl``.
     """
     known = read_problems(previous)
     curated = curate(read_problems(evolved), known=known, protected=_read_all(protected))
-    lost = set(lost_ids)
-    weighted = [replace(p, extra={**p.extra, "repeat": 2}) if p.id in lost else p for p in known]
+    lost_ids = {p.id for p in read_problems(lost)}
+    weighted = [replace(p, extra={**p.extra, "repeat": 2}) if p.id in lost_ids else p for p in known]
     write_jsonl(out / "train.jsonl", (p.to_row() for p in (*weighted, *curated.kept)))
     write_jsonl(out / "rejected.jsonl", (p.to_row() for p in curated.rejected))
 

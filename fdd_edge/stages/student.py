@@ -9,18 +9,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from fdd_edge import catalog
 from fdd_edge.cache import cache_dir
 from fdd_edge.errors import FddError, MissingExtraError
+from fdd_edge.ondevice.prompt import Prompt
 from fdd_edge.progress import announce
 from fdd_edge.runs.hashing import hash_file
+from fdd_edge.stages.prompts import file_prompt
 
-__all__ = ["Student", "open_student", "prompt_template"]
+__all__ = ["Student", "open_student"]
 
 _VERSION = 1
 """Raised when the conversion changes meaning, so that the cache is not used across the change."""
-
-QUESTION = "{question}"
 
 
 class Student(NamedTuple):
@@ -57,33 +56,6 @@ def open_student(name_or_path: str, revision: str | None = None) -> Student:
     if source.kind == "gguf":
         return _from_gguf(name_or_path, source.weights)
     return _from_folder(name_or_path, source.weights)
-
-
-def prompt_template(prompt: str, folder: Path) -> str:
-    """Return the text, holding ``{question}``, that a prompt of the config stands for.
-
-    Args:
-        prompt: ``plain``, ``chat`` (the student's chat template around one user message), or a file.
-        folder: The student's Hugging Face folder.
-
-    Raises:
-        FddError: The student has no chat template, or the file does not hold ``{question}``.
-    """
-    if prompt == "chat":
-        from fdd_edge.students.tokenizer import load_tokenizer
-
-        tokenizer = load_tokenizer(folder)
-        if not tokenizer.chat_template:
-            raise FddError(f"{folder} has no chat template; use the prompt plain or a file.")
-        messages = [{"role": "user", "content": QUESTION}]
-        return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
-    path = catalog.shelf_path("configs/prompts") / "plain.txt" if prompt == "plain" else Path(prompt)
-    if not path.is_file():
-        raise FddError(f"The prompt {prompt!r} is neither plain, chat, nor a file.")
-    text = path.read_text(encoding="utf-8")
-    if QUESTION not in text:
-        raise FddError(f"{path} is no prompt: it does not hold {QUESTION}.")
-    return text
 
 
 def _require_training() -> None:
@@ -153,12 +125,12 @@ def _tiny(name: str) -> Student:
     from fdd_edge.students.tokenizer import load_tokenizer
     from fdd_edge.teachers.symbolic import generate
 
-    template = prompt_template("plain", Path())
+    prompt = Prompt.parse(file_prompt("plain"))
 
     def make(folder: Path) -> None:
         announce(f"Making the tiny student (once; kept in {cache_dir()}) ...")
         problems = generate("train", 600, seed=0)
-        make_tiny_student(folder, [(template.replace(QUESTION, p.question), p.program or "") for p in problems])
+        make_tiny_student(folder, [(prompt.render(p.question), p.program or "") for p in problems])
         write_vocab_from_folder(folder, load_tokenizer(folder), folder / "vocab.gguf", architecture="llama")
 
     folder = _cached("tiny", make)

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from fdd_edge.errors import FddError
+from fdd_edge.ondevice.prompt import Prompt
 from fdd_edge.progress import announce, progress
 from fdd_edge.records import read_problems
-from fdd_edge.stages.student import QUESTION, Student
+from fdd_edge.stages.student import Student
 
 __all__ = ["MERGE_VERSION", "MODEL_CARD", "TRAIN_VERSION", "merge", "train"]
 
@@ -98,11 +99,11 @@ def _examples(student: Student, data: Path, template: str, max_length: int) -> t
     """Encode the problems, prove the ids against the device's tokenizer, and leave out what is too long."""
     from fdd_edge.students.tokenizer import encode_examples, load_tokenizer
 
+    prompt = Prompt.parse(template)
     pairs: list[tuple[str, str]] = []
     for problem in read_problems(data):
         if problem.program is not None:
-            text = template.replace(QUESTION, problem.question)
-            pairs += [(text, problem.program)] * int(problem.extra.get("repeat", 1))
+            pairs += [(prompt.render(problem.question), problem.program)] * int(problem.extra.get("repeat", 1))
     tokenizer = load_tokenizer(student.folder)
     examples = encode_examples(tokenizer, pairs)
     _prove_ids(student.vocab, pairs, examples)

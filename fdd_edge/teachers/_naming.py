@@ -9,29 +9,44 @@ from collections.abc import Collection
 __all__ = ["name_result"]
 
 _MAX_LENGTH = 20
-_RESERVED = frozenset(
-    ["abs", "answer", "ceil", "float", "floor", "gcd", "int", "lcm", "len", "math", "max", "min", "pow", "print", "range", "return", "round", "solution", "sqrt", "sum"]
-)
+_RESERVED = frozenset((
+    "abs", "answer", "ceil", "float", "floor", "gcd", "int", "lcm", "len", "math", "max", "min", "pow", "print",
+    "range", "return", "round", "solution", "sqrt", "sum",
+))  # fmt: skip
 # Words that end the noun phrase after a number: prepositions, verbs of state, pronouns, conjunctions.
-_STOP = frozenset(
-    ["a", "about", "after", "all", "altogether", "am", "an", "and", "another", "any", "are", "as", "at", "away", "be", "because", "been", "before", "both", "but", "by", "can", "could", "did", "do", "does", "during", "each", "either", "end", "every", "for", "from", "gave", "get", "gets", "go", "goes", "got", "had", "has", "have", "he", "her", "hers", "him", "his", "how", "i", "if", "in", "into", "is", "it", "its", "just", "left", "long", "me", "more", "most", "much", "must", "my", "need", "needs", "no", "not", "now", "of", "off", "on", "one", "only", "or", "other", "our", "out", "over", "per", "plus", "same", "she", "should", "since", "so", "some", "still", "such", "than", "that", "the", "their", "them", "then", "there", "these", "they", "this", "those", "three", "through", "times", "to", "together", "total", "towards", "two", "up", "us", "was", "we", "were", "what", "when", "where", "which", "while", "who", "will", "with", "within", "without", "would", "you", "your"]
-)
-# Words of a solution's own voice ("First find ...", "then multiply the amount by ..."), which say nothing of the result.
-_NOT_TOPICS = frozenset(
-    ["add", "adding", "also", "altogether", "amount", "answer", "because", "calculate", "combine", "compute", "convert", "determine", "divide", "dividing", "equal", "figure", "final", "finally", "find", "first", "how", "know", "let", "means", "multiply", "multiplying", "next", "number", "second", "subtract", "subtracting", "take", "therefore", "third", "thus", "using", "whole"]
-)
-_FILLERS = frozenset(
-    ["additional", "all", "different", "extra", "fewer", "full", "less", "more", "new", "of", "other", "remaining", "such", "the", "total", "whole"]
-)
+_STOP = frozenset((
+    "a", "about", "after", "all", "altogether", "am", "an", "and", "another", "any", "are", "as", "at", "away",
+    "be", "because", "been", "before", "both", "but", "by", "can", "could", "did", "do", "does", "during",
+    "each", "either", "end", "every", "for", "from", "gave", "get", "gets", "go", "goes", "got", "had", "has",
+    "have", "he", "her", "hers", "him", "his", "how", "i", "if", "in", "into", "is", "it", "its", "just",
+    "left", "long", "me", "more", "most", "much", "must", "my", "need", "needs", "no", "not", "now", "of",
+    "off", "on", "one", "only", "or", "other", "our", "out", "over", "per", "plus", "same", "she", "should",
+    "since", "so", "some", "still", "such", "than", "that", "the", "their", "them", "then", "there", "these",
+    "they", "this", "those", "three", "through", "times", "to", "together", "total", "towards", "two", "up",
+    "us", "was", "we", "were", "what", "when", "where", "which", "while", "who", "will", "with", "within",
+    "without", "would", "you", "your",
+))  # fmt: skip
+# Words of a solution's own voice ("First find ...", "then multiply the amount by ..."), not of the result.
+_NOT_TOPICS = frozenset((
+    "add", "adding", "also", "altogether", "amount", "answer", "because", "calculate", "combine", "compute",
+    "convert", "determine", "divide", "dividing", "equal", "figure", "final", "finally", "find", "first", "how",
+    "know", "let", "means", "multiply", "multiplying", "next", "number", "second", "subtract", "subtracting",
+    "take", "therefore", "third", "thus", "using", "whole",
+))  # fmt: skip
+_FILLERS = frozenset((
+    "additional", "all", "different", "extra", "fewer", "full", "less", "more", "new", "of", "other",
+    "remaining", "such", "the", "total", "whole",
+))  # fmt: skip
 _MONEY_WORDS = {
     "bill": "bill", "budget": "budget", "change": "change", "charge": "charge", "cost": "cost", "costs": "cost",
     "cheaper": "saved", "discount": "discount", "donated": "donated", "earn": "earned", "earned": "earned",
-    "earnings": "earned", "earns": "earned", "expenses": "expenses", "fee": "fee", "fees": "fees", "income": "income",
-    "left": "left", "loss": "loss", "lost": "lost", "made": "earned", "make": "earned", "makes": "earned", "owe": "owed",
-    "owes": "owed", "paid": "paid", "pay": "paid", "pays": "paid", "price": "price", "profit": "profit", "raised": "raised",
-    "refund": "refund", "rent": "rent", "revenue": "revenue", "salary": "salary", "sales": "sales", "save": "saved",
-    "saved": "saved", "saves": "saved", "savings": "saved", "spend": "spent", "spends": "spent", "spent": "spent",
-    "tax": "tax", "taxes": "taxes", "tip": "tip", "tips": "tips", "wage": "wage", "worth": "worth",
+    "earnings": "earned", "earns": "earned", "expenses": "expenses", "fee": "fee", "fees": "fees",
+    "income": "income", "left": "left", "loss": "loss", "lost": "lost", "made": "earned", "make": "earned",
+    "makes": "earned", "owe": "owed", "owes": "owed", "paid": "paid", "pay": "paid", "pays": "paid",
+    "price": "price", "profit": "profit", "raised": "raised", "refund": "refund", "rent": "rent",
+    "revenue": "revenue", "salary": "salary", "sales": "sales", "save": "saved", "saved": "saved",
+    "saves": "saved", "savings": "saved", "spend": "spent", "spends": "spent", "spent": "spent", "tax": "tax",
+    "taxes": "taxes", "tip": "tip", "tips": "tips", "wage": "wage", "worth": "worth",
 }  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """Reads the steps of a GSM8K solution: its calculator notes ``<<48/2=24>>`` and the plain equations between them.
 
-The notes are described with the data set (Cobbe et al. 2021, arXiv 2110.14168). Some authors left the note out of a step
-and wrote the equation only, often with units ("9 boxes * 4 cans/box = 36 cans"), so those are read as well.
+The notes are described with the data set (Cobbe et al. 2021, arXiv 2110.14168). Some authors left the note out of a
+step and wrote the equation only, often with units ("9 boxes * 4 cans/box = 36 cans"), so those are read as well.
 """
 
 from __future__ import annotations

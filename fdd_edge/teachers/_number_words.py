@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 __all__ = ["NUMBER_WORDS", "numbers_in_words"]
 
@@ -20,7 +21,7 @@ def numbers_in_words(text: str) -> list[float]:
     values = [float(NUMBER_WORDS[word]) for word in words if word in NUMBER_WORDS]
     tens = [
         float(NUMBER_WORDS[first] + NUMBER_WORDS[second])
-        for first, second in zip(words, words[1:], strict=False)
+        for first, second in pairwise(words)
         if NUMBER_WORDS.get(first, 0) in range(20, 100, 10) and NUMBER_WORDS.get(second, 0) in range(1, 10)
     ]
     return values + tens

@@ -85,19 +85,21 @@ def program_from_solution(question: str, solution: str, answer: int | float) -> 
     if not lines:
         raise _NoProgramError("no_arithmetic_in_notes")
     for last, final in _endings(lines, question, solution, answer):
-        program = normalize(_write(lines, last, final))
-        if _runs_to(program, answer):
+        program = _checked(_write(lines, last, final), answer)
+        if program is not None:
             if _reads_unexplained_number(program, steps, question):
                 raise _NoProgramError("solved_in_words")
             return program
     raise _NoProgramError("unparseable_note" if len(steps) < len(read) else "notes_do_not_give_answer")
 
 
-def _runs_to(program: str, answer: int | float) -> bool:
+def _checked(text: str, answer: int | float) -> str | None:
+    """Return the normal form of a program, if it runs to the answer."""
     try:
-        return same_answer(run_program(program), answer)
+        program = normalize(text)
+        return program if same_answer(run_program(program), answer) else None
     except ProgramError:
-        return False
+        return None
 
 
 def _assign(steps: Sequence[Step], question: str) -> list[_Line]:
@@ -127,8 +129,8 @@ class _Operands(ast.NodeTransformer):
         self.reads: set[int] = set()
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
-        """Of "60 - 60", only the second may be a result: a whole that is given less a part that was computed."""
-        if isinstance(node.op, ast.Sub | ast.Div) and ast.dump(node.left) == ast.dump(node.right):
+        """Of "60 - 60" or "7 * 7", only the second number may be a result; the other is given."""
+        if ast.dump(node.left) == ast.dump(node.right):
             return ast.BinOp(node.left, node.op, self.visit(node.right))
         return ast.BinOp(self.visit(node.left), node.op, self.visit(node.right))
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import re
 
+from ._limits import MAX_CHARS
+
 __all__ = ["last_number"]
 
 # A sign belongs to the number unless something it could be subtracted from, or a hyphenated word, stands before it.
@@ -23,9 +25,10 @@ def last_number(text: str) -> int | float | None:
 
     Thousands commas, a currency sign, a leading minus and a closing full stop are understood; units and per cent
     signs are passed over. A fraction ends in its denominator. Numbers too large for a float are not numbers here.
+    Of a text longer than a reply may be, only the end is read.
     """
     found = None
-    for match in _NUMBER.finditer(text):
+    for match in _NUMBER.finditer(text[-MAX_CHARS:]):
         found = match
     if found is None:
         return None

@@ -64,7 +64,10 @@ def read_program(program: str) -> list[ast.stmt]:
     Raises:
         ProgramError: ``no_program``, ``forbidden`` or ``limit``.
     """
-    return clean_block(parse(program))
+    try:
+        return clean_block(parse(program))
+    except RecursionError:
+        raise over_limit("the program is nested too deep") from None
 
 
 def _normal_form(source: str) -> Found:
@@ -107,7 +110,7 @@ def _shown(value: ast.expr) -> ast.expr | None:
 
 
 def _is_text(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+    return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str))
 
 
 def _up_to_answer(statements: list[ast.stmt]) -> list[ast.stmt]:

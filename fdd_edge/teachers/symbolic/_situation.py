@@ -1,4 +1,4 @@
-"""What a situation and a further step are: data and one small function each, so that a new one is an entry in a list."""
+"""What a situation and a further step are: data and a small function each, so that a new one is an entry in a list."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from fdd_edge.ondevice.language import normalize, run_program
+from fdd_edge.ondevice.language import ProgramError, normalize, run_program
 from fdd_edge.teachers._protocol import Draft
 from fdd_edge.teachers.symbolic._situation import Number, Result, Situation, Slots, Step
 from fdd_edge.teachers.symbolic._words import draw_people, fill, word_forms
@@ -51,9 +51,11 @@ def read_drawn(extra: Mapping[str, Any]) -> Drawn | None:
         steps = tuple(
             DrawnStep(STEPS[row["step"]], dict(row["slots"]), _form(row["form"])) for row in extra.get("steps", ())
         )
-        return Drawn(SITUATIONS[extra["situation"]], dict(extra["slots"]), _form(extra["form"]), steps)
-    except (KeyError, TypeError, ValueError):
+        drawn = Drawn(SITUATIONS[extra["situation"]], dict(extra["slots"]), _form(extra["form"]), steps)
+        tell(drawn)
+    except (KeyError, IndexError, TypeError, ValueError, ProgramError):
         return None
+    return drawn
 
 
 def _form(pair: Any) -> tuple[int, int]:
@@ -115,6 +117,7 @@ def _forms_of_step(forms: Mapping[str, Any], told: DrawnStep, before: Result, li
         "phrase": before.phrase.format_map(forms),
         "who": before.who.format_map(forms),
         "who_he": forms.get(f"{prefix}he", "they"),
+        "who_his": forms.get(f"{prefix}his", "their"),
         "prev": line.partition("=")[0].strip(),
     }
     return {**forms, **word_forms(told.slots), **linked}

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 from fdd_edge.teachers._number_words import NUMBER_WORDS
 
-__all__ = ["TextNumber", "draw_like", "find_numbers"]
+__all__ = ["TextNumber", "draw_like", "find_numbers", "with_article"]
 
 Form = Literal["digits", "word", "fixed", "odd"]
 
@@ -17,8 +17,14 @@ _WORD = re.compile(rf"\b({'|'.join(NUMBER_WORDS)})\b", re.IGNORECASE)
 _SMALL_WORDS = {value: word for word, value in NUMBER_WORDS.items() if value <= 12}
 # Facts that no other number may take the place of: "a dog has 4 legs".
 _FACTS = re.compile(
-    r"^[- ]?(?:\w+ )?(?:legs?|wheels?|wheeled|sides?|sided|paws?|eyes?|tires?|wings?|fingers?|toes?|arms?|hooves|quarters)\b"
+    r"^[- ]?(?:\w+ )?(?:legs?|wheels?|wheeled|sides?|sided|paws?|eyes?|tires?|wings?|fingers?|toes?|arms?|"
+    r"hooves|quarters)\b"
 )
+# What a unit is made of: "a day has 24 hours".
+_UNITS: dict[float, str] = {
+    3: "feet", 7: "days", 12: "months|inches", 16: "ounces", 24: "hours", 28: "days", 30: "days", 31: "days",
+    52: "weeks", 60: "minutes|seconds", 100: "cent", 365: "days", 1000: "grams|meters|milli", 2000: "pounds",
+}  # fmt: skip
 _FRACTION_AFTER = re.compile(
     r"^(?:/\d|[- ](?:half|halves|thirds?|fourths?|quarters?|fifths?|sixths?|sevenths?|eighths?|ninths?|tenths?)\b)"
 )
@@ -28,7 +34,7 @@ _ODD_AFTER = re.compile(
     re.IGNORECASE,
 )
 _ODD_BEFORE = re.compile(
-    r"(?:\d[:/]|(?:^|\s)[-−#]|\b(?:year|in|since|until|grade|chapter|level|age group|room|page|number) )$", re.I
+    r"(?:\d:|(?:^|\s)[-−#]|\b(?:year|in|since|until|grade|chapter|level|age group|room|page|number) )$", re.I
 )
 _LIMITS = {"hour": 24, "minute": 60, "second": 60, "day": 7, "month": 12}
 
@@ -40,8 +46,8 @@ class TextNumber(NamedTuple):
         start: Where it begins.
         end: Where it ends.
         value: Its value.
-        form: How it is written; ``fixed`` ones stay as they are (fractions, facts such as 4 wheels), ``odd`` ones are no
-            plain quantity (ordinals, times, years).
+        form: How it is written; ``fixed`` ones stay as they are (fractions, facts such as 4 wheels), ``odd``
+            ones are no plain quantity (ordinals, times, years).
         percent: Whether a percent sign or word follows.
         most: The largest value that makes sense in its place.
     """
@@ -71,9 +77,11 @@ def _describe(text: str, mark: re.Match[str]) -> TextNumber:
 
 
 def _form(before: str, after: str, value: float, is_word: bool) -> Form:
+    if _FRACTION_AFTER.match(after) or re.search(r"\d/$", before):
+        return "fixed"
     if _ODD_AFTER.match(after) or (_ODD_BEFORE.search(before) and _looks_like_a_label(before, after, value)):
         return "odd"
-    if _FRACTION_AFTER.match(after) or _FACTS.match(after) or re.search(r"\d/$", before):
+    if _FACTS.match(after) or re.match(rf"[- ](?:{_UNITS.get(value, '$^')})", after):
         return "fixed"
     if _SCALE_AFTER.match(after) or re.search(rf"(?:{'|'.join(NUMBER_WORDS)})[- ]$", before, re.IGNORECASE):
         return "odd"
@@ -113,8 +121,16 @@ def draw_like(number: TextNumber, text: str, rng: Random) -> str:
     low = max(units // (2 * step), 2 if step * decimals <= 1 else 1)
     high = max(low, min(round(1.9 * units / step), int(number.most * 10**decimals) // step))
     fresh = rng.randint(low, high) * step
-    comma = "," if "," in written or (fresh >= 10_000 * 10**decimals and "," in text) else ""
+    if decimals == 1 and fresh % 10 == 0 and units % 10:
+        fresh += rng.randint(1, 9)  # 2.5 does not become 3.0
+    comma = "," if "," in written else ""
     return f"{fresh / 10**decimals:{comma}.{decimals}f}"
+
+
+def with_article(before: str, written: str) -> str:
+    """Make an article at the end of a text fit the number that follows: "a 5-hour day", "an 8-hour day"."""
+    has_vowel = re.match(r"8|1[18](?!\d)|eight|eleven", written, re.IGNORECASE) is not None
+    return re.sub(r"\b([Aa])n? $", r"\1n " if has_vowel else r"\1 ", before)
 
 
 def _roundness(units: int) -> int:

@@ -10,16 +10,24 @@ from typing import Any
 
 __all__ = ["BUYABLES", "THINGS", "draw_people", "fill", "singular", "word_forms"]
 
-_SHE = ["Ada", "Amara", "Bella", "Carmen", "Chloe", "Dina", "Elena", "Emma", "Fatima", "Grace", "Hana", "Ines", "Jana", "Keiko", "Leila", "Maria", "Nadia", "Olga", "Priya", "Rosa", "Sofia", "Tara", "Uma", "Vera", "Wanda", "Yara", "Zoe"]
-_HE = ["Abdul", "Ben", "Carlos", "David", "Diego", "Emil", "Farid", "George", "Hugo", "Ivan", "Jamal", "Kenji", "Leo", "Marco", "Nikhil", "Omar", "Pablo", "Quentin", "Ravi", "Samuel", "Tariq", "Umar", "Victor", "Walter", "Yusuf", "Zack"]
-
+_SHE = (
+    "Ada", "Amara", "Bella", "Carmen", "Chloe", "Dina", "Elena", "Emma", "Fatima", "Grace", "Hana", "Ines",
+    "Jana", "Keiko", "Leila", "Maria", "Nadia", "Olga", "Priya", "Rosa", "Sofia", "Tara", "Uma", "Vera",
+    "Wanda", "Yara", "Zoe",
+)  # fmt: skip
+_HE = (
+    "Abdul", "Ben", "Carlos", "David", "Diego", "Emil", "Farid", "George", "Hugo", "Ivan", "Jamal", "Kenji",
+    "Leo", "Marco", "Nikhil", "Omar", "Pablo", "Quentin", "Ravi", "Samuel", "Tariq", "Umar", "Victor", "Walter",
+    "Yusuf", "Zack",
+)  # fmt: skip
 THINGS = (
-    "acorns", "apples", "badges", "balloons", "beads", "buttons", "cards", "coins", "cookies", "crayons", "figs", "marbles", "muffins",
-    "oranges", "peaches", "pencils", "plums", "postcards", "shells", "stamps", "stickers", "toy cars", "walnuts",
+    "acorns", "apples", "badges", "balloons", "beads", "buttons", "cards", "coins", "cookies", "crayons",
+    "figs", "marbles", "muffins", "oranges", "peaches", "pencils", "plums", "postcards", "shells", "stamps",
+    "stickers", "toy cars", "walnuts",
 )  # fmt: skip
 BUYABLES = (
-    "bracelets", "brushes", "calendars", "candles", "folders", "mugs", "notebooks", "picture frames", "puzzles", "sandwiches",
-    "scarves", "sketch pads", "toy cars", "umbrellas", "water bottles",
+    "bracelets", "brushes", "calendars", "candles", "folders", "mugs", "notebooks", "picture frames", "puzzles",
+    "sandwiches", "scarves", "sketch pads", "toy cars", "umbrellas", "water bottles",
 )  # fmt: skip
 _IRREGULAR = {
     "pies": "pie",

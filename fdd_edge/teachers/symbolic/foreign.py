@@ -16,7 +16,7 @@ from typing import NamedTuple
 from fdd_edge.ondevice.language import ProgramError, normalize, run_program
 from fdd_edge.records import Problem, same_answer
 from fdd_edge.teachers._protocol import Draft
-from fdd_edge.teachers.symbolic._text_numbers import TextNumber, draw_like, find_numbers
+from fdd_edge.teachers.symbolic._text_numbers import TextNumber, draw_like, find_numbers, with_article
 
 __all__ = ["renumber"]
 
@@ -45,8 +45,8 @@ _CONSTANTS: Mapping[float, str] = {
 }
 # Where these stand beside a number that the program does not use, another number could take another path.
 _CONDITION = re.compile(
-    r"\b(?:if|unless|over|under|above|below|exceeds?|at least|at most|minimum|maximum|limit|up to|or more|or less|after the|"
-    r"more than|less than|first|every|per|than)\b",
+    r"\b(?:if|unless|over|under|above|below|exceeds?|at least|at most|minimum|maximum|limit|up to|or more|or less|"
+    r"after the|more than|less than|first|every|per|than)\b",
     re.IGNORECASE,
 )
 _OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "//", ast.Mod: "%"}
@@ -65,7 +65,7 @@ class _NotPlainError(Exception):
 
 
 def renumber(problem: Problem, count: int, rng: Random) -> list[Draft] | str:
-    """Write up to ``count`` problems that differ from a given one in their numbers, or return the reason there are none."""
+    """Write up to ``count`` problems that differ in their numbers from a given one, or return why there are none."""
     if problem.program is None:
         return "no_program"
     try:
@@ -133,29 +133,37 @@ def _link(question: str, literals: Sequence[float], values: Sequence[float]) -> 
     """Find for each literal its number in the text; a reason where one has none, or there is a doubt."""
     numbers = find_numbers(question)
     standing, times = Counter(number.value for number in numbers), Counter(literals)
+    if _is_also_result(question, {*standing, *literals}, values):
+        return "number_is_a_result"
     links: list[_Link] = []
     for index, literal in enumerate(literals):
         link = _find(index, literal, numbers, times)
         if link is None:
             if not _is_constant(literal, question):
                 return "number_not_in_text"
-            if literal > 1 and any(same_answer(value, literal) for value in values):
-                return "number_is_a_result"
             continue
         if link.number.form == "odd":
             return "odd_number"
         if link.number.form == "fixed":
             continue
+        if link.number.percent and link.scale == 1 and not {100, 0.01} & times.keys():
+            # The 20 of "20%" is no plain number; such a program means another 20.
+            return "percent_used_as_number"
         if standing[link.number.value] > 1:
             return "number_stands_twice"
         if times[literal] > 1:
             return "number_used_twice"
-        if any(same_answer(value, literal) for value in values):
-            return "number_is_a_result"
         links.append(link)
     if not links:
         return "nothing_to_change"
     return _doubt_about_unused(question, numbers, links, literals) or links
+
+
+def _is_also_result(question: str, given: set[float], values: Sequence[float]) -> bool:
+    """Say whether an intermediate value equals a given number: the program may then read the wrong one of the two."""
+    doubtful = {number for number in given if number > 1}
+    doubtful |= {constant for constant in _CONSTANTS if _is_constant(constant, question)}
+    return any(same_answer(value, number) for value in values[:-2] for number in doubtful)
 
 
 def _find(index: int, literal: float, numbers: Sequence[TextNumber], times: Counter[float]) -> _Link | None:
@@ -211,11 +219,12 @@ def _rewrite(
     question, fresh = problem.question, {}
     for link in sorted(links, key=lambda link: -link.number.start):
         written = draw_like(link.number, problem.question, rng)
-        question = question[: link.number.start] + written + question[link.number.end :]
+        before = with_article(question[: link.number.start], written)
+        question = before + written + question[link.number.end :]
         value = find_numbers(written)[0].value * link.scale
         fresh[link.literal] = int(value) if value.is_integer() else round(value, 10)
-    program = _with_literals(tree, fresh)
     try:
+        program = _with_literals(tree, fresh)
         changed = _trace(ast.parse(program))
     except (ProgramError, ZeroDivisionError):
         return None

@@ -1,4 +1,4 @@
-"""The embedded teacher: writes from situations, so that every answer is right by construction and no model is needed."""
+"""The embedded teacher: it writes from situations, needs no model, and its answers are right by construction."""
 
 from __future__ import annotations
 
@@ -45,32 +45,43 @@ class SymbolicTeacher:
         return Declined(problem.id, self.name, reason)
 
     def _rationale(self, problem: Problem) -> str | Declined:
-        drawn = read_drawn(problem.extra)
+        drawn = _own(problem)
         if drawn is None:
             return self._decline(problem, "unknown_situation")
         return problem.program or tell(drawn).program
 
     def _complexify(self, problem: Problem, per_problem: int, seed: int) -> list[Draft] | Declined:
-        drawn = read_drawn(problem.extra)
+        if _is_held_out(problem):
+            return self._decline(problem, "held_out_situation")
+        drawn = _own(problem)
         if drawn is None:
             return self._decline(problem, "foreign_problem")
-        if drawn.situation.held_out:
-            return self._decline(problem, "held_out_situation")
         rng = Random(f"{seed}:{problem.id}:complex")
         harder = (add_step(drawn, step, rng) for step in rng.sample(list(STEPS.values()), len(STEPS)))
         drafts = [tell(more) for more in islice((more for more in harder if more is not None), per_problem)]
         return drafts if drafts or per_problem == 0 else self._decline(problem, "no_further_step")
 
     def _similar(self, problem: Problem, per_problem: int, seed: int) -> list[Draft] | Declined:
-        drawn = read_drawn(problem.extra)
+        if _is_held_out(problem):
+            return self._decline(problem, "held_out_situation")
+        drawn = _own(problem)
         rng = Random(f"{seed}:{problem.id}:similar")
         if drawn is None:
             renumbered = renumber(problem, per_problem, rng)
             return self._decline(problem, renumbered) if isinstance(renumbered, str) else renumbered
-        if drawn.situation.held_out:
-            return self._decline(problem, "held_out_situation")
         drafts = _distinct(lambda: _redraw(drawn, rng), problem.question, per_problem)
         return drafts if drafts or per_problem == 0 else self._decline(problem, "no_other_numbers")
+
+
+def _is_held_out(problem: Problem) -> bool:
+    situation = SITUATIONS.get(str(problem.extra.get("situation")))
+    return situation is not None and situation.held_out
+
+
+def _own(problem: Problem) -> Drawn | None:
+    """Return what a problem was told from; None for foreign ones, even where they carry the fields of an own parent."""
+    drawn = read_drawn(problem.extra)
+    return drawn if drawn is not None and tell(drawn).question == problem.question else None
 
 
 def _distinct(draw: Callable[[], Draft | None], question: str, count: int) -> list[Draft]:

@@ -76,7 +76,8 @@ SITUATIONS = (
         bodies=(
             "{name} had {a} {items}. {he} gave {b} of them to {friend} and later bought {c} more.",
             "After giving {b} of {his} {a} {items} to {friend}, {name} bought {c} new ones.",
-            "{friend} got {b} {items} from {name}, who had started with {a}. The next day {name} bought another {c} {items}.",
+            "{friend} got {b} {items} from {name}, who had started with {a}. "
+            "The next day {name} bought another {c} {items}.",
         ),
         asks=(
             "How many {items} did {name} have then?",
@@ -90,7 +91,7 @@ SITUATIONS = (
             "{items_id}_end = {items_id}_start - given + bought",
         ),
         numbers=_change,
-        result=Result("stock", "the {items} {he} had then"),
+        result=Result("stock", "all {his} {items}"),
         words={"items": THINGS},
         people=2,
     ),
@@ -98,9 +99,12 @@ SITUATIONS = (
         name="sold_twice",
         kind="change",
         bodies=(
-            "{name} took {a} {items} to the school fair. {he} sold {b} of them in the morning and {c} in the afternoon.",
-            "At the school fair, {name} sold {b} {items} before lunch and {c} after lunch. {he} had brought {a} {items}.",
-            "{name}'s stall at the fair opened with {a} {items}. By noon {b} of them were sold, and after noon {c} more.",
+            "{name} took {a} {items} to the school fair. "
+            "{he} sold {b} of them in the morning and {c} in the afternoon.",
+            "At the school fair, {name} sold {b} {items} before lunch and {c} after lunch. "
+            "{he} had brought {a} {items}.",
+            "{name}'s stall at the fair opened with {a} {items}. "
+            "By noon {b} of them were sold, and after noon {c} more.",
         ),
         asks=(
             "How many {items} did {name} have left?",
@@ -164,7 +168,8 @@ SITUATIONS = (
         kind="groups",
         bodies=(
             "{name} filled {a} {holders} with {b} {items} each. {c} {items} did not fit in.",
-            "There were {a} {holders} on {name}'s shelf, with {b} {items} in each, and {c} loose {items} lay beside them.",
+            "There were {a} {holders} on {name}'s shelf, with {b} {items} in each, and {c} loose {items} lay "
+            "beside them.",
             "{name} found {c} loose {items} and {a} {holders}. Each {holder} held {b} {items}.",
         ),
         asks=(
@@ -186,7 +191,8 @@ SITUATIONS = (
         kind="sharing",
         bodies=(
             "{name} shared {a} {items} equally among {b} children, giving each child as many as possible.",
-            "{b} children came to {name}, who had {a} {items}. {he} gave every child the same number, as many as {he} could.",
+            "{b} children came to {name}, who had {a} {items}. "
+            "{he} gave every child the same number, as many as {he} could.",
             "From {a} {items}, {name} made {b} equal piles for {b} children, and the piles were as big as possible.",
         ),
         asks=(
@@ -203,8 +209,10 @@ SITUATIONS = (
         name="shared_equally",
         kind="sharing",
         bodies=(
-            "{name} had {a} {items} and {friend} had {b}. They put them together and shared them equally among {c} children.",
-            "To the {a} {items} of {name}, {friend} added {b} of {friend_his} own. Then {c} children got equal shares of them.",
+            "{name} had {a} {items} and {friend} had {b}. "
+            "They put them together and shared them equally among {c} children.",
+            "To the {a} {items} of {name}, {friend} added {b} of {friend_his} own. "
+            "Then {c} children got equal shares of them.",
             "{c} children shared some {items} equally: {a} {items} from {name} and {b} from {friend}.",
         ),
         asks=(

@@ -58,9 +58,11 @@ SITUATIONS = (
         name="fence",
         kind="unit cost",
         bodies=(
-            "{name} put a fence around a {place} that was {l} meters long and {w} meters wide. Each meter of fence cost {p:$}.",
+            "{name} put a fence around a {place} that was {l} meters long and {w} meters wide. "
+            "Each meter of fence cost {p:$}.",
             "A fence cost {p:$} per meter. {name} needed one all around a {place} of {l} by {w} meters.",
-            "The {place} of {name}'s school was a rectangle with sides of {l} and {w} meters. A fence for all four sides cost {p:$} a meter.",
+            "The {place} of {name}'s school was a rectangle with sides of {l} and {w} meters. "
+            "A fence for all four sides cost {p:$} a meter.",
         ),
         asks=(
             "How much did the fence cost?",
@@ -78,7 +80,8 @@ SITUATIONS = (
         kind="groups",
         bodies=(
             "{a} students and {b} teachers went on a trip by bus. Each bus had {s} seats for them.",
-            "A school with {a} students and {b} teachers hired buses. Every one of them needed a seat, and a bus had {s} seats.",
+            "A school with {a} students and {b} teachers hired buses. "
+            "Every one of them needed a seat, and a bus had {s} seats.",
             "Buses with {s} seats each took {a} students and {b} teachers to the {place}.",
         ),
         asks=(
@@ -115,9 +118,12 @@ SITUATIONS = (
         name="filling_tank",
         kind="rate",
         bodies=(
-            "Water ran into {name}'s empty {tank} at {i} liters a minute, and {o} liters a minute leaked out. The {tank} held {c} liters.",
-            "{name} filled an empty {tank} of {c} liters. Each minute {i} liters ran in, but {o} liters ran out through a leak.",
-            "An empty {tank} of {c} liters lost {o} liters a minute through a leak while {name} filled in {i} liters a minute.",
+            "Water ran into {name}'s empty {tank} at {i} liters a minute, and {o} liters a minute leaked out. "
+            "The {tank} held {c} liters.",
+            "{name} filled an empty {tank} of {c} liters. "
+            "Each minute {i} liters ran in, but {o} liters ran out through a leak.",
+            "An empty {tank} of {c} liters lost {o} liters a minute through a leak while {name} filled in {i} "
+            "liters a minute.",
         ),
         asks=(
             "After how many minutes was the {tank} full?",

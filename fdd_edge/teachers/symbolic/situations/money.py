@@ -37,7 +37,8 @@ SITUATIONS = (
         bodies=(
             "{name} bought {a} {goods} for {p:$} each and {b} {wares} for {q:$} each.",
             "A shop sold {goods} at {p:$} each and {wares} at {q:$} each. {name} took {a} {goods} and {b} {wares}.",
-            "On {name}'s shopping list there were {a} {goods} and {b} {wares}. One {good} cost {p:$} and one {ware} cost {q:$}.",
+            "On {name}'s shopping list there were {a} {goods} and {b} {wares}. "
+            "One {good} cost {p:$} and one {ware} cost {q:$}.",
         ),
         asks=(
             "How much did {name} have to pay?",

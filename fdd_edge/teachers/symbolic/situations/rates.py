@@ -30,7 +30,8 @@ SITUATIONS = (
         bodies=(
             "{name} rode a bike at {v} kilometers per hour for {h} hours and then walked another {m} kilometers.",
             "After riding {his} bike for {h} hours at {v} kilometers per hour, {name} walked {m} kilometers.",
-            "{name} walked the last {m} kilometers of a trip. Before that, {he} rode a bike for {h} hours, {v} kilometers each hour.",
+            "{name} walked the last {m} kilometers of a trip. "
+            "Before that, {he} rode a bike for {h} hours, {v} kilometers each hour.",
         ),
         asks=(
             "How many kilometers did {name} travel in all?",
@@ -63,8 +64,10 @@ SITUATIONS = (
         kind="time",
         bodies=(
             "{name} practiced the {instrument} for {m} minutes a day on {d} days, and for {x} minutes on Sunday.",
-            "On Sunday {name} practiced the {instrument} for {x} minutes. On each of {d} other days {he} practiced for {m} minutes.",
-            "{name} practiced the {instrument} on {d} school days, {m} minutes each day. On Sunday {he} added {x} minutes.",
+            "On Sunday {name} practiced the {instrument} for {x} minutes. "
+            "On each of {d} other days {he} practiced for {m} minutes.",
+            "{name} practiced the {instrument} on {d} school days, {m} minutes each day. "
+            "On Sunday {he} added {x} minutes.",
         ),
         asks=(
             "For how many minutes did {name} practice in all?",

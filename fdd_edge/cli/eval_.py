@@ -1,0 +1,79 @@
+"""``fdd-edge eval``."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command("eval")
+@click.argument("artifact")
+@click.option("--data", required=True, metavar="FILE", help="Problems, or symbolic:train, symbolic:heldout.")
+@click.option("--format", "format_", metavar="NAME", help="Data format; default: recognised from the content.")
+@click.option("--target", default="local", show_default=True, metavar="NAME", help="Device profile to run on.")
+@click.option("--limit", type=click.IntRange(min=1), help="Take the first so many problems.")
+@click.option("--prompt", metavar="plain|chat|FILE", help="Default: the prompt stored in the file.")
+@click.option("--shots", type=click.IntRange(min=0), default=0, metavar="N", help="Worked examples in the prompt.")
+@click.option(
+    "--answer",
+    type=click.Choice(["program", "number"]),
+    default="program",
+    show_default=True,
+    help="What to score: the program's answer, or the last number of a free text.",
+)
+@click.option("--max-new-tokens", type=click.IntRange(min=1), default=200, show_default=True)
+@click.option("--sequences", type=click.IntRange(min=1), default=16, show_default=True, help="Problems in one batch.")
+@click.option("--threads", type=click.IntRange(min=1), help="Default: every core.")
+@click.option("--wave", type=click.IntRange(min=1), default=64, show_default=True, help="Unit of resume.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Draws of symbolic problems.")
+@click.option("-o", "--output", metavar="DIR", help="Gets rows.jsonl, timing.json, summary.json; else none are kept.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def command(
+    artifact: str,
+    data: str,
+    format_: str | None,
+    target: str,
+    limit: int | None,
+    prompt: str | None,
+    shots: int,
+    answer: str,
+    max_new_tokens: int,
+    sequences: int,
+    threads: int | None,
+    wave: int,
+    seed: int,
+    output: str | None,
+    as_json: bool,
+) -> None:
+    """Evaluate a model file on a target.
+
+    ARTIFACT is a model file of anybody's, an artifact folder, or a run (the judge's artifact of its best round).
+    """
+    import json
+    from pathlib import Path
+
+    from fdd_edge.cli.tables import print_evaluation
+    from fdd_edge.stages.artifact import find_artifact
+    from fdd_edge.stages.evaluation import Decoding, evaluate_file
+    from fdd_edge.stages.problems import DatasetSpec, read_set
+    from fdd_edge.stages.prompts import requested_prompt, shot_stops, worked_examples
+
+    model = find_artifact(artifact)
+    spec = DatasetSpec(Path(data).name.split(".")[0].replace(":", "-"), data, format_, limit)
+    problems, skipped = read_set(spec, seed=seed)
+    decoding = Decoding(
+        max_new_tokens,
+        sequences,
+        threads,
+        0.0,
+        wave,
+        answer="number" if answer == "number" else "program",
+        prompt=requested_prompt(prompt),
+        shots=worked_examples(shots, answer),
+        stop=shot_stops(shots),
+    )
+    report = evaluate_file(model, problems, None if output is None else Path(output), target=target, decoding=decoding)
+    report["skipped"] = len(skipped)
+    if as_json:
+        click.echo(json.dumps(report))
+    else:
+        print_evaluation(report)

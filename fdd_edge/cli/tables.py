@@ -1,0 +1,135 @@
+"""Tables on stdout."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from fdd_edge.stages.summary import EvaluationFigures, RoundSummary
+
+__all__ = ["print_artifacts", "print_evaluation", "print_round"]
+
+_WIDTH = 110
+"""Of tables in files and pipes, where there is no terminal to ask."""
+
+
+def console() -> Console:
+    """Return a console on stdout that neither wraps at 80 columns nor guesses colours in a pipe."""
+    probe = Console()
+    return probe if probe.is_terminal else Console(width=_WIDTH, color_system=None)
+
+
+def print_round(summary: RoundSummary) -> None:
+    """Print what happened in a round."""
+    out = console()
+    table = Table(title=f"Round {summary.round}", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("set", "artifact", "target"):
+        table.add_column(column)
+    for column in ("solved", "accuracy", "95 %", "no answer", "problems/s", "MB", "peak MB"):
+        table.add_column(column, justify="right")
+    last = None
+    for figures in _by_set(summary.untuned, summary.evaluations):
+        if last not in (None, figures.dataset):
+            table.add_section()
+        untuned = figures in summary.untuned
+        table.add_row(figures.dataset if figures.dataset != last else "", *_cells(figures, untuned))
+        last = figures.dataset
+    out.print()
+    out.print(table)
+    for name, text in _lines(summary):
+        out.print(f"{name:<9} {text}", highlight=False, soft_wrap=True)
+    out.print()
+
+
+def _by_set(untuned: Sequence[EvaluationFigures], tuned: Sequence[EvaluationFigures]) -> list[EvaluationFigures]:
+    """Order by set, the untuned student first."""
+    names = list(dict.fromkeys(f.dataset for f in tuned))
+    return sorted([*untuned, *tuned], key=lambda f: names.index(f.dataset))
+
+
+def _cells(figures: EvaluationFigures, untuned: bool) -> list[str]:
+    low, high = figures.ci95
+    speed = "-" if figures.problems_per_second is None else f"{figures.problems_per_second:.1f}"
+    peak = "-" if figures.peak_rss_bytes is None else f"{figures.peak_rss_bytes / 1e6:.0f}"
+    return [
+        figures.recipe + (" untuned" if untuned else ""),
+        figures.target,
+        f"{figures.correct}/{figures.n}",
+        f"{100 * figures.correct / figures.n:.1f} %",
+        f"{100 * low:.1f}-{100 * high:.1f}",
+        str(figures.no_answer),
+        speed,
+        f"{figures.bytes / 1e6:.1f}",
+        peak,
+    ]
+
+
+def _lines(summary: RoundSummary) -> list[tuple[str, str]]:
+    """Return the lines below the table: data, loss, parity, split, offspring."""
+    total = sum(summary.data.values())
+    rejected = f"; rejected {_counts(summary.rejected)}" if summary.rejected else ""
+    loss = "-" if summary.loss is None else f"{summary.loss[0]:.3f} to {summary.loss[1]:.3f}"
+    parity = summary.parity
+    evolved = _counts(summary.evolved) or "none"
+    declined = "; ".join(f"{origin} declined {_counts(why)}" for origin, why in summary.declined.items() if why)
+    return [
+        ("data", f"{total} problems: {_counts(summary.data)}{rejected}"),
+        ("training", f"loss {loss}"),
+        (
+            "parity",
+            f"{parity['agree']} of {parity['positions']} tokens as torch, {parity['unclear']} too close to call",
+        ),
+        ("split", _counts(summary.split)),
+        ("evolved", evolved + (f" ({declined})" if declined else "")),
+    ]
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{n} {name}" for name, n in counts.items())
+
+
+def print_artifacts(cards: Sequence[Mapping[str, Any]]) -> None:
+    """Print what an export made."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("recipe", "MB", "bits a weight", "matrices", "file"):
+        table.add_column(column, justify="right" if column in ("MB", "bits a weight") else "left", overflow="fold")
+    for card in cards:
+        types = ", ".join(f"{n} {kind}" for kind, n in card["types"].items())
+        table.add_row(
+            card["recipe"], f"{card['bytes'] / 1e6:.1f}", f"{card['bits_per_weight']:.2f}", types, card["path"]
+        )
+    console().print(table)
+
+
+def print_evaluation(report: Mapping[str, Any]) -> None:
+    """Print one evaluation as a person reads it."""
+    low, high = report["ci95"]
+    artifact, target = report["artifact"], report["target"] or {}
+    verdicts = ", ".join(f"{n} {name}" for name, n in report["verdicts"].items() if n)
+    speed = report["problems_per_second"]
+    peak = report["peak_rss_mb"]
+    rows = [
+        ("solved", f"{report['correct']} of {report['n']}: {100 * report['accuracy']:.1f} %"),
+        ("95 %", f"{100 * low:.1f} to {100 * high:.1f} %"),
+        (
+            "verdicts",
+            verdicts + (f" ({report['skipped']} items without a numeric answer skipped)" if report["skipped"] else ""),
+        ),
+        (
+            "speed",
+            "not measured" if speed is None else f"{speed:.2f} problems/s, {report['tokens_per_second']:.0f} tokens/s",
+        ),
+        ("memory", "not measured" if peak is None else f"{peak:.0f} MB at its peak"),
+        ("file", f"{artifact['path']}, {artifact['bytes'] / 1e6:.1f} MB, {artifact['recipe'] or 'no recipe of ours'}"),
+        (
+            "target",
+            " ".join(str(target.get(key, "-")) for key in ("name", "cpu", "runtime", "runtime_version")),
+        ),
+    ]
+    out = console()
+    for name, text in rows:
+        out.print(f"{name:<9} {text}", highlight=False, soft_wrap=True)

@@ -1,0 +1,54 @@
+"""``fdd-edge train``."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command("train")
+@click.argument("config")
+@click.option("--data", required=True, metavar="FILE", help="Problem records with programs (JSON lines).")
+@click.option("-o", "--output", required=True, metavar="DIR", help="Gets adapter/ and merged/.")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key of the config.")
+def command(config: str, data: str, output: str, overrides: tuple[str, ...]) -> None:
+    """LoRA-tune the student of CONFIG on problem records and merge it.
+
+    CONFIG is the name of a packaged config, a YAML file, or a run folder.
+    """
+    import json
+    from pathlib import Path
+
+    from fdd_edge.config import load_config
+    from fdd_edge.errors import FddError
+    from fdd_edge.records import read_problems
+    from fdd_edge.runs import RunLayout
+    from fdd_edge.runs.stage import make_whole
+    from fdd_edge.stages.prompts import student_prompt
+    from fdd_edge.stages.student import open_student
+    from fdd_edge.stages.training import merge, train
+
+    run = RunLayout(Path(config))
+    checked, _ = load_config(
+        str(run.config) if run.is_run() else config, [*overrides, f"output_dir={json.dumps(output)}"]
+    )
+    out = Path(output)
+    if not any(problem.program for problem in read_problems(Path(data))):
+        raise FddError(f"{data} holds no problem with a program to train on.")
+    student = open_student(checked.student.model_name_or_path, checked.student.revision)
+    template = student_prompt(checked.student.prompt, student.folder)
+
+    def make(partial: Path) -> None:
+        train(
+            student,
+            Path(data),
+            partial / "adapter",
+            template=template,
+            lora=checked.lora.model_dump(),
+            training=checked.training.model_dump(),
+            dtype=checked.student.dtype,
+            seed=checked.seed,
+        )
+        merge(student, partial / "adapter", partial / "merged", template=template)
+
+    make_whole(out, make)
+    click.echo(f"{out / 'merged'}\n\nExport it:\n\n  fdd-edge export {out / 'merged'} -r gguf-q8_0 -o DIR\n")

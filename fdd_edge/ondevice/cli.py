@@ -1,0 +1,67 @@
+"""The runner's commands: ``serve`` for a host, ``solve`` for a person at the board, ``info`` for both."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+
+from . import measure
+from .protocol import RunnerError, Settings, Task, Wave
+from .serve import load, serve, take_stdout
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; return the exit code."""
+    options = _parser().parse_args(arguments)
+    if options.command == "serve":
+        return serve(sys.stdin, take_stdout())
+    if options.command == "info":
+        sys.stdout.write(json.dumps(measure.describe_device()) + "\n")
+        return 0
+    try:
+        return _solve(options)
+    except RunnerError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="runner", description="Answers math problems with a GGUF model.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("serve", help="answer a host's requests, as JSON lines on stdin and stdout")
+    commands.add_parser("info", help="print what this device is, as JSON")
+    solve = commands.add_parser("solve", help="answer one question")
+    solve.add_argument("model", help="a GGUF file")
+    solve.add_argument("question")
+    solve.add_argument("--prompt", help="a template with {question}, or: chat (default: what the file says)")
+    solve.add_argument("--max-new-tokens", type=int, default=Settings.max_new_tokens, help="default: %(default)s")
+    solve.add_argument("--threads", type=int, default=measure.physical_cores(), help="default: %(default)s")
+    return parser
+
+
+def _solve(options: argparse.Namespace) -> int:
+    """Print the program and its answer, or why there is none."""
+    settings = Settings(max_new_tokens=max(1, options.max_new_tokens), sequences=1, threads=max(1, options.threads))
+    out = take_stdout()
+    with load(options.model, options.prompt, (), settings) as loaded:
+        result = loaded.decoder.run(Wave(0, (Task("question", 0, options.question),)))
+    completion = result.completions[0]
+    out.write(f"{completion.program or completion.text.strip()}\n")
+    if completion.verdict is None:
+        out.write(f"answer: {completion.answer}\n")
+        return 0
+    out.write(f"no answer: {_REASONS[completion.verdict]}.\n")
+    return 1
+
+
+_REASONS = {
+    "no_program": "the reply holds no program",
+    "forbidden": "the program uses something outside the language, so it was not run",
+    "error": "the program failed while it ran",
+    "limit": "the question or the program is too long to be run",
+    "unfinished": "the reply was cut at the token limit",
+}

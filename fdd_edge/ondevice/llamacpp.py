@@ -1,0 +1,279 @@
+"""llama.cpp through the C API that llama-cpp-python exposes: a model file, and a context that decodes batches of it.
+
+The package's own ``Llama`` decodes one sequence at a time; the C API decodes many in one batch.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import os
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, NamedTuple, Self
+
+import llama_cpp
+import numpy as np
+import numpy.typing as npt
+from llama_cpp import llama_cpp as c_api
+
+from .protocol import RunnerError
+
+__all__ = ["MAX_SEQUENCES", "Context", "Feed", "Model", "runtime_version", "system_info"]
+
+MAX_SEQUENCES = 256
+"""llama.cpp's own limit (LLAMA_MAX_SEQ)."""
+
+BATCH = 512
+"""Tokens decoded in one call, at most; longer prompts are fed in pieces."""
+
+_MAGIC = b"GGUF"
+_LOG_ERROR = 4
+_KV_TYPES = {"f32": 0, "f16": 1}  # enum ggml_type
+
+_errors: deque[str] = deque(maxlen=4)
+
+
+@c_api.llama_log_callback  # type: ignore[untyped-decorator]
+def _keep_errors(level: int, text: bytes, user_data: object) -> None:
+    """Keep llama.cpp's last error lines for our own message; the rest of its log is dropped."""
+    if level == _LOG_ERROR:
+        _errors.append(text.decode("utf-8", errors="replace").strip())
+
+
+def runtime_version() -> str:
+    """Return the version of the package that carries llama.cpp."""
+    return str(llama_cpp.__version__)
+
+
+def system_info() -> str:
+    """Return llama.cpp's line about the instruction sets it was compiled for."""
+    return str(c_api.llama_print_system_info().decode()).strip()
+
+
+class Model:
+    """A GGUF file, mapped into memory, with its vocabulary. Use it as a context manager."""
+
+    def __init__(self, path: str) -> None:
+        """Load a file.
+
+        Raises:
+            RunnerError: There is no such file, or llama.cpp cannot load it.
+        """
+        _check_magic(path)
+        c_api.llama_log_set(_keep_errors, None)
+        _errors.clear()
+        self._model: Any = c_api.llama_model_load_from_file(os.fsencode(path), c_api.llama_model_default_params())
+        if not self._model:
+            raise RunnerError("bad_artifact", f"llama.cpp cannot load {path}{_last_error()}.")
+        self._vocab = c_api.llama_model_get_vocab(self._model)
+        self._pieces: dict[int, bytes] = {}
+        self.path = path
+        self.n_vocab = int(c_api.llama_vocab_n_tokens(self._vocab))
+        self.n_ctx_train = int(c_api.llama_model_n_ctx_train(self._model))
+        self.n_params = int(c_api.llama_model_n_params(self._model))
+        if c_api.llama_model_has_encoder(self._model):
+            self.close()
+            raise RunnerError("bad_artifact", f"{path} is not a decoder-only model; only those write replies here.")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the memory back."""
+        if self._model:
+            c_api.llama_model_free(self._model)
+            self._model = None
+
+    @functools.cached_property
+    def description(self) -> str:
+        """Architecture, size and number format in llama.cpp's words."""
+        text = ctypes.create_string_buffer(256)
+        c_api.llama_model_desc(self._model, text, len(text))
+        return text.value.decode("utf-8", errors="replace")
+
+    @functools.cached_property
+    def bos_text(self) -> str:
+        """The text of the token that begins a text; empty if there is none."""
+        return self._token_text(c_api.llama_vocab_bos(self._vocab))
+
+    @functools.cached_property
+    def eos_text(self) -> str:
+        """The text of the token that ends a text; empty if there is none."""
+        return self._token_text(c_api.llama_vocab_eos(self._vocab))
+
+    def metadata(self, key: str) -> str | None:
+        """Return the file's metadata under that key, if it is there and is no list."""
+        name = key.encode()
+        size = c_api.llama_model_meta_val_str(self._model, name, None, 0)
+        if size < 0:
+            return None
+        text = ctypes.create_string_buffer(size + 1)
+        c_api.llama_model_meta_val_str(self._model, name, text, len(text))
+        return text.value.decode("utf-8", errors="replace")
+
+    def tokenize(self, text: str) -> list[int]:
+        """Return the ids of a prompt.
+
+        Special tokens in it are read as such. It begins with the tokenizer's BOS where the file asks for one and the
+        text does not begin with it already; an EOS is never added.
+        """
+        raw = text.encode("utf-8", errors="replace")
+        ids = (c_api.llama_token * (len(raw) + 8))()
+        n = c_api.llama_tokenize(self._vocab, raw, len(raw), ids, len(ids), False, True)
+        if n < 0:
+            raise RunnerError("internal", f"llama.cpp needs {-n} tokens for {len(raw)} bytes of text.")
+        adds_bos = c_api.llama_vocab_get_add_bos(self._vocab) and not (self.bos_text and text.startswith(self.bos_text))
+        bos: list[int] = [c_api.llama_vocab_bos(self._vocab)] if adds_bos else []
+        return bos + list(ids[:n])
+
+    def ends_reply(self, token: int) -> bool:
+        """Say whether a token means that the model has finished."""
+        return bool(c_api.llama_vocab_is_eog(self._vocab, token))
+
+    def piece(self, token: int) -> bytes:
+        """Return the bytes of one token, which may be a part of a character; control tokens have none."""
+        if token not in self._pieces:
+            self._pieces[token] = self._read_piece(token)
+        return self._pieces[token]
+
+    def open_context(self, cells: int, sequences: int, threads: int, kv: Literal["f16", "f32"]) -> Context:
+        """Allocate a key-value cache of ``cells`` tokens, shared by ``sequences`` sequences.
+
+        Raises:
+            RunnerError: llama.cpp refuses, as for a model that does not generate text.
+        """
+        _errors.clear()
+        return Context(self._model, self.n_vocab, cells, sequences, threads, kv)
+
+    def _read_piece(self, token: int) -> bytes:
+        size = 64
+        while True:
+            buffer = ctypes.create_string_buffer(size)
+            n = c_api.llama_token_to_piece(self._vocab, token, buffer, size, 0, False)
+            if n >= 0:
+                return buffer.raw[:n]
+            size = -n
+
+    def _token_text(self, token: int) -> str:
+        if token < 0:
+            return ""
+        return str(c_api.llama_vocab_get_text(self._vocab, token).decode("utf-8", errors="replace"))
+
+
+class Feed(NamedTuple):
+    """Tokens to append to one sequence; ``wants_logits`` asks for what follows the last of them."""
+
+    sequence: int
+    position: int
+    tokens: Sequence[int]
+    wants_logits: bool
+
+
+class Context:
+    """A key-value cache and the batch that fills it. Close it when done.
+
+    All sequences share one pool of cells (``kv_unified``), so that a common beginning is stored once.
+    """
+
+    def __init__(self, model: Any, n_vocab: int, cells: int, sequences: int, threads: int, kv: str) -> None:
+        params = c_api.llama_context_default_params()
+        params.n_ctx = cells
+        params.n_batch = params.n_ubatch = BATCH
+        params.n_seq_max = sequences
+        params.n_threads = params.n_threads_batch = threads
+        params.type_k = params.type_v = _KV_TYPES[kv]
+        params.kv_unified = True
+        params.no_perf = True
+        self._context: Any = c_api.llama_init_from_model(model, params)
+        if not self._context:
+            raise RunnerError("bad_artifact", f"llama.cpp cannot run this model{_last_error()}.")
+        self._memory = c_api.llama_get_memory(self._context)
+        self._batch = c_api.llama_batch_init(BATCH, 0, 1)
+        self._n_vocab = n_vocab
+        self.shape = (cells, sequences)
+
+    def close(self) -> None:
+        """Give the memory back."""
+        if self._context:
+            c_api.llama_batch_free(self._batch)
+            c_api.llama_free(self._context)
+            self._context = None
+
+    def clear(self) -> None:
+        """Forget every sequence, and zero the cells so that nothing of an earlier wave is left."""
+        c_api.llama_memory_clear(self._memory, True)
+
+    def forget(self, sequence: int) -> None:
+        """Free one sequence's cells."""
+        c_api.llama_memory_seq_rm(self._memory, sequence, -1, -1)
+
+    def share(self, source: int, target: int) -> None:
+        """Let ``target`` begin with all of ``source``; the cells are shared, not copied."""
+        c_api.llama_memory_seq_cp(self._memory, source, target, -1, -1)
+
+    def decode(self, feeds: Sequence[Feed]) -> npt.NDArray[np.float32]:
+        """Run one batch.
+
+        Args:
+            feeds: At most ``BATCH`` tokens in all.
+
+        Returns:
+            Logits, one row for each feed that wants them, in their order: shape (rows, n_vocab). They are
+            llama.cpp's own memory and hold until the next call.
+
+        Raises:
+            RunnerError: llama.cpp failed.
+        """
+        n_rows = self._fill(feeds)
+        status = c_api.llama_decode(self._context, self._batch)
+        if status != 0:
+            raise RunnerError("internal", f"llama.cpp could not decode a batch (status {status}){_last_error()}.")
+        if not n_rows:
+            return np.empty((0, self._n_vocab), np.float32)
+        return np.ctypeslib.as_array(c_api.llama_get_logits(self._context), shape=(n_rows, self._n_vocab))
+
+    def _fill(self, feeds: Sequence[Feed]) -> int:
+        """Write the batch; return how many rows of logits it asks for."""
+        batch, at, n_rows = self._batch, 0, 0
+        for sequence, position, tokens, wants_logits in feeds:
+            for offset, token in enumerate(tokens):
+                batch.token[at] = token
+                batch.pos[at] = position + offset
+                batch.n_seq_id[at] = 1
+                batch.seq_id[at][0] = sequence
+                batch.logits[at] = 0
+                at += 1
+            if wants_logits:
+                batch.logits[at - 1] = 1
+                n_rows += 1
+        batch.n_tokens = at
+        return n_rows
+
+
+def _check_magic(path: str) -> None:
+    """Refuse what is plainly no GGUF before llama.cpp sees it; its own message would be about a magic number."""
+    if not Path(path).is_file():
+        raise RunnerError("bad_artifact", f"{path} is not a file.")
+    try:
+        with Path(path).open("rb") as file:
+            magic = file.read(len(_MAGIC))
+    except OSError as error:
+        raise RunnerError("bad_artifact", f"{path} cannot be read: {error.strerror}.") from None
+    if magic != _MAGIC:
+        raise RunnerError("bad_artifact", f"{path} is not a GGUF file: it does not begin with GGUF.")
+
+
+def _last_error() -> str:
+    """Return llama.cpp's first complaint as the end of a sentence; those after it follow from it."""
+    with suppress(IndexError):
+        return f": {_errors[0].rstrip('.')}"
+    return ""

@@ -1,0 +1,111 @@
+"""From a question to the exact text a model reads.
+
+A template is text with ``{question}``. It is applied byte for byte, on every device alike, so that what a student
+was trained on is what it is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from .protocol import RunnerError, Shot
+
+__all__ = ["CHAT", "PLACEHOLDER", "TEMPLATE_KEY", "ModelTexts", "Prompt", "make_prompt"]
+
+PLACEHOLDER = "{question}"
+
+CHAT = "chat"
+"""Given as a prompt, it stands for the chat template in the model file."""
+
+TEMPLATE_KEY = "fdd_edge.prompt_template"
+"""The GGUF metadata key under which an exported student carries its template."""
+
+BLANK_LINE = "\n\n"
+
+
+class ModelTexts(Protocol):
+    """What a prompt needs to know of a model."""
+
+    @property
+    def bos_text(self) -> str:
+        """The text of the token that begins a text; empty if there is none."""
+
+    @property
+    def eos_text(self) -> str:
+        """The text of the token that ends a text; empty if there is none."""
+
+    def metadata(self, key: str) -> str | None:
+        """Return the file's metadata under that key."""
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A template cut at its question; no other brace in it means anything."""
+
+    prefix: str
+    suffix: str
+
+    @classmethod
+    def parse(cls, template: str) -> Prompt:
+        """Cut a template at its last ``{question}``; worked examples may hold the word earlier.
+
+        Raises:
+            RunnerError: There is no ``{question}``.
+        """
+        prefix, found, suffix = template.rpartition(PLACEHOLDER)
+        if not found:
+            raise RunnerError("bad_request", f"The prompt template has no {PLACEHOLDER}: {template[:60]!r}.")
+        return cls(prefix, suffix)
+
+    def render(self, question: str) -> str:
+        """Return the text the model reads."""
+        return self.prefix + question + self.suffix
+
+    @property
+    def template(self) -> str:
+        """The template as text again."""
+        return self.render(PLACEHOLDER)
+
+
+def make_prompt(requested: str | None, shots: Sequence[Shot], model: ModelTexts) -> Prompt:
+    """Find the template and put the worked examples in front.
+
+    Args:
+        requested: A template, ``chat``, or None for what the file itself says.
+        shots: Worked examples; in a chat they are earlier turns, else they stand above, a blank line apart.
+        model: The loaded model.
+
+    Raises:
+        RunnerError: There is no template, or it cannot be used.
+    """
+    wanted = requested if requested is not None else model.metadata(TEMPLATE_KEY)
+    if wanted is None:
+        raise RunnerError("bad_request", "This file says no prompt; name one with --prompt.")
+    if wanted == CHAT:
+        return Prompt.parse(_render_chat(shots, model))
+    plain = Prompt.parse(wanted)
+    examples = [plain.render(shot.question) + shot.reply.rstrip("\n") + BLANK_LINE for shot in shots]
+    return Prompt("".join(examples) + plain.prefix, plain.suffix)
+
+
+def _render_chat(shots: Sequence[Shot], model: ModelTexts) -> str:
+    """Render the file's chat template once, with the placeholder as the last user message."""
+    template = model.metadata("tokenizer.chat_template")
+    if template is None:
+        raise RunnerError("bad_request", "This file has no chat template; name another prompt with --prompt.")
+    from jinja2 import TemplateError
+    from llama_cpp.llama_chat_format import Jinja2ChatFormatter
+
+    messages = []
+    for shot in shots:
+        messages.append({"role": "user", "content": shot.question})
+        messages.append({"role": "assistant", "content": shot.reply})
+    messages.append({"role": "user", "content": PLACEHOLDER})
+    try:
+        formatter = Jinja2ChatFormatter(template=template, eos_token=model.eos_text, bos_token=model.bos_text)
+        return str(formatter(messages=messages).prompt)
+    except (TemplateError, ValueError) as error:
+        # Templates refuse what they do not know by raising, with a text of their own.
+        raise RunnerError("bad_request", f"The file's chat template cannot be rendered: {error}.") from None

@@ -1,0 +1,177 @@
+"""A session with a host: load the file once, then answer wave after wave."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple, TextIO
+
+from . import measure
+from .prompt import make_prompt
+from .protocol import (
+    PROTOCOL,
+    End,
+    Event,
+    Failure,
+    Progress,
+    ProtocolError,
+    Request,
+    RunnerError,
+    Settings,
+    Shot,
+    TargetInfo,
+    Totals,
+    Wave,
+    decode_command,
+    decode_request,
+    encode,
+)
+
+if TYPE_CHECKING:
+    from .waves import Decoder
+
+__all__ = ["Loaded", "load", "serve", "take_stdout"]
+
+_PROGRESS_SECONDS = 0.3
+"""Between two progress events, at least."""
+
+
+class Loaded(NamedTuple):
+    """A decoder and what there is to say about its file and this device."""
+
+    decoder: Decoder
+    info: TargetInfo
+
+
+def take_stdout() -> TextIO:
+    """Return a stream of our own to the process's stdout, and send whatever else is printed there to stderr.
+
+    llama.cpp is C and prints where it likes; the lines of the protocol must stay alone.
+    """
+    sys.stdout.flush()
+    ours = os.fdopen(os.dup(1), "w", encoding="utf-8", newline="\n", buffering=1)
+    os.dup2(2, 1)
+    return ours
+
+
+@contextmanager
+def load(artifact: str, prompt: str | None, shots: Sequence[Shot], settings: Settings) -> Iterator[Loaded]:
+    """Load a model file and hold it open.
+
+    Raises:
+        RunnerError: The runtime is missing, the file is broken or the prompt cannot be made.
+    """
+    began = time.perf_counter()
+    try:
+        from . import llamacpp
+        from .waves import Decoder
+    except ModuleNotFoundError as error:
+        raise RunnerError("runtime_missing", f"{error.name} is not installed for {sys.executable}.") from None
+    except (ImportError, OSError, RuntimeError) as error:
+        raise RunnerError("runtime_missing", f"llama-cpp-python does not load here: {error}.") from None
+    with llamacpp.Model(artifact) as model:
+        template = make_prompt(prompt, shots, model)
+        with Decoder(model, template, settings) as decoder:
+            info = TargetInfo(
+                protocol=PROTOCOL,
+                runtime="llama-cpp-python",
+                runtime_version=llamacpp.runtime_version(),
+                system_info=llamacpp.system_info(),
+                python=platform.python_version(),
+                machine=platform.machine(),
+                cpu=measure.cpu_model(),
+                cpu_features=measure.cpu_features(),
+                model=model.description,
+                n_params=model.n_params,
+                n_ctx_train=model.n_ctx_train,
+                prompt=template.template,
+                load_seconds=time.perf_counter() - began,
+            )
+            yield Loaded(decoder, info)
+
+
+def serve(lines: TextIO, out: TextIO) -> int:
+    """Answer one host until its stream ends; return the exit code.
+
+    Every failure is told as an event, so that the host need not guess from a traceback.
+    """
+
+    def tell(event: Event) -> None:
+        out.write(encode(event) + "\n")
+        out.flush()
+
+    try:
+        _session(lines, tell)
+    except BrokenPipeError:
+        # The host has gone, and there is nobody left to tell; stdout must not be flushed again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
+        return 1
+    except ProtocolError as error:
+        tell(Failure("bad_request", f"The request cannot be read: {error}."))
+        return 2
+    except RunnerError as error:
+        tell(Failure(error.kind, str(error)))
+        return 2
+    except Exception as error:
+        tell(Failure("internal", f"{type(error).__name__}: {error}"))
+        raise
+    return 0
+
+
+def _session(lines: TextIO, tell: Callable[[Event], None]) -> None:
+    began = time.perf_counter()
+    request = _read_request(lines)
+    n_waves = n_problems = n_prompt = n_decoded = 0
+    with load(request.artifact, request.prompt, request.shots, request.settings) as loaded:
+        tell(loaded.info)
+        for wave in _waves(lines):
+            result = loaded.decoder.run(wave, _progress(wave.index, tell))
+            tell(result)
+            n_waves += 1
+            n_problems += len(result.completions)
+            n_prompt += result.timing.prompt_tokens
+            n_decoded += result.timing.decode_tokens
+    tell(
+        Totals(
+            waves=n_waves,
+            problems=n_problems,
+            prompt_tokens=n_prompt,
+            decode_tokens=n_decoded,
+            seconds=time.perf_counter() - began,
+            load_seconds=loaded.info.load_seconds,
+            peak_rss_bytes=measure.peak_rss_bytes(),
+        )
+    )
+
+
+def _progress(index: int, tell: Callable[[Event], None]) -> Callable[[int], None]:
+    """Return what tells the host of finished problems, but only a few times a second."""
+    last = time.monotonic()
+
+    def on_progress(finished: int) -> None:
+        nonlocal last
+        if (now := time.monotonic()) - last >= _PROGRESS_SECONDS:
+            last = now
+            tell(Progress(index, finished))
+
+    return on_progress
+
+
+def _read_request(lines: TextIO) -> Request:
+    line = lines.readline()
+    if not line:
+        raise ProtocolError("the host sent nothing")
+    return decode_request(line)
+
+
+def _waves(lines: TextIO) -> Iterator[Wave]:
+    # readline, not iteration: a file iterator reads ahead, and the host waits for each wave's answer.
+    while line := lines.readline():
+        command = decode_command(line)
+        if isinstance(command, End):
+            return
+        yield command

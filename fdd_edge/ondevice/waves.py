@@ -1,0 +1,188 @@
+"""Continuous batching: the tasks of a wave share batches, and a finished one makes room for the next.
+
+llama.cpp's results depend, in the last bits, on what shares a batch. So everything that decides it is a function of
+the wave alone: the cache's size, the order of refilling, the pieces a prompt is fed in. A wave decoded again gives
+the same rows.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from .language import Outcome
+from .llamacpp import BATCH, MAX_SEQUENCES, Context, Feed, Model
+from .prompt import Prompt
+from .protocol import Completion, RunnerError, Settings, Task, Timing, Wave, WaveResult, prompt_ids_sha
+from .replies import Reply, choose, judge, random_stream
+from .verdicts import Verdict
+
+__all__ = ["Decoder"]
+
+_CELL_BLOCK = 256
+"""llama.cpp rounds a cache up to this; asking for whole blocks keeps waves of like size in one context."""
+
+
+@dataclass
+class _Job:
+    """A task on its way: what is still to be fed, and what came out."""
+
+    task: Task
+    prompt_ids: list[int]
+    reply: Reply
+    stream: np.random.Generator
+    sequence: int = -1
+    position: int = 0
+    pending: list[int] = field(default_factory=list)
+
+
+class Decoder:
+    """Decodes waves with one model; holds the context that consecutive waves of like size share."""
+
+    def __init__(self, model: Model, prompt: Prompt, settings: Settings) -> None:
+        if settings.sequences >= MAX_SEQUENCES:
+            raise RunnerError("bad_request", f"sequences must be below {MAX_SEQUENCES}, not {settings.sequences}.")
+        self._model = model
+        self._prompt = prompt
+        self._settings = settings
+        self._context: Context | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._context:
+            self._context.close()
+
+    def run(self, wave: Wave, on_progress: Callable[[int], None] = lambda finished: None) -> WaveResult:
+        """Decode one wave.
+
+        Args:
+            wave: The tasks; they are started in their order.
+            on_progress: Called with the number of finished tasks whenever it grows.
+
+        Raises:
+            RunnerError: The runtime failed, or the model's numbers are not finite.
+        """
+        began = time.perf_counter()
+        jobs = [self._job(task) for task in wave.tasks]
+        fitting = [job for job in jobs if not self._is_too_long(job)]
+        n_prompt = self._decode(fitting, on_progress, len(jobs) - len(fitting)) if fitting else 0
+        n_decoded = sum(len(job.reply.ids) for job in jobs)
+        completions = tuple(self._completion(job) for job in jobs)
+        return WaveResult(wave.index, completions, Timing(time.perf_counter() - began, n_prompt, n_decoded))
+
+    def _job(self, task: Task) -> _Job:
+        ids = self._model.tokenize(self._prompt.render(task.question))
+        if not ids:
+            raise RunnerError("bad_request", f"The prompt of problem {task.problem_id} is empty.")
+        budget = min(self._settings.max_new_tokens, self._model.n_ctx_train - len(ids))
+        reply = Reply(self._model, budget, self._settings.stop)
+        return _Job(task, ids, reply, random_stream(self._settings.seed, task.problem_id, task.sample))
+
+    def _is_too_long(self, job: _Job) -> bool:
+        return len(job.prompt_ids) >= self._model.n_ctx_train
+
+    def _decode(self, jobs: Sequence[_Job], on_progress: Callable[[int], None], n_finished: int) -> int:
+        """Decode jobs to their ends; return how many prompt tokens that took."""
+        shared = _common_ids(jobs)
+        n_sequences = min(self._settings.sequences, len(jobs))
+        context = self._open(jobs, n_sequences, shared)
+        prefix_sequence = n_sequences  # one past those of the jobs
+        self._feed_prefix(context, prefix_sequence, jobs[0].prompt_ids[:shared])
+        waiting, running = deque(jobs), list[_Job]()
+        free = deque(range(n_sequences))
+        while waiting or running:
+            while waiting and free:
+                job = waiting.popleft()
+                job.sequence, job.position, job.pending = free.popleft(), shared, job.prompt_ids[shared:]
+                if shared:
+                    context.share(prefix_sequence, job.sequence)
+                running.append(job)
+            self._step(context, running)
+            for job in [job for job in running if job.reply.over]:
+                running.remove(job)
+                context.forget(job.sequence)
+                free.append(job.sequence)
+                n_finished += 1
+                on_progress(n_finished)
+        return shared + sum(len(job.prompt_ids) - shared for job in jobs)
+
+    def _open(self, jobs: Iterable[_Job], n_sequences: int, shared: int) -> Context:
+        """Return an empty context with room for the wave's longest task in every sequence."""
+        longest = max(len(job.prompt_ids) for job in jobs) - shared + self._settings.max_new_tokens
+        cells = -(-(shared + n_sequences * longest) // _CELL_BLOCK) * _CELL_BLOCK
+        shape = (cells, n_sequences + 1)
+        if self._context is None or self._context.shape != shape:
+            if self._context:
+                self._context.close()
+            self._context = self._model.open_context(*shape, self._settings.threads, self._settings.kv)
+        self._context.clear()
+        return self._context
+
+    def _feed_prefix(self, context: Context, sequence: int, ids: Sequence[int]) -> None:
+        for start in range(0, len(ids), BATCH):
+            context.decode([Feed(sequence, start, ids[start : start + BATCH], False)])
+
+    def _step(self, context: Context, running: Sequence[_Job]) -> None:
+        """Feed one batch: the next token of each reply, and prompts as far as there is room."""
+        feeds: list[Feed] = []
+        asked: list[_Job] = []
+        room = BATCH
+        for job in running:
+            tokens = job.pending[:room]
+            if not tokens:
+                continue
+            job.pending = job.pending[len(tokens) :]
+            feeds.append(Feed(job.sequence, job.position, tokens, wants_logits=not job.pending))
+            job.position += len(tokens)
+            room -= len(tokens)
+            if not job.pending:
+                asked.append(job)
+        for job, logits in zip(asked, context.decode(feeds), strict=True):
+            try:
+                token = choose(logits, self._settings.temperature, job.stream)
+            except FloatingPointError as error:
+                message = f"{self._model.path} does not compute on this CPU: {error}."
+                raise RunnerError("bad_artifact", message) from None
+            job.reply.add(token)
+            job.pending = [token]
+
+    def _completion(self, job: _Job) -> Completion:
+        if self._is_too_long(job):
+            outcome = Outcome(None, None, Verdict.limit, "the prompt is longer than the model's context")
+        else:
+            outcome = judge(job.reply.text, unfinished=job.reply.unfinished, answer=self._settings.answer)
+        keep_ids = self._settings.return_ids
+        return Completion(
+            problem_id=job.task.problem_id,
+            sample=job.task.sample,
+            text=job.reply.text,
+            program=outcome.program,
+            answer=outcome.answer,
+            verdict=outcome.verdict,
+            n_prompt_tokens=len(job.prompt_ids),
+            n_tokens=len(job.reply.ids),
+            prompt_ids_sha=prompt_ids_sha(job.prompt_ids),
+            prompt_ids=tuple(job.prompt_ids) if keep_ids else None,
+            ids=tuple(job.reply.ids) if keep_ids else None,
+        )
+
+
+def _common_ids(jobs: Sequence[_Job]) -> int:
+    """Return how many leading ids all prompts share, leaving each at least one of its own to decode."""
+    if len(jobs) == 1:
+        return 0
+    # The smallest and the largest list differ earliest, so these two stand for all.
+    prompts = [job.prompt_ids for job in jobs]
+    low, high = min(prompts), max(prompts)
+    same = next((i for i, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), len(low))
+    return min(same, min(map(len, prompts)) - 1)

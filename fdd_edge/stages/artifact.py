@@ -1,0 +1,77 @@
+"""Finding the model a user names: a file, an artifact folder, or a run's best round."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import NamedTuple
+
+import yaml
+
+from fdd_edge.errors import FddError
+from fdd_edge.runs import RoundLayout, RunLayout
+from fdd_edge.runs.layout import MODEL_FILE
+from fdd_edge.stages.prompts import student_prompt
+from fdd_edge.stages.student import Student, open_student
+from fdd_edge.stages.training import MODEL_CARD
+
+__all__ = ["Source", "find_artifact", "open_source"]
+
+
+class Source(NamedTuple):
+    """A float model to export: its student folder, and the prompt it was trained on."""
+
+    student: Student
+    template: str
+
+
+def find_artifact(name: str) -> Path:
+    """Return the model file behind a file, an artifact folder, a run or a round.
+
+    Of a run, it is the judge's artifact of the best round.
+
+    Raises:
+        FddError: There is none.
+    """
+    path = Path(name)
+    if path.is_file():
+        return path
+    if not path.exists():
+        raise FddError(f"{name} does not exist.")
+    if (path / MODEL_FILE).is_file():
+        return path / MODEL_FILE
+    run = RunLayout(path if RunLayout(path).is_run() else path.resolve().parent)
+    if not run.is_run():
+        raise FddError(f"{name} is no model file, no folder with a {MODEL_FILE}, and no run.")
+    place = RoundLayout(path) if run.root != path else RoundLayout(run.best.resolve())
+    judge = yaml.safe_load(run.config.read_text(encoding="utf-8")).get("feedback", {}).get("artifact", "gguf-q4_0")
+    wanted = [judge, *sorted(p.name for p in place.root.glob("artifacts/*"))]
+    for recipe in wanted:
+        if place.model(recipe).is_file():
+            return place.model(recipe)
+    raise FddError(f"{name} has no exported model yet; let the run finish a round: fdd-edge run ... -o {run.root}")
+
+
+def open_source(name: str, *, prompt: str | None) -> Source:
+    """Open a model to export: a run or round (its merged student), or anything that names a student.
+
+    Args:
+        name: HF folder or hub id, ``.gguf``, ``package:NAME``, a run, or a round of one.
+        prompt: Stored in the artifacts; None takes the one the model was trained on, or ``plain``.
+
+    Raises:
+        FddError: There is no such model.
+    """
+    path = Path(name)
+    if path.is_dir():
+        if RunLayout(path).is_run():
+            path = RunLayout(path).best
+        if RoundLayout(path).merged.is_dir():
+            path = RoundLayout(path).merged
+    student = open_student(str(path) if path.is_dir() else name)
+    card_file = student.folder / MODEL_CARD
+    card = json.loads(card_file.read_text(encoding="utf-8")) if card_file.is_file() else {}
+    template = card.get("prompt_template") if prompt is None else None
+    if template is None:
+        template = student_prompt(prompt or "plain", student.folder)
+    return Source(student._replace(license=student.license or card.get("license")), template)

@@ -1,0 +1,72 @@
+"""What a student is asked: the prompt of a config, and worked examples for models that were not trained on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fdd_edge import catalog
+from fdd_edge.errors import FddError
+from fdd_edge.ondevice.prompt import CHAT, PLACEHOLDER
+from fdd_edge.ondevice.protocol import Shot
+from fdd_edge.records import read_jsonl
+
+__all__ = ["chat_prompt", "file_prompt", "requested_prompt", "shot_stops", "student_prompt", "worked_examples"]
+
+
+def student_prompt(prompt: str, folder: Path) -> str:
+    """Return the template, text that holds ``{question}``, that a student is trained on.
+
+    Args:
+        prompt: ``plain``, ``chat`` (the student's chat template around one user message), or a file.
+        folder: The student's Hugging Face folder.
+
+    Raises:
+        FddError: The student has no chat template, or the file does not hold ``{question}``.
+    """
+    return chat_prompt(folder) if prompt == CHAT else file_prompt(prompt)
+
+
+def requested_prompt(prompt: str | None) -> str | None:
+    """Return what a runner is asked for: a template, ``chat`` for the file's chat template, None for its prompt."""
+    return prompt if prompt in (None, CHAT) else file_prompt(prompt)
+
+
+def chat_prompt(folder: Path) -> str:
+    """Return the chat template of a student, rendered around one user message."""
+    from fdd_edge.students.tokenizer import load_tokenizer
+
+    tokenizer = load_tokenizer(folder)
+    if not tokenizer.chat_template:
+        raise FddError(f"{folder} has no chat template; use the prompt plain or a file.")
+    messages = [{"role": "user", "content": PLACEHOLDER}]
+    return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+
+
+def file_prompt(prompt: str) -> str:
+    """Return the packaged prompt ``plain``, or that of a file."""
+    path = catalog.shelf_path("configs/prompts") / "plain.txt" if prompt == "plain" else Path(prompt).expanduser()
+    if not path.is_file():
+        raise FddError(f"The prompt {prompt!r} is neither plain, chat, nor a file.")
+    text = path.read_text(encoding="utf-8")
+    if PLACEHOLDER not in text:
+        raise FddError(f"{path} is no prompt: it does not hold {PLACEHOLDER}.")
+    return text
+
+
+def worked_examples(n: int, answer: str = "program") -> tuple[Shot, ...]:
+    """Return the first ``n`` packaged examples, answered by a program or by a sentence with a number.
+
+    Raises:
+        FddError: There are not so many.
+    """
+    path = catalog.shelf_path("configs/prompts") / "shots.jsonl"
+    key = "program" if answer == "program" else "text"
+    examples = [Shot(row["question"], row[key]) for _, row in read_jsonl(path)]
+    if n > len(examples):
+        raise FddError(f"There are {len(examples)} worked examples, not {n}.")
+    return tuple(examples[:n])
+
+
+def shot_stops(n: int) -> tuple[str, ...]:
+    """Return what ends a reply after ``n`` worked examples; an untuned model would go on to write the next one."""
+    return ("\n\n",) if n else ()

@@ -1,0 +1,138 @@
+"""The figures of a round, read back from the files its stages wrote."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from fdd_edge.artifacts.recipe import Recipe
+from fdd_edge.records import read_jsonl, read_problems
+from fdd_edge.runs import RunLayout
+from fdd_edge.runs.layout import ArtifactsLayout
+from fdd_edge.stages.evaluation import read_evaluation
+from fdd_edge.stages.feedback import split_counts
+
+__all__ = ["EvaluationFigures", "RoundSummary", "evaluation_figures", "summarize_round"]
+
+
+class EvaluationFigures(NamedTuple):
+    """One artifact, one target, one set.
+
+    Attributes:
+        target: Name of the device profile.
+        recipe: Name of the recipe.
+        dataset: Name of the set.
+        n: Completions.
+        correct: Those with the gold answer.
+        ci95: Wilson interval of the accuracy.
+        no_answer: Completions that gave no number at all: format failures.
+        problems_per_second: None where it was not measured.
+        bytes: Size of the model file.
+        peak_rss_bytes: Of the runner; None where it was not measured.
+    """
+
+    target: str
+    recipe: str
+    dataset: str
+    n: int
+    correct: int
+    ci95: tuple[float, float]
+    no_answer: int
+    problems_per_second: float | None
+    bytes: int
+    peak_rss_bytes: int | None
+
+
+class RoundSummary(NamedTuple):
+    """What the table of a round shows.
+
+    Attributes:
+        round: Its number.
+        data: Problems trained on, by origin.
+        rejected: Problems kept out of this round's data, by reason.
+        loss: First and last training loss that was logged.
+        split: Labelled problems, by label.
+        evolved: Problems the teacher wrote for the next round, by origin.
+        declined: How often it would not, by origin and reason.
+        parity: Whether the float artifact answers as torch does, with counts.
+        evaluations: Every artifact on every target and set.
+        untuned: The same for the student before training; empty without a baseline.
+    """
+
+    round: int
+    data: dict[str, int]
+    rejected: dict[str, int]
+    loss: tuple[float, float] | None
+    split: dict[str, int]
+    evolved: dict[str, int]
+    declined: dict[str, dict[str, int]]
+    parity: dict[str, Any]
+    evaluations: list[EvaluationFigures]
+    untuned: list[EvaluationFigures]
+
+    def to_row(self) -> dict[str, Any]:
+        """Return the JSON object."""
+        row = self._asdict()
+        return row | {key: [e._asdict() for e in row[key]] for key in ("evaluations", "untuned")}
+
+
+def summarize_round(
+    layout: RunLayout,
+    number: int,
+    *,
+    recipes: Sequence[Recipe],
+    targets: Sequence[str],
+    datasets: Sequence[str],
+    declined: dict[str, dict[str, int]],
+) -> RoundSummary:
+    """Collect a finished round's figures."""
+    place = layout.round(number)
+    losses = json.loads((place.adapter / "training.json").read_text(encoding="utf-8"))["losses"]
+    triples = [(target, recipe.name, dataset) for target in targets for recipe in recipes for dataset in datasets]
+    return RoundSummary(
+        round=number,
+        data=dict(Counter(p.origin for p in read_problems(place.train))),
+        rejected=dict(Counter(row["reason"] for _, row in read_jsonl(place.rejected))),
+        loss=(losses[0], losses[-1]) if losses else None,
+        split=split_counts(place.split),
+        evolved=dict(Counter(p.origin for p in read_problems(place.evolved))),
+        declined=declined,
+        parity=_read_parity(place),
+        evaluations=[evaluation_figures(place, *triple) for triple in triples],
+        untuned=_untuned(layout.untuned, datasets),
+    )
+
+
+def evaluation_figures(place: ArtifactsLayout, target: str, recipe: str, dataset: str) -> EvaluationFigures:
+    """Read one evaluation folder and the size of its artifact."""
+    found = read_evaluation(place.evaluation(target, recipe, dataset))
+    summary, timing = found.summary, found.timing
+    return EvaluationFigures(
+        target,
+        recipe,
+        dataset,
+        summary.n,
+        summary.correct,
+        tuple(summary.ci95),
+        summary.n - summary.correct - summary.verdicts["wrong"],
+        timing["problems_per_second"],
+        timing["artifact_bytes"],
+        timing["peak_rss_bytes"],
+    )
+
+
+def _read_parity(place: ArtifactsLayout) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(place.parity("gguf-f32").read_text(encoding="utf-8"))
+    return found
+
+
+def _untuned(place: ArtifactsLayout, datasets: Sequence[str]) -> list[EvaluationFigures]:
+    """Find the untuned student's evaluations of these sets, whatever recipe and target they were made with."""
+    figures = []
+    for path in sorted(place.root.glob("eval/*/*/*/summary.json")):
+        target, recipe, dataset = path.relative_to(place.root / "eval").parts[:3]
+        if dataset in datasets:
+            figures.append(evaluation_figures(place, target, recipe, dataset))
+    return sorted(figures, key=lambda f: list(datasets).index(f.dataset))

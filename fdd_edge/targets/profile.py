@@ -1,0 +1,68 @@
+"""Device profiles: one YAML file a board or CPU, on the shelf ``devices/profiles`` or anywhere."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from fdd_edge import catalog
+from fdd_edge.errors import FddError, did_you_mean
+from fdd_edge.ondevice.measure import physical_cores
+
+__all__ = ["Profile", "load_profile", "resolve_threads"]
+
+_TORCH_DEVICES = ("auto", "cpu", "cuda", "gpu", "mps")
+
+
+class Profile(BaseModel):
+    """A target: what it is, and how the runner gets there."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(min_length=1, description="what it is called in configs, results and folders")
+    description: str = Field("", description="one line, shown by `fdd-edge targets`")
+    transport: Literal["local"] = Field("local", description="how the runner gets there")
+    threads: int | None = Field(None, ge=1, description="threads to decode with; goes before decoding.threads")
+
+
+def load_profile(name_or_path: str) -> Profile:
+    """Read a profile by name or path.
+
+    Raises:
+        FddError: There is none, or it has faults; every fault is named with its key.
+    """
+    if name_or_path in _TORCH_DEVICES:
+        known = ", ".join(catalog.names("devices/profiles"))
+        raise FddError(
+            f"A target is a device profile, and {name_or_path!r} is none: this machine's CPU is 'local'. "
+            f"Known: {known}."
+        )
+    path = catalog.find("devices/profiles", name_or_path)
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise FddError(f"{path} cannot be read as YAML: {' '.join(str(error).split())}.") from None
+    if not isinstance(content, dict):
+        raise FddError(f"{path} must hold keys and values: {', '.join(Profile.model_fields)}.")
+    try:
+        return Profile.model_validate(content)
+    except ValidationError as error:
+        raise FddError(f"{path} has faults: {_faults(error)}.") from None
+
+
+def resolve_threads(profile: Profile, requested: int | None) -> int:
+    """Return the threads to decode with: the profile's, else the requested, else one for each physical core."""
+    return profile.threads or requested or physical_cores()
+
+
+def _faults(error: ValidationError) -> str:
+    faults = []
+    for fault in error.errors():
+        key = ".".join(map(str, fault["loc"]))
+        if fault["type"] == "extra_forbidden":
+            faults.append(f"{key}: unknown key.{did_you_mean(key, Profile.model_fields)}".removesuffix("."))
+        else:
+            faults.append(f"{key}: {fault['msg']}")
+    return "; ".join(faults)

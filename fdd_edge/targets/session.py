@@ -1,0 +1,41 @@
+"""What every transport gives: an open runner that turns waves into completions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol
+
+from fdd_edge.ondevice.protocol import TargetInfo, Totals, Wave, WaveResult
+
+__all__ = ["Session"]
+
+
+class Session(Protocol):
+    """A model that is loaded on a target."""
+
+    @property
+    def info(self) -> TargetInfo:
+        """What the target, its runtime and the loaded file are."""
+
+    @property
+    def totals(self) -> Totals:
+        """What the session cost, peak memory included.
+
+        Raises:
+            RuntimeError: The session is still open.
+        """
+
+    def complete(self, waves: Iterable[Wave], on_progress: Callable[[int], None] | None = None) -> Iterator[WaveResult]:
+        """Decode waves in their order and yield each result when it is whole.
+
+        What was yielded is the caller's, whatever happens later: to go on after a failure, open a session and send
+        the waves that are missing.
+
+        Args:
+            waves: The waves; each is drawn when the one before it is done.
+            on_progress: Called with the number of problems that this call has finished.
+
+        Raises:
+            TargetError: The runner died.
+            FddError: The runner said why it cannot go on.
+        """

@@ -1,0 +1,96 @@
+"""Fixtures that several rooms share: a tiny GGUF model, and a cache folder that is not the user's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import gguf
+import numpy as np
+import pytest
+
+WIDTH, LAYERS, HEADS, FEED_FORWARD, CONTEXT = 32, 2, 4, 64, 256
+SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
+CHAT_TEMPLATE = (
+    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+def byte_alphabet() -> list[str]:
+    """Return GPT-2's printable stand-in for each byte: itself where it prints, else a character from 256 on."""
+    prints = [*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAC + 1), *range(0xAE, 0xFF + 1)]
+    others = iter(range(256, 512))
+    return [chr(byte) if byte in prints else chr(next(others)) for byte in range(256)]
+
+
+def tiny_vocabulary() -> tuple[list[str], list[str]]:
+    """Return (tokens, merges) of a byte-level BPE: specials, every byte, a few merged words."""
+    merges = ["t h", "th e", "Ġ t", "Ġt he", "a n", "an s", "Q u", "i n", "e r", "1 0", "Ġ =", "r o"]
+    tokens = [*SPECIAL, *byte_alphabet(), *("".join(merge.split(" ")) for merge in merges)]
+    return tokens, merges
+
+
+def write_tiny_gguf(path: Path, *, template: str | None = "Question: {question}\nProgram:\n", seed: int = 0) -> Path:
+    """Write a random llama of 30,000 weights that answers in printable ASCII."""
+    tokens, merges = tiny_vocabulary()
+    writer = gguf.GGUFWriter(path, "llama")
+    writer.add_context_length(CONTEXT)
+    writer.add_embedding_length(WIDTH)
+    writer.add_block_count(LAYERS)
+    writer.add_feed_forward_length(FEED_FORWARD)
+    writer.add_head_count(HEADS)
+    writer.add_head_count_kv(HEADS // 2)
+    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_rope_freq_base(10000.0)
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("smollm")
+    writer.add_token_list(tokens)
+    writer.add_token_merges(merges)
+    writer.add_token_types([3] * len(SPECIAL) + [1] * (len(tokens) - len(SPECIAL)))
+    writer.add_bos_token_id(0)
+    writer.add_eos_token_id(2)
+    writer.add_add_bos_token(False)
+    writer.add_chat_template(CHAT_TEMPLATE)
+    if template is not None:
+        writer.add_string("fdd_edge.prompt_template", template)
+    for name, weight in _weights(tokens, np.random.default_rng(seed)).items():
+        writer.add_tensor(name, weight.astype(np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+def _weights(tokens: list[str], rng: np.random.Generator) -> dict[str, np.ndarray]:
+    def dense(rows: int, columns: int = WIDTH) -> np.ndarray:
+        return rng.normal(0, 2 / np.sqrt(columns), (rows, columns))
+
+    output = dense(len(tokens)) * 2
+    for token, text in enumerate(tokens):
+        if text not in SPECIAL and not (text.isascii() and text.isprintable()):
+            output[token] = 0  # never the likeliest, so that replies are text
+    weights = {"token_embd.weight": dense(len(tokens)) * 5, "output.weight": output, "output_norm.weight": np.ones(WIDTH)}
+    for i in range(LAYERS):
+        weights |= {f"blk.{i}.{name}_norm.weight": np.ones(WIDTH) for name in ("attn", "ffn")}
+        weights |= {f"blk.{i}.{name}.weight": dense(WIDTH) for name in ("attn_q", "attn_output")}
+        weights |= {f"blk.{i}.{name}.weight": dense(WIDTH // 2) for name in ("attn_k", "attn_v")}
+        weights |= {f"blk.{i}.{name}.weight": dense(FEED_FORWARD) for name in ("ffn_gate", "ffn_up")}
+        weights |= {f"blk.{i}.ffn_down.weight": dense(WIDTH, FEED_FORWARD)}
+    return weights
+
+
+@pytest.fixture(scope="session")
+def tiny_gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A GGUF model of 30,000 random weights with a plain prompt and a chat template."""
+    return write_tiny_gguf(tmp_path_factory.mktemp("tiny") / "tiny-f32.gguf")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Keep tests out of the user's cache."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FDD_EDGE_CACHE", str(folder))
+        yield folder

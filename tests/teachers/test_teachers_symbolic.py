@@ -1,0 +1,215 @@
+import asyncio
+import json
+import re
+from dataclasses import replace
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fdd_edge.errors import FddError
+from fdd_edge.ondevice.language import count_operations, normalize, run_program
+from fdd_edge.records import Problem
+from fdd_edge.teachers import Declined, Draft, load_teacher
+from fdd_edge.teachers.symbolic import SITUATIONS, generate
+from fdd_edge.teachers.symbolic._words import draw_people, singular
+from fdd_edge.teachers.symbolic.steps import STEPS
+
+TRAIN = [s for s in SITUATIONS.values() if not s.held_out]
+HELD_OUT = [s for s in SITUATIONS.values() if s.held_out]
+SEEDS = st.integers(0, 10**6)
+QUICK = settings(max_examples=25, deadline=None)
+
+
+def complexify(problems: list[Problem], per_problem: int = 2, seed: int = 0) -> list[list[Draft] | Declined]:
+    return asyncio.run(load_teacher("symbolic").complexify(problems, per_problem=per_problem, seed=seed))
+
+
+def similar(problems: list[Problem], per_problem: int = 2, seed: int = 0) -> list[list[Draft] | Declined]:
+    return asyncio.run(load_teacher("symbolic").similar(problems, per_problem=per_problem, seed=seed))
+
+
+def as_problem(draft: Draft, parent: Problem) -> Problem:
+    """What the feedback makes of a draft, after a round trip through JSON."""
+    child = replace(
+        parent,
+        id=parent.id + "c",
+        question=draft.question,
+        answer=draft.answer,
+        program=draft.program,
+        n_ops=count_operations(draft.program),
+        extra=draft.extra,
+    )
+    return Problem.from_row(json.loads(json.dumps(child.to_row())))
+
+
+def written(results: list[list[Draft] | Declined]) -> list[list[Draft]]:
+    return [[] if isinstance(result, Declined) else result for result in results]
+
+
+def assert_sound(question: str, program: str, answer: float) -> None:
+    assert run_program(program) == answer
+    assert normalize(program) == program
+    assert answer >= 0
+    assert question.count("?") == 1 and question.endswith("?")
+    assert not re.search(r"[{}]|  |\b1 [a-z]+s\b", question), question
+    assert all(sentence[0].isupper() or sentence[0].isdigit() for sentence in re.split(r"(?<=[.?]) ", question))
+
+
+def test_the_situations_are_enough_and_varied() -> None:
+    assert len(TRAIN) >= 12 and len(HELD_OUT) >= 4
+    kinds = {"total", "change", "comparison", "groups", "sharing", "rate", "unit cost", "percent", "ratio", "average"}
+    assert kinds | {"time", "money"} <= {s.kind for s in TRAIN}
+    for situation in SITUATIONS.values():
+        assert len(situation.bodies) * len(situation.asks) >= 6
+        assert all(ask.count("?") == 1 for ask in situation.asks)
+        assert not any("?" in body for body in situation.bodies)
+
+
+@QUICK
+@given(SEEDS)
+def test_generated_problems_are_right_by_construction(seed: int) -> None:
+    for split in ("train", "heldout"):
+        for problem in generate(split, 2 * len(TRAIN), seed):
+            assert problem.program is not None
+            assert_sound(problem.question, problem.program, problem.answer)
+            assert problem.n_ops == count_operations(problem.program) and 1 <= problem.n_ops <= 4
+            if "dollar" not in problem.question and "$" not in problem.question:
+                assert isinstance(problem.answer, int)
+
+
+def test_generation_is_balanced_unique_and_a_prefix_of_more() -> None:
+    problems = generate("train", 10 * len(TRAIN), seed=3)
+    assert generate("train", 25, seed=3) == problems[:25]
+    assert generate("train", 25, seed=4) != problems[:25]
+    assert len({p.question for p in problems}) == len({p.id for p in problems}) == len(problems)
+    names = [p.extra["situation"] for p in problems]
+    assert {names.count(s.name) for s in TRAIN} == {10}
+    assert problems[12].id == "symbolic-train-00012"
+    assert {(p.source, p.teacher, p.origin) for p in problems} == {("symbolic", "symbolic", "seed")}
+
+
+def test_the_splits_share_no_situation() -> None:
+    train = {p.extra["situation"] for p in generate("train", 60, 0)}
+    held_out = {p.extra["situation"] for p in generate("heldout", 60, 0)}
+    assert train == {s.name for s in TRAIN} and held_out == {s.name for s in HELD_OUT}
+
+
+def test_more_problems_than_there_are_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny = replace(TRAIN[0], bodies=TRAIN[0].bodies[:1], asks=TRAIN[0].asks[:1], people=0, words={})
+    tiny = replace(tiny, bodies=("There are {a} cats.",), asks=("How many?",), program=("cats = {a} + 1",))
+    tiny = replace(tiny, numbers=lambda rng: {"a": rng.randint(2, 4)})
+    monkeypatch.setattr("fdd_edge.teachers.symbolic._generate.SITUATIONS", {"tiny": tiny})
+    with pytest.raises(FddError, match=r"found only 3 different problems .* instead of 5\.$"):
+        generate("train", 5, seed=0)
+    assert len(generate("train", 3, seed=0)) == 3
+
+
+def test_faults_of_the_caller_are_sentences() -> None:
+    with pytest.raises(FddError, match="has the splits 'train' and 'heldout', not 'test'"):
+        generate("test", 5, seed=0)  # type: ignore[arg-type]
+    with pytest.raises(FddError, match="cannot write -1 problems"):
+        generate("train", -1, seed=0)
+
+
+@QUICK
+@given(SEEDS)
+def test_complexify_asks_one_further_thing(seed: int) -> None:
+    problems = generate("train", len(TRAIN), seed)
+    for problem, drafts in zip(problems, written(complexify(problems, 3, seed)), strict=True):
+        for draft in drafts:
+            assert_sound(draft.question, draft.program, draft.answer)
+            assert count_operations(draft.program) > (problem.n_ops or 0)
+            *told, ask = re.split(r"(?<=[.?]) ", problem.question)
+            assert ask not in draft.question[: -len(ask)]
+            assert draft.question.startswith(" ".join(told))
+        steps = [draft.extra["steps"][-1]["step"] for draft in drafts]
+        assert len(set(steps)) == len(steps)
+
+
+def test_every_situation_can_be_made_harder_and_steps_vary() -> None:
+    problems = generate("train", 10 * len(TRAIN), seed=1)
+    drafts = written(complexify(problems, 4, seed=1))
+    harder = {p.extra["situation"] for p, some in zip(problems, drafts, strict=True) if some}
+    assert harder == {s.name for s in TRAIN}
+    used = {draft.extra["steps"][-1]["step"] for some in drafts for draft in some}
+    children = [as_problem(d, p) for p, some in zip(problems, drafts, strict=True) for d in some]
+    used |= {d.extra["steps"][-1]["step"] for some in written(complexify(children, 4)) for d in some}
+    assert used == set(STEPS)
+
+
+@QUICK
+@given(SEEDS)
+def test_offspring_is_made_harder_again(seed: int) -> None:
+    generation = generate("train", len(TRAIN), seed)
+    for _ in range(2):
+        drafts = written(complexify(generation, 1, seed))
+        children = [as_problem(d, p) for p, some in zip(generation, drafts, strict=True) for d in some]
+        assert children
+        for child in children:
+            assert child.program is not None
+            assert_sound(child.question, child.program, child.answer)
+        generation = children
+
+
+@QUICK
+@given(SEEDS)
+def test_similar_draws_the_same_operations_anew(seed: int) -> None:
+    problems = generate("train", len(TRAIN), seed)
+    problems += [
+        as_problem(d, p) for p, some in zip(problems, written(complexify(problems)), strict=True) for d in some
+    ]
+    for problem, drafts in zip(problems, written(similar(problems, 2, seed)), strict=True):
+        assert len({problem.question, *(draft.question for draft in drafts)}) == len(drafts) + 1
+        for draft in drafts:
+            assert_sound(draft.question, draft.program, draft.answer)
+            assert count_operations(draft.program) == count_operations(problem.program or "")
+            assert not SITUATIONS[draft.extra["situation"]].held_out
+
+
+def test_the_same_seed_writes_the_same_and_order_does_not_matter() -> None:
+    problems = generate("train", 40, seed=0)
+    assert similar(problems, 2, 5) == similar(problems[::-1], 2, 5)[::-1]
+    assert complexify(problems, 2, 5) == complexify(problems[::-1], 2, 5)[::-1]
+    assert similar(problems, 1, 5) != similar(problems, 1, 6)
+
+
+def test_nothing_is_written_from_held_out_situations() -> None:
+    held_out = generate("heldout", 20, seed=0)
+    changed = [replace(p, question="Changed: " + p.question) for p in held_out]
+    for problem, *results in zip(
+        held_out + changed, complexify(held_out + changed), similar(held_out + changed), strict=True
+    ):
+        assert results == [Declined(problem.id, "symbolic", "held_out_situation")] * 2
+
+
+def test_rationale_is_the_own_program_and_foreign_is_declined() -> None:
+    own = generate("train", 16, seed=0)
+    stripped = [replace(p, program=None) for p in own]
+    foreign = Problem(id="f", question="How many?", answer=1, source="x", extra={"situation": "unheard_of"})
+    rationales = asyncio.run(load_teacher("symbolic").rationale([*own, *stripped, foreign]))
+    assert rationales[:-1] == [p.program for p in own] * 2
+    assert rationales[-1] == Declined("f", "symbolic", "unknown_situation")
+
+
+@pytest.mark.parametrize("extra", [{}, {"situation": "total_of_two"}, {"situation": 3, "slots": 4, "form": "xy"}])
+def test_a_problem_that_is_not_ours_is_not_made_harder(extra: dict[str, object]) -> None:
+    problem = Problem(id="f", question="How many?", answer=1, source="x", extra=extra)
+    assert complexify([problem]) == [Declined("f", "symbolic", "foreign_problem")]
+
+
+def test_a_foreign_child_that_carries_its_parents_fields_is_foreign() -> None:
+    (parent,) = generate("train", 1, seed=0)
+    child = replace(parent, question="Retold by another teacher: " + parent.question)
+    assert complexify([child]) == [Declined(child.id, "symbolic", "foreign_problem")]
+
+
+def test_words_have_right_singulars_and_names_are_usable() -> None:
+    words = {word for s in SITUATIONS.values() for slot, some in s.words.items() if slot.endswith("s") for word in some}
+    assert {singular(word) for word in words} >= {"cookie", "scarf", "peach", "toy car", "box", "loaf", "pie", "watch"}
+    assert not any(singular(word).endswith(("s", "sse", "xe", "che")) for word in words)
+    for seed in range(200):
+        first, second = draw_people(Random(seed), 2)
+        assert first[0] != second[0]
+        assert run_program(f"{first.lower()} = 1\nanswer = {first.lower()}") == 1

@@ -85,7 +85,11 @@ def same_answer(predicted: Number, gold: Number) -> bool:
     A whole gold answer must be what the prediction rounds to within 1e-6 of it, relative;
     any other may differ by 1e-4, relative, or 1e-6.
     """
-    difference = abs(predicted - gold)
+    try:
+        difference = abs(predicted - gold)
+    except OverflowError:
+        # An integer beyond the range of floats is no fraction's neighbour.
+        return False
     if float(gold).is_integer():
         return difference <= 1e-6 * max(1.0, abs(gold))
     return difference <= max(1e-4 * abs(gold), 1e-6)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import gguf
 import numpy as np
 import pytest
+
+from fdd_edge.stages.student import Student, open_student
 
 WIDTH, LAYERS, HEADS, FEED_FORWARD, CONTEXT = 32, 2, 4, 64, 256
 SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
@@ -33,6 +34,8 @@ def tiny_vocabulary() -> tuple[list[str], list[str]]:
 
 def write_tiny_gguf(path: Path, *, template: str | None = "Question: {question}\nProgram:\n", seed: int = 0) -> Path:
     """Write a random llama of 30,000 weights that answers in printable ASCII."""
+    import gguf
+
     tokens, merges = tiny_vocabulary()
     writer = gguf.GGUFWriter(path, "llama")
     writer.add_context_length(CONTEXT)
@@ -71,7 +74,11 @@ def _weights(tokens: list[str], rng: np.random.Generator) -> dict[str, np.ndarra
     for token, text in enumerate(tokens):
         if text not in SPECIAL and not (text.isascii() and text.isprintable()):
             output[token] = 0  # never the likeliest, so that replies are text
-    weights = {"token_embd.weight": dense(len(tokens)) * 5, "output.weight": output, "output_norm.weight": np.ones(WIDTH)}
+    weights = {
+        "token_embd.weight": dense(len(tokens)) * 5,
+        "output.weight": output,
+        "output_norm.weight": np.ones(WIDTH),
+    }
     for i in range(LAYERS):
         weights |= {f"blk.{i}.{name}_norm.weight": np.ones(WIDTH) for name in ("attn", "ffn")}
         weights |= {f"blk.{i}.{name}.weight": dense(WIDTH) for name in ("attn_q", "attn_output")}
@@ -84,6 +91,7 @@ def _weights(tokens: list[str], rng: np.random.Generator) -> dict[str, np.ndarra
 @pytest.fixture(scope="session")
 def tiny_gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A GGUF model of 30,000 random weights with a plain prompt and a chat template."""
+    pytest.importorskip("gguf", reason="needs: pip install 'fdd-edge[gguf]'")
     return write_tiny_gguf(tmp_path_factory.mktemp("tiny") / "tiny-f32.gguf")
 
 
@@ -94,3 +102,10 @@ def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FDD_EDGE_CACHE", str(folder))
         yield folder
+
+
+@pytest.fixture(scope="session")
+def tiny_student(cache_folder: Path) -> Student:
+    """The tiny student of the smoke run, made once a session."""
+    pytest.importorskip("torch", reason="needs: pip install 'fdd-edge[train]'")
+    return open_student("tiny")

@@ -52,10 +52,15 @@ def _solve(options: argparse.Namespace) -> int:
     completion = result.completions[0]
     out.write(f"{completion.program or completion.text.strip()}\n")
     if completion.verdict is None:
-        out.write(f"answer: {completion.answer}\n")
+        out.write(f"answer: {_plain(completion.answer)}\n")
         return 0
     out.write(f"no answer: {_REASONS[completion.verdict]}.\n")
     return 1
+
+
+def _plain(number: int | float | None) -> str:
+    """Return a number as a person writes it: 7, not 7.0."""
+    return str(int(number)) if isinstance(number, float) and number.is_integer() else str(number)
 
 
 _REASONS = {

@@ -191,6 +191,9 @@ class Context:
         params.n_seq_max = sequences
         params.n_threads = params.n_threads_batch = threads
         params.type_k = params.type_v = _KV_TYPES[kv]
+        if kv == "f32":
+            # The flash attention kernels round to f16 inside, whatever the cache holds.
+            params.flash_attn_type = c_api.LLAMA_FLASH_ATTN_TYPE_DISABLED
         params.kv_unified = True
         params.no_perf = True
         self._context: Any = c_api.llama_init_from_model(model, params)

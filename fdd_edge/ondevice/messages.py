@@ -66,7 +66,7 @@ class Settings:
         threads: Threads of the runtime, for prompts and replies alike.
         temperature: 0 takes the likeliest token; above, tokens are drawn.
         seed: Where drawing starts; each problem and sample has its own stream.
-        kv: Number format of the key-value cache.
+        kv: Number format of the key-value cache; f32 also keeps attention in f32, for comparing with other runtimes.
         answer: ``program`` runs the reply as a program, ``number`` takes its last number.
         stop: A reply ends before the first of these texts.
         return_ids: Whether completions carry token ids.

@@ -118,7 +118,8 @@ class Decoder:
 
     def _open(self, jobs: Iterable[_Job], n_sequences: int, shared: int) -> Context:
         """Return an empty context with room for the wave's longest task in every sequence."""
-        longest = max(len(job.prompt_ids) for job in jobs) - shared + self._settings.max_new_tokens
+        longest_prompt = max(len(job.prompt_ids) for job in jobs)
+        longest = min(longest_prompt + self._settings.max_new_tokens, self._model.n_ctx_train) - shared
         cells = -(-(shared + n_sequences * longest) // _CELL_BLOCK) * _CELL_BLOCK
         shape = (cells, n_sequences + 1)
         if self._context is None or self._context.shape != shape:

@@ -142,6 +142,7 @@ def evaluate_file(
     Raises:
         FddError: The file is broken, or ``out`` exists.
     """
+    facts = describe_gguf(artifact)
     sha256 = hash_file(artifact)
     found: list[Evaluation] = []
 
@@ -152,18 +153,25 @@ def evaluate_file(
         with tempfile.TemporaryDirectory(prefix="fdd-edge-") as temporary:
             make(Path(temporary))
     else:
-        facts = {"artifact": sha256, "problems": hash_problems(problems), "decoding": decoding.fingerprint(target)}
-        make_whole(out, make, params=facts)
-    return _report(artifact, sha256, found[0])
+        problems_sha256 = hash_problems(problems)
+        made_from = {"artifact": sha256, "problems": problems_sha256, "decoding": decoding.fingerprint(target)}
+        make_whole(out, make, params=made_from)
+    return _report(artifact, sha256, facts.recipe, found[0])
 
 
 def ask(artifact: Path, question: str, *, target: str, decoding: Decoding) -> Completion:
-    """Put one question to a model file."""
+    """Put one question to a model file.
+
+    Raises:
+        FddError: The file is broken.
+        TargetError: The target failed.
+    """
+    describe_gguf(artifact)
     waves = plan_waves([Task("question", 0, question)])
     return next(_run(artifact, load_profile(target), decoding, waves, {}, lambda done: None)).completions[0]
 
 
-def _report(artifact: Path, sha256: str, evaluation: Evaluation) -> dict[str, Any]:
+def _report(artifact: Path, sha256: str, recipe: str | None, evaluation: Evaluation) -> dict[str, Any]:
     timing = dict(evaluation.timing)
     rss = timing["peak_rss_bytes"]
     return evaluation.summary.to_row() | {
@@ -174,7 +182,7 @@ def _report(artifact: Path, sha256: str, evaluation: Evaluation) -> dict[str, An
             "path": str(artifact),
             "sha256": sha256,
             "bytes": timing["artifact_bytes"],
-            "recipe": describe_gguf(artifact).recipe,
+            "recipe": recipe,
         },
         "target": timing["target"],
     }
@@ -215,7 +223,7 @@ def _run(
         artifact,
         settings=settings,
         prompt=decoding.prompt,
-        shots=[(s.question, s.reply) for s in decoding.shots],
+        shots=decoding.shots,
     ) as session:
         facts["target"] = {"name": profile.name} | asdict(session.info)
         yield from session.complete(waves, on_progress)

@@ -129,7 +129,7 @@ def _tiny(name: str) -> Student:
 
     def make(folder: Path) -> None:
         announce(f"Making the tiny student (once; kept in {cache_dir()}) ...")
-        problems = generate("train", 600, seed=0)
+        problems = generate("train", 160, seed=0)
         make_tiny_student(folder, [(prompt.render(p.question), p.program or "") for p in problems])
         write_vocab_from_folder(folder, load_tokenizer(folder), folder / "vocab.gguf", architecture="llama")
 

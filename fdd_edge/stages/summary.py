@@ -115,7 +115,7 @@ def evaluation_figures(place: ArtifactsLayout, target: str, recipe: str, dataset
         dataset,
         summary.n,
         summary.correct,
-        tuple(summary.ci95),
+        (summary.ci95.low, summary.ci95.high),
         summary.n - summary.correct - summary.verdicts["wrong"],
         timing["problems_per_second"],
         timing["artifact_bytes"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from fdd_edge.students.tokenizer import Example, encode_examples
 
@@ -12,7 +13,7 @@ __all__ = ["make_tiny_student"]
 
 _VOCABULARY = 640
 _STEPS = 500
-_BATCH = 24
+_BATCH = 8
 _LEARNING_RATE = 3e-3
 
 
@@ -43,8 +44,8 @@ def make_tiny_student(out: Path, pairs: Sequence[tuple[str, str]], *, steps: int
     config = LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=128,
-        intermediate_size=384,
-        num_hidden_layers=3,
+        intermediate_size=256,
+        num_hidden_layers=2,
         num_attention_heads=4,
         num_key_value_heads=2,
         max_position_embeddings=1024,
@@ -75,22 +76,31 @@ def _train_bpe(texts: Sequence[str]) -> object:
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    tokenizer.train_from_iterator(texts, trainer)
+    # Runs of spaces become tokens, as in any real vocabulary: there pre-tokenizers differ before a digit.
+    tokenizer.train_from_iterator([*texts, *["  3    x  4"] * len(texts)], trainer)
     return tokenizer
 
 
-def _fit(model: object, examples: Sequence[Example], steps: int) -> None:
-    """Train all weights on whole texts: prompts teach the tiny model its vocabulary, programs what to do."""
+def _fit(model: Any, examples: Sequence[Example], steps: int) -> None:
+    """Train all weights, the loss on completions only."""
     import torch
 
     rng = random.Random(0)
-    rows = sorted((torch.tensor([*e.prompt_ids, *e.completion_ids]) for e in examples), key=len)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=_LEARNING_RATE, weight_decay=0.01)  # type: ignore[attr-defined]
+    # Neighbours in length share a batch, so that little of it is padding.
+    rows = sorted(examples, key=lambda e: len(e.prompt_ids) + len(e.completion_ids))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=_LEARNING_RATE, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _LEARNING_RATE, total_steps=steps)
     for _ in range(steps):
-        start = rng.randrange(max(1, len(rows) - _BATCH))
-        ids = torch.nn.utils.rnn.pad_sequence(rows[start : start + _BATCH], batch_first=True, padding_value=-100)
-        loss = model(input_ids=ids.clamp(min=0), labels=ids).loss  # type: ignore[operator]
+        start = rng.randrange(max(1, len(rows) - _BATCH + 1))
+        batch = rows[start : start + _BATCH]
+        width = max(len(e.prompt_ids) + len(e.completion_ids) for e in batch)
+        ids = torch.zeros(len(batch), width, dtype=torch.long)
+        labels = torch.full_like(ids, -100)
+        for i, example in enumerate(batch):
+            text = torch.tensor([*example.prompt_ids, *example.completion_ids])
+            ids[i, : len(text)] = text
+            labels[i, len(example.prompt_ids) : len(text)] = text[len(example.prompt_ids) :]
+        loss = model(input_ids=ids, labels=labels).loss
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -44,6 +44,9 @@ _NEEDED = frozenset({"LLAMA_CPP_LIB_PATH"})
 """Where llama-cpp-python finds its library, if it was moved."""
 
 _STDERR_TAIL = 2000
+"""Bytes of the child's stderr that may hold its last words."""
+
+_BUILD_HINT = " If it does so with every file, llama-cpp-python was compiled wrongly for this CPU: build it again."
 
 
 @contextmanager
@@ -165,7 +168,8 @@ class LocalSession:
         self._stderr.seek(max(0, self._stderr.seek(0, os.SEEK_END) - _STDERR_TAIL))
         tail = self._stderr.read().decode(errors="replace").strip()
         last_words = f" Its last words: {' | '.join(tail.splitlines()[-3:])}" if tail else ""
-        return f"The runner {how} while {self._doing}.{last_words}"
+        hint = _BUILD_HINT if -code in (signal.SIGILL, signal.SIGSEGV) else ""
+        return f"The runner {how} while {self._doing}.{hint}{last_words}"
 
 
 def _environment(variables: Mapping[str, str]) -> dict[str, str]:
@@ -180,11 +184,11 @@ def _signal_name(number: int) -> str:
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:
-    """Leave no process behind: not the child, nor one it may have started."""
+    """Leave no process behind: not the child, nor one it has started."""
     for pipe in (child.stdin, child.stdout):
         if pipe:
             with suppress(BrokenPipeError):
                 pipe.close()
-    with suppress(ProcessLookupError):
+    if child.poll() is None:  # a reaped child's number may be another process's by now
         os.killpg(child.pid, signal.SIGKILL)
-    child.wait()
+        child.wait()

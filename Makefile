@@ -1,0 +1,52 @@
+# make demo and make test are all a newcomer needs; each begins by making the environment.
+PYTHON ?= python3
+VENV ?= .venv
+FDD_EDGE_CACHE ?= $(HOME)/.cache/fdd-edge
+export FDD_EDGE_CACHE
+
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+# llama-cpp-python is compiled for the machine at hand. GCC before 13 drops the stores to the tile configuration that
+# ggml's AMX code loads, and every quantized model then dies with SIGSEGV: build without AMX (AVX-512 stays).
+# pip's own cache does not know the flags or the CPU, so the wheel is kept under a name that does.
+LLAMA := $(shell sed -n 's/^llama-cpp-python==/&/p' constraints.txt)
+ifeq ($(shell uname -m),x86_64)
+LLAMA_CFLAGS := -mno-amx-tile -mno-amx-int8 -mno-amx-bf16
+endif
+LLAMA_CMAKE := -DCMAKE_C_FLAGS='$(LLAMA_CFLAGS)' -DCMAKE_CXX_FLAGS='$(LLAMA_CFLAGS)'
+BUILD_KEY := $(shell (grep -m1 -iE '^(flags|features)' /proc/cpuinfo; cc --version | head -1; $(PYTHON) -V; \
+	echo "$(LLAMA) $(LLAMA_CFLAGS)") 2>/dev/null | sha256sum | cut -c1-12)
+WHEELS := $(FDD_EDGE_CACHE)/wheels/$(BUILD_KEY)
+
+.PHONY: setup demo test check bench stress clean
+
+setup: $(READY)
+
+$(WHEELS)/.built: constraints.txt | $(BIN)/python
+	@echo "Compiling $(LLAMA) for this CPU (about 5 minutes, once) ..."
+	CMAKE_ARGS="$(LLAMA_CMAKE)" $(BIN)/python -m pip wheel --no-deps --no-cache-dir --no-binary llama-cpp-python \
+		-w $(WHEELS) $(LLAMA)
+	touch $@
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(READY): pyproject.toml constraints.txt $(WHEELS)/.built | $(BIN)/python
+	$(BIN)/python -m pip install --no-index --no-deps --force-reinstall $(WHEELS)/llama_cpp_python-*.whl
+	$(BIN)/python -m pip install -c constraints.txt -e '.[train,gguf,demo,dev]'
+	touch $@
+
+demo: setup
+	$(BIN)/fdd-edge run quickstart
+
+test: setup
+	$(BIN)/python -m pytest
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) build dist

@@ -1,0 +1,314 @@
+"""The steps of a run, each as a stage of its folder: what it is made from, and which function makes it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from fdd_edge.artifacts.recipe import FLOAT_RECIPE, Recipe
+from fdd_edge.config import Config, DatasetConfig
+from fdd_edge.progress import announce
+from fdd_edge.records import Problem, hash_problems, read_problems
+from fdd_edge.runs import Manifest, RoundLayout, RunLayout, Stages
+from fdd_edge.runs.layout import ArtifactsLayout
+from fdd_edge.stages import evaluation, export, feedback, parity, problems, training
+from fdd_edge.stages.evaluation import Decoding
+from fdd_edge.stages.problems import DatasetSpec
+from fdd_edge.stages.prompts import requested_prompt, shot_stops, worked_examples
+from fdd_edge.stages.student import Student
+
+__all__ = [
+    "Run",
+    "dataset_specs",
+    "evaluate_reported",
+    "evaluate_untuned",
+    "evolve_problems",
+    "export_student",
+    "gather_data",
+    "read_problem_sets",
+    "restore_models",
+    "split_by_judge",
+    "train_student",
+]
+
+POOL = "pool"
+NON_EASY = "non-easy"
+"""Names, among the data sets of an evaluation, of the problems that are labelled and of those the judge missed."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What every round needs: the checked config, the folder, and the student."""
+
+    config: Config
+    layout: RunLayout
+    stages: Stages
+    manifest: Manifest
+    student: Student
+    template: str
+    recipes: list[Recipe]
+
+    @property
+    def judge(self) -> str:
+        """Recipe of the artifact that splits easy from hard."""
+        return FLOAT_RECIPE if self.config.feedback.artifact == "float" else self.config.feedback.artifact
+
+    @property
+    def recipe_names(self) -> list[str]:
+        """Names of the recipes that every round exports."""
+        return [recipe.name for recipe in self.recipes]
+
+    @property
+    def reported(self) -> dict[str, Path]:
+        """The sets that every artifact is evaluated on: valid, then eval."""
+        named = {d.label: self.layout.eval_set(d.label) for d in self.config.data.eval}
+        return {"valid": self.layout.valid, **named}
+
+    def greedy(self) -> Decoding:
+        """How the reported sets are decoded."""
+        d = self.config.decoding
+        return Decoding(d.max_new_tokens, d.sequences, d.threads, 0.0, d.wave, seed=self.config.seed)
+
+    def sampled(self) -> Decoding:
+        """How the labelled problems are decoded: greedily, or several times by chance."""
+        d, samples = self.config.decoding, self.config.feedback.samples
+        temperature = d.temperature if samples > 1 else 0.0
+        return Decoding(
+            d.max_new_tokens, d.sequences, d.threads, temperature, d.wave, samples=samples, seed=self.config.seed
+        )
+
+
+def read_problem_sets(this: Run) -> None:
+    """Read every data set once, so that a file that changes later changes nothing half way."""
+    data = this.config.data
+    sets = {"train": dataset_specs(data.train), "valid": dataset_specs(data.valid), "eval": dataset_specs(data.eval)}
+    flat = [spec for specs in sets.values() for spec in specs]
+    this.stages.ensure(
+        this.layout.data,
+        lambda out: problems.write_sets(out, **sets, seed=this.config.seed),
+        version=problems.SETS_VERSION,
+        params={"seed": this.config.seed, "sets": {k: [s.__dict__ for s in v] for k, v in sets.items()}},
+        inputs={f"{i}": path for i, path in enumerate(problems.dataset_inputs(flat).values())},
+    )
+
+
+def gather_data(this: Run, number: int) -> None:
+    """Write the data a round trains on: the seed problems, or everything so far and what was evolved."""
+    place = this.layout.round(number)
+    protected = this.reported
+    inputs = {f"protected/{name}": path for name, path in protected.items()}
+    if number == 0:
+        teachers = this.config.teacher.rationale
+        this.stages.ensure(
+            place.data,
+            lambda out: problems.seed_training_data(this.layout.seed_problems, protected, out, teachers=teachers),
+            version=problems.DATA_VERSION,
+            params={"teachers": teachers},
+            inputs=inputs | {"seed": this.layout.seed_problems},
+        )
+        return
+    before = this.layout.round(number - 1)
+    lost = before.split / "lost.jsonl"
+    this.stages.ensure(
+        place.data,
+        lambda out: problems.extend_training_data(before.train, before.evolved, lost, protected, out),
+        version=problems.DATA_VERSION,
+        params={},
+        inputs=inputs | {"train": before.train, "evolved": before.evolved, "lost": lost},
+    )
+
+
+def train_student(this: Run, number: int) -> None:
+    """LoRA-tune the student on the round's data, and merge the adapter into it."""
+    config, place = this.config, this.layout.round(number)
+    previous = this.layout.round(number - 1).adapter if config.training.start_from == "previous" and number else None
+    settings: dict[str, Any] = {
+        "template": this.template,
+        "lora": config.lora.model_dump(),
+        "training": config.training.model_dump(),
+        "dtype": config.student.dtype,
+        "seed": config.seed,
+    }
+    this.stages.ensure(
+        place.adapter,
+        lambda out: training.train(this.student, place.train, out, start_from=previous, **settings),
+        version=training.TRAIN_VERSION,
+        params=settings | {"student": this.student.sha256},
+        inputs={"train": place.train} | ({"start_from": previous} if previous else {}),
+    )
+    this.stages.ensure(
+        place.merged,
+        lambda out: training.merge(this.student, place.adapter, out, template=this.template),
+        version=training.MERGE_VERSION,
+        params={"student": this.student.sha256, "template": this.template},
+        inputs={"adapter": place.adapter},
+    )
+
+
+def export_student(this: Run, place: RoundLayout) -> None:
+    """Write the round's float artifact, hold it against torch, and quantize it by every recipe."""
+    export_float(this, place, place.merged)
+    prove_float(this, place)
+    export_quantized(this, place, this.recipes)
+
+
+def restore_models(this: Run, place: RoundLayout) -> None:
+    """Have a round's deleted models made again where a longer list of recipes, targets or sets needs them."""
+    evaluations = [
+        place.evaluation(t, r, d) for t in this.config.targets for r in this.recipe_names for d in this.reported
+    ]
+    needed = [*(place.artifact(name) for name in this.recipe_names), *evaluations]
+    if not all(this.stages.was_made(output) for output in needed):
+        for output in (place.merged, *(place.artifact(name) for name in {FLOAT_RECIPE, *this.recipe_names})):
+            this.stages.restore(output)
+
+
+def evaluate_reported(this: Run, place: RoundLayout) -> None:
+    """Run every artifact on every target over valid and the eval sets."""
+    for target in this.config.targets:
+        for recipe in this.recipe_names:
+            for name, path in this.reported.items():
+                evaluate(this, place, recipe, target, name, read_problems(path), this.greedy())
+
+
+def export_float(this: Run, place: ArtifactsLayout, folder: Path) -> None:
+    """Write the float artifact of a student before or after training."""
+    inside = folder.is_relative_to(this.layout.root)
+    vocab = folder / "vocab.gguf" if inside else this.student.vocab
+    facts: dict[str, Any] = {
+        "name": f"{this.student.name} {place.root.name}",
+        "template": this.template,
+        "license": this.student.license,
+    }
+    this.stages.ensure(
+        place.artifact(FLOAT_RECIPE),
+        lambda out: export.export_float(folder, vocab, out, **facts),
+        version=export.EXPORT_VERSION,
+        params=facts | {"student": this.student.sha256},
+        inputs={"merged": folder} if inside else {},
+    )
+
+
+def prove_float(this: Run, place: RoundLayout) -> None:
+    """Hold the float artifact against the merged student in torch."""
+    chosen = read_problems(this.layout.seed_problems)[: parity.PARITY_PROMPTS]
+    this.stages.ensure(
+        place.parity(FLOAT_RECIPE),
+        lambda out: parity.prove_float(place.merged, place.model(FLOAT_RECIPE), chosen, out, template=this.template),
+        version=parity.PARITY_VERSION,
+        params={"prompts": parity.PARITY_PROMPTS},
+        inputs={
+            "merged": place.merged,
+            "artifact": place.artifact(FLOAT_RECIPE),
+            "problems": this.layout.data,
+        },
+        is_file=True,
+    )
+
+
+def export_quantized(this: Run, place: ArtifactsLayout, recipes: Sequence[Recipe]) -> None:
+    """Quantize the float artifact by every recipe."""
+    for recipe in recipes:
+        if recipe.name != FLOAT_RECIPE:
+            this.stages.ensure(
+                place.artifact(recipe.name),
+                partial(export.export_quantized, place.model(FLOAT_RECIPE), recipe=recipe),
+                version=export.EXPORT_VERSION,
+                params={"recipe": recipe.model_dump()},
+                inputs={"float": place.artifact(FLOAT_RECIPE)},
+            )
+
+
+def evaluate(
+    this: Run,
+    place: ArtifactsLayout,
+    recipe: str,
+    target: str,
+    dataset: str,
+    asked: Sequence[Problem],
+    decoding: Decoding,
+) -> Path:
+    """Run one artifact on one target over one set; return the evaluation's folder."""
+    out = place.evaluation(target, recipe, dataset)
+    title = f"{place.root.name} {recipe} on {target}: {dataset}"
+    model = place.model(recipe)
+    this.stages.ensure(
+        out,
+        lambda folder: evaluation.complete(model, asked, folder, target=target, decoding=decoding, title=title),
+        version=evaluation.EVAL_VERSION,
+        params={"target": target, "problems": hash_problems(asked), "decoding": decoding.fingerprint(target)},
+        inputs={"artifact": place.artifact(recipe)},
+    )
+    return out
+
+
+def evaluate_untuned(this: Run) -> None:
+    """Evaluate the student before training, with worked examples in its prompt, as the judge's recipe."""
+    assert this.config.baseline is not None
+    baseline, place = this.config.baseline, this.layout.untuned
+    announce(f"The untuned student, {baseline.shots} worked examples in its prompt")
+    export_float(this, place, this.student.folder)
+    export_quantized(this, place, [recipe for recipe in this.recipes if recipe.name == this.judge])
+    decoding = replace(
+        this.greedy(),
+        prompt=requested_prompt(baseline.prompt),
+        shots=worked_examples(baseline.shots),
+        stop=shot_stops(baseline.shots),
+    )
+    for name, path in this.reported.items():
+        evaluate(this, place, this.judge, this.config.feedback.target, name, read_problems(path), decoding)
+
+
+def split_by_judge(this: Run, number: int) -> None:
+    """Label a sample of the round's problems by what the judge solves of them on its target."""
+    rules, place = this.config.feedback, this.layout.round(number)
+    bands = {"easy_at": rules.easy_at, "hard_at": rules.hard_at}
+    pool = feedback.draw_pool(place.train, rules.limit, this.config.seed + number)
+    rows = evaluate(this, place, this.judge, rules.target, POOL, pool, this.sampled())
+    inputs = {"pool": place.train, "rows": rows / "rows.jsonl"}
+    float_rows: Path | None = None
+    if this.judge != FLOAT_RECIPE:
+        missed = feedback.non_easy(pool, rows, **bands)
+        if missed:
+            float_rows = evaluate(this, place, FLOAT_RECIPE, "local", NON_EASY, missed, this.greedy())
+            inputs["float_rows"] = float_rows / "rows.jsonl"
+    this.stages.ensure(
+        place.split,
+        lambda out: feedback.split(pool, rows, float_rows, out, **bands),
+        version=feedback.SPLIT_VERSION,
+        params={"limit": rules.limit, "seed": this.config.seed + number} | bands,
+        inputs=inputs,
+    )
+
+
+def evolve_problems(this: Run, number: int) -> None:
+    """Let the teacher write more complex problems from easy ones, and similar ones from hard ones."""
+    rules, place = this.config.feedback, this.layout.round(number)
+    settings: dict[str, Any] = {
+        "teacher": this.config.teacher.evolve,
+        "per_easy": rules.per_easy,
+        "per_hard": rules.per_hard,
+        "max_depth": rules.max_depth,
+        "round_number": number,
+        "seed": this.config.seed + number,
+    }
+
+    def make(out: Path) -> None:
+        this.manifest.facts.setdefault("declined", {})[place.root.name] = feedback.evolve(place.split, out, **settings)
+
+    this.stages.ensure(
+        place.evolved,
+        make,
+        version=feedback.EVOLVE_VERSION,
+        params=settings,
+        inputs={"split": place.split},
+        is_file=True,
+    )
+
+
+def dataset_specs(datasets: Sequence[DatasetConfig]) -> list[DatasetSpec]:
+    """Return what a stage needs to know of data sets."""
+    return [DatasetSpec(d.label, d.path, d.format, d.limit) for d in datasets]

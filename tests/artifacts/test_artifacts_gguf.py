@@ -1,0 +1,149 @@
+"""GGUF files: written from a Hugging Face folder, read by llama.cpp, quantized by recipe, described."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fdd_edge import catalog
+from fdd_edge.artifacts.gguf import DeviceVocab, copy_vocab, describe_gguf, quantize_gguf, read_vocab, write_float_gguf
+from fdd_edge.artifacts.gguf.quantize import FILE_TYPES
+from fdd_edge.artifacts.recipe import load_recipe
+from fdd_edge.errors import FddError
+from fdd_edge.stages.student import Student, open_student
+from fdd_edge.students.base import load_model
+from fdd_edge.students.tokenizer import load_tokenizer
+
+HARD = "It's 1234567 + 89,012.50 =  3 apples;  you'll save 50%!\n\n  7th\tΩ naïve 東京 १२३ $4.99"
+"""Two spaces before a digit: the tokenizer that transformers rebuilds from a GGUF splits these otherwise."""
+
+
+@pytest.fixture(scope="session")
+def float_gguf(tiny_student: Student, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("float") / "model.gguf"
+    metadata = {"general.license": "mit", "fdd_edge.prompt_template": "Q: {question}\n"}
+    write_float_gguf(tiny_student.folder, tiny_student.vocab, out, metadata=metadata)
+    return out
+
+
+@pytest.mark.parametrize("name", catalog.names("export/recipes"))
+def test_every_shipped_recipe_loads_and_makes_a_file_of_its_kind(name: str, float_gguf: Path, tmp_path: Path) -> None:
+    recipe = load_recipe(name)
+    assert recipe.name == name
+    assert recipe.type in FILE_TYPES
+    out = tmp_path / "model.gguf"
+    quantize_gguf(float_gguf, out, recipe.type, recipe=recipe.name)
+    facts = describe_gguf(out)
+    assert facts.recipe == name
+    assert facts.prompt_template == "Q: {question}\n"
+    assert facts.parameters == describe_gguf(float_gguf).parameters
+    assert facts.bytes <= float_gguf.stat().st_size + 100
+
+
+def test_there_are_ten_recipes() -> None:
+    assert len(catalog.names("export/recipes")) >= 10
+
+
+def test_the_float_file_gives_the_logits_of_torch(float_gguf: Path, tiny_student: Student) -> None:
+    """Relative L2 error of the logits, position by position: rotary pairs, norms, head and vocabulary are in place."""
+    import llama_cpp
+    import torch
+
+    ids = load_tokenizer(tiny_student.folder)("Question: Tom had 12 figs and 30 pears.")["input_ids"]
+    model = llama_cpp.Llama(
+        str(float_gguf), n_ctx=64, logits_all=True, verbose=False, n_threads=1, type_k=0, type_v=0, flash_attn=False
+    )
+    model.eval(ids)
+    theirs = np.array(model.scores[: len(ids)])
+    with torch.inference_mode():
+        ours = load_model(tiny_student.folder)(torch.tensor([ids])).logits[0].numpy()
+    error = np.linalg.norm(theirs - ours, axis=1) / np.linalg.norm(ours, axis=1)
+    assert error.max() < 1e-3
+
+
+def test_the_folders_tokenizer_and_the_files_give_the_same_ids(tiny_student: Student) -> None:
+    device = DeviceVocab(tiny_student.vocab)
+    assert device.encode(HARD) == load_tokenizer(tiny_student.folder)(HARD, add_special_tokens=False)["input_ids"]
+
+
+def test_the_pre_tokenizer_is_found_by_its_ids(tiny_student: Student) -> None:
+    assert read_vocab(tiny_student.vocab).pre == "smollm"
+
+
+def test_a_student_imported_from_its_own_gguf_is_the_same_student(
+    float_gguf: Path, tiny_student: Student, tmp_path: Path
+) -> None:
+    imported = open_student(str(float_gguf))
+    again = tmp_path / "again.gguf"
+    write_float_gguf(imported.folder, imported.vocab, again, metadata={})
+    import gguf
+
+    before, after = ({t.name: t.data for t in gguf.GGUFReader(p).tensors} for p in (float_gguf, again))
+    assert before.keys() == after.keys()
+    for name, weights in before.items():
+        assert np.array_equal(weights, after[name]), name
+    ids = [load_tokenizer(s.folder)(HARD, add_special_tokens=False)["input_ids"] for s in (imported, tiny_student)]
+    assert ids[0] == ids[1]
+    assert imported.license == "mit"
+
+
+def test_the_vocabulary_is_copied_key_by_key(float_gguf: Path, tmp_path: Path) -> None:
+    copy_vocab(float_gguf, tmp_path / "vocab.gguf")
+    assert read_vocab(tmp_path / "vocab.gguf") == read_vocab(float_gguf)
+
+
+@pytest.mark.parametrize("keep", [0, 3, 100, 0.5, 0.999])
+def test_a_truncated_file_is_one_sentence(float_gguf: Path, tmp_path: Path, keep: float) -> None:
+    whole = float_gguf.read_bytes()
+    path = tmp_path / "cut.gguf"
+    path.write_bytes(whole[: int(keep if keep > 1 else keep * len(whole))])
+    with pytest.raises(FddError, match=r"cut\.gguf is (not a GGUF file|a damaged or truncated GGUF)") as error:
+        describe_gguf(path)
+    assert "\n" not in str(error.value)
+
+
+def test_a_file_that_is_something_else(tmp_path: Path) -> None:
+    (tmp_path / "x.gguf").write_bytes(b"PK\x03\x04" + b"0" * 100)
+    with pytest.raises(FddError, match="is not a GGUF file"):
+        open_student(str(tmp_path / "x.gguf"))
+
+
+def test_an_unknown_recipe_names_the_near_one() -> None:
+    with pytest.raises(FddError, match=r"no recipe named 'gguf-q4-0'\. Did you mean 'gguf-q4_0'\?"):
+        load_recipe("gguf-q4-0")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "sentence"),
+    [
+        ("tokenizer.json", "has no tokenizer: tokenizer.json is missing"),
+        ("config.json", "it has no config.json"),
+        ("model.safetensors", "has no \\*.safetensors; other weight files are not read"),
+    ],
+)
+def test_a_folder_that_lacks_a_file(tiny_student: Student, tmp_path: Path, spoil: str, sentence: str) -> None:
+    folder = Path(shutil.copytree(tiny_student.folder, tmp_path / "student"))
+    (folder / spoil).unlink()
+    with pytest.raises(FddError, match=sentence):
+        open_student(str(folder))
+
+
+def test_an_unsupported_architecture_names_those_supported(tiny_student: Student, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(tiny_student.folder, tmp_path / "student"))
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    (folder / "config.json").write_text(json.dumps(config | {"architectures": ["GPT2LMHeadModel"]}), encoding="utf-8")
+    with pytest.raises(FddError, match=r"GPT2LMHeadModel, which is not supported yet\. Supported: LlamaForCausalLM"):
+        open_student(str(folder))
+
+
+def test_a_hub_id_without_network_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(
+        FddError, match=r"nobody/nothing is no local path and could not be fetched from the hub"
+    ) as error:
+        open_student("nobody/nothing")
+    assert "\n" not in str(error.value)

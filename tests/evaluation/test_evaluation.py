@@ -1,0 +1,74 @@
+"""Scores, intervals and equality of answers."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fdd_edge.evaluation import Summary, score, summarize, wilson
+from fdd_edge.ondevice.protocol import Completion
+from fdd_edge.ondevice.verdicts import Verdict
+from fdd_edge.records import Problem, same_answer
+
+
+def completion(problem_id: str, answer: float | None, verdict: Verdict | None = None) -> Completion:
+    return Completion(problem_id, 0, "text", None, answer, verdict, 3, 4, "00")
+
+
+def test_wilson_is_the_textbook_interval() -> None:
+    # Newcombe 1998, Statistics in Medicine 17, table I: 81 of 263 gives 0.2553 to 0.3662.
+    low, high = wilson(81, 263)
+    assert (round(low, 4), round(high, 4)) == (0.2553, 0.3662)
+
+
+@pytest.mark.parametrize(("successes", "n"), [(0, 0), (3, 2), (-1, 4)])
+def test_wilson_refuses_what_is_no_share(successes: int, n: int) -> None:
+    with pytest.raises(ValueError, match="no share"):
+        wilson(successes, n)
+
+
+@given(st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_wilson_holds_the_share_and_stays_within_bounds(case: tuple[int, int]) -> None:
+    low, high = wilson(*case)
+    assert 0 <= low <= case[0] / case[1] <= high <= 1
+
+
+@pytest.mark.parametrize(
+    ("predicted", "gold", "same"),
+    [
+        (24, 24, True),
+        (24.0000001, 24, True),
+        (24.1, 24, False),
+        (0.0000001, 0, True),
+        (1, 0, False),
+        (3.3333, 10 / 3, True),
+        (3.34, 10 / 3, False),
+        (-5, 5, False),
+        (1_000_000.5, 1_000_000, True),
+        (1_000_002, 1_000_000, False),
+        (10**400, 0.5, False),
+    ],
+)
+def test_equal_answers(predicted: float, gold: float, same: bool) -> None:
+    assert same_answer(predicted, gold) is same
+
+
+def test_the_host_sets_right_and_wrong_and_leaves_other_verdicts() -> None:
+    problems = {k: Problem(k, "?", 7, "test") for k in "abc"}
+    rows = score([completion("a", 7.0), completion("b", 8), completion("c", None, Verdict.no_program)], problems)
+    assert [r.verdict for r in rows] == [Verdict.correct, Verdict.wrong, Verdict.no_program]
+
+
+def test_a_summary_counts_every_verdict_and_reads_back() -> None:
+    rows = [completion("a", 7, Verdict.correct), completion("b", None, Verdict.unfinished)]
+    summary = summarize(rows)
+    assert (summary.n, summary.correct, summary.accuracy) == (2, 1, 0.5)
+    assert summary.verdicts["unfinished"] == 1
+    assert set(summary.verdicts) == {str(v) for v in Verdict}
+    assert Summary.from_row(summary.to_row()) == summary
+
+
+def test_no_completion_is_no_accuracy() -> None:
+    with pytest.raises(ValueError, match="no share"):
+        summarize([])

@@ -1,0 +1,122 @@
+"""Easy or hard, what is lost, and what evolves (DESIGN: the split)."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fdd_edge.feedback import LABELS, Split, branches, offspring, sample_pool, split_problems
+from fdd_edge.ondevice.protocol import Completion
+from fdd_edge.ondevice.verdicts import Verdict
+from fdd_edge.records import Problem
+
+RIGHT, WRONG, NONE = Verdict.correct, Verdict.wrong, Verdict.no_program
+
+
+def problem(name: str, **fields: object) -> Problem:
+    return Problem(name, f"question {name}?", 1, "test", **fields)  # type: ignore[arg-type]
+
+
+def split(verdicts: dict[str, list[Verdict]], solved_by_float: set[str] = frozenset()) -> dict[str, list[str]]:  # type: ignore[assignment]
+    rows = [
+        Completion(name, k, "", None, None, verdict, 1, 1, "00")
+        for name, own in verdicts.items()
+        for k, verdict in enumerate(own)
+    ]
+    found = split_problems(
+        [problem(name) for name in verdicts], rows, easy_at=0.75, hard_at=0.25, solved_by_float=solved_by_float
+    )
+    return {label: [item.problem.id for item in items] for label, items in found.items() if items}
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "label"),
+    [
+        ([RIGHT], "easy"),
+        ([WRONG], "hard"),
+        ([NONE], "format"),
+        ([Verdict.unfinished], "format"),
+        ([RIGHT, RIGHT, RIGHT, WRONG], "easy"),
+        ([RIGHT, RIGHT, WRONG, WRONG], "borderline"),
+        ([RIGHT, WRONG, WRONG, WRONG], "hard"),
+        ([NONE, WRONG], "hard"),
+        ([RIGHT, NONE], "format"),
+    ],
+)
+def test_labels(verdicts: list[Verdict], label: str) -> None:
+    assert split({"p": verdicts}) == {label: ["p"]}
+
+
+@pytest.mark.parametrize("verdict", [WRONG, NONE])
+def test_what_the_float_model_solves_is_lost(verdict: Verdict) -> None:
+    assert split({"p": [verdict]}, {"p"}) == {"lost": ["p"]}
+
+
+def test_an_easy_problem_is_never_lost() -> None:
+    assert split({"p": [RIGHT]}, {"p"}) == {"easy": ["p"]}
+
+
+@given(st.dictionaries(st.text("abcdef", min_size=1), st.lists(st.sampled_from(list(Verdict)), min_size=1, max_size=4)))
+def test_every_problem_has_exactly_one_label(verdicts: dict[str, list[Verdict]]) -> None:
+    labels = Counter(name for names in split(verdicts).values() for name in names)
+    assert labels == Counter(dict.fromkeys(verdicts, 1))
+
+
+def test_a_problem_without_completion_is_an_error() -> None:
+    with pytest.raises(KeyError):
+        split_problems([problem("p")], [], easy_at=0.75, hard_at=0.25, solved_by_float=())
+
+
+def labelled(**names: list[Problem]) -> Split:
+    from fdd_edge.feedback import LabelledProblem
+
+    return {label: [LabelledProblem(p, 0.0, label) for p in names.get(label, [])] for label in LABELS}
+
+
+def test_easy_becomes_complex_and_the_rest_similar_but_format_never() -> None:
+    found = branches(
+        labelled(
+            easy=[problem("e")],
+            hard=[problem("h")],
+            borderline=[problem("b")],
+            lost=[problem("l")],
+            format=[problem("f")],
+        ),
+        max_depth=3,
+    )
+    assert {b.origin: [p.id for p in b.parents] for b in found} == {"complex": ["e"], "similar": ["h", "b", "l"]}
+
+
+def test_depth_ends_evolution() -> None:
+    deep, shallow = problem("d", depth=2), problem("s", depth=1)
+    complex_, _ = branches(labelled(easy=[deep, shallow]), max_depth=2)
+    assert ([p.id for p in complex_.parents], complex_.too_deep) == (["s"], 1)
+
+
+def test_offspring_remember_where_they_come_from() -> None:
+    child = offspring(
+        problem("a", depth=1),
+        0,
+        origin="similar",
+        round_number=1,
+        teacher="t",
+        question="q",
+        program="answer = 2",
+        answer=2,
+        extra={"k": 1},
+    )
+    assert (child.parent_id, child.depth, child.round, child.origin, child.teacher) == ("a", 2, 2, "similar", "t")
+    assert child.id != "a"
+
+
+def test_a_sample_is_spread_over_sources_and_rounds_and_keeps_their_order() -> None:
+    pool = [Problem(f"{s}{i}", "?", 1, s) for s, n in (("big", 50), ("small", 5)) for i in range(n)]
+    pool += [Problem(f"new{i}", "?", 1, "big", round=1) for i in range(5)]
+    drawn = sample_pool(pool, 15, seed=3)
+    assert Counter((p.source, p.round) for p in drawn) == {("big", 0): 5, ("small", 0): 5, ("big", 1): 5}
+    assert drawn == sorted(drawn, key=pool.index)
+    assert sample_pool(pool, 15, seed=3) == drawn != sample_pool(pool, 15, seed=4)
+    assert sample_pool(pool, 1000, seed=3) == pool

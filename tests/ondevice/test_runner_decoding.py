@@ -1,0 +1,145 @@
+"""Waves on a tiny random model: what rows depend on, and what they do not."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("llama_cpp", reason="needs: pip install 'fdd-edge[gguf]'")
+
+import llama_cpp
+
+from fdd_edge.ondevice.llamacpp import BATCH, Model
+from fdd_edge.ondevice.prompt import make_prompt
+from fdd_edge.ondevice.protocol import Completion, RunnerError, Settings, Shot, Task, Wave, plan_waves
+from fdd_edge.ondevice.verdicts import Verdict
+from fdd_edge.ondevice.waves import Decoder
+
+TASKS = [Task(f"p{i}", 0, f"{i} apples, then {i * 37} more{' or so' * (i % 4)}. How many?") for i in range(20)]
+BASE = Settings(max_new_tokens=24, sequences=4)
+
+
+@pytest.fixture(scope="module")
+def model(tiny_gguf: Path) -> Iterator[Model]:
+    with Model(str(tiny_gguf)) as model:
+        yield model
+
+
+def rows(
+    model: Model, settings: Settings = BASE, waves: list[Wave] | None = None, shots: tuple[Shot, ...] = ()
+) -> list[Completion]:
+    prompt = make_prompt(None, shots, model)
+    with Decoder(model, prompt, settings) as decoder:
+        return [row for wave in waves or [Wave(0, tuple(TASKS))] for row in decoder.run(wave).completions]
+
+
+def test_rows_come_in_task_order_and_each_ends_its_own_way(model: Model) -> None:
+    found = rows(model)
+    assert [row.problem_id for row in found] == [task.problem_id for task in TASKS]
+    cut = [row for row in found if row.verdict is Verdict.unfinished]
+    assert 0 < len(cut) < len(found)
+    assert all(row.n_tokens == BASE.max_new_tokens for row in cut)
+    assert len({row.text for row in found}) > 10
+
+
+def test_the_same_waves_give_the_same_rows(model: Model) -> None:
+    assert rows(model) == rows(model)
+
+
+def test_a_wave_redone_alone_gives_the_same_rows(model: Model) -> None:
+    waves = plan_waves(TASKS, 7)
+    whole = rows(model, waves=waves)
+    again = [rows(model, waves=[wave]) for wave in reversed(waves)]
+    assert [row for wave in reversed(again) for row in wave] == whole
+
+
+def test_batch_neighbours_do_not_change_texts_in_f32(model: Model) -> None:
+    one = rows(model, replace(BASE, kv="f32", sequences=1))
+    many = rows(model, replace(BASE, kv="f32", sequences=16))
+    assert one == many
+
+
+def test_greedy_agrees_with_llama_cpps_own_loop(model: Model, tiny_gguf: Path) -> None:
+    peer = llama_cpp.Llama(str(tiny_gguf), n_ctx=256, n_threads=1, type_k=0, type_v=0, verbose=False)
+    prompt = make_prompt(None, (), model)
+    found = rows(model, replace(BASE, kv="f32", sequences=1, return_ids=True))
+    for task, row in zip(TASKS, found, strict=True):
+        text = prompt.render(task.question)
+        assert row.prompt_ids == tuple(peer.tokenize(text.encode(), add_bos=False, special=True))
+        reply = peer(text, max_tokens=BASE.max_new_tokens, temperature=0)
+        assert row.text == reply["choices"][0]["text"]
+
+
+def test_stop_texts_cut_replies(model: Model) -> None:
+    free = rows(model)
+    stop = free[0].text[5:7]
+    for before, after in zip(free, rows(model, replace(BASE, sequences=1, stop=(stop,))), strict=True):
+        assert stop not in after.text
+        if stop in before.text:
+            assert after.text == before.text.partition(stop)[0]
+
+
+def test_temperature_draws_by_seed_problem_and_sample(model: Model) -> None:
+    warm = replace(BASE, temperature=1.5, seed=1)
+    tasks = tuple(Task("p", sample, "How many?") for sample in range(6))
+    drawn = rows(model, warm, [Wave(0, tasks)])
+    assert len({row.text for row in drawn}) == 6
+    assert drawn == rows(model, warm, [Wave(0, tasks)])
+    assert [row.text for row in drawn] != [row.text for row in rows(model, replace(warm, seed=2), [Wave(0, tasks)])]
+
+
+def test_a_draw_does_not_depend_on_the_order_in_the_batch(model: Model) -> None:
+    warm = replace(BASE, temperature=1.0, kv="f32")
+    turned = rows(model, warm, [Wave(0, tuple(reversed(TASKS)))])
+    assert turned[::-1] == rows(model, warm)
+
+
+def test_shots_are_decoded_once_and_change_nothing_else(model: Model) -> None:
+    shots = (Shot("What is 2 and 5?", "answer = 2 + 5"), Shot("What is 9 and 1?", "answer = 9 + 1"))
+    settings = replace(BASE, kv="f32")
+    together = rows(model, settings, shots=shots)
+    alone = rows(model, settings, waves=plan_waves(TASKS, 1), shots=shots)
+    assert together == alone
+    with Decoder(model, make_prompt(None, shots, model), settings) as decoder:
+        timing = decoder.run(Wave(0, tuple(TASKS))).timing
+    assert timing.prompt_tokens < sum(row.n_prompt_tokens for row in together) / 2
+
+
+def test_a_prompt_longer_than_the_model_is_a_limit(model: Model) -> None:
+    tasks = (TASKS[0], Task("long", 0, "how many? " * 200), TASKS[1])
+    first, long, last = rows(model, waves=[Wave(0, tasks)])
+    assert (long.verdict, long.text, long.n_tokens) == (Verdict.limit, "", 0)
+    assert long.n_prompt_tokens > BATCH
+    assert [first, last] == rows(model, waves=[Wave(0, (TASKS[0], TASKS[1]))])
+    assert rows(model, waves=[Wave(0, tasks[1:2])]) == [long]
+
+
+def test_a_reply_ends_where_the_models_context_does(model: Model) -> None:
+    question = "x" * (model.n_ctx_train - 40)
+    (row,) = rows(model, replace(BASE, max_new_tokens=500, stop=()), [Wave(0, (Task("p", 0, question),))])
+    assert row.n_prompt_tokens + row.n_tokens <= model.n_ctx_train
+
+
+def test_odd_questions_are_only_text(model: Model) -> None:
+    tasks = (Task("empty", 0, ""), Task("nul", 0, "a\0b"), Task("half", 0, "\ud800"), Task("wide", 0, "²€🍎"))
+    assert [row.problem_id for row in rows(model, waves=[Wave(0, tasks)])] == ["empty", "nul", "half", "wide"]
+
+
+def test_special_tokens_in_a_template_are_read_as_such(model: Model) -> None:
+    chat = make_prompt("chat", (), model).render("Hi")
+    assert chat == "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"
+    ids = model.tokenize(chat)
+    assert (ids[0], ids.count(1), ids.count(2)) == (1, 2, 1)
+
+
+def test_progress_counts_to_the_end(model: Model) -> None:
+    seen: list[int] = []
+    with Decoder(model, make_prompt(None, (), model), BASE) as decoder:
+        decoder.run(Wave(0, tuple(TASKS)), seen.append)
+    assert seen == list(range(1, len(TASKS) + 1))
+
+
+def test_too_many_sequences_are_refused(model: Model) -> None:
+    with pytest.raises(RunnerError, match="sequences must be below 256"):
+        Decoder(model, make_prompt(None, (), model), replace(BASE, sequences=256))

@@ -1,0 +1,67 @@
+import pytest
+
+pytest.importorskip("llama_cpp", reason="needs: pip install 'fdd-edge[gguf]'")
+
+from fdd_edge.ondevice.prompt import Prompt, make_prompt
+from fdd_edge.ondevice.protocol import RunnerError, Shot
+
+CHAT = "{% for m in messages %}[{{ m.role }}]{{ m.content }}{{ eos_token }}{% endfor %}[assistant]"
+SHOTS = (Shot("1+1?", "answer = 2\n"),)
+
+
+class File:
+    """A model file that is nothing but its metadata."""
+
+    bos_text = "<s>"
+    eos_text = "</s>"
+
+    def __init__(self, **texts: str) -> None:
+        self.texts = {name.replace("__", "."): text for name, text in texts.items()}
+
+    def metadata(self, key: str) -> str | None:
+        return self.texts.get(key)
+
+
+OWN = File(fdd_edge__prompt_template="Q: {question}\nP:\n", tokenizer__chat_template=CHAT)
+
+
+def test_other_braces_mean_nothing() -> None:
+    assert Prompt.parse('{"a": {question}}').render("{x} {question}") == '{"a": {x} {question}}'
+
+
+def test_the_last_placeholder_is_the_question() -> None:
+    assert Prompt.parse("Say {question} for: {question}!").render("1+1") == "Say {question} for: 1+1!"
+
+
+def test_the_file_speaks_for_itself() -> None:
+    assert make_prompt(None, (), OWN).template == "Q: {question}\nP:\n"
+
+
+def test_the_request_goes_before_the_file() -> None:
+    assert make_prompt("{question}=", (), OWN).template == "{question}="
+
+
+def test_shots_of_a_plain_prompt_stand_above() -> None:
+    assert make_prompt(None, SHOTS, OWN).render("2+2?") == "Q: 1+1?\nP:\nanswer = 2\n\nQ: 2+2?\nP:\n"
+
+
+def test_shots_of_a_chat_are_earlier_turns() -> None:
+    rendered = make_prompt("chat", SHOTS, OWN).render("2+2?")
+    assert rendered == "[user]1+1?</s>[assistant]answer = 2\n</s>[user]2+2?</s>[assistant]"
+
+
+@pytest.mark.parametrize(
+    ("requested", "file", "fault"),
+    [
+        (None, File(), "This file says no prompt; name one with --prompt."),
+        ("chat", File(), "This file has no chat template; name another prompt with --prompt."),
+        ("Solve it.", File(), "The prompt template has no {question}: 'Solve it.'."),
+        ("chat", File(tokenizer__chat_template="{{ raise_exception('no users') }}"), "cannot be rendered: no users."),
+        ("chat", File(tokenizer__chat_template="{% if %}"), "cannot be rendered"),
+    ],
+)
+def test_prompts_that_cannot_be_made(requested: str | None, file: File, fault: str) -> None:
+    with pytest.raises(RunnerError) as caught:
+        make_prompt(requested, (), file)
+    assert caught.value.kind == "bad_request"
+    assert fault in str(caught.value)

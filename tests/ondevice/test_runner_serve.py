@@ -1,0 +1,101 @@
+"""The runner as a process: what it says on stdout, and its exit codes."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("llama_cpp", reason="needs: pip install 'fdd-edge[gguf]'")
+
+from fdd_edge.ondevice.cli import _plain
+
+
+def run(*arguments: str, lines: list[dict[str, Any]] | None = None) -> subprocess.CompletedProcess[str]:
+    stdin = "".join(json.dumps(line) + "\n" for line in lines or [])
+    command = [sys.executable, "-m", "fdd_edge.ondevice", *arguments]
+    return subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=60)
+
+
+def events(*lines: dict[str, Any]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in run("serve", lines=list(lines)).stdout.splitlines()]
+
+
+def test_a_session_line_by_line(tiny_gguf: Path) -> None:
+    request = {"protocol": 1, "artifact": str(tiny_gguf), "settings": {"max_new_tokens": 4}}
+    task = {"problem_id": "p", "sample": 0, "question": "1+1?"}
+    ready, wave, done = events(request, {"event": "wave", "index": 5, "tasks": [task]}, {"event": "end"})
+    assert (ready["event"], ready["protocol"], ready["runtime"]) == ("ready", 1, "llama-cpp-python")
+    assert ready["prompt"] == "Question: {question}\nProgram:\n"
+    assert (wave["event"], wave["index"], wave["completions"][0]["problem_id"]) == ("wave", 5, "p")
+    assert (done["event"], done["waves"], done["problems"]) == ("done", 1, 1)
+    assert done["peak_rss_bytes"] > 1_000_000
+
+
+def test_the_end_of_the_stream_is_an_end(tiny_gguf: Path) -> None:
+    assert [event["event"] for event in events({"protocol": 1, "artifact": str(tiny_gguf)})] == ["ready", "done"]
+
+
+def write(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
+
+
+def test_files_that_are_no_models(tiny_gguf: Path, tmp_path: Path) -> None:
+    whole = tiny_gguf.read_bytes()
+    cases = {
+        write(tmp_path / "half.gguf", whole[: len(whole) // 2]): "llama.cpp cannot load",
+        write(tmp_path / "head.gguf", b"GGUF"): "llama.cpp cannot load",
+        write(tmp_path / "other.gguf", b"PK\3\4"): "is not a GGUF file",
+        tmp_path / "none.gguf": "is not a file",
+        tmp_path: "is not a file",
+    }
+    for path, sentence in cases.items():
+        (error,) = events({"protocol": 1, "artifact": str(path)})
+        assert (error["event"], error["kind"]) == ("error", "bad_artifact")
+        assert sentence in error["message"]
+        assert str(path) in error["message"]
+        assert "\n" not in error["message"]
+
+
+def test_weights_that_are_no_numbers(tiny_gguf: Path, tmp_path: Path) -> None:
+    path = write(tmp_path / "nan.gguf", tiny_gguf.read_bytes()[:-4096] + b"\xff" * 4096)
+    task = {"problem_id": "p", "sample": 0, "question": "1+1?"}
+    ready, error = events({"protocol": 1, "artifact": str(path)}, {"event": "wave", "index": 0, "tasks": [task]})
+    assert (ready["event"], error["kind"]) == ("ready", "bad_artifact")
+    assert error["message"] == f"{path} does not compute on this CPU: the logits are not finite numbers."
+
+
+def test_requests_that_cannot_be_read(tiny_gguf: Path) -> None:
+    (error,) = events({"protocol": 9})
+    assert (error["kind"], error["message"]) == (
+        "bad_request",
+        "The request cannot be read: this runner speaks protocol 1, the host asked for 9.",
+    )
+    ready, error = events({"protocol": 1, "artifact": str(tiny_gguf)}, {"event": "dance"})
+    assert (ready["event"], error["kind"]) == ("ready", "bad_request")
+
+
+def test_solve_says_plainly_that_a_program_did_not_run(tiny_gguf: Path) -> None:
+    done = run("solve", str(tiny_gguf), "1+1?", "--max-new-tokens", "3")
+    assert done.returncode == 1
+    assert done.stdout.endswith("no answer: the reply was cut at the token limit.\n")
+    assert done.stderr == ""
+
+
+def test_solve_ends_in_a_sentence_on_a_broken_file(tmp_path: Path) -> None:
+    done = run("solve", str(tmp_path / "none.gguf"), "1+1?")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"{tmp_path / 'none.gguf'} is not a file.\n"
+
+
+def test_numbers_read_as_people_write_them() -> None:
+    assert [_plain(number) for number in (7, 7.0, 2.5)] == ["7", "7", "2.5"]
+
+
+def test_info_is_one_object() -> None:
+    info = json.loads(run("info").stdout)
+    assert {"python", "machine", "cpu", "runtimes"} <= set(info)
+    assert info["runtimes"]["llama-cpp-python"]

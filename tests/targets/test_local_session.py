@@ -1,0 +1,141 @@
+"""The local transport: sessions with a child process, and what happens when it dies."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("llama_cpp", reason="needs: pip install 'fdd-edge[gguf]'")
+
+from fdd_edge.errors import FddError, MissingExtraError, TargetError
+from fdd_edge.ondevice.protocol import Completion, Settings, Task
+from fdd_edge.targets import load_profile, open_session, plan_waves
+from fdd_edge.targets.local import LocalSession
+
+LOCAL = load_profile("local")
+SETTINGS = Settings(max_new_tokens=8, sequences=2)
+WAVES = plan_waves([Task(f"p{i}", 0, f"{i} and {i}?") for i in range(10)], 4)
+
+
+def complete(artifact: Path, settings: Settings = SETTINGS) -> list[Completion]:
+    with open_session(LOCAL, artifact, settings=settings) as session:
+        return [row for result in session.complete(WAVES) for row in result.completions]
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_a_session_from_end_to_end(tiny_gguf: Path) -> None:
+    finished: list[int] = []
+    with open_session(LOCAL, tiny_gguf, settings=SETTINGS) as session:
+        assert session.info.prompt == "Question: {question}\nProgram:\n"
+        with pytest.raises(RuntimeError, match="still open"):
+            _ = session.totals
+        results = list(session.complete(WAVES, finished.append))
+    assert [len(result.completions) for result in results] == [4, 4, 2]
+    assert finished[-1] == 10
+    assert (session.totals.waves, session.totals.problems) == (3, 10)
+    assert 0 < session.totals.peak_rss_bytes < 1 << 30
+
+
+def test_two_sessions_give_the_same_rows(tiny_gguf: Path) -> None:
+    assert complete(tiny_gguf) == complete(tiny_gguf)
+
+
+def test_the_missing_waves_alone_complete_the_rows(tiny_gguf: Path) -> None:
+    with open_session(LOCAL, tiny_gguf, settings=SETTINGS) as session:
+        rest = [row for result in session.complete(WAVES[1:]) for row in result.completions]
+    assert complete(tiny_gguf)[4:] == rest
+
+
+def test_prompt_and_shots_reach_the_runner(tiny_gguf: Path) -> None:
+    with open_session(LOCAL, tiny_gguf, settings=SETTINGS, prompt="{question}=", shots=[("1+1", "2")]) as session:
+        assert session.info.prompt == "1+1=2\n\n{question}="
+
+
+def test_a_killed_runner_is_one_sentence_and_finished_waves_stay(tiny_gguf: Path) -> None:
+    kept = []
+    with (
+        pytest.raises(
+            TargetError, match=r"^The runner was killed by SIGKILL while decoding wave 1 of .*gguf\.$"
+        ) as error,
+        open_session(LOCAL, tiny_gguf, settings=SETTINGS) as session,
+    ):
+        assert isinstance(session, LocalSession)
+        for result in session.complete(WAVES):
+            kept.append(result.index)
+            os.kill(session.pid, signal.SIGKILL)
+    assert kept == [0]
+    assert error.value.exit_code == 6
+
+
+def test_a_crash_hints_at_the_build(tiny_gguf: Path) -> None:
+    with (
+        pytest.raises(TargetError, match=r"killed by SIGILL while closing .* If it does so with every file"),
+        open_session(LOCAL, tiny_gguf, settings=SETTINGS) as session,
+    ):
+        assert isinstance(session, LocalSession)
+        os.kill(session.pid, signal.SIGILL)
+
+
+@pytest.mark.parametrize("interrupt", [KeyboardInterrupt, ZeroDivisionError])
+def test_whatever_ends_the_block_ends_the_child(tiny_gguf: Path, interrupt: type[BaseException]) -> None:
+    with pytest.raises(interrupt), open_session(LOCAL, tiny_gguf, settings=SETTINGS) as session:
+        assert isinstance(session, LocalSession)
+        pid = session.pid
+        raise interrupt
+    assert not is_alive(pid)
+
+
+def test_files_that_are_no_models(tiny_gguf: Path, tmp_path: Path) -> None:
+    half = tmp_path / "half.gguf"
+    half.write_bytes(tiny_gguf.read_bytes()[:20_000])
+    text = tmp_path / "text.gguf"
+    text.write_text("hello")
+    cases = {
+        half: f"llama.cpp cannot load {half}",
+        text: f"{text} is not a GGUF file",
+        tmp_path / "none.gguf": "does not exist.",
+        tmp_path: "is a folder, not a file.",
+    }
+    for path, sentence in cases.items():
+        with pytest.raises(FddError) as error, open_session(LOCAL, path, settings=SETTINGS):
+            pass
+        assert sentence in str(error.value)
+        assert error.value.exit_code == 2
+
+
+def test_a_prompt_without_a_question_is_the_users_fault(tiny_gguf: Path) -> None:
+    with (
+        pytest.raises(FddError, match=r"has no \{question\}") as error,
+        open_session(LOCAL, tiny_gguf, settings=SETTINGS, prompt="Solve."),
+    ):
+        pass
+    assert error.value.exit_code == 2
+
+
+def test_a_missing_runtime_says_how_to_install_it(tiny_gguf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def bare(variables: object) -> dict[str, str]:
+        # A library path without a library is what an installation that is gone looks like from inside.
+        return {"PATH": os.environ["PATH"], "LLAMA_CPP_LIB_PATH": "/nonexistent"}
+
+    monkeypatch.setattr("fdd_edge.targets.local._environment", bare)
+    with (
+        pytest.raises(MissingExtraError, match=r"pip install 'fdd-edge\[gguf\]'"),
+        open_session(LOCAL, tiny_gguf, settings=SETTINGS),
+    ):
+        pass
+
+
+def test_the_users_shell_does_not_steer_the_runner(monkeypatch: pytest.MonkeyPatch, tiny_gguf: Path) -> None:
+    before = complete(tiny_gguf)
+    monkeypatch.setenv("PYTHONPATH", "/nonexistent")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("PYTHONINSPECT", "1")
+    assert complete(tiny_gguf) == before

@@ -48,5 +48,12 @@ check: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+bench: setup
+	$(BIN)/python benchmarks/programs.py
+	$(BIN)/python benchmarks/decoding.py
+
+stress: setup
+	$(BIN)/python -m pytest tests/loop -k killed --kills 30 -s
+
 clean:
 	rm -rf $(VENV) build dist

@@ -1,19 +1,21 @@
 """Decoding a GGUF file: our runner (sequences share batches) beside ``llama_cpp.Llama()`` (one question at a time).
 
 Both run the same file, questions, template, threads, token limit and stop texts, greedily. Run it with:
-python benchmarks/decoding.py --artifact MODEL.gguf --data QUESTIONS.jsonl --limit 50
+python benchmarks/decoding.py --artifact MODEL.gguf --data QUESTIONS.jsonl --limit 150
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from fdd_edge.ondevice.prompt import Prompt
 from fdd_edge.ondevice.protocol import Settings, Task, plan_waves
+from fdd_edge.stages.artifact import find_artifact
+from fdd_edge.stages.problems import DatasetSpec, read_set
 from fdd_edge.targets import load_profile, open_session, resolve_threads
 
 
@@ -24,17 +26,6 @@ class Result(NamedTuple):
     tokens: int
     texts: list[str]
     peak_rss_mb: float | None
-
-
-def read_questions(path: Path, limit: int) -> list[str]:
-    """Read questions of a JSON lines file (``question``), or of SVAMP's JSON list (``Body``, ``Question``)."""
-    text = path.read_text(encoding="utf-8")
-    rows: list[dict[str, Any]]
-    if text.lstrip().startswith("["):
-        rows = json.loads(text)
-    else:
-        rows = [json.loads(line) for line in text.split("\n") if line.strip()]
-    return [row["question"] if "question" in row else f"{row['Body']} {row['Question']}" for row in rows[:limit]]
 
 
 def run_runner(artifact: Path, questions: Sequence[str], prompt: str | None, settings: Settings) -> tuple[Result, str]:
@@ -85,21 +76,23 @@ def print_table(results: Sequence[Result]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--artifact", type=Path, required=True, help="a GGUF file")
-    parser.add_argument("--data", type=Path, required=True, help="JSON lines with a question each, or SVAMP's JSON")
-    parser.add_argument("--limit", type=int, default=50, help="questions (default: %(default)s)")
+    parser.add_argument("--artifact", default="runs/quickstart", help="a GGUF file, or a run (default: %(default)s)")
+    parser.add_argument("--data", default="symbolic:heldout", help="as of fdd-edge eval (default: %(default)s)")
+    parser.add_argument("--limit", type=int, default=150, help="questions (default: %(default)s)")
     parser.add_argument("--prompt", help="a template with {question}, or: chat (default: what the file says)")
     parser.add_argument("--max-new-tokens", type=int, default=120)
     parser.add_argument("--threads", type=int, help="default: one for each physical core")
     parser.add_argument("--sequences", type=int, default=16)
     options = parser.parse_args()
+    artifact = find_artifact(options.artifact)
     threads = resolve_threads(load_profile("local"), options.threads)
     settings = Settings(options.max_new_tokens, options.sequences, threads, stop=("\nQuestion:",))
-    questions = read_questions(options.data, options.limit)
-    ours, template = run_runner(options.artifact, questions, options.prompt, settings)
-    prefix, _, suffix = template.rpartition("{question}")
-    peer = run_peer(options.artifact, [prefix + question + suffix for question in questions], settings)
-    print(f"{options.artifact.name}, {len(questions)} questions of {options.data.name}, {threads} threads\n")
+    problems, _ = read_set(DatasetSpec("questions", options.data, limit=options.limit), seed=0)
+    questions = [problem.question for problem in problems]
+    ours, template = run_runner(artifact, questions, options.prompt, settings)
+    prompt = Prompt.parse(template)
+    peer = run_peer(artifact, [prompt.render(question) for question in questions], settings)
+    print(f"{artifact}, {len(questions)} questions of {options.data}, {threads} threads\n")
     print_table([ours, peer])
 
 

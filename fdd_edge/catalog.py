@@ -12,7 +12,7 @@ from fdd_edge.errors import FddError, did_you_mean
 
 __all__ = ["Shelf", "find", "names", "shelf_path"]
 
-Shelf = Literal["configs", "export/recipes", "export/bundle", "devices/profiles", "configs/prompts"]
+Shelf = Literal["configs", "configs/prompts", "export/recipes", "devices/profiles"]
 
 _PACKAGE = Path(__file__).resolve().parent
 

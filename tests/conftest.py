@@ -109,3 +109,12 @@ def tiny_student(cache_folder: Path) -> Student:
     """The tiny student of the smoke run, made once a session."""
     pytest.importorskip("torch", reason="needs: pip install 'fdd-edge[train]'")
     return open_student("tiny")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--kills", type=int, default=3, help="how often the smoke run is killed (make stress: 30)")
+
+
+@pytest.fixture
+def kills(request: pytest.FixtureRequest) -> int:
+    return int(request.config.getoption("--kills"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import click
 
 
@@ -35,7 +37,7 @@ def command(
     limit: int | None,
     prompt: str | None,
     shots: int,
-    answer: str,
+    answer: Literal["program", "number"],
     max_new_tokens: int,
     sequences: int,
     threads: int | None,
@@ -49,30 +51,26 @@ def command(
     ARTIFACT is a model file of anybody's, an artifact folder, or a run (the judge's artifact of its best round).
     """
     import json
-    from pathlib import Path
 
+    from fdd_edge import api
     from fdd_edge.cli.tables import print_evaluation
-    from fdd_edge.stages.artifact import find_artifact
-    from fdd_edge.stages.evaluation import Decoding, evaluate_file
-    from fdd_edge.stages.problems import DatasetSpec, read_set
-    from fdd_edge.stages.prompts import requested_prompt, shot_stops, worked_examples
 
-    model = find_artifact(artifact)
-    spec = DatasetSpec(Path(data).name.split(".")[0].replace(":", "-"), data, format_, limit)
-    problems, skipped = read_set(spec, seed=seed)
-    decoding = Decoding(
-        max_new_tokens,
-        sequences,
-        threads,
-        0.0,
-        wave,
-        answer="number" if answer == "number" else "program",
-        prompt=requested_prompt(prompt),
-        shots=worked_examples(shots, answer),
-        stop=shot_stops(shots),
+    report = api.evaluate(
+        artifact,
+        data,
+        format=format_,
+        target=target,
+        limit=limit,
+        prompt=prompt,
+        shots=shots,
+        answer=answer,
+        max_new_tokens=max_new_tokens,
+        sequences=sequences,
+        threads=threads,
+        wave=wave,
+        seed=seed,
+        output=output,
     )
-    report = evaluate_file(model, problems, None if output is None else Path(output), target=target, decoding=decoding)
-    report["skipped"] = len(skipped)
     if as_json:
         click.echo(json.dumps(report))
     else:

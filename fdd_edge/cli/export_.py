@@ -17,16 +17,11 @@ def command(model: str, recipes: tuple[str, ...], output: str, prompt: str | Non
     MODEL is a Hugging Face folder or hub id, a .gguf file, package:NAME, a run, or a round of one.
     """
     import json
-    from pathlib import Path
 
-    from fdd_edge.artifacts.recipe import load_recipes
+    from fdd_edge import api
     from fdd_edge.cli.tables import print_artifacts
-    from fdd_edge.stages.artifact import open_source
-    from fdd_edge.stages.export import export_all
 
-    wanted = load_recipes(recipes)
-    source = open_source(model, prompt=prompt)
-    cards = export_all(source.student, Path(output), wanted, template=source.template)
+    cards = api.export(model, recipes, output, prompt=prompt)
     if as_json:
         click.echo(json.dumps({"artifacts": cards}))
     else:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+_QUESTION = "Tom has 3 bags with 4 apples each. He eats 2 apples. How many apples are left?"
+
 
 @click.command("run")
 @click.argument("config")
@@ -20,17 +22,9 @@ def command(config: str, output: str | None, overrides: tuple[str, ...], rounds:
     """
     import json
 
+    from fdd_edge import api
     from fdd_edge.cli.tables import print_round
-    from fdd_edge.config import load_config
-    from fdd_edge.loop import run
     from fdd_edge.stages.summary import RoundSummary
-
-    changes = list(overrides)
-    if output is not None:
-        changes.append(f"output_dir={json.dumps(output)}")
-    if rounds is not None:
-        changes.append(f"rounds={rounds}")
-    checked, source = load_config(config, changes)
 
     def show(summary: RoundSummary) -> None:
         if as_json:
@@ -38,8 +32,7 @@ def command(config: str, output: str | None, overrides: tuple[str, ...], rounds:
         else:
             print_round(summary)
 
-    layout = run(checked, source, on_round=show)
+    layout = api.run(config, output=output, overrides=overrides, rounds=rounds, on_round=show)
     if not as_json:
-        question = "Tom has 3 bags with 4 apples each. He eats 2 apples. How many apples are left?"
         click.echo(f"\nThe best round is {layout.best.resolve().name}. Try it:\n")
-        click.echo(f'  fdd-edge solve {layout.root} "{question}"\n')
+        click.echo(f'  fdd-edge solve {layout.root} "{_QUESTION}"\n')

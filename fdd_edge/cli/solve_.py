@@ -31,15 +31,9 @@ def command(
     import json
     import sys
 
-    from fdd_edge.stages.artifact import find_artifact
-    from fdd_edge.stages.evaluation import Decoding, ask
-    from fdd_edge.stages.prompts import requested_prompt, shot_stops, worked_examples
+    from fdd_edge import api
 
-    stop = shot_stops(shots)
-    decoding = Decoding(
-        max_new_tokens, 1, None, 0.0, 1, prompt=requested_prompt(prompt), shots=worked_examples(shots), stop=stop
-    )
-    completion = ask(find_artifact(model), question, target=target, decoding=decoding)
+    completion = api.solve(model, question, target=target, prompt=prompt, shots=shots, max_new_tokens=max_new_tokens)
     if as_json:
         click.echo(json.dumps(completion.to_row()))
     else:

@@ -13,7 +13,10 @@ from typing import Any
 from fdd_edge.artifacts.recipe import FLOAT_RECIPE, Recipe
 from fdd_edge.errors import FddError
 from fdd_edge.progress import announce
+from fdd_edge.records import Problem
 from fdd_edge.runs.layout import MODEL_FILE
+from fdd_edge.stages.parity import PARITY_PROMPTS, prove_float
+from fdd_edge.stages.prompts import worked_examples
 from fdd_edge.stages.student import Student
 
 __all__ = ["EXPORT_VERSION", "check_disk", "export_all", "export_float", "export_quantized"]
@@ -61,6 +64,7 @@ def export_all(student: Student, out: Path, recipes: Sequence[Recipe], *, templa
 
     Raises:
         FddError: A recipe's folder is there already, or the disk is too small.
+        ParityError: The float file does not answer as torch does.
     """
     taken = [recipe.name for recipe in recipes if (out / recipe.name).exists()]
     if taken:
@@ -77,6 +81,11 @@ def export_all(student: Student, out: Path, recipes: Sequence[Recipe], *, templa
             template=template,
             license=student.license,
         )
+        prompts = [
+            Problem(f"example-{n}", shot.question, 0, "examples")
+            for n, shot in enumerate(worked_examples(PARITY_PROMPTS))
+        ]
+        prove_float(student.folder, work / FLOAT_RECIPE / MODEL_FILE, prompts, work / "parity.json", template=template)
         for recipe in recipes:
             if recipe.name != FLOAT_RECIPE:
                 export_quantized(work / FLOAT_RECIPE / MODEL_FILE, work / recipe.name, recipe)

@@ -19,7 +19,9 @@ def import_gguf_weights(path: Path, out: Path) -> None:
         FddError: transformers cannot read this architecture from GGUF.
     """
     from transformers import AutoModelForCausalLM
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     try:
         model = AutoModelForCausalLM.from_pretrained(path.parent, gguf_file=path.name, dtype="float32")
     except (ValueError, NotImplementedError, KeyError) as error:

@@ -12,7 +12,7 @@ from fdd_edge.students.tokenizer import Example, encode_examples
 __all__ = ["make_tiny_student"]
 
 _VOCABULARY = 640
-_STEPS = 500
+_STEPS = 400
 _BATCH = 8
 _LEARNING_RATE = 3e-3
 

@@ -1,0 +1,219 @@
+"""The whole loop on the tiny student, from the command line: what it leaves, that it goes on, that it is the same.
+
+``--kills N`` (default 3, ``make stress`` takes 30) sets how often the run is killed with SIGKILL.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import yaml
+
+from fdd_edge.records import read_problems
+from fdd_edge.stages.student import Student
+
+COMMAND = [sys.executable, "-m", "fdd_edge", "run", "smoke", "-o"]
+
+BYTE_EQUAL = ("data/*", "round-*/data/*", "round-*/split/*", "round-*/evolved.jsonl", "round-*/eval/*/*/*/rows.jsonl")
+"""What an interrupted run must end with, byte for byte."""
+
+
+def run(out: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*COMMAND, str(out), *arguments], capture_output=True, text=True, check=False)
+
+
+def digests(out: Path) -> dict[str, str]:
+    files = [p for pattern in BYTE_EQUAL for p in out.glob(pattern) if p.is_file()]
+    return {p.relative_to(out).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+
+
+@pytest.fixture(scope="session")
+def smoke(tiny_student: Student, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str]:
+    """A finished smoke run: its folder, and what the command printed to stdout and stderr."""
+    out = tmp_path_factory.mktemp("smoke") / "run"
+    ran = run(out)
+    assert ran.returncode == 0, ran.stderr
+    return out, ran.stdout, ran.stderr
+
+
+def test_the_run_folder_is_as_documented(smoke: tuple[Path, str, str]) -> None:
+    out = smoke[0]
+    for number in (0, 1):
+        place = out / f"round-{number:02d}"
+        for name in (
+            "data/train.jsonl",
+            "data/rejected.jsonl",
+            "adapter/adapter_model.safetensors",
+            "merged/model.safetensors",
+            "artifacts/gguf-f32/model.gguf",
+            "artifacts/gguf-q4_0/model.gguf",
+            "artifacts/gguf-q8_0/model.gguf",
+            "parity/gguf-f32.json",
+            "eval/local/gguf-q8_0/valid/summary.json",
+            "eval/local/gguf-q4_0/symbolic-heldout/timing.json",
+            "split/lost.jsonl",
+            "evolved.jsonl",
+            "summary.json",
+        ):
+            assert (place / name).is_file(), name
+    assert (out / "best").resolve().parent == out.resolve()
+    leftovers = [p for p in out.rglob(".*") if p.name != ".gitattributes"]
+    assert leftovers == []
+
+
+def test_every_round_has_easy_and_hard_and_both_branches_yield(smoke: tuple[Path, str, str]) -> None:
+    for number in (0, 1):
+        summary = json.loads((smoke[0] / f"round-{number:02d}" / "summary.json").read_text(encoding="utf-8"))
+        assert summary["split"]["easy"] > 0
+        assert summary["split"]["hard"] + summary["split"]["borderline"] + summary["split"]["lost"] > 0
+        assert summary["evolved"]["complex"] > 0
+        assert summary["evolved"]["similar"] > 0
+        assert summary["parity"]["passed"]
+
+
+def test_the_text_of_the_tiny_student_varies(smoke: tuple[Path, str, str]) -> None:
+    rows = (smoke[0] / "round-00/eval/local/gguf-q8_0/pool/rows.jsonl").read_text(encoding="utf-8").splitlines()
+    assert len({json.loads(row)["text"] for row in rows}) > len(rows) / 2
+
+
+def test_the_second_round_trains_on_all_so_far(smoke: tuple[Path, str, str]) -> None:
+    first, second = (read_problems(smoke[0] / f"round-0{n}" / "data" / "train.jsonl") for n in (0, 1))
+    evolved = {p.id for p in read_problems(smoke[0] / "round-00" / "evolved.jsonl")}
+    new = [p for p in second if p.round == 1]
+    assert [p.id for p in second[: len(first)]] == [p.id for p in first]
+    assert new
+    assert {p.id for p in new} <= evolved
+    assert all(p.parent_id and p.depth == 1 and p.origin != "seed" for p in new)
+
+
+def test_valid_is_never_trained_on(smoke: tuple[Path, str, str]) -> None:
+    valid = {p.question for p in read_problems(smoke[0] / "data" / "valid.jsonl")}
+    trained = {p.question for p in read_problems(smoke[0] / "round-01" / "data" / "train.jsonl")}
+    assert valid
+    assert not valid & trained
+
+
+def test_the_tables_and_the_way_to_try_it_are_on_stdout(smoke: tuple[Path, str, str]) -> None:
+    _, stdout, stderr = smoke
+    for part in ("Round 0", "Round 1", "95 %", "split", "evolved", "fdd-edge solve"):
+        assert part in stdout
+    assert "Round 0" not in stderr.replace("Round 0\n", "", 1)
+
+
+def test_a_finished_run_changes_nothing_when_run_again(smoke: tuple[Path, str, str]) -> None:
+    out, stdout, _ = smoke
+    before = {p: p.stat().st_mtime_ns for p in out.rglob("*") if p.is_file() and p.parent.name == "artifacts"}
+    digest = digests(out)
+    again = run(out)
+    assert again.returncode == 0, again.stderr
+    assert again.stdout == stdout
+    assert "training" not in again.stderr
+    assert digests(out) == digest
+    assert {p: p.stat().st_mtime_ns for p in before} == before
+
+
+def test_two_runs_are_byte_equal(smoke: tuple[Path, str, str], tmp_path: Path) -> None:
+    assert run(tmp_path / "twin").returncode == 0
+    assert digests(tmp_path / "twin") == digests(smoke[0])
+
+
+def test_other_settings_are_refused_by_name_and_nothing_changes(smoke: tuple[Path, str, str]) -> None:
+    before = digests(smoke[0])
+    ran = run(smoke[0], "--set", "lora.r=4", "--set", "seed=9")
+    assert ran.returncode == 2
+    assert "holds a run with other settings (lora.r, seed)" in ran.stderr
+    assert digests(smoke[0]) == before
+
+
+def stages_of(stderr: str) -> list[str]:
+    """Lines that say which stage begins: the moments at which a run can be killed."""
+    return [line for line in stderr.splitlines() if line.endswith(" ...")]
+
+
+def kill_at(out: Path, line_number: int) -> str:
+    """Start the run, kill it and its runner with SIGKILL as the n-th stage begins; return that stage."""
+    child = subprocess.Popen([*COMMAND, str(out)], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    assert child.stderr is not None
+    seen = 0
+    for line in child.stderr:
+        if line.rstrip().endswith(" ..."):
+            if seen == line_number:
+                child.send_signal(signal.SIGKILL)
+                child.communicate()
+                return line.strip()
+            seen += 1
+    child.wait()
+    return "the end"
+
+
+def test_killed_at_any_stage_it_ends_byte_equal(
+    smoke: tuple[Path, str, str], tmp_path: Path, kills: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each kill hits another stage of the run, drawn by a fixed seed, and the same command goes on."""
+    n_stages = len(stages_of(smoke[2]))
+    rng = random.Random(7)
+    moments: list[int] = []
+    while len(moments) < kills:
+        moments += rng.sample(range(n_stages), n_stages)
+    for kill in range(kills):
+        out = tmp_path / f"run-{kill}"
+        stage = kill_at(out, moments[kill])
+        with capsys.disabled():
+            sys.stdout.write(f"\nkilled at: {stage}")
+        ran = run(out)
+        assert ran.returncode == 0, ran.stderr
+        assert digests(out) == digests(smoke[0]), stage
+
+
+def test_ctrl_c_says_how_to_go_on(tmp_path: Path, tiny_student: Student) -> None:
+    out = tmp_path / "run"
+    child = subprocess.Popen([*COMMAND, str(out)], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    assert child.stderr is not None
+    for line in child.stderr:
+        if "merging" in line:
+            child.send_signal(signal.SIGINT)
+            break
+    _, rest = child.communicate()
+    assert child.returncode == 130
+    assert "the same command goes on" in rest
+    assert "Traceback" not in rest
+
+
+def test_more_rounds_recipes_and_sets_extend_a_run(
+    smoke: tuple[Path, str, str], tmp_path: Path, tiny_student: Student
+) -> None:
+    import shutil
+
+    out = Path(shutil.copytree(smoke[0], tmp_path / "run", symlinks=True))
+    more = ["--set", "export.recipes=[gguf-q8_0, gguf-q4_0, gguf-f16]", "--set", "keep=null"]
+    ran = run(out, *more)
+    assert ran.returncode == 0, ran.stderr
+    assert (out / "round-00/eval/local/gguf-f16/valid/rows.jsonl").is_file()
+    assert "training" not in ran.stderr
+    config = yaml.safe_load((out / "config.yaml").read_text(encoding="utf-8"))
+    assert config["export"]["recipes"] == ["gguf-q8_0", "gguf-q4_0", "gguf-f16"]
+
+
+def solve(cwd: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command: Sequence[str] = [sys.executable, "-m", "fdd_edge", "solve", *arguments]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, env=dict(os.environ))
+
+
+def test_solve_answers_from_the_run(smoke: tuple[Path, str, str], tmp_path: Path) -> None:
+    rows = [json.loads(r) for r in (smoke[0] / "best/eval/local/gguf-q8_0/pool/rows.jsonl").open(encoding="utf-8")]
+    solved = next(r for r in rows if r["verdict"] == "correct")
+    question = next(
+        p.question for p in read_problems(smoke[0] / "best/data/train.jsonl") if p.id == solved["problem_id"]
+    )
+    ran = solve(tmp_path, str(smoke[0]), question)
+    assert ran.returncode == 0, ran.stderr
+    assert f"answer: {solved['answer']}" in ran.stdout

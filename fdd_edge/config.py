@@ -96,9 +96,9 @@ class LoraConfig(_Section):
 class TrainingConfig(_Section):
     """One round's training, under the names of Hugging Face's TrainingArguments."""
 
-    learning_rate: float = Field(5e-4, gt=0)
+    learning_rate: float = Field(1e-3, gt=0)
     num_train_epochs: float = Field(1.0, gt=0)
-    per_device_train_batch_size: Count = 8
+    per_device_train_batch_size: Count = 4
     gradient_accumulation_steps: Count = 1
     max_length: Count = Field(512, description="longer examples are left out, and counted")
     threads: Count | None = Field(None, description="default: every core this process may use")

@@ -1,0 +1,160 @@
+"""Training and merging, on the tiny student."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+
+from fdd_edge.config import LoraConfig, TrainingConfig
+from fdd_edge.errors import FddError
+from fdd_edge.records import Problem, write_jsonl
+from fdd_edge.stages.prompts import student_prompt
+from fdd_edge.stages.student import Student
+from fdd_edge.stages.training import merge, train
+from fdd_edge.students.base import load_model
+from fdd_edge.students.reference import Reference
+from fdd_edge.students.tokenizer import encode_examples, load_tokenizer
+from fdd_edge.students.train import LoraSettings, TrainSettings, train_adapter
+
+LORA = LoraSettings(4, 8, 0.0, ("q_proj", "v_proj", "down_proj"))
+SETTINGS = TrainSettings(5e-3, 1.0, 4, 1, seed=0, bf16=False, threads=1)
+PAIRS = [
+    (f"Question: Tom had {n} figs and got {k}.\nProgram:\n", f"answer = {n} + {k}") for n in range(2, 8) for k in (3, 9)
+]
+
+
+def fit(student: Student, out: Path, **changes: object) -> tuple[list[float], Path]:
+    settings = replace(SETTINGS, **changes)  # type: ignore[arg-type]
+    examples = encode_examples(load_tokenizer(student.folder), PAIRS)
+    trace = train_adapter(student.folder, examples, out, lora=LORA, settings=settings)
+    return trace.losses, out
+
+
+def test_the_same_seed_trains_the_same_adapter(tiny_student: Student, tmp_path: Path) -> None:
+    first, second, other = (fit(tiny_student, tmp_path / n, seed=s)[1] for n, s in (("a", 0), ("b", 0), ("c", 1)))
+    weights = [(p / "adapter_model.safetensors").read_bytes() for p in (first, second, other)]
+    assert weights[0] == weights[1] != weights[2]
+
+
+def test_training_lowers_the_loss(tiny_student: Student, tmp_path: Path) -> None:
+    losses, _ = fit(tiny_student, tmp_path / "a", num_train_epochs=20.0)
+    assert losses[-1] < losses[0] / 2
+
+
+def test_the_loss_is_that_of_the_completion_alone(tiny_student: Student, tmp_path: Path) -> None:
+    """One batch of everything: the first logged loss is torch's own loss with the prompt masked."""
+    import torch
+
+    examples = encode_examples(load_tokenizer(tiny_student.folder), PAIRS)
+    steps: list[float] = []
+    train_adapter(
+        tiny_student.folder,
+        examples,
+        tmp_path / "a",
+        lora=LORA,
+        settings=replace(SETTINGS, per_device_train_batch_size=len(PAIRS), num_train_epochs=10.0, learning_rate=1e-12),
+        on_step=lambda step, of, loss: steps.append(loss or 0.0),
+    )
+    model, total, n = load_model(tiny_student.folder), 0.0, 0
+    for e in examples:
+        ids = torch.tensor([[*e.prompt_ids, *e.completion_ids]])
+        labels = ids.clone()
+        labels[0, : len(e.prompt_ids)] = -100
+        total += float(model(input_ids=ids, labels=labels).loss.detach()) * len(e.completion_ids)
+        n += len(e.completion_ids)
+    assert steps[-1] == pytest.approx(total / n, rel=1e-3)
+
+
+def test_merging_adds_the_scaled_product_in_float32(tiny_student: Student, tmp_path: Path) -> None:
+    from safetensors.torch import load_file
+
+    _, adapter = fit(tiny_student, tmp_path / "adapter", num_train_epochs=3.0)
+    merge(tiny_student, adapter, tmp_path / "merged", template="{question}")
+    name = "model.layers.0.self_attn.q_proj"
+    lora = load_file(adapter / "adapter_model.safetensors")
+    a, b = (lora[f"base_model.model.{name}.lora_{part}.weight"].float() for part in "AB")
+    base, merged = (
+        load_file(p / "model.safetensors")[f"{name}.weight"] for p in (tiny_student.folder, tmp_path / "merged")
+    )
+    assert (merged - (base + LORA.lora_alpha / LORA.r * b @ a)).abs().max() < 1e-6
+    assert (merged - base).abs().max() > 1e-4
+    for file in ("tokenizer.json", "vocab.gguf", "fdd_edge.json"):
+        assert (tmp_path / "merged" / file).is_file()
+
+
+def test_going_on_from_an_adapter_starts_where_it_stopped(tiny_student: Student, tmp_path: Path) -> None:
+    losses, adapter = fit(tiny_student, tmp_path / "a", num_train_epochs=20.0)
+    examples = encode_examples(load_tokenizer(tiny_student.folder), PAIRS)
+    settings = replace(SETTINGS, num_train_epochs=4.0)
+    more = train_adapter(
+        tiny_student.folder, examples, tmp_path / "b", lora=LORA, settings=settings, start_from=adapter
+    )
+    assert more.losses[0] < losses[0] / 2
+
+
+def records(path: Path, n: int) -> Path:
+    rows = [Problem(f"p{i}", f"Tom had {i} figs.", i, "test", program=f"answer = {i}") for i in range(n)]
+    write_jsonl(path, (row.to_row() for row in rows))
+    return path
+
+
+def stage(student: Student, data: Path, out: Path, **training: object) -> None:
+    settings = TrainingConfig(threads=1).model_dump() | training
+    template = student_prompt("plain", student.folder)
+    train(
+        student,
+        data,
+        out,
+        template=template,
+        lora=LoraConfig(r=2).model_dump(),
+        training=settings,
+        dtype="float32",
+        seed=0,
+    )
+
+
+def test_what_is_too_long_is_left_out_and_counted(tiny_student: Student, tmp_path: Path) -> None:
+    data = records(tmp_path / "d.jsonl", 8)
+    long = Problem("long", "Tom had 3 figs. " * 200, 3, "test", program="answer = 3")
+    with data.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(long.to_row()) + "\n")
+    stage(tiny_student, data, tmp_path / "a")
+    facts = json.loads((tmp_path / "a" / "training.json").read_text(encoding="utf-8"))
+    assert (facts["examples"], facts["too_long"]) == (8, 1)
+
+
+def test_nothing_to_train_on_is_one_sentence(tiny_student: Student, tmp_path: Path) -> None:
+    with pytest.raises(FddError, match="no problem that can be trained on"):
+        stage(tiny_student, records(tmp_path / "d.jsonl", 3), tmp_path / "a", max_length=2)
+
+
+def test_other_ids_on_the_device_stop_the_training(tiny_student: Student, tmp_path: Path) -> None:
+    """The tokenizer that transformers rebuilds from a GGUF: without the digit splitter, ids differ."""
+    import shutil
+
+    folder = Path(shutil.copytree(tiny_student.folder, tmp_path / "student"))
+    spec = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    spec["pre_tokenizer"] = spec["pre_tokenizer"]["pretokenizers"][-1]
+    (folder / "tokenizer.json").write_text(json.dumps(spec), encoding="utf-8")
+    spoiled = tiny_student._replace(folder=folder)
+    rows = [Problem("p", "Tom had  3 figs.", 3, "test", program="answer = 3")]
+    write_jsonl(tmp_path / "d.jsonl", (row.to_row() for row in rows))
+    with pytest.raises(FddError, match="The device would see other ids than training"):
+        stage(spoiled, tmp_path / "d.jsonl", tmp_path / "a")
+
+
+def test_the_reference_names_its_choice_and_the_gap(tiny_student: Student) -> None:
+    ids = load_tokenizer(tiny_student.folder)(PAIRS[0][0])["input_ids"]
+    reference = Reference(tiny_student.folder)
+    first = reference.choices(ids, [5])[0]
+    again = reference.choices(ids, [first.token])[0]
+    assert again.logits_gap == 0
+    assert again.margin >= 0
+    assert first.logits_gap > 0 or first.token == 5
+
+
+def test_settings_are_plain_values() -> None:
+    assert json.loads(json.dumps(asdict(SETTINGS)))["bf16"] is False

@@ -1,0 +1,8 @@
+"""A run on disk: where each file lies, how a stage is made whole or not at all, and who may write."""
+
+from fdd_edge.runs.layout import RoundLayout, RunLayout
+from fdd_edge.runs.lock import run_lock
+from fdd_edge.runs.manifest import Manifest
+from fdd_edge.runs.stage import Stages
+
+__all__ = ["Manifest", "RoundLayout", "RunLayout", "Stages", "run_lock"]

@@ -1,0 +1,38 @@
+"""Content hashes of files and folders."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+__all__ = ["HashCache", "hash_file"]
+
+
+def hash_file(path: Path) -> str:
+    """Return the sha256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class HashCache:
+    """Hashes that are computed once a process for each file that does not change."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, int, int, int], str] = {}
+
+    def of(self, path: Path) -> str:
+        """Return the sha256 of a file, or of the names and contents of a folder.
+
+        Raises:
+            FileNotFoundError: There is no such path.
+        """
+        if path.is_dir():
+            digest = hashlib.sha256()
+            for file in sorted(p for p in path.rglob("*") if p.is_file()):
+                digest.update(f"{file.relative_to(path)}\0{self.of(file)}\n".encode())
+            return digest.hexdigest()
+        stat = path.stat()
+        key = (str(path.resolve()), stat.st_ino, stat.st_size, stat.st_mtime_ns)
+        if key not in self._known:
+            self._known[key] = hash_file(path)
+        return self._known[key]

@@ -1,0 +1,156 @@
+"""The only place that knows the name of a file or folder inside a run."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["MODEL_FILE", "ArtifactsLayout", "RoundLayout", "RunLayout"]
+
+MODEL_FILE = "model.gguf"
+_ROUND = re.compile(r"round-(\d{2,})$")
+
+
+@dataclass(frozen=True)
+class ArtifactsLayout:
+    """A model's exported files and what was measured on them: a round's, or the untuned student's."""
+
+    root: Path
+
+    def artifact(self, recipe: str) -> Path:
+        """Folder of one exported artifact."""
+        return self.root / "artifacts" / recipe
+
+    def model(self, recipe: str) -> Path:
+        """The model file of an artifact."""
+        return self.artifact(recipe) / MODEL_FILE
+
+    def parity(self, recipe: str) -> Path:
+        """What the comparison of an artifact with its float model gave."""
+        return self.root / "parity" / f"{recipe}.json"
+
+    def evaluation(self, target: str, recipe: str, dataset: str) -> Path:
+        """Folder of one artifact's completions of one data set on one target."""
+        return self.root / "eval" / target / recipe / dataset
+
+
+@dataclass(frozen=True)
+class RoundLayout(ArtifactsLayout):
+    """One round: data, adapter, merged student, artifacts, evaluations, split, offspring."""
+
+    @property
+    def data(self) -> Path:
+        """Folder of the round's training data."""
+        return self.root / "data"
+
+    @property
+    def train(self) -> Path:
+        """The problems the round trains on."""
+        return self.data / "train.jsonl"
+
+    @property
+    def rejected(self) -> Path:
+        """The problems that were kept out, each with its reason."""
+        return self.data / "rejected.jsonl"
+
+    @property
+    def adapter(self) -> Path:
+        """The LoRA adapter, in PEFT's format."""
+        return self.root / "adapter"
+
+    @property
+    def merged(self) -> Path:
+        """The merged student, a Hugging Face folder in float32."""
+        return self.root / "merged"
+
+    @property
+    def split(self) -> Path:
+        """Folder of the labelled problems, one file a label."""
+        return self.root / "split"
+
+    @property
+    def evolved(self) -> Path:
+        """What the teacher wrote after the split."""
+        return self.root / "evolved.jsonl"
+
+    @property
+    def summary(self) -> Path:
+        """The figures of the round's table."""
+        return self.root / "summary.json"
+
+
+@dataclass(frozen=True)
+class RunLayout:
+    """A run folder."""
+
+    root: Path
+
+    @property
+    def config(self) -> Path:
+        """The config as the user wrote it, ``${ENV}`` unresolved."""
+        return self.root / "config.yaml"
+
+    @property
+    def manifest(self) -> Path:
+        """What every finished stage was made from."""
+        return self.root / "manifest.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held while a process works on the run."""
+        return self.root / "lock"
+
+    @property
+    def data(self) -> Path:
+        """Folder of the problem sets as they were read."""
+        return self.root / "data"
+
+    @property
+    def seed_problems(self) -> Path:
+        """Problems to train on, before a teacher gave them programs."""
+        return self.data / "seed.jsonl"
+
+    @property
+    def valid(self) -> Path:
+        """Problems that choose the best round; never trained on."""
+        return self.data / "valid.jsonl"
+
+    @property
+    def skipped(self) -> Path:
+        """Items of the data sets that have no numeric answer."""
+        return self.data / "skipped.jsonl"
+
+    def eval_set(self, name: str) -> Path:
+        """One set that is only reported on."""
+        return self.data / "eval" / f"{name}.jsonl"
+
+    @property
+    def untuned(self) -> ArtifactsLayout:
+        """The student before training."""
+        return ArtifactsLayout(self.root / "untuned")
+
+    def round(self, number: int) -> RoundLayout:
+        """The folder of one round."""
+        return RoundLayout(self.root / f"round-{number:02d}")
+
+    @property
+    def best(self) -> Path:
+        """Link to the best round."""
+        return self.root / "best"
+
+    def is_run(self) -> bool:
+        """Say whether this folder holds a run."""
+        return self.config.is_file() and self.manifest.is_file()
+
+    def rounds(self) -> list[int]:
+        """Numbers of the rounds that were begun."""
+        found = (_ROUND.match(path.name) for path in self.root.iterdir() if path.is_dir() and not path.is_symlink())
+        return sorted(int(match[1]) for match in found if match)
+
+    def link_best(self, number: int) -> None:
+        """Point ``best`` at a round."""
+        partial = self.root / ".best.partial"
+        partial.unlink(missing_ok=True)
+        partial.symlink_to(self.round(number).root.name)
+        partial.replace(self.best)

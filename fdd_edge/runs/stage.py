@@ -1,0 +1,153 @@
+"""Stages: done when their fingerprint is; else made beside their place and renamed when whole.
+
+This is the only place that knows about temporary names, renaming and resuming.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from fdd_edge.errors import FddError
+from fdd_edge.runs.hashing import HashCache
+from fdd_edge.runs.manifest import Manifest, StageEntry
+
+__all__ = ["Stages", "make_whole"]
+
+_FINGERPRINT_FILE = ".fingerprint"
+
+
+class Stages:
+    """The stages of one run folder."""
+
+    def __init__(self, root: Path, manifest: Manifest) -> None:
+        """Take the run folder and its manifest."""
+        self._root = root
+        self._manifest = manifest
+        self._hashes = HashCache()
+
+    def ensure(
+        self,
+        output: Path,
+        make: Callable[[Path], object],
+        *,
+        version: int,
+        params: Mapping[str, Any],
+        inputs: Mapping[str, Path],
+        is_file: bool = False,
+    ) -> bool:
+        """Make a stage's output unless it is there already, made from the same things.
+
+        Args:
+            output: File or folder inside the run.
+            make: Writes the output to the path it is given. A folder that an interrupted call with the same
+                fingerprint left behind is handed over again with what is in it, so that work can go on.
+            version: Version of the stage's meaning.
+            params: Everything but the inputs that the output depends on.
+            inputs: Files and folders it is made from, by name.
+            is_file: The output is a single file.
+
+        Returns:
+            Whether it had to be made.
+        """
+        name = output.relative_to(self._root).as_posix()
+        hashes = {key: self._input_hash(path) for key, path in inputs.items()}
+        fingerprint = _fingerprint(version, params, hashes)
+        if self._is_done(name, output, fingerprint):
+            return False
+        started = time.monotonic()
+        _make(output, make, fingerprint, is_file)
+        self._manifest.stages[name] = StageEntry(
+            fingerprint, version, dict(params), hashes, self._hashes.of(output), round(time.monotonic() - started, 3)
+        )
+        self._manifest.write()
+        return True
+
+    def restore(self, output: Path) -> None:
+        """Forget that an output was made and pruned, so that it is made again."""
+        name = output.relative_to(self._root).as_posix()
+        if name in self._manifest.stages and self._manifest.stages[name].pruned:
+            del self._manifest.stages[name]
+            self._manifest.write()
+
+    def was_made(self, output: Path) -> bool:
+        """Say whether an output was made, be it pruned since."""
+        return output.relative_to(self._root).as_posix() in self._manifest.stages
+
+    def prune(self, output: Path) -> None:
+        """Delete an output that is not needed any more; it still counts as made."""
+        name = output.relative_to(self._root).as_posix()
+        entry = self._manifest.stages.get(name)
+        if entry is None or entry.pruned:
+            return
+        # Recorded first: a kill in between leaves rubbish that the next call deletes, never a gap.
+        self._manifest.stages[name] = replace(entry, pruned=True)
+        self._manifest.write()
+        _delete(output)
+
+    def _is_done(self, name: str, output: Path, fingerprint: str) -> bool:
+        entry = self._manifest.stages.get(name)
+        if entry is None or entry.fingerprint != fingerprint:
+            return False
+        return entry.pruned or (output.exists() and self._hashes.of(output) == entry.output_sha256)
+
+    def _input_hash(self, path: Path) -> str:
+        """Hash an input; one that was pruned is known by the hash it had."""
+        if path.is_relative_to(self._root):
+            entry = self._manifest.stages.get(path.relative_to(self._root).as_posix())
+            if entry is not None and entry.pruned:
+                return entry.output_sha256
+        return self._hashes.of(path)
+
+
+def make_whole(output: Path, make: Callable[[Path], object], *, params: Mapping[str, Any] | None = None) -> None:
+    """Make a folder whole or not at all, outside a run; an interrupted call with equal ``params`` is gone on with.
+
+    Raises:
+        FddError: The folder is there already.
+    """
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise FddError(f"{output} exists already; name another folder, or remove it.")
+    _make(output, make, _fingerprint(0, params or {}, {}), is_file=False)
+
+
+def _make(output: Path, make: Callable[[Path], object], fingerprint: str, is_file: bool) -> None:
+    """Make an output under a temporary name beside its place, then rename it."""
+    partial = output.with_name(f".{output.name}.partial")
+    if is_file:
+        partial.parent.mkdir(parents=True, exist_ok=True)
+        make(partial)
+    else:
+        _keep_work_of(partial, fingerprint)
+        make(partial)
+        (partial / _FINGERPRINT_FILE).unlink()
+    if output.is_dir():
+        shutil.rmtree(output)
+    partial.replace(output)
+
+
+def _fingerprint(version: int, params: Mapping[str, Any], hashes: Mapping[str, str]) -> str:
+    text = json.dumps([version, params, hashes], sort_keys=True, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _keep_work_of(partial: Path, fingerprint: str) -> None:
+    """Make sure that the folder exists and holds nothing, or unfinished work of the same fingerprint."""
+    mark = partial / _FINGERPRINT_FILE
+    if not mark.is_file() or mark.read_text(encoding="ascii") != fingerprint:
+        _delete(partial)
+        partial.mkdir(parents=True)
+        mark.write_text(fingerprint, encoding="ascii")
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,147 @@
+"""A stage is done when its fingerprint is, and whole or absent whatever happens."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fdd_edge.errors import FddError
+from fdd_edge.runs import Manifest, RunLayout, Stages, run_lock
+from fdd_edge.runs.stage import make_whole
+
+
+def stages(root: Path) -> Stages:
+    return Stages(root, Manifest(root / "manifest.json"))
+
+
+def test_the_second_call_does_nothing(tmp_path: Path) -> None:
+    calls: list[Path] = []
+
+    def make(out: Path) -> None:
+        calls.append(out)
+        (out / "x.txt").write_text("1", encoding="utf-8")
+
+    for expected in (True, False):
+        assert stages(tmp_path).ensure(tmp_path / "a" / "out", make, version=1, params={"p": 1}, inputs={}) is expected
+    assert len(calls) == 1
+    assert [p.name for p in (tmp_path / "a").iterdir()] == ["out"]
+    assert [p.name for p in (tmp_path / "a" / "out").iterdir()] == ["x.txt"]
+
+
+@pytest.mark.parametrize("change", ["version", "params", "inputs", "output damaged", "output gone"])
+def test_a_change_makes_it_again(tmp_path: Path, change: str) -> None:
+    source = tmp_path / "in.txt"
+    source.write_text("a", encoding="utf-8")
+    arguments: dict[str, object] = {"version": 1, "params": {"p": 1}, "inputs": {"in": source}}
+
+    def make(out: Path) -> None:
+        out.write_text("made", encoding="utf-8")
+
+    output = tmp_path / "out.txt"
+    stages(tmp_path).ensure(output, make, is_file=True, **arguments)  # type: ignore[arg-type]
+    if change == "version":
+        arguments["version"] = 2
+    elif change == "params":
+        arguments["params"] = {"p": 2}
+    elif change == "inputs":
+        source.write_text("b", encoding="utf-8")
+    elif change == "output damaged":
+        output.write_text("mode", encoding="utf-8")
+    else:
+        output.unlink()
+    assert stages(tmp_path).ensure(output, make, is_file=True, **arguments)  # type: ignore[arg-type]
+    assert output.read_text(encoding="utf-8") == "made"
+
+
+def test_an_interrupted_stage_leaves_no_output_and_its_work_is_handed_over(tmp_path: Path) -> None:
+    def fail(out: Path) -> None:
+        (out / "half").write_text("1", encoding="utf-8")
+        raise KeyboardInterrupt
+
+    def go_on(out: Path) -> None:
+        assert (out / "half").exists()
+
+    def start_anew(out: Path) -> None:
+        assert not (out / "half").exists()
+
+    output = tmp_path / "out"
+    for params, then in (({"p": 1}, go_on), ({"p": 2}, start_anew)):
+        with pytest.raises(KeyboardInterrupt):
+            stages(tmp_path).ensure(output, fail, version=1, params={"p": 1, "again": params["p"]}, inputs={})
+        same = {"p": 1, "again": params["p"]} if then is go_on else {"p": 3}
+        assert stages(tmp_path).ensure(output, then, version=1, params=same, inputs={})
+
+
+def test_a_pruned_output_counts_as_made_until_it_is_restored(tmp_path: Path) -> None:
+    def make(out: Path) -> None:
+        (out / "big").write_text("1", encoding="utf-8")
+
+    model, after = tmp_path / "model", tmp_path / "after"
+
+    def run() -> list[bool]:
+        s = stages(tmp_path)
+        return [
+            s.ensure(model, make, version=1, params={}, inputs={}),
+            s.ensure(after, make, version=1, params={}, inputs={"model": model}),
+        ]
+
+    assert run() == [True, True]
+    stages(tmp_path).prune(model)
+    assert not model.exists()
+    assert run() == [False, False]
+    stages(tmp_path).restore(model)
+    assert run() == [True, False]
+
+
+def test_a_damaged_manifest_is_named(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text('{"stages": 3', encoding="utf-8")
+    with pytest.raises(FddError, match="manifest.json is damaged"):
+        Manifest(tmp_path / "manifest.json")
+
+
+def test_make_whole_refuses_what_is_there(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine").touch()
+    with pytest.raises(FddError, match="exists already"):
+        make_whole(tmp_path / "out", lambda out: None)
+    assert (tmp_path / "out" / "mine").exists()
+
+
+def test_the_lock_names_its_holder_and_is_dropped_by_a_killed_one(tmp_path: Path) -> None:
+    program = (
+        "import sys, time\nfrom pathlib import Path\nfrom fdd_edge.runs import run_lock\n"
+        "with run_lock(Path(sys.argv[1])):\n    print('held', flush=True)\n    sys.stdin.read()\n"
+    )
+    lock = tmp_path / "run" / "lock"
+    holder = subprocess.Popen(
+        [sys.executable, "-c", program, str(lock)], stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True
+    )
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    with pytest.raises(FddError, match=f"in use by process {holder.pid}"), run_lock(lock):
+        pass
+    holder.kill()
+    holder.communicate()
+    with run_lock(lock):
+        assert lock.read_text(encoding="ascii") == f"{os.getpid()}\n"
+
+
+def test_layout_knows_its_rounds(tmp_path: Path) -> None:
+    layout = RunLayout(tmp_path)
+    for number in (0, 1, 10):
+        layout.round(number).root.mkdir()
+    layout.link_best(1)
+    layout.link_best(10)
+    assert layout.rounds() == [0, 1, 10]
+    assert layout.best.resolve() == layout.round(10).root.resolve()
+
+
+def test_manifest_keeps_what_a_stage_was_made_from(tmp_path: Path) -> None:
+    stages(tmp_path).ensure(tmp_path / "o", lambda out: None, version=4, params={"p": [1]}, inputs={})
+    entry = json.loads((tmp_path / "manifest.json").read_text(encoding="utf-8"))["stages"]["o"]
+    assert (entry["version"], entry["params"]) == (4, {"p": [1]})

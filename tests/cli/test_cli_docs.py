@@ -21,7 +21,7 @@ def test_the_reference_is_up_to_date() -> None:
 
 def test_every_command_named_in_the_docs_exists() -> None:
     texts = [p.read_text(encoding="utf-8") for p in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"))]
-    named = {name for text in texts for name in re.findall(r"^\s*(?:\$ )?fdd-edge ([a-z]+)", text, re.M)}
+    named = {name for text in texts for name in re.findall(r"^    (?:\$ )?fdd-edge ([a-z]+)", text, re.M)}
     assert named
     assert named <= set(COMMANDS)
 

@@ -49,14 +49,12 @@ def test_the_loss_is_that_of_the_completion_alone(tiny_student: Student, tmp_pat
     import torch
 
     examples = encode_examples(load_tokenizer(tiny_student.folder), PAIRS)
-    steps: list[float] = []
-    train_adapter(
+    trace = train_adapter(
         tiny_student.folder,
         examples,
         tmp_path / "a",
         lora=LORA,
         settings=replace(SETTINGS, per_device_train_batch_size=len(PAIRS), num_train_epochs=10.0, learning_rate=1e-12),
-        on_step=lambda step, of, loss: steps.append(loss or 0.0),
     )
     model, total, n = load_model(tiny_student.folder), 0.0, 0
     for e in examples:
@@ -65,7 +63,7 @@ def test_the_loss_is_that_of_the_completion_alone(tiny_student: Student, tmp_pat
         labels[0, : len(e.prompt_ids)] = -100
         total += float(model(input_ids=ids, labels=labels).loss.detach()) * len(e.completion_ids)
         n += len(e.completion_ids)
-    assert steps[-1] == pytest.approx(total / n, rel=1e-3)
+    assert trace.losses[-1] == pytest.approx(total / n, rel=1e-3)
 
 
 def test_merging_adds_the_scaled_product_in_float32(tiny_student: Student, tmp_path: Path) -> None:

@@ -106,6 +106,7 @@ def run_round(this: Run, number: int) -> RoundSummary:
         targets=this.config.targets,
         datasets=list(this.reported),
         declined=this.manifest.facts.get("declined", {}).get(place.root.name, {}),
+        shots=0 if this.config.baseline is None else this.config.baseline.shots,
     )
     place.summary.write_text(json.dumps(summary.to_row(), indent=1) + "\n", encoding="utf-8")
     return summary

@@ -6,6 +6,8 @@ from typing import Literal
 
 import click
 
+from fdd_edge.cli.options import refuse_device
+
 
 @click.command("eval")
 @click.argument("artifact")
@@ -13,6 +15,7 @@ import click
 @click.option("--format", "format_", metavar="NAME", help="Data format; default: recognised from the content.")
 @click.option("--target", default="local", show_default=True, metavar="NAME", help="Device profile to run on.")
 @click.option("--limit", type=click.IntRange(min=1), help="Take the first so many problems.")
+@click.option("--device", hidden=True, expose_value=False, callback=refuse_device)
 @click.option("--prompt", metavar="plain|chat|FILE", help="Default: the prompt stored in the file.")
 @click.option("--shots", type=click.IntRange(min=0), default=0, metavar="N", help="Worked examples in the prompt.")
 @click.option(
@@ -48,7 +51,8 @@ def command(
 ) -> None:
     """Evaluate a model file on a target.
 
-    ARTIFACT is a model file of anybody's, an artifact folder, or a run (the judge's artifact of its best round).
+    ARTIFACT is a model file of anybody's, package:NAME, an artifact folder, or a run (the judge's artifact of its
+    best round).
     """
     import json
 

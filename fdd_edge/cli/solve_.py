@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from fdd_edge.cli.options import refuse_device
+
 _REASONS = {
     "no_program": "nothing in it is a program",
     "forbidden": "it uses something outside the program language",
@@ -17,6 +19,7 @@ _REASONS = {
 @click.argument("model")
 @click.argument("question")
 @click.option("--target", default="local", show_default=True, metavar="NAME", help="Device profile to run on.")
+@click.option("--device", hidden=True, expose_value=False, callback=refuse_device)
 @click.option("--prompt", metavar="plain|chat|FILE", help="Default: the prompt stored in the file.")
 @click.option("--shots", type=click.IntRange(min=0), default=0, metavar="N", help="Worked examples in the prompt.")
 @click.option("--max-new-tokens", type=click.IntRange(min=1), default=200, show_default=True)
@@ -26,7 +29,7 @@ def command(
 ) -> None:
     """Ask MODEL one QUESTION; print its program and the answer.
 
-    MODEL is a model file, an artifact folder, or a run (the judge's artifact of its best round).
+    MODEL is a model file, package:NAME, an artifact folder, or a run (the judge's artifact of its best round).
     """
     import json
     import sys

@@ -13,7 +13,7 @@ from fdd_edge.stages.summary import EvaluationFigures, RoundSummary
 
 __all__ = ["print_artifacts", "print_evaluation", "print_round"]
 
-_WIDTH = 110
+_WIDTH = 120
 """Of tables in files and pipes, where there is no terminal to ask."""
 
 
@@ -28,7 +28,7 @@ def print_round(summary: RoundSummary) -> None:
     out = console()
     table = Table(title=f"Round {summary.round}", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for column in ("set", "artifact", "target"):
-        table.add_column(column)
+        table.add_column(column, no_wrap=True)
     for column in ("solved", "accuracy", "95 %", "no answer", "problems/s", "MB", "peak MB"):
         table.add_column(column, justify="right")
     last = None
@@ -56,7 +56,7 @@ def _cells(figures: EvaluationFigures, untuned: bool) -> list[str]:
     speed = "-" if figures.problems_per_second is None else f"{figures.problems_per_second:.1f}"
     peak = "-" if figures.peak_rss_bytes is None else f"{figures.peak_rss_bytes / 1e6:.0f}"
     return [
-        figures.recipe + (" untuned" if untuned else ""),
+        ("untuned " if untuned else "") + figures.recipe,
         figures.target,
         f"{figures.correct}/{figures.n}",
         f"{100 * figures.correct / figures.n:.1f} %",
@@ -75,6 +75,7 @@ def _lines(summary: RoundSummary) -> list[tuple[str, str]]:
     loss = "-" if summary.loss is None else f"{summary.loss[0]:.3f} to {summary.loss[1]:.3f}"
     parity = summary.parity
     evolved = _counts(summary.evolved) or "none"
+    untuned = f"the student before training, with {summary.shots} worked examples in its prompt"
     declined = "; ".join(f"{origin} declined {_counts(why)}" for origin, why in summary.declined.items() if why)
     return [
         ("data", f"{total} problems: {_counts(summary.data)}{rejected}"),
@@ -85,6 +86,7 @@ def _lines(summary: RoundSummary) -> list[tuple[str, str]]:
         ),
         ("split", _counts(summary.split)),
         ("evolved", evolved + (f" ({declined})" if declined else "")),
+        *([("untuned", untuned)] if summary.untuned else []),
     ]
 
 

@@ -14,6 +14,7 @@ from fdd_edge.runs.layout import MODEL_FILE
 from fdd_edge.stages.prompts import student_prompt
 from fdd_edge.stages.student import Student, open_student
 from fdd_edge.stages.training import MODEL_CARD
+from fdd_edge.students.source import locate
 
 __all__ = ["Source", "find_artifact", "open_source"]
 
@@ -26,13 +27,15 @@ class Source(NamedTuple):
 
 
 def find_artifact(name: str) -> Path:
-    """Return the model file behind a file, an artifact folder, a run or a round.
+    """Return the model file behind a file, ``package:NAME``, an artifact folder, a run or a round.
 
     Of a run, it is the judge's artifact of the best round.
 
     Raises:
         FddError: There is none.
     """
+    if name.startswith("package:"):
+        return locate(name).weights
     path = Path(name)
     if path.is_file():
         return path

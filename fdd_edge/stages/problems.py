@@ -12,6 +12,7 @@ from typing import Any
 from fdd_edge.curation import curate
 from fdd_edge.data import read_dataset
 from fdd_edge.errors import FddError
+from fdd_edge.progress import announce
 from fdd_edge.records import Problem, read_problems, write_jsonl
 from fdd_edge.teachers import Declined, load_teacher
 
@@ -88,6 +89,8 @@ def write_sets(
         for number, spec in enumerate(specs):
             problems, left_out = read_set(spec, seed=seed + 1000 * offset + number)
             skipped.extend(left_out)
+            if left_out:
+                announce(f"{spec.name}: {len(left_out)} items without a numeric answer skipped (see skipped.jsonl)")
             sets.append(problems)
         return sets
 

@@ -59,6 +59,7 @@ class RoundSummary(NamedTuple):
         parity: Whether the float artifact answers as torch does, with counts.
         evaluations: Every artifact on every target and set.
         untuned: The same for the student before training; empty without a baseline.
+        shots: Worked examples in its prompt.
     """
 
     round: int
@@ -71,6 +72,7 @@ class RoundSummary(NamedTuple):
     parity: dict[str, Any]
     evaluations: list[EvaluationFigures]
     untuned: list[EvaluationFigures]
+    shots: int
 
     def to_row(self) -> dict[str, Any]:
         """Return the JSON object."""
@@ -86,6 +88,7 @@ def summarize_round(
     targets: Sequence[str],
     datasets: Sequence[str],
     declined: dict[str, dict[str, int]],
+    shots: int,
 ) -> RoundSummary:
     """Collect a finished round's figures."""
     place = layout.round(number)
@@ -102,6 +105,7 @@ def summarize_round(
         parity=_read_parity(place),
         evaluations=[evaluation_figures(place, *triple) for triple in triples],
         untuned=_untuned(layout.untuned, datasets),
+        shots=shots,
     )
 
 

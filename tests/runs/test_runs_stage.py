@@ -100,7 +100,7 @@ def test_a_pruned_output_counts_as_made_until_it_is_restored(tmp_path: Path) -> 
 
 def test_a_damaged_manifest_is_named(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text('{"stages": 3', encoding="utf-8")
-    with pytest.raises(FddError, match="manifest.json is damaged"):
+    with pytest.raises(FddError, match=r"manifest\.json is damaged"):
         Manifest(tmp_path / "manifest.json")
 
 

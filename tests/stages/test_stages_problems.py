@@ -1,0 +1,111 @@
+"""What is trained on: programs by teachers, clean of every reported set, lost problems twice."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from fdd_edge.errors import FddError
+from fdd_edge.records import Problem, read_jsonl, read_problems, write_jsonl
+from fdd_edge.stages.problems import DatasetSpec, extend_training_data, read_set, seed_training_data, write_sets
+
+SOLVED = Problem("a", "Ann has 4 pens and finds 5. How many pens?", 9, "own", program="answer = 4 + 5")
+NOTED = Problem(
+    "b",
+    "Bo sold 6 maps and then 3 more. How many maps did Bo sell?",
+    9,
+    "gsm8k",
+    extra={"solution": "Bo sold 6 + 3 = <<6+3=9>>9 maps.\n#### 9"},
+)
+BARE = Problem("c", "Cy is tall. How tall is Cy?", 2, "own")
+
+
+def write(path: Path, *problems: Problem) -> Path:
+    write_jsonl(path, (p.to_row() for p in problems))
+    return path
+
+
+def test_teachers_are_asked_in_turn_and_a_program_is_kept(tmp_path: Path) -> None:
+    seeds = write(tmp_path / "seed.jsonl", SOLVED, NOTED, BARE)
+    seed_training_data(seeds, {}, tmp_path / "data", teachers=["annotated", "symbolic"])
+    kept = {p.id: p for p in read_problems(tmp_path / "data" / "train.jsonl")}
+    assert set(kept) == {"a", "b"}
+    assert kept["b"].teacher == "annotated"
+    assert kept["a"].teacher is None
+    assert (kept["a"].n_ops, kept["b"].n_ops) == (1, 1)
+    (left_out,) = [row for _, row in read_jsonl(tmp_path / "data" / "rejected.jsonl")]
+    assert left_out["id"] == "c"
+    assert left_out["reason"] == "declined"
+    assert set(left_out["declined"]) == {"annotated", "symbolic"}
+
+
+@pytest.mark.parametrize("name", ["valid", "svamp"])
+def test_what_is_reported_on_is_never_trained_on(tmp_path: Path, name: str) -> None:
+    other_numbers = replace(SOLVED, id="x", question=SOLVED.question.replace("4", "7"), answer=12, program=None)
+    protected = {name: write(tmp_path / "p.jsonl", other_numbers)}
+    seeds = write(tmp_path / "seed.jsonl", SOLVED, NOTED)
+    seed_training_data(seeds, protected, tmp_path / "data", teachers=["annotated"])
+    assert [p.id for p in read_problems(tmp_path / "data" / "train.jsonl")] == ["b"]
+    (row,) = [row for _, row in read_jsonl(tmp_path / "data" / "rejected.jsonl")]
+    assert (row["reason"], row["against"]) == ("leaks", f"{name}:x")
+
+
+def test_an_evolved_problem_that_leaks_is_rejected_too(tmp_path: Path) -> None:
+    child = replace(SOLVED, id="a.r0s0", origin="similar", round=1, depth=1, parent_id="a")
+    wrong = replace(child, id="a.r0s1", question="Dan has 4 cups and finds 5. How many cups?", answer=10)
+    protected = {"eval": write(tmp_path / "p.jsonl", replace(SOLVED, id="x"))}
+    extend_training_data(
+        write(tmp_path / "train.jsonl", NOTED_DONE),
+        write(tmp_path / "evolved.jsonl", child, wrong),
+        write(tmp_path / "lost.jsonl"),
+        protected,
+        tmp_path / "data",
+    )
+    reasons = [row["reason"] for _, row in read_jsonl(tmp_path / "data" / "rejected.jsonl")]
+    assert sorted(reasons) == ["leaks", "wrong_answer"]
+
+
+NOTED_DONE = replace(NOTED, program="answer = 6 + 3")
+
+
+def test_a_lost_problem_is_trained_on_twice_however_often_it_is_lost(tmp_path: Path) -> None:
+    train = write(tmp_path / "train.jsonl", SOLVED, NOTED_DONE)
+    empty = write(tmp_path / "evolved.jsonl")
+    lost = write(tmp_path / "lost.jsonl", NOTED_DONE)
+    for out in ("one", "two"):
+        extend_training_data(train, empty, lost, {}, tmp_path / out)
+        train = tmp_path / out / "train.jsonl"
+        assert {p.id: p.extra.get("repeat", 1) for p in read_problems(train)} == {"a": 1, "b": 2}
+
+
+def test_without_valid_a_tenth_is_set_apart_by_the_seed(tmp_path: Path) -> None:
+    train = [DatasetSpec("symbolic-train", "symbolic:train", limit=50)]
+    for out in ("a", "b"):
+        write_sets(tmp_path / out, train=train, valid=[], eval=[], seed=3)
+    valid, seeds = (read_problems(tmp_path / "a" / f"{name}.jsonl") for name in ("valid", "seed"))
+    assert (len(valid), len(seeds)) == (5, 45)
+    assert not {p.question for p in valid} & {p.question for p in seeds}
+    assert all(p.program is None for p in valid)
+    assert (tmp_path / "a" / "valid.jsonl").read_bytes() == (tmp_path / "b" / "valid.jsonl").read_bytes()
+
+
+def test_held_out_situations_are_other_situations() -> None:
+    train, held = (
+        read_set(DatasetSpec("s", f"symbolic:{split}", limit=60), seed=0)[0] for split in ("train", "heldout")
+    )
+    situations = [{p.extra["situation"] for p in problems} for problems in (train, held)]
+    assert situations[0]
+    assert situations[1]
+    assert not situations[0] & situations[1]
+
+
+def test_an_unknown_symbolic_set_names_those_there_are() -> None:
+    with pytest.raises(FddError, match="there are symbolic:train and symbolic:heldout"):
+        read_set(DatasetSpec("s", "symbolic:test"), seed=0)
+
+
+def test_too_few_problems_to_set_any_apart(tmp_path: Path) -> None:
+    with pytest.raises(FddError, match="too few problems"):
+        write_sets(tmp_path / "o", train=[DatasetSpec("s", "symbolic:train", limit=1)], valid=[], eval=[], seed=0)

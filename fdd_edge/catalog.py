@@ -10,9 +10,12 @@ from typing import Literal
 
 from fdd_edge.errors import FddError, did_you_mean
 
-__all__ = ["Shelf", "find", "names", "shelf_path"]
+__all__ = ["NAME", "Shelf", "find", "names", "shelf_path"]
 
 Shelf = Literal["configs", "configs/prompts", "export/recipes", "devices/profiles"]
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+"""What a recipe, a target or a data set may be called: it becomes the name of a folder."""
 
 _PACKAGE = Path(__file__).resolve().parent
 

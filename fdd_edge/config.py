@@ -55,7 +55,7 @@ class DatasetConfig(_Section):
     """A set of problems."""
 
     path: str = Field(description="file, or symbolic:train or symbolic:heldout")
-    name: str | None = Field(None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", description="default: from the path")
+    name: str | None = Field(None, pattern=catalog.NAME, description="default: from the path")
     format: str | None = Field(None, description="default: recognised from the content")
     limit: Count | None = Field(None, description="take the first so many")
 

@@ -71,11 +71,12 @@ def run(
     template = student_prompt(config.student.prompt, student.folder)
     with run_lock(layout.lock):
         manifest = Manifest(layout.manifest)
-        manifest.facts["student"] = {"name": student.name, "sha256": student.sha256}
-        manifest.write()
-        layout.config.write_text(yaml.safe_dump(dict(source), sort_keys=False, allow_unicode=True), encoding="utf-8")
+        layout.write_config(yaml.safe_dump(dict(source), sort_keys=False, allow_unicode=True))
         recipes = load_recipes(config.export.recipes)
         this = Run(config, layout, Stages(layout.root, manifest), manifest, student, template, recipes)
+        manifest.facts["student"] = {"name": student.name, "sha256": student.sha256}
+        manifest.facts["judge"] = this.judge
+        manifest.write()
         read_problem_sets(this)
         parameters = count_parameters(student.folder)
         if config.baseline is not None:
@@ -103,7 +104,7 @@ def run_round(this: Run, number: int) -> RoundSummary:
         this.layout,
         number,
         recipes=this.recipes,
-        targets=this.config.targets,
+        targets=this.target_names,
         datasets=list(this.reported),
         declined=this.manifest.facts.get("declined", {}).get(place.root.name, {}),
         shots=0 if this.config.baseline is None else this.config.baseline.shots,
@@ -126,9 +127,7 @@ def check_before_start(config: Config, layout: RunLayout) -> None:
                 f"{layout.root} holds a run with other settings ({', '.join(changed)}); "
                 "name another output_dir, or set them back."
             )
-    elif layout.root.exists() and (
-        not layout.root.is_dir() or any(p.name != layout.lock.name for p in layout.root.iterdir())
-    ):
+    elif not layout.is_free():
         raise FddError(f"{layout.root} is not empty and holds no run; name another output_dir.")
     load_recipes(config.export.recipes)
     for target in config.targets:
@@ -140,7 +139,7 @@ def check_before_start(config: Config, layout: RunLayout) -> None:
 
 def choose_best(this: Run, number: int) -> int:
     """Return the round, up to ``number``, whose judge solves most of ``valid``; of equal ones the earlier."""
-    target = this.config.feedback.target
+    target = load_profile(this.config.feedback.target).name
     folders = [this.layout.round(n).evaluation(target, this.judge, "valid") for n in range(number + 1)]
     solved = [read_evaluation(folder).summary.correct for folder in folders]
     return solved.index(max(solved))

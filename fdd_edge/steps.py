@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from fdd_edge.artifacts.recipe import FLOAT_RECIPE, Recipe
+from fdd_edge.artifacts.recipe import FLOAT_RECIPE, Recipe, load_recipe
 from fdd_edge.config import Config, DatasetConfig
 from fdd_edge.progress import announce
 from fdd_edge.records import Problem, hash_problems, read_problems
@@ -19,6 +19,7 @@ from fdd_edge.stages.evaluation import Decoding
 from fdd_edge.stages.problems import DatasetSpec
 from fdd_edge.stages.prompts import requested_prompt, shot_stops, worked_examples
 from fdd_edge.stages.student import Student
+from fdd_edge.targets import load_profile
 
 __all__ = [
     "Run",
@@ -54,12 +55,18 @@ class Run:
     @property
     def judge(self) -> str:
         """Recipe of the artifact that splits easy from hard."""
-        return FLOAT_RECIPE if self.config.feedback.artifact == "float" else self.config.feedback.artifact
+        named = self.config.feedback.artifact
+        return FLOAT_RECIPE if named == "float" else load_recipe(named).name
 
     @property
     def recipe_names(self) -> list[str]:
         """Names of the recipes that every round exports."""
         return [recipe.name for recipe in self.recipes]
+
+    @property
+    def target_names(self) -> list[str]:
+        """Names of the targets; a config may hold paths."""
+        return [load_profile(target).name for target in self.config.targets]
 
     @property
     def reported(self) -> dict[str, Path]:
@@ -158,7 +165,7 @@ def export_student(this: Run, place: RoundLayout) -> None:
 def restore_models(this: Run, place: RoundLayout) -> None:
     """Have a round's deleted models made again where a longer list of recipes, targets or sets needs them."""
     evaluations = [
-        place.evaluation(t, r, d) for t in this.config.targets for r in this.recipe_names for d in this.reported
+        place.evaluation(t, r, d) for t in this.target_names for r in this.recipe_names for d in this.reported
     ]
     needed = [*(place.artifact(name) for name in this.recipe_names), *evaluations]
     if not all(this.stages.was_made(output) for output in needed):
@@ -232,14 +239,15 @@ def evaluate(
     decoding: Decoding,
 ) -> Path:
     """Run one artifact on one target over one set; return the evaluation's folder."""
-    out = place.evaluation(target, recipe, dataset)
-    title = f"{place.root.name} {recipe} on {target}: {dataset}"
+    name = load_profile(target).name
+    out = place.evaluation(name, recipe, dataset)
+    title = f"{place.root.name} {recipe} on {name}: {dataset}"
     model = place.model(recipe)
     this.stages.ensure(
         out,
         lambda folder: evaluation.complete(model, asked, folder, target=target, decoding=decoding, title=title),
         version=evaluation.EVAL_VERSION,
-        params={"target": target, "problems": hash_problems(asked), "decoding": decoding.fingerprint(target)},
+        params={"problems": hash_problems(asked), "decoding": decoding.fingerprint(target)},
         inputs={"artifact": place.artifact(recipe)},
     )
     return out

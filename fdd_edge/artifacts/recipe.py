@@ -22,7 +22,7 @@ class Recipe(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str = Field(description="name of the recipe, that of its file")
+    name: str = Field(pattern=catalog.NAME, description="name of the recipe, that of its file")
     family: Literal["gguf"] = Field(description="file format")
     type: str = Field(description="tensor type, under llama.cpp's name")
     description: str = Field(description="one line for `fdd-edge ls`")

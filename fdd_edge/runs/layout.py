@@ -140,8 +140,23 @@ class RunLayout:
         return self.root / "best"
 
     def is_run(self) -> bool:
-        """Say whether this folder holds a run."""
-        return self.config.is_file() and self.manifest.is_file()
+        """Say whether this folder holds a run: its config is the first thing written."""
+        return self.config.is_file()
+
+    def is_free(self) -> bool:
+        """Say whether a new run may begin here: nothing is there but what a call killed at its very start left."""
+        if not self.root.exists():
+            return True
+        return self.root.is_dir() and all(
+            p.name == self.lock.name or p.name.startswith(".") for p in self.root.iterdir()
+        )
+
+    def write_config(self, text: str) -> None:
+        """Write the config whole or not at all."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        partial = self.root / f".{self.config.name}.partial"
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(self.config)
 
     def rounds(self) -> list[int]:
         """Numbers of the rounds that were begun."""

@@ -6,10 +6,8 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
-import yaml
-
 from fdd_edge.errors import FddError
-from fdd_edge.runs import RoundLayout, RunLayout
+from fdd_edge.runs import Manifest, RoundLayout, RunLayout
 from fdd_edge.runs.layout import MODEL_FILE
 from fdd_edge.stages.prompts import student_prompt
 from fdd_edge.stages.student import Student, open_student
@@ -47,12 +45,10 @@ def find_artifact(name: str) -> Path:
     if not run.is_run():
         raise FddError(f"{name} is no model file, no folder with a {MODEL_FILE}, and no run.")
     place = RoundLayout(path) if run.root != path else RoundLayout(run.best.resolve())
-    judge = yaml.safe_load(run.config.read_text(encoding="utf-8")).get("feedback", {}).get("artifact", "gguf-q4_0")
-    wanted = [judge, *sorted(p.name for p in place.root.glob("artifacts/*"))]
-    for recipe in wanted:
-        if place.model(recipe).is_file():
-            return place.model(recipe)
-    raise FddError(f"{name} has no exported model yet; let the run finish a round: fdd-edge run ... -o {run.root}")
+    model = place.model(Manifest(run.manifest).facts.get("judge", ""))
+    if not model.is_file():
+        raise FddError(f"{name} has no exported model yet; let the run finish a round: fdd-edge run ... -o {run.root}")
+    return model
 
 
 def open_source(name: str, *, prompt: str | None) -> Source:

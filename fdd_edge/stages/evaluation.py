@@ -28,7 +28,7 @@ from fdd_edge.progress import progress
 from fdd_edge.records import Problem, hash_problems, read_jsonl, write_jsonl
 from fdd_edge.runs.hashing import hash_file
 from fdd_edge.runs.stage import make_whole
-from fdd_edge.targets import Profile, load_profile, open_session, resolve_threads
+from fdd_edge.targets import Profile, load_profile, open_session, resolve_threads, runtime_version
 
 __all__ = ["EVAL_VERSION", "Decoding", "Evaluation", "ask", "complete", "evaluate_file", "read_evaluation", "read_rows"]
 
@@ -69,8 +69,10 @@ class Decoding:
     stop: tuple[str, ...] = ()
 
     def fingerprint(self, target: str) -> dict[str, Any]:
-        """Return what rows depend on beside file and problems; threads as the target resolves them."""
-        return asdict(self) | {"threads": resolve_threads(load_profile(target), self.threads)}
+        """Return what rows depend on beside file and problems: settings, the target's threads and runtime."""
+        profile = load_profile(target)
+        threads = resolve_threads(profile, self.threads)
+        return asdict(self) | {"threads": threads, "target": profile.name, "runtime": runtime_version(profile)}
 
 
 @dataclass(frozen=True)

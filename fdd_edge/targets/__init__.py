@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fdd_edge.errors import FddError
 from fdd_edge.ondevice.protocol import Settings, Shot, TargetInfo, Totals, plan_waves
-from fdd_edge.targets.profile import Profile, load_profile, resolve_threads
+from fdd_edge.targets.profile import Profile, load_profile, resolve_threads, runtime_version
 from fdd_edge.targets.session import Session
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "open_session",
     "plan_waves",
     "resolve_threads",
+    "runtime_version",
 ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import metadata
 from typing import Literal
 
 import yaml
@@ -11,7 +12,7 @@ from fdd_edge import catalog
 from fdd_edge.errors import FddError, did_you_mean
 from fdd_edge.ondevice.measure import physical_cores
 
-__all__ = ["Profile", "load_profile", "resolve_threads"]
+__all__ = ["Profile", "load_profile", "resolve_threads", "runtime_version"]
 
 _TORCH_DEVICES = ("auto", "cpu", "cuda", "gpu", "mps")
 
@@ -21,8 +22,8 @@ class Profile(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str = Field(min_length=1, description="what it is called in configs, results and folders")
-    description: str = Field("", description="one line, shown by `fdd-edge targets`")
+    name: str = Field(pattern=catalog.NAME, description="what it is called in configs, results and folders")
+    description: str = Field("", description="one line, shown by `fdd-edge ls`")
     transport: Literal["local"] = Field("local", description="how the runner gets there")
     threads: int | None = Field(None, ge=1, description="threads to decode with; goes before decoding.threads")
 
@@ -55,6 +56,18 @@ def load_profile(name_or_path: str) -> Profile:
 def resolve_threads(profile: Profile, requested: int | None) -> int:
     """Return the threads to decode with: the profile's, else the requested, else one for each physical core."""
     return profile.threads or requested or physical_cores()
+
+
+def runtime_version(profile: Profile) -> str | None:
+    """Return the version of the runtime that decodes on a target, or None where it is not installed.
+
+    The only transport so far is this machine, so it is this environment's.
+    """
+    del profile
+    try:
+        return metadata.version("llama-cpp-python")
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def _faults(error: ValidationError) -> str:

@@ -145,3 +145,16 @@ def test_manifest_keeps_what_a_stage_was_made_from(tmp_path: Path) -> None:
     stages(tmp_path).ensure(tmp_path / "o", lambda out: None, version=4, params={"p": [1]}, inputs={})
     entry = json.loads((tmp_path / "manifest.json").read_text(encoding="utf-8"))["stages"]["o"]
     assert (entry["version"], entry["params"]) == (4, {"p": [1]})
+
+
+def test_a_run_killed_at_its_very_start_can_begin_again(tmp_path: Path) -> None:
+    layout = RunLayout(tmp_path / "run")
+    assert layout.is_free()
+    layout.write_config("a: 1\n")
+    assert layout.is_run()
+    (tmp_path / "killed").mkdir()
+    for name in ("lock", ".config.yaml.partial"):
+        (tmp_path / "killed" / name).touch()
+    assert RunLayout(tmp_path / "killed").is_free()
+    (tmp_path / "killed" / "thesis.txt").touch()
+    assert not RunLayout(tmp_path / "killed").is_free()

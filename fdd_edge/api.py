@@ -106,7 +106,7 @@ def evaluate(
         answer: ``program``, or ``number`` for the last number of a free text.
         max_new_tokens: Tokens a reply may have.
         sequences: Problems in one batch.
-        threads: None for every core.
+        threads: None for one a physical core.
         wave: Unit of resume.
         seed: Draws of symbolic problems.
         output: New folder for rows, timing and summary; None keeps none.
@@ -131,7 +131,7 @@ def evaluate(
         answer=answer,
         prompt=requested_prompt(prompt),
         shots=worked_examples(shots, answer),
-        stop=shot_stops(shots),
+        stop=shot_stops(shots, prompt),
     )
     out = None if output is None else Path(output)
     return evaluate_file(model, problems, out, target=target, decoding=decoding) | {"skipped": len(skipped)}
@@ -164,6 +164,6 @@ def solve(
         wave=1,
         prompt=requested_prompt(prompt),
         shots=worked_examples(shots),
-        stop=shot_stops(shots),
+        stop=shot_stops(shots, prompt),
     )
     return ask(find_artifact(model), question, target=target, decoding=decoding)

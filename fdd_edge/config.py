@@ -12,9 +12,10 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from fdd_edge import catalog
-from fdd_edge.errors import FddError, did_you_mean
+from fdd_edge.errors import FddError
+from fdd_edge.validation import faults_of
 
-__all__ = ["Config", "changed_keys", "load_config", "parse_config", "read_config_source"]
+__all__ = ["RESERVED_SETS", "Config", "changed_keys", "load_config", "parse_config", "read_config_source"]
 
 _ENV = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -51,6 +52,10 @@ class TeacherConfig(_Section):
     evolve: str = Field("symbolic", description="writes new problems after a split")
 
 
+RESERVED_SETS = {"valid", "pool", "non-easy"}
+"""Names that stand for a run's own sets among the folders of an evaluation."""
+
+
 class DatasetConfig(_Section):
     """A set of problems."""
 
@@ -61,9 +66,9 @@ class DatasetConfig(_Section):
 
     @property
     def label(self) -> str:
-        """The set's name, from its path where none was given."""
+        """The set's name, from its path where none was given; empty where the path gives none."""
         stem = self.path.replace(":", "-") if self.path.startswith("symbolic:") else Path(self.path).name.split(".")[0]
-        return self.name or re.sub(r"[^A-Za-z0-9._-]+", "-", stem)
+        return self.name or re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("._-")
 
 
 class DataConfig(_Section):
@@ -74,11 +79,19 @@ class DataConfig(_Section):
     eval: list[DatasetConfig] = Field([], description="reported on; nothing is chosen or tuned on it")
 
     @model_validator(mode="after")
-    def _names_differ(self) -> Self:
-        names = [d.label for d in (*self.valid, *self.eval)]
-        twice = sorted({n for n in names if names.count(n) > 1})
-        if twice:
-            raise ValueError(f"valid and eval name {', '.join(twice)} twice; give each set its own name")
+    def _names_are_fit(self) -> Self:
+        for role in ("train", "valid", "eval"):
+            names = [d.label for d in getattr(self, role)]
+            if twice := sorted({n for n in names if names.count(n) > 1}):
+                raise ValueError(f"{role} names {', '.join(twice)} twice; give each set a name of its own")
+            if "" in names:
+                raise ValueError(f"{role} holds a path that gives no name; give the set one")
+        if taken := sorted(RESERVED_SETS & {d.label for d in self.eval}):
+            raise ValueError(f"eval names {', '.join(taken)}, which means something else in a run; give the set a name")
+        if any(d.path == "symbolic:heldout" for d in (*self.train, *self.valid)):
+            raise ValueError(
+                "symbolic:heldout is for eval only; nothing is trained on or chosen by held-out situations"
+            )
         return self
 
 
@@ -115,8 +128,8 @@ class DecodingConfig(_Section):
     """How answers are decoded, the same on every target."""
 
     max_new_tokens: Count = 200
-    sequences: Count = Field(16, description="problems that share a batch")
-    threads: Count | None = Field(None, description="default: every core; a target's own number goes first")
+    sequences: int = Field(16, ge=1, le=255, description="problems that share a batch")
+    threads: Count | None = Field(None, description="default: one a physical core; a target's own number goes first")
     temperature: float = Field(0.7, ge=0, description="used where feedback.samples is above 1; else greedy")
     wave: Count = Field(64, description="problems that are decoded, resumed and shared as one")
 
@@ -158,7 +171,7 @@ class Config(_Section):
         None, description="which rounds' models stay; default: last and best"
     )
     rounds: Count = 2
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=2**31)
     output_dir: str = Field(description="the run folder")
 
     @model_validator(mode="after")
@@ -168,6 +181,8 @@ class Config(_Section):
             problems.append(f"feedback.artifact {self.feedback.artifact!r} is not among export.recipes")
         if self.feedback.target not in self.targets:
             problems.append(f"feedback.target {self.feedback.target!r} is not among targets")
+        if self.feedback.samples > 1 and self.decoding.temperature == 0:
+            problems.append("feedback.samples above 1 needs a decoding.temperature above 0")
         if problems:
             raise ValueError("; ".join(problems))
         return self
@@ -175,6 +190,9 @@ class Config(_Section):
 
 EXTENDABLE = {"rounds", "export.recipes", "targets", "data.eval"}
 """Keys that may grow on an existing run."""
+
+FREE = {"keep"}
+"""Keys that change no result, and so may change on an existing run."""
 
 
 def read_config_source(name_or_path: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
@@ -186,6 +204,8 @@ def read_config_source(name_or_path: str, overrides: Sequence[str] = ()) -> dict
     path = catalog.find("configs", name_or_path)
     try:
         source = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError:
+        raise FddError(f"{path} is no config: it is not UTF-8 text.") from None
     except yaml.YAMLError as error:
         raise FddError(f"{path} is not valid YAML: {' '.join(str(error).split())}.") from None
     if not isinstance(source, dict):
@@ -206,7 +226,7 @@ def parse_config(source: Mapping[str, Any], origin: str) -> Config:
     try:
         config = Config.model_validate(resolved)
     except ValidationError as error:
-        faults += [_fault(resolved, dict(e)) for e in error.errors()]
+        faults += faults_of(error, _known_keys)
         config = None
     if config is None or faults:
         listed = faults[0] if len(faults) == 1 else "".join(f"\n  - {fault}" for fault in faults)
@@ -227,7 +247,7 @@ def changed_keys(old: Config, new: Config) -> list[str]:
     changed = []
     for key in before.keys() | after.keys():
         was, now = before.get(key), after.get(key)
-        if was == now or (key in EXTENDABLE and _extends(was, now)):
+        if was == now or key in FREE or (key in EXTENDABLE and _extends(was, now)):
             continue
         changed.append(key)
     return sorted(changed)
@@ -276,20 +296,6 @@ def _resolve(value: Any, path: str, faults: list[str]) -> Any:
         if name not in os.environ:
             faults.append(f"{path}: the environment variable {name} is not set")
     return _ENV.sub(lambda match: os.environ.get(match[1], match[0]), value)
-
-
-def _fault(source: Mapping[str, Any], error: Mapping[str, Any]) -> str:
-    """Return one fault in the words of the config's reader."""
-    path = ".".join(str(part) for part in error["loc"])
-    if error["type"] == "extra_forbidden":
-        near = did_you_mean(str(error["loc"][-1]), _known_keys(error["loc"][:-1]))
-        return f"{path}: unknown key.{near}"
-    if error["type"] == "missing":
-        return f"{path}: missing"
-    message = str(error["msg"]).removeprefix("Value error, ")
-    message = message[0].lower() + message[1:]
-    given = "" if isinstance(error["input"], dict | list) else f", not {error['input']!r}"
-    return f"{path}: {message}{given}" if path else message
 
 
 def _known_keys(location: Sequence[Any]) -> list[str]:

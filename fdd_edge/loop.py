@@ -7,22 +7,24 @@ problems into easy and hard by what the judge solved there, and lets the teacher
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from fdd_edge.artifacts.recipe import FLOAT_RECIPE, load_recipes
+from fdd_edge.artifacts.recipe import load_recipes
 from fdd_edge.config import Config, changed_keys, parse_config
 from fdd_edge.errors import FddError
+from fdd_edge.ondevice.measure import physical_cores
 from fdd_edge.progress import announce
-from fdd_edge.runs import Manifest, RunLayout, Stages, run_lock
+from fdd_edge.runs import Manifest, PrunedInputError, RunLayout, Stages, run_lock
 from fdd_edge.stages.evaluation import read_evaluation
 from fdd_edge.stages.export import check_disk, count_parameters
-from fdd_edge.stages.problems import dataset_inputs
-from fdd_edge.stages.prompts import student_prompt
-from fdd_edge.stages.student import open_student
+from fdd_edge.stages.problems import dataset_files
+from fdd_edge.stages.prompts import requested_prompt, student_prompt, worked_examples
+from fdd_edge.stages.student import Student, open_student
 from fdd_edge.stages.summary import RoundSummary, summarize_round
 from fdd_edge.steps import (
     Run,
@@ -32,6 +34,7 @@ from fdd_edge.steps import (
     evolve_problems,
     export_student,
     gather_data,
+    models,
     read_problem_sets,
     restore_models,
     split_by_judge,
@@ -68,32 +71,64 @@ def run(
     layout = RunLayout(Path(config.output_dir))
     check_before_start(config, layout)
     student = open_student(config.student.model_name_or_path, config.student.revision)
-    template = student_prompt(config.student.prompt, student.folder)
-    with run_lock(layout.lock):
-        manifest = Manifest(layout.manifest)
-        layout.write_config(yaml.safe_dump(dict(source), sort_keys=False, allow_unicode=True))
-        recipes = load_recipes(config.export.recipes)
-        this = Run(config, layout, Stages(layout.root, manifest), manifest, student, template, recipes)
-        manifest.facts["student"] = {"name": student.name, "sha256": student.sha256}
-        manifest.facts["judge"] = this.judge
-        manifest.write()
-        read_problem_sets(this)
-        parameters = count_parameters(student.folder)
-        if config.baseline is not None:
-            evaluate_untuned(this)
-        for number in range(config.rounds):
-            if not layout.round(number).merged.exists():
-                check_disk(layout.root, parameters, copies=_ROUND_COPIES)
-            on_round(run_round(this, number))
-            keep_what_is_needed(this, number)
+    began_here = layout.is_free()
+    try:
+        with run_lock(layout.lock):
+            # Again, now that nobody else can write: another process may have begun a run here meanwhile.
+            check_folder_is_this_run(config, layout)
+            layout.write_config(yaml.safe_dump(dict(source), sort_keys=False, allow_unicode=True))
+            run_rounds(open_run(config, layout, student), on_round)
+    except FddError:
+        if began_here and not Manifest(layout.manifest).stages:
+            shutil.rmtree(layout.root, ignore_errors=True)
+        raise
     return layout
+
+
+def open_run(config: Config, layout: RunLayout, student: Student) -> Run:
+    """Read or begin the manifest, and record what later commands and later starts need to know."""
+    manifest = Manifest(layout.manifest)
+    # The default depends on the machine at hand; a run that goes on elsewhere keeps the number it began with.
+    threads = manifest.facts.setdefault("threads", config.decoding.threads or physical_cores())
+    this = Run(
+        config,
+        layout,
+        Stages(layout.root, manifest),
+        manifest,
+        student,
+        student_prompt(config.student.prompt, student.folder),
+        load_recipes(config.export.recipes),
+        threads,
+    )
+    manifest.facts["student"] = {"name": student.name, "sha256": student.sha256}
+    manifest.facts["judge"] = this.judge
+    manifest.write()
+    return this
+
+
+def run_rounds(this: Run, on_round: Callable[[RoundSummary], None]) -> None:
+    """Read the data, evaluate the untuned student if asked to, and do every round that is not done."""
+    read_problem_sets(this)
+    if this.config.baseline is not None:
+        evaluate_untuned(this)
+    parameters = count_parameters(this.student.folder)
+    for number in range(this.config.rounds):
+        place = this.layout.round(number)
+        if not this.stages.was_made(place.merged):
+            check_disk(this.layout.root, parameters, copies=_ROUND_COPIES)
+        try:
+            summary = run_round(this, number)
+        except PrunedInputError:
+            restore_models(this, place)
+            summary = run_round(this, number)
+        on_round(summary)
+        keep_what_is_needed(this, number)
 
 
 def run_round(this: Run, number: int) -> RoundSummary:
     """Train, export, judge, split and evolve once; return what happened."""
     announce(f"Round {number}")
     place = this.layout.round(number)
-    restore_models(this, place)
     gather_data(this, number)
     train_student(this, number)
     export_student(this, place)
@@ -103,7 +138,7 @@ def run_round(this: Run, number: int) -> RoundSummary:
     summary = summarize_round(
         this.layout,
         number,
-        recipes=this.recipes,
+        recipes=this.evaluated,
         targets=this.target_names,
         datasets=list(this.reported),
         declined=this.manifest.facts.get("declined", {}).get(place.root.name, {}),
@@ -119,7 +154,26 @@ def check_before_start(config: Config, layout: RunLayout) -> None:
     Raises:
         FddError: Something was found.
     """
-    if layout.is_run():
+    check_folder_is_this_run(config, layout)
+    load_recipes(config.export.recipes)
+    for target in config.targets:
+        load_profile(target)
+    for teacher in (*config.teacher.rationale, config.teacher.evolve):
+        load_teacher(teacher)
+    dataset_files(dataset_specs([*config.data.train, *config.data.valid, *config.data.eval]))
+    if config.baseline is not None:
+        worked_examples(config.baseline.shots)
+        requested_prompt(config.baseline.prompt)
+    requested_prompt(config.student.prompt)
+
+
+def check_folder_is_this_run(config: Config, layout: RunLayout) -> None:
+    """Refuse a folder that holds something else, or a run with other settings.
+
+    Raises:
+        FddError: It does; names the settings.
+    """
+    if layout.is_run() and Manifest(layout.manifest).stages:
         source = yaml.safe_load(layout.config.read_text(encoding="utf-8"))
         changed = changed_keys(parse_config(source, str(layout.config)), config)
         if changed:
@@ -127,30 +181,24 @@ def check_before_start(config: Config, layout: RunLayout) -> None:
                 f"{layout.root} holds a run with other settings ({', '.join(changed)}); "
                 "name another output_dir, or set them back."
             )
-    elif not layout.is_free():
+    elif not layout.is_run() and not layout.is_free():
         raise FddError(f"{layout.root} is not empty and holds no run; name another output_dir.")
-    load_recipes(config.export.recipes)
-    for target in config.targets:
-        load_profile(target)
-    for teacher in (*config.teacher.rationale, config.teacher.evolve):
-        load_teacher(teacher)
-    dataset_inputs(dataset_specs([*config.data.train, *config.data.valid, *config.data.eval]))
 
 
-def choose_best(this: Run, number: int) -> int:
-    """Return the round, up to ``number``, whose judge solves most of ``valid``; of equal ones the earlier."""
+def choose_best(this: Run) -> int:
+    """Return the round whose judge solves most of ``valid``, among all that were judged; of equal ones the earliest."""
     target = load_profile(this.config.feedback.target).name
-    folders = [this.layout.round(n).evaluation(target, this.judge, "valid") for n in range(number + 1)]
-    solved = [read_evaluation(folder).summary.correct for folder in folders]
-    return solved.index(max(solved))
+    folders = {n: this.layout.round(n).evaluation(target, this.judge, "valid") for n in range(this.config.rounds)}
+    solved = {n: read_evaluation(folder).summary.correct for n, folder in folders.items() if folder.is_dir()}
+    return max(solved, key=lambda n: (solved[n], -n))
 
 
 def keep_what_is_needed(this: Run, number: int) -> None:
-    """Point ``best`` at the best round, and delete the models of earlier rounds that ``keep`` does not name."""
-    best = choose_best(this, number)
+    """Point ``best`` at the best round, and delete the models of the rounds so far that ``keep`` does not name."""
+    best = choose_best(this)
     this.layout.link_best(best)
-    wanted = {"all": set(range(number)), "best": {best}, "last": set[int](), None: {best}}[this.config.keep]
-    for old in set(range(number)) - wanted:
-        place = this.layout.round(old)
-        for output in (place.merged, *(place.artifact(name) for name in {FLOAT_RECIPE, *this.recipe_names})):
+    so_far = set(range(number + 1))
+    wanted = {"all": so_far, "best": {best}, "last": {number}, None: {best, number}}[this.config.keep]
+    for old in so_far - wanted:
+        for output in models(this, this.layout.round(old)):
             this.stages.prune(output)

@@ -82,7 +82,7 @@ class Problem:
 def same_answer(predicted: Number, gold: Number) -> bool:
     """Say whether a predicted answer counts as the gold one.
 
-    A whole gold answer must be what the prediction rounds to within 1e-6 of it, relative;
+    A whole gold answer must be what the prediction rounds to, and within 1e-6 of it, relative;
     any other may differ by 1e-4, relative, or 1e-6.
     """
     try:
@@ -91,7 +91,7 @@ def same_answer(predicted: Number, gold: Number) -> bool:
         # An integer beyond the range of floats is no fraction's neighbour.
         return False
     if float(gold).is_integer():
-        return difference <= 1e-6 * max(1.0, abs(gold))
+        return difference <= 1e-6 * max(1.0, abs(gold)) and round(predicted) == gold
     return difference <= max(1e-4 * abs(gold), 1e-6)
 
 

@@ -29,6 +29,7 @@ __all__ = [
     "evolve_problems",
     "export_student",
     "gather_data",
+    "models",
     "read_problem_sets",
     "restore_models",
     "split_by_judge",
@@ -51,6 +52,7 @@ class Run:
     student: Student
     template: str
     recipes: list[Recipe]
+    threads: int
 
     @property
     def judge(self) -> str:
@@ -72,19 +74,24 @@ class Run:
     def reported(self) -> dict[str, Path]:
         """The sets that every artifact is evaluated on: valid, then eval."""
         named = {d.label: self.layout.eval_set(d.label) for d in self.config.data.eval}
-        return {"valid": self.layout.valid, **named}
+        return {"valid": self.layout.valid} | named
+
+    @property
+    def evaluated(self) -> list[str]:
+        """Recipes that are evaluated on the reported sets: those of the config, and the judge."""
+        return list(dict.fromkeys([*self.recipe_names, self.judge]))
 
     def greedy(self) -> Decoding:
         """How the reported sets are decoded."""
         d = self.config.decoding
-        return Decoding(d.max_new_tokens, d.sequences, d.threads, 0.0, d.wave, seed=self.config.seed)
+        return Decoding(d.max_new_tokens, d.sequences, self.threads, 0.0, d.wave, seed=self.config.seed)
 
     def sampled(self) -> Decoding:
         """How the labelled problems are decoded: greedily, or several times by chance."""
         d, samples = self.config.decoding, self.config.feedback.samples
         temperature = d.temperature if samples > 1 else 0.0
         return Decoding(
-            d.max_new_tokens, d.sequences, d.threads, temperature, d.wave, samples=samples, seed=self.config.seed
+            d.max_new_tokens, d.sequences, self.threads, temperature, d.wave, samples=samples, seed=self.config.seed
         )
 
 
@@ -97,8 +104,8 @@ def read_problem_sets(this: Run) -> None:
         this.layout.data,
         lambda out: problems.write_sets(out, **sets, seed=this.config.seed),
         version=problems.SETS_VERSION,
-        params={"seed": this.config.seed, "sets": {k: [s.__dict__ for s in v] for k, v in sets.items()}},
-        inputs={f"{i}": path for i, path in enumerate(problems.dataset_inputs(flat).values())},
+        params={"seed": this.config.seed, "sets": {role: [spec.params() for spec in s] for role, s in sets.items()}},
+        inputs={f"{i}": path for i, path in enumerate(problems.dataset_files(flat))},
     )
 
 
@@ -163,20 +170,21 @@ def export_student(this: Run, place: RoundLayout) -> None:
 
 
 def restore_models(this: Run, place: RoundLayout) -> None:
-    """Have a round's deleted models made again where a longer list of recipes, targets or sets needs them."""
-    evaluations = [
-        place.evaluation(t, r, d) for t in this.target_names for r in this.recipe_names for d in this.reported
-    ]
-    needed = [*(place.artifact(name) for name in this.recipe_names), *evaluations]
-    if not all(this.stages.was_made(output) for output in needed):
-        for output in (place.merged, *(place.artifact(name) for name in {FLOAT_RECIPE, *this.recipe_names})):
-            this.stages.restore(output)
+    """Have a round's deleted models made again, because something has to be made from them."""
+    announce(f"{place.root.name}: making the deleted models again")
+    for output in models(this, place):
+        this.stages.restore(output)
+
+
+def models(this: Run, place: RoundLayout) -> list[Path]:
+    """Return what ``keep`` deletes of a round: the merged student and its artifacts, by far its largest files."""
+    return [place.merged, *(place.artifact(name) for name in dict.fromkeys([FLOAT_RECIPE, *this.recipe_names]))]
 
 
 def evaluate_reported(this: Run, place: RoundLayout) -> None:
     """Run every artifact on every target over valid and the eval sets."""
     for target in this.config.targets:
-        for recipe in this.recipe_names:
+        for recipe in this.evaluated:
             for name, path in this.reported.items():
                 evaluate(this, place, recipe, target, name, read_problems(path), this.greedy())
 
@@ -204,13 +212,20 @@ def prove_float(this: Run, place: RoundLayout) -> None:
     chosen = read_problems(this.layout.seed_problems)[: parity.PARITY_PROMPTS]
     this.stages.ensure(
         place.parity(FLOAT_RECIPE),
-        lambda out: parity.prove_float(place.merged, place.model(FLOAT_RECIPE), chosen, out, template=this.template),
+        lambda out: parity.prove_float(
+            place.merged,
+            place.model(FLOAT_RECIPE),
+            chosen,
+            out,
+            template=this.template,
+            adds_bos=this.student.adds_bos,
+        ),
         version=parity.PARITY_VERSION,
         params={"prompts": parity.PARITY_PROMPTS},
         inputs={
             "merged": place.merged,
             "artifact": place.artifact(FLOAT_RECIPE),
-            "problems": this.layout.data,
+            "problems": this.layout.seed_problems,
         },
         is_file=True,
     )
@@ -264,7 +279,7 @@ def evaluate_untuned(this: Run) -> None:
         this.greedy(),
         prompt=requested_prompt(baseline.prompt),
         shots=worked_examples(baseline.shots),
-        stop=shot_stops(baseline.shots),
+        stop=shot_stops(baseline.shots, baseline.prompt),
     )
     for name, path in this.reported.items():
         evaluate(this, place, this.judge, this.config.feedback.target, name, read_problems(path), decoding)
@@ -281,7 +296,7 @@ def split_by_judge(this: Run, number: int) -> None:
     if this.judge != FLOAT_RECIPE:
         missed = feedback.non_easy(pool, rows, **bands)
         if missed:
-            float_rows = evaluate(this, place, FLOAT_RECIPE, "local", NON_EASY, missed, this.greedy())
+            float_rows = evaluate(this, place, FLOAT_RECIPE, "local", NON_EASY, missed, this.sampled())
             inputs["float_rows"] = float_rows / "rows.jsonl"
     this.stages.ensure(
         place.split,

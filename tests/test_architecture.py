@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "fdd_edge"
 
 ROOMS = ("artifacts", "curation", "data", "evaluation", "feedback", "parity", "students", "targets", "teachers")
-BASE = {"records", "errors", "catalog", "cache", "progress", "runs"}
+BASE = {"records", "errors", "catalog", "cache", "progress", "runs", "validation"}
 SHARED_WITH_BOARDS = {"ondevice"}
 EXCEPTIONS = {"parity": {"students", "targets"}}
 TORCH_ROOMS = {"students", "parity"}
@@ -43,11 +43,30 @@ def test_a_room_knows_only_records_runs_and_errors(room: str) -> None:
         assert rooms_of(path) - allowed == set(), path
 
 
-@pytest.mark.parametrize("low", ["records", "errors", "runs", "catalog", "cache", "progress"])
+@pytest.mark.parametrize("low", sorted(BASE))
 def test_the_ground_floor_imports_no_room(low: str) -> None:
     place = PACKAGE / low
     for path in place.rglob("*.py") if place.is_dir() else [place.with_suffix(".py")]:
         assert rooms_of(path) <= BASE | {"__version__"}, path
+
+
+UPPER_FLOORS = ("stages", "config", "steps", "loop", "api", "cli")
+"""From low to high; a floor imports no higher one, and stages and rooms never see the config."""
+
+
+@pytest.mark.parametrize("floor", UPPER_FLOORS)
+def test_an_upper_floor_imports_no_higher_one(floor: str) -> None:
+    higher = set(UPPER_FLOORS[UPPER_FLOORS.index(floor) + 1 :])
+    place = PACKAGE / floor
+    for path in place.rglob("*.py") if place.is_dir() else [place.with_suffix(".py")]:
+        assert not rooms_of(path) & higher, path
+
+
+def test_only_ondevice_imports_relatively() -> None:
+    for path in PACKAGE.rglob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        relative = [n for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.level > 0]
+        assert not relative or path.is_relative_to(PACKAGE / "ondevice"), path
 
 
 def test_only_the_torch_rooms_import_torch() -> None:

@@ -78,7 +78,29 @@ def test_bands_must_not_cross(tmp_path: Path) -> None:
 
 def test_two_sets_of_one_name(tmp_path: Path) -> None:
     data = {"train": [{"path": "a"}], "eval": [{"path": "x/a.json"}, {"path": "y/a.json"}]}
-    assert "name a twice" in fault_of(tmp_path, MINIMAL | {"data": data})
+    assert "eval names a twice" in fault_of(tmp_path, MINIMAL | {"data": data})
+
+
+@pytest.mark.parametrize(
+    ("data", "fault"),
+    [
+        ({"train": [{"path": "a/t.jsonl"}, {"path": "b/t.jsonl"}]}, "train names t twice"),
+        (
+            {"train": [{"path": "a"}], "eval": [{"path": "x/valid.jsonl"}]},
+            "eval names valid, which means",
+        ),
+        ({"train": [{"path": "a"}], "eval": [{"path": "x/pool.jsonl"}]}, "eval names pool, which means"),
+        ({"train": [{"path": "a"}], "eval": [{"path": "x/.jsonl"}]}, "eval holds a path that gives no name"),
+        ({"train": [{"path": "symbolic:heldout"}]}, "symbolic:heldout is for eval only"),
+    ],
+)
+def test_names_of_sets_that_would_collide_in_a_run(tmp_path: Path, data: object, fault: str) -> None:
+    assert fault in fault_of(tmp_path, MINIMAL | {"data": data})
+
+
+def test_sampling_needs_a_temperature(tmp_path: Path) -> None:
+    fault = fault_of(tmp_path, MINIMAL | {"feedback": {"samples": 4}, "decoding": {"temperature": 0}})
+    assert "needs a decoding.temperature above 0" in fault
 
 
 def test_override_puts_a_key_in(tmp_path: Path) -> None:

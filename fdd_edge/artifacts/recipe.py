@@ -9,7 +9,9 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fdd_edge import catalog
-from fdd_edge.errors import FddError
+from fdd_edge.artifacts.gguf.quantize import FILE_TYPES
+from fdd_edge.errors import FddError, did_you_mean
+from fdd_edge.validation import faults_of
 
 __all__ = ["FLOAT_RECIPE", "Recipe", "load_recipe", "load_recipes"]
 
@@ -36,9 +38,16 @@ def load_recipe(name_or_path: str) -> Recipe:
     """
     path = catalog.find("export/recipes", name_or_path)
     try:
-        return Recipe.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (yaml.YAMLError, ValidationError) as error:
-        raise FddError(f"{path} is no recipe: {error}") from None
+        recipe = Recipe.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise FddError(f"{path} cannot be read as YAML: {' '.join(str(error).split())}.") from None
+    except ValidationError as error:
+        faults = "; ".join(faults_of(error, lambda location: list(Recipe.model_fields)))
+        raise FddError(f"{path} is no recipe: {faults}") from None
+    if recipe.type not in FILE_TYPES:
+        near = did_you_mean(recipe.type, FILE_TYPES)
+        raise FddError(f"{path}: type: llama.cpp has no {recipe.type!r} here.{near} Known: {', '.join(FILE_TYPES)}.")
+    return recipe
 
 
 def load_recipes(names: Sequence[str]) -> list[Recipe]:

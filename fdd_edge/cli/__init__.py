@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -24,6 +25,18 @@ COMMANDS = {
     "ls": "List recipes, targets, configs, teachers and data formats.",
 }
 """Commands in the order a newcomer needs them, with their line of help."""
+
+
+_MENDABLE = {
+    errno.ENOSPC: "Make room; what was finished is kept.",
+    errno.EDQUOT: "Make room in your quota; what was finished is kept.",
+    errno.EACCES: "Give yourself the right, or name another place.",
+    errno.EPERM: "Give yourself the right, or name another place.",
+    errno.EROFS: "Name a place that can be written to.",
+    errno.ENOTDIR: "Name a folder.",
+    errno.EISDIR: "Name a file.",
+}
+"""Faults of the machine that a user can mend, and how."""
 
 
 class _LazyGroup(click.Group):
@@ -61,6 +74,10 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _as_interrupt)
     try:
         cli.main(standalone_mode=False)
+    except BrokenPipeError:
+        # The reader of our output has gone, as `| head` does; there is nobody left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except FddError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(error.exit_code)
@@ -70,10 +87,12 @@ def main() -> None:
     except (KeyboardInterrupt, click.Abort):
         click.echo(_how_to_go_on(), err=True)
         sys.exit(130)
-    except BrokenPipeError:
-        # The reader of our output has gone, as `| head` does; there is nobody left to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+    except OSError as error:
+        if error.errno not in _MENDABLE:
+            raise
+        where = f": {error.filename}" if error.filename else ""
+        click.echo(f"Error: {error.strerror}{where}. {_MENDABLE[error.errno]}", err=True)
+        sys.exit(2)
 
 
 def _as_interrupt(number: int, frame: object) -> None:
@@ -81,6 +100,7 @@ def _as_interrupt(number: int, frame: object) -> None:
 
 
 def _how_to_go_on() -> str:
-    resumable = len(sys.argv) > 1 and sys.argv[1] in ("run", "eval")
+    words = sys.argv[1:]
+    resumable = words[:1] == ["run"] or (words[:1] == ["eval"] and any(w.startswith(("-o", "--output")) for w in words))
     again = "What was finished is kept; the same command goes on from there." if resumable else ""
     return f"Interrupted. {again}".strip()

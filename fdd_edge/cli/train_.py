@@ -22,7 +22,9 @@ def command(config: str, data: str, output: str, overrides: tuple[str, ...]) -> 
     from fdd_edge.errors import FddError
     from fdd_edge.records import read_problems
     from fdd_edge.runs import RunLayout
+    from fdd_edge.runs.hashing import hash_file
     from fdd_edge.runs.stage import make_whole
+    from fdd_edge.stages.export import check_disk, count_parameters
     from fdd_edge.stages.prompts import student_prompt
     from fdd_edge.stages.student import open_student
     from fdd_edge.stages.training import merge, train
@@ -50,5 +52,11 @@ def command(config: str, data: str, output: str, overrides: tuple[str, ...]) -> 
         )
         merge(student, partial / "adapter", partial / "merged", template=template)
 
-    make_whole(out, make)
+    made_from = {
+        "student": student.sha256,
+        "data": hash_file(Path(data)),
+        "settings": checked.model_dump(mode="json", include={"student", "lora", "training", "seed"}),
+    }
+    check_disk(out, count_parameters(student.folder), copies=1.5)
+    make_whole(out, make, params=made_from)
     click.echo(f"{out / 'merged'}\n\nExport it:\n\n  fdd-edge export {out / 'merged'} -r gguf-q8_0 -o DIR\n")

@@ -2,7 +2,7 @@
 
 from fdd_edge.feedback.evolve import Branch, branches, offspring
 from fdd_edge.feedback.sample import sample_pool
-from fdd_edge.feedback.split import LABELS, Label, LabelledProblem, Split, split_problems
+from fdd_edge.feedback.split import LABELS, Label, LabelledProblem, Split, pass_rates, split_problems
 
 __all__ = [
     "LABELS",
@@ -12,6 +12,7 @@ __all__ = [
     "Split",
     "branches",
     "offspring",
+    "pass_rates",
     "sample_pool",
     "split_problems",
 ]

@@ -13,7 +13,7 @@ from fdd_edge.ondevice.protocol import Completion
 from fdd_edge.ondevice.verdicts import Verdict
 from fdd_edge.records import Problem
 
-__all__ = ["LABELS", "Label", "LabelledProblem", "Split", "split_problems"]
+__all__ = ["LABELS", "Label", "LabelledProblem", "Split", "pass_rates", "split_problems"]
 
 Label = Literal["easy", "hard", "borderline", "format", "lost"]
 LABELS: tuple[Label, ...] = get_args(Label)
@@ -31,6 +31,11 @@ class LabelledProblem(NamedTuple):
 
 Split = dict[Label, list[LabelledProblem]]
 """Every label's problems, in the order they were labelled. Each problem stands under one label."""
+
+
+def pass_rates(completions: Sequence[Completion]) -> dict[str, float]:
+    """Return the share of right answers of each problem, from scored completions."""
+    return {name: own.count(Verdict.correct) / len(own) for name, own in _by_problem(completions).items()}
 
 
 def split_problems(
@@ -53,9 +58,7 @@ def split_problems(
     Raises:
         KeyError: A problem has no completion.
     """
-    verdicts: dict[str, list[Verdict]] = defaultdict(list)
-    for completion in completions:
-        verdicts[completion.problem_id].append(Verdict(str(completion.verdict)))
+    verdicts = _by_problem(completions)
     split: Split = {label: [] for label in LABELS}
     for problem in problems:
         if problem.id not in verdicts:
@@ -65,6 +68,13 @@ def split_problems(
         label = _label(own, rate, easy_at, hard_at, problem.id in solved_by_float)
         split[label].append(LabelledProblem(problem, rate, label))
     return split
+
+
+def _by_problem(completions: Sequence[Completion]) -> dict[str, list[Verdict]]:
+    verdicts: dict[str, list[Verdict]] = defaultdict(list)
+    for completion in completions:
+        verdicts[completion.problem_id].append(Verdict(str(completion.verdict)))
+    return dict(verdicts)
 
 
 def _label(verdicts: Sequence[Verdict], rate: float, easy_at: float, hard_at: float, float_solves: bool) -> Label:

@@ -3,6 +3,6 @@
 from fdd_edge.runs.layout import RoundLayout, RunLayout
 from fdd_edge.runs.lock import run_lock
 from fdd_edge.runs.manifest import Manifest
-from fdd_edge.runs.stage import Stages
+from fdd_edge.runs.stage import PrunedInputError, Stages
 
-__all__ = ["Manifest", "RoundLayout", "RunLayout", "Stages", "run_lock"]
+__all__ = ["Manifest", "PrunedInputError", "RoundLayout", "RunLayout", "Stages", "run_lock"]

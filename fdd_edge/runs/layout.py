@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
 __all__ = ["MODEL_FILE", "ArtifactsLayout", "RoundLayout", "RunLayout"]
 
 MODEL_FILE = "model.gguf"
-_ROUND = re.compile(r"round-(\d{2,})$")
 
 
 @dataclass(frozen=True)
@@ -157,11 +155,6 @@ class RunLayout:
         partial = self.root / f".{self.config.name}.partial"
         partial.write_text(text, encoding="utf-8")
         partial.replace(self.config)
-
-    def rounds(self) -> list[int]:
-        """Numbers of the rounds that were begun."""
-        found = (_ROUND.match(path.name) for path in self.root.iterdir() if path.is_dir() and not path.is_symlink())
-        return sorted(int(match[1]) for match in found if match)
 
     def link_best(self, number: int) -> None:
         """Point ``best`` at a round."""

@@ -15,12 +15,17 @@ from pathlib import Path
 from typing import Any
 
 from fdd_edge.errors import FddError
+from fdd_edge.progress import announce
 from fdd_edge.runs.hashing import HashCache
 from fdd_edge.runs.manifest import Manifest, StageEntry
 
-__all__ = ["Stages", "make_whole"]
+__all__ = ["PrunedInputError", "Stages", "make_whole"]
 
 _FINGERPRINT_FILE = ".fingerprint"
+
+
+class PrunedInputError(Exception):
+    """A stage has to be made from an output that was deleted to save room: restore it first."""
 
 
 class Stages:
@@ -55,12 +60,20 @@ class Stages:
 
         Returns:
             Whether it had to be made.
+
+        Raises:
+            PrunedInputError: It has to be made, and an input was pruned.
         """
         name = output.relative_to(self._root).as_posix()
         hashes = {key: self._input_hash(path) for key, path in inputs.items()}
         fingerprint = _fingerprint(version, params, hashes)
         if self._is_done(name, output, fingerprint):
             return False
+        pruned = [path for path in inputs.values() if self.is_pruned(path)]
+        if pruned:
+            raise PrunedInputError(pruned[0])
+        if output.exists() and name in self._manifest.stages:
+            announce(f"{name} is made again: what it was made from, or the output itself, has changed")
         started = time.monotonic()
         _make(output, make, fingerprint, is_file)
         self._manifest.stages[name] = StageEntry(
@@ -76,6 +89,13 @@ class Stages:
             del self._manifest.stages[name]
             self._manifest.write()
 
+    def is_pruned(self, output: Path) -> bool:
+        """Say whether an output was made and deleted to save room."""
+        if not output.is_relative_to(self._root):
+            return False
+        entry = self._manifest.stages.get(output.relative_to(self._root).as_posix())
+        return entry is not None and entry.pruned
+
     def was_made(self, output: Path) -> bool:
         """Say whether an output was made, be it pruned since."""
         return output.relative_to(self._root).as_posix() in self._manifest.stages
@@ -84,11 +104,12 @@ class Stages:
         """Delete an output that is not needed any more; it still counts as made."""
         name = output.relative_to(self._root).as_posix()
         entry = self._manifest.stages.get(name)
-        if entry is None or entry.pruned:
+        if entry is None:
             return
         # Recorded first: a kill in between leaves rubbish that the next call deletes, never a gap.
-        self._manifest.stages[name] = replace(entry, pruned=True)
-        self._manifest.write()
+        if not entry.pruned:
+            self._manifest.stages[name] = replace(entry, pruned=True)
+            self._manifest.write()
         _delete(output)
 
     def _is_done(self, name: str, output: Path, fingerprint: str) -> bool:
@@ -99,10 +120,8 @@ class Stages:
 
     def _input_hash(self, path: Path) -> str:
         """Hash an input; one that was pruned is known by the hash it had."""
-        if path.is_relative_to(self._root):
-            entry = self._manifest.stages.get(path.relative_to(self._root).as_posix())
-            if entry is not None and entry.pruned:
-                return entry.output_sha256
+        if self.is_pruned(path):
+            return self._manifest.stages[path.relative_to(self._root).as_posix()].output_sha256
         return self._hashes.of(path)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fdd_edge.errors import FddError
-from fdd_edge.runs import Manifest, RoundLayout, RunLayout
+from fdd_edge.runs import Manifest, RoundLayout, RunLayout, Stages
 from fdd_edge.runs.layout import MODEL_FILE
 from fdd_edge.stages.prompts import student_prompt
 from fdd_edge.stages.student import Student, open_student
@@ -45,10 +45,11 @@ def find_artifact(name: str) -> Path:
     if not run.is_run():
         raise FddError(f"{name} is no model file, no folder with a {MODEL_FILE}, and no run.")
     place = RoundLayout(path) if run.root != path else RoundLayout(run.best.resolve())
-    model = place.model(Manifest(run.manifest).facts.get("judge", ""))
-    if not model.is_file():
+    recipe = Manifest(run.manifest).facts.get("judge", "")
+    _check_kept(run, place.artifact(recipe), name)
+    if not place.model(recipe).is_file():
         raise FddError(f"{name} has no exported model yet; let the run finish a round: fdd-edge run ... -o {run.root}")
-    return model
+    return place.model(recipe)
 
 
 def open_source(name: str, *, prompt: str | None) -> Source:
@@ -63,10 +64,13 @@ def open_source(name: str, *, prompt: str | None) -> Source:
     """
     path = Path(name)
     if path.is_dir():
-        if RunLayout(path).is_run():
-            path = RunLayout(path).best
-        if RoundLayout(path).merged.is_dir():
-            path = RoundLayout(path).merged
+        run = RunLayout(path if RunLayout(path).is_run() else path.resolve().parent)
+        if run.is_run():
+            merged = RoundLayout((run.best if run.root == path else path).resolve()).merged
+            _check_kept(run, merged, name)
+            if not merged.is_dir():
+                raise FddError(f"{name} has no merged student yet; let the run finish a round.")
+            path = merged
     student = open_student(str(path) if path.is_dir() else name)
     card_file = student.folder / MODEL_CARD
     card = json.loads(card_file.read_text(encoding="utf-8")) if card_file.is_file() else {}
@@ -74,3 +78,11 @@ def open_source(name: str, *, prompt: str | None) -> Source:
     if template is None:
         template = student_prompt(prompt or "plain", student.folder)
     return Source(student._replace(license=student.license or card.get("license")), template)
+
+
+def _check_kept(run: RunLayout, output: Path, name: str) -> None:
+    """Say so where a round's model was made and deleted again."""
+    output = output.resolve()
+    root = run.root.resolve()
+    if output.is_relative_to(root) and Stages(root, Manifest(run.manifest)).is_pruned(output):
+        raise FddError(f"The model of {name} was deleted, as `keep` of its config says; name a round that is kept.")

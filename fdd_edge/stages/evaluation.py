@@ -45,7 +45,7 @@ class Decoding:
     Attributes:
         max_new_tokens: Tokens a reply may have.
         sequences: Problems that share a batch.
-        threads: None for every core; a target's own number goes first.
+        threads: None for one a physical core; a target's own number goes first.
         temperature: 0 is greedy.
         wave: Problems that are decoded, resumed and shared as one.
         samples: Replies a problem.
@@ -109,6 +109,8 @@ def complete(
     waves = plan_waves(tasks, decoding.wave)
     journal = out / _JOURNAL
     finished = _read_journal(journal)
+    # Written again whole: a line that a kill tore would swallow the next one.
+    journal.write_text("".join(encode(result) + "\n" for result in finished.values()), encoding="utf-8")
     facts: dict[str, Any] = {}
     missing = [wave for wave in waves if wave.index not in finished]
     if missing:
@@ -229,8 +231,7 @@ def _run(
     ) as session:
         facts["target"] = {"name": profile.name} | asdict(session.info)
         yield from session.complete(waves, on_progress)
-    if session.totals is not None:
-        facts["peak_rss_bytes"] = session.totals.peak_rss_bytes
+    facts["peak_rss_bytes"] = session.totals.peak_rss_bytes
 
 
 def _read_journal(path: Path) -> dict[int, WaveResult]:

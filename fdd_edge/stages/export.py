@@ -66,6 +66,8 @@ def export_all(student: Student, out: Path, recipes: Sequence[Recipe], *, templa
         FddError: A recipe's folder is there already, or the disk is too small.
         ParityError: The float file does not answer as torch does.
     """
+    if out.exists() and not out.is_dir():
+        raise FddError(f"{out} is a file; name a folder.")
     taken = [recipe.name for recipe in recipes if (out / recipe.name).exists()]
     if taken:
         raise FddError(f"{out / taken[0]} exists already; name another folder, or remove it.")
@@ -85,7 +87,14 @@ def export_all(student: Student, out: Path, recipes: Sequence[Recipe], *, templa
             Problem(f"example-{n}", shot.question, 0, "examples")
             for n, shot in enumerate(worked_examples(PARITY_PROMPTS))
         ]
-        prove_float(student.folder, work / FLOAT_RECIPE / MODEL_FILE, prompts, work / "parity.json", template=template)
+        prove_float(
+            student.folder,
+            work / FLOAT_RECIPE / MODEL_FILE,
+            prompts,
+            work / "parity.json",
+            template=template,
+            adds_bos=student.adds_bos,
+        )
         for recipe in recipes:
             if recipe.name != FLOAT_RECIPE:
                 export_quantized(work / FLOAT_RECIPE / MODEL_FILE, work / recipe.name, recipe)

@@ -7,8 +7,17 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from fdd_edge.feedback import LABELS, Branch, LabelledProblem, Split, branches, offspring, sample_pool, split_problems
-from fdd_edge.ondevice.verdicts import Verdict
+from fdd_edge.feedback import (
+    LABELS,
+    Branch,
+    LabelledProblem,
+    Split,
+    branches,
+    offspring,
+    pass_rates,
+    sample_pool,
+    split_problems,
+)
 from fdd_edge.records import Problem, read_problems, write_jsonl
 from fdd_edge.stages.evaluation import read_rows
 from fdd_edge.teachers import Declined, Draft, load_teacher
@@ -48,7 +57,7 @@ def split(
     """
     solved = set()
     if float_rows is not None:
-        solved = {c.problem_id for c in read_rows(float_rows) if c.verdict is Verdict.correct}
+        solved = {name for name, rate in pass_rates(read_rows(float_rows)).items() if rate >= easy_at}
     found = split_problems(pool, read_rows(rows), easy_at=easy_at, hard_at=hard_at, solved_by_float=solved)
     for label in LABELS:
         write_jsonl(

@@ -21,7 +21,9 @@ PARITY_PROMPTS = 8
 _NEW_TOKENS = 48
 
 
-def prove_float(folder: Path, artifact: Path, problems: Sequence[Problem], out: Path, *, template: str) -> None:
+def prove_float(
+    folder: Path, artifact: Path, problems: Sequence[Problem], out: Path, *, template: str, adds_bos: bool
+) -> None:
     """Write the quick check of a float artifact to the file ``out``.
 
     Args:
@@ -30,13 +32,14 @@ def prove_float(folder: Path, artifact: Path, problems: Sequence[Problem], out: 
         problems: The first few give the prompts.
         out: The JSON file to write.
         template: The prompt, holding ``{question}``.
+        adds_bos: Whether the device puts the token that begins a text before a prompt.
 
     Raises:
         ParityError: The file does not write what torch would.
     """
     from fdd_edge.parity import compare_greedy
     from fdd_edge.students.reference import Reference
-    from fdd_edge.students.tokenizer import load_tokenizer
+    from fdd_edge.students.tokenizer import encode_prompts, load_tokenizer
 
     announce("checking parity with torch ...")
     chosen = problems[:PARITY_PROMPTS]
@@ -47,9 +50,8 @@ def prove_float(folder: Path, artifact: Path, problems: Sequence[Problem], out: 
     tasks = [Task(p.id, 0, p.question) for p in chosen]
     with open_session(profile, artifact, settings=settings, prompt=template) as session:
         completions = [c for result in session.complete(plan_waves(tasks)) for c in result.completions]
-    tokenizer = load_tokenizer(folder)
     prompts = [Prompt.parse(template).render(p.question) for p in chosen]
-    prompt_ids = tokenizer(prompts, add_special_tokens=False)["input_ids"]
+    prompt_ids = encode_prompts(load_tokenizer(folder), prompts, adds_bos=adds_bos)
     report = compare_greedy(Reference(folder), prompt_ids, completions)
     out.write_text(json.dumps(report._asdict(), indent=1) + "\n", encoding="utf-8")
     if not report.passed:

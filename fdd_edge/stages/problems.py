@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+from zlib import crc32
 
-from fdd_edge.curation import curate
-from fdd_edge.data import read_dataset
-from fdd_edge.errors import FddError
+from fdd_edge.curation import count_reasons, curate
+from fdd_edge.data import FORMATS, read_dataset
+from fdd_edge.errors import FddError, did_you_mean
 from fdd_edge.progress import announce
 from fdd_edge.records import Problem, read_problems, write_jsonl
 from fdd_edge.teachers import Declined, load_teacher
 
 __all__ = [
     "DATA_VERSION",
+    "REPEAT",
     "SETS_VERSION",
     "DatasetSpec",
-    "dataset_inputs",
+    "dataset_files",
     "extend_training_data",
     "read_set",
     "seed_training_data",
@@ -30,7 +33,11 @@ __all__ = [
 SETS_VERSION = 1
 DATA_VERSION = 1
 
+REPEAT = "fdd_edge.repeat"
+"""How often a problem is trained on, among the further fields of its record; the prefix keeps users' fields apart."""
+
 _SYMBOLIC = "symbolic:"
+_SYMBOLIC_DEFAULT = 500
 _MAX_VALID = 200
 
 
@@ -43,17 +50,28 @@ class DatasetSpec:
     format: str | None = None
     limit: int | None = None
 
+    def params(self) -> dict[str, Any]:
+        """Return what the problems depend on beside the file's content; its place is the machine's affair."""
+        symbolic = self.path if self.path.startswith(_SYMBOLIC) else None
+        return {"name": self.name, "symbolic": symbolic, "format": self.format, "limit": self.limit}
 
-def dataset_inputs(specs: Sequence[DatasetSpec]) -> dict[str, Path]:
-    """Return the files behind data sets, by name.
+
+def dataset_files(specs: Sequence[DatasetSpec]) -> list[Path]:
+    """Return the files behind data sets.
 
     Raises:
-        FddError: A file is missing.
+        FddError: A file is missing, or a format is unknown.
     """
-    files = {spec.name: Path(spec.path).expanduser() for spec in specs if not spec.path.startswith(_SYMBOLIC)}
-    for path in files.values():
+    files = [Path(spec.path).expanduser() for spec in specs if not spec.path.startswith(_SYMBOLIC)]
+    for path in files:
         if not path.is_file():
             raise FddError(f"{path} does not exist.")
+    for spec in specs:
+        if spec.format is not None and spec.format not in FORMATS:
+            near = did_you_mean(spec.format, FORMATS)
+            raise FddError(f"There is no data format {spec.format!r}.{near} Known: {', '.join(FORMATS)}.")
+        if spec.path.startswith(_SYMBOLIC):
+            _symbolic_split(spec.path)
     return files
 
 
@@ -66,10 +84,7 @@ def read_set(spec: DatasetSpec, *, seed: int) -> tuple[list[Problem], list[dict[
     if spec.path.startswith(_SYMBOLIC):
         from fdd_edge.teachers.symbolic import generate
 
-        split = spec.path.removeprefix(_SYMBOLIC)
-        if split not in ("train", "heldout"):
-            raise FddError(f"{spec.path} does not exist; there are symbolic:train and symbolic:heldout.")
-        return generate("train" if split == "train" else "heldout", spec.limit or 500, seed=seed), []
+        return generate(_symbolic_split(spec.path), spec.limit or _SYMBOLIC_DEFAULT, seed=seed), []
     dataset = read_dataset(Path(spec.path).expanduser(), format=spec.format, name=spec.name, limit=spec.limit)
     skipped = [{"set": spec.name, "item": s.item, "reason": s.reason} for s in dataset.skipped]
     return dataset.problems, skipped
@@ -84,27 +99,53 @@ def write_sets(
     """
     skipped: list[dict[str, str]] = []
 
-    def read(specs: Sequence[DatasetSpec], offset: int) -> list[list[Problem]]:
+    def read(role: str, specs: Sequence[DatasetSpec]) -> list[list[Problem]]:
         sets = []
-        for number, spec in enumerate(specs):
-            problems, left_out = read_set(spec, seed=seed + 1000 * offset + number)
+        for spec in specs:
+            # Drawn by its name, not its place, so that a longer list leaves it as it was.
+            draw = seed if role == "train" else seed + crc32(f"{role}:{spec.name}".encode())
+            problems, left_out = read_set(spec, seed=draw)
             skipped.extend(left_out)
             if left_out:
                 announce(f"{spec.name}: {len(left_out)} items without a numeric answer skipped (see skipped.jsonl)")
             sets.append(problems)
         return sets
 
-    seeds = [problem for problems in read(train, 0) for problem in problems]
-    chosen = [problem for problems in read(valid, 1) for problem in problems]
+    seeds = _joined(read("train", train), "train")
+    chosen = _joined(read("valid", valid), "valid")
     if not chosen:
         chosen, seeds = _set_apart(seeds, seed)
     if not seeds:
         raise FddError("The training sets hold too few problems: none is left after a tenth was set apart as valid.")
     write_jsonl(out / "seed.jsonl", (p.to_row() for p in seeds))
     write_jsonl(out / "valid.jsonl", (replace(p, program=None, n_ops=None).to_row() for p in chosen))
-    for spec, problems in zip(eval, read(eval, 2), strict=True):
-        write_jsonl(out / "eval" / f"{spec.name}.jsonl", (replace(p, program=None).to_row() for p in problems))
+    for spec, problems in zip(eval, read("eval", eval), strict=True):
+        write_jsonl(
+            out / "eval" / f"{spec.name}.jsonl", (replace(p, program=None, n_ops=None).to_row() for p in problems)
+        )
     write_jsonl(out / "skipped.jsonl", skipped)
+
+
+def _symbolic_split(path: str) -> Literal["train", "heldout"]:
+    match path.removeprefix(_SYMBOLIC):
+        case "train":
+            return "train"
+        case "heldout":
+            return "heldout"
+    raise FddError(f"{path} does not exist; there are symbolic:train and symbolic:heldout.")
+
+
+def _joined(sets: Sequence[Sequence[Problem]], role: str) -> list[Problem]:
+    """Put several sets of one role together.
+
+    Raises:
+        FddError: Two problems have the same id.
+    """
+    problems = [problem for one in sets for problem in one]
+    repeated = [name for name, n in Counter(p.id for p in problems).items() if n > 1]
+    if repeated:
+        raise FddError(f"Two problems of data.{role} have the id {repeated[0]!r}; give each set its own name.")
+    return problems
 
 
 def _set_apart(problems: Sequence[Problem], seed: int) -> tuple[list[Problem], list[Problem]]:
@@ -128,12 +169,12 @@ def seed_training_data(seeds: Path, protected: Mapping[str, Path], out: Path, *,
     """
     problems, declined = _with_programs(read_problems(seeds), teachers)
     curated = curate(problems, protected=_read_all(protected))
+    rejected = [*declined, *curated.rejected]
     if not curated.kept:
-        raise FddError(
-            "No seed problem is left to train on: see the reasons in rejected.jsonl of a run with other data."
-        )
+        reasons = ", ".join(f"{n} {reason}" for reason, n in count_reasons(rejected).items())
+        raise FddError(f"No seed problem is left to train on; kept out: {reasons}.")
     write_jsonl(out / "train.jsonl", (p.to_row() for p in curated.kept))
-    write_jsonl(out / "rejected.jsonl", (p.to_row() for p in (*declined, *curated.rejected)))
+    write_jsonl(out / "rejected.jsonl", (p.to_row() for p in rejected))
 
 
 def extend_training_data(previous: Path, evolved: Path, lost: Path, protected: Mapping[str, Path], out: Path) -> None:
@@ -149,7 +190,7 @@ def extend_training_data(previous: Path, evolved: Path, lost: Path, protected: M
     known = read_problems(previous)
     curated = curate(read_problems(evolved), known=known, protected=_read_all(protected))
     lost_ids = {p.id for p in read_problems(lost)}
-    weighted = [replace(p, extra={**p.extra, "repeat": 2}) if p.id in lost_ids else p for p in known]
+    weighted = [replace(p, extra={**p.extra, REPEAT: 2}) if p.id in lost_ids else p for p in known]
     write_jsonl(out / "train.jsonl", (p.to_row() for p in (*weighted, *curated.kept)))
     write_jsonl(out / "rejected.jsonl", (p.to_row() for p in curated.rejected))
 

@@ -39,7 +39,12 @@ def chat_prompt(folder: Path) -> str:
     if not tokenizer.chat_template:
         raise FddError(f"{folder} has no chat template; use the prompt plain or a file.")
     messages = [{"role": "user", "content": PLACEHOLDER}]
-    return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+    text = str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+    if PLACEHOLDER not in text:
+        raise FddError(
+            f"The chat template of {folder} does not show the user's message; use the prompt plain or a file."
+        )
+    return text
 
 
 def file_prompt(prompt: str) -> str:
@@ -47,7 +52,10 @@ def file_prompt(prompt: str) -> str:
     path = catalog.shelf_path("configs/prompts") / "plain.txt" if prompt == "plain" else Path(prompt).expanduser()
     if not path.is_file():
         raise FddError(f"The prompt {prompt!r} is neither plain, chat, nor a file.")
-    text = path.read_text(encoding="utf-8")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise FddError(f"{path} is no prompt: it is not UTF-8 text.") from None
     if PLACEHOLDER not in text:
         raise FddError(f"{path} is no prompt: it does not hold {PLACEHOLDER}.")
     return text
@@ -67,6 +75,10 @@ def worked_examples(n: int, answer: str = "program") -> tuple[Shot, ...]:
     return tuple(examples[:n])
 
 
-def shot_stops(n: int) -> tuple[str, ...]:
-    """Return what ends a reply after ``n`` worked examples; an untuned model would go on to write the next one."""
-    return ("\n\n",) if n else ()
+def shot_stops(n: int, prompt: str | None) -> tuple[str, ...]:
+    """Return what ends a reply after ``n`` worked examples.
+
+    Examples stand a blank line apart, and an untuned model would go on to write the next one. In a chat they are
+    earlier turns, and the end token ends a reply.
+    """
+    return ("\n\n",) if n and prompt != CHAT else ()

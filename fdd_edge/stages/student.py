@@ -13,7 +13,7 @@ from fdd_edge.cache import cache_dir
 from fdd_edge.errors import FddError, MissingExtraError
 from fdd_edge.ondevice.prompt import Prompt
 from fdd_edge.progress import announce
-from fdd_edge.runs.hashing import hash_file
+from fdd_edge.runs.hashing import hash_file, sha256_of
 from fdd_edge.stages.prompts import file_prompt
 
 __all__ = ["Student", "open_student"]
@@ -31,6 +31,7 @@ class Student(NamedTuple):
         vocab: Its vocabulary as llama.cpp reads it.
         sha256: Hash of what it was made from.
         license: Its licence where the file says so.
+        adds_bos: Whether the device puts the token that begins a text before a prompt.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Student(NamedTuple):
     vocab: Path
     sha256: str
     license: str | None
+    adds_bos: bool
 
 
 def open_student(name_or_path: str, revision: str | None = None) -> Student:
@@ -90,11 +92,13 @@ def _from_gguf(name: str, path: Path) -> Student:
     def convert(folder: Path) -> None:
         announce(f"Preparing the student {name} (once; kept in {cache_dir()}) ...")
         copy_vocab(path, folder / "vocab.gguf")
-        rebuild_tokenizer(folder, **read_vocab(folder / "vocab.gguf")._asdict())
+        tables = read_vocab(folder / "vocab.gguf")._asdict()
+        del tables["adds_bos"]
+        rebuild_tokenizer(folder, **tables)
         import_gguf_weights(path, folder)
 
     folder = _cached(f"gguf-{sha256[:16]}", convert)
-    return Student(name, folder, folder / "vocab.gguf", sha256, field(open_gguf(path), "general.license"))
+    return _student(name, folder, folder / "vocab.gguf", sha256, field(open_gguf(path), "general.license"))
 
 
 def _from_folder(name: str, path: Path) -> Student:
@@ -107,14 +111,16 @@ def _from_folder(name: str, path: Path) -> Student:
     own = path / "vocab.gguf"
     sha256 = HashCache().of(path)
     if own.is_file():
-        return Student(name, path, own, sha256, None)
+        return _student(name, path, own, sha256)
     architecture = ARCHITECTURES[json.loads((path / "config.json").read_text(encoding="utf-8"))["architectures"][0]]
 
     def write(folder: Path) -> None:
         write_vocab_from_folder(path, load_tokenizer(path), folder / "vocab.gguf", architecture=architecture)
 
-    key = hash_file(path / "tokenizer.json")[:16] + hash_file(path / "config.json")[:8]
-    return Student(name, path, _cached(f"vocab-{key}", write) / "vocab.gguf", sha256, None)
+    # The vocabulary also holds the end token and the chat template, which lie in files of their own.
+    files = sorted(file for pattern in ("config.json", "*token*.json", "chat_template*") for file in path.glob(pattern))
+    key = sha256_of("".join(f"{file.name} {hash_file(file)}\n" for file in files))[:24]
+    return _student(name, path, _cached(f"vocab-{key}", write) / "vocab.gguf", sha256)
 
 
 def _tiny(name: str) -> Student:
@@ -134,7 +140,15 @@ def _tiny(name: str) -> Student:
         write_vocab_from_folder(folder, load_tokenizer(folder), folder / "vocab.gguf", architecture="llama")
 
     folder = _cached("tiny", make)
-    return Student(name, folder, folder / "vocab.gguf", HashCache().of(folder), None)
+    return _student(name, folder, folder / "vocab.gguf", HashCache().of(folder))
+
+
+def _student(name: str, folder: Path, vocab: Path, sha256: str, license: str | None = None) -> Student:
+    """Return a student by the last part of its name: no path of this machine goes into an artifact."""
+    from fdd_edge.artifacts.gguf import read_vocab
+
+    label = name if name.startswith("package:") else Path(name).name.removesuffix(".gguf")
+    return Student(label, folder, vocab, sha256, license, read_vocab(vocab).adds_bos)
 
 
 def _cached(key: str, make: Callable[[Path], None]) -> Path:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from fdd_edge.artifacts.recipe import Recipe
+from fdd_edge.artifacts.recipe import FLOAT_RECIPE
 from fdd_edge.records import read_jsonl, read_problems
 from fdd_edge.runs import RunLayout
 from fdd_edge.runs.layout import ArtifactsLayout
@@ -84,7 +84,7 @@ def summarize_round(
     layout: RunLayout,
     number: int,
     *,
-    recipes: Sequence[Recipe],
+    recipes: Sequence[str],
     targets: Sequence[str],
     datasets: Sequence[str],
     declined: dict[str, dict[str, int]],
@@ -93,7 +93,7 @@ def summarize_round(
     """Collect a finished round's figures."""
     place = layout.round(number)
     losses = json.loads((place.adapter / "training.json").read_text(encoding="utf-8"))["losses"]
-    triples = [(target, recipe.name, dataset) for target in targets for recipe in recipes for dataset in datasets]
+    triples = [(target, recipe, dataset) for target in targets for recipe in recipes for dataset in datasets]
     return RoundSummary(
         round=number,
         data=dict(Counter(p.origin for p in read_problems(place.train))),
@@ -128,7 +128,7 @@ def evaluation_figures(place: ArtifactsLayout, target: str, recipe: str, dataset
 
 
 def _read_parity(place: ArtifactsLayout) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(place.parity("gguf-f32").read_text(encoding="utf-8"))
+    found: dict[str, Any] = json.loads(place.parity(FLOAT_RECIPE).read_text(encoding="utf-8"))
     return found
 
 

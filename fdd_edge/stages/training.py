@@ -12,6 +12,7 @@ from fdd_edge.errors import FddError
 from fdd_edge.ondevice.prompt import Prompt
 from fdd_edge.progress import announce, progress
 from fdd_edge.records import read_problems
+from fdd_edge.stages.problems import REPEAT
 from fdd_edge.stages.student import Student
 
 __all__ = ["MERGE_VERSION", "MODEL_CARD", "TRAIN_VERSION", "merge", "train"]
@@ -73,6 +74,7 @@ def train(
             out,
             lora=shape,
             settings=settings,
+            base_name=student.name,
             start_from=start_from,
             on_step=lambda step, of, loss: advance(step),
         )
@@ -103,9 +105,9 @@ def _examples(student: Student, data: Path, template: str, max_length: int) -> t
     pairs: list[tuple[str, str]] = []
     for problem in read_problems(data):
         if problem.program is not None:
-            pairs += [(prompt.render(problem.question), problem.program)] * int(problem.extra.get("repeat", 1))
+            pairs += [(prompt.render(problem.question), problem.program)] * int(problem.extra.get(REPEAT, 1))
     tokenizer = load_tokenizer(student.folder)
-    examples = encode_examples(tokenizer, pairs)
+    examples = encode_examples(tokenizer, pairs, adds_bos=student.adds_bos)
     _prove_ids(student.vocab, pairs, examples)
     short = [e for e in examples if len(e.prompt_ids) + len(e.completion_ids) <= max_length]
     if not short:
@@ -120,8 +122,13 @@ def _prove_ids(vocab: Path, pairs: Sequence[tuple[str, str]], examples: Sequence
     device = DeviceVocab(vocab)
     try:
         for (prompt, program), example in zip(pairs, examples, strict=True):
-            for text, ids in ((prompt, example.prompt_ids), (program, example.completion_ids[:-1])):
-                seen = device.encode(text)
+            *written, end = example.completion_ids
+            sides = (
+                (prompt, example.prompt_ids, device.encode_prompt(prompt)),
+                (program, written, device.encode(program)),
+                ("the end of a reply", [end], [device.eos]),
+            )
+            for text, ids, seen in sides:
                 if seen != ids:
                     raise FddError(f"The device would see other ids than training for {text!r}: {seen}, not {ids}.")
     finally:

@@ -12,12 +12,15 @@ __all__ = ["Choice", "Reference"]
 
 
 class Choice(NamedTuple):
-    """What the reference would write at one position: its best token, and by how many logits it is best."""
+    """What the reference would write at one position: its best token.
+
+    Attributes:
+        token: Its id.
+        logits_gap: By how many logits it beats the token that was written; 0 where they are the same.
+    """
 
     token: int
-    margin: float
     logits_gap: float
-    """Logits by which the best token beats the one that was written; 0 where they are the same."""
 
 
 class Reference:
@@ -44,9 +47,7 @@ class Reference:
         ids = torch.tensor([[*prompt_ids, *written_ids]])
         with torch.inference_mode():
             logits = self._model(ids).logits[0, len(prompt_ids) - 1 : -1].float()
-        top = logits.topk(2, dim=-1)
+        best = logits.max(dim=-1)
         written = logits.gather(1, torch.tensor(written_ids).unsqueeze(1)).squeeze(1)
-        return [
-            Choice(int(best), float(values[0] - values[1]), float(values[0] - own))
-            for best, values, own in zip(top.indices[:, 0], top.values, written, strict=True)
-        ]
+        gaps = best.values - written
+        return [Choice(int(token), float(gap)) for token, gap in zip(best.indices, gaps, strict=True)]

@@ -96,6 +96,9 @@ def check_folder(path: Path) -> None:
     named = config.get("architectures") or [config.get("model_type", "unknown")]
     if named[0] not in ARCHITECTURES:
         raise FddError(f"{path} is a {named[0]}, which is not supported yet. Supported: {', '.join(ARCHITECTURES)}.")
+    scaling = config.get("rope_scaling") or {}
+    if (scaling.get("rope_type") or scaling.get("type") or "default") != "default":
+        raise FddError(f"{path} has scaled RoPE, which is not supported yet; unscaled RoPE is.")
     if not (path / "tokenizer.json").is_file():
         raise FddError(f"{path} has no tokenizer: tokenizer.json is missing.")
     if not any(path.glob("*.safetensors")):

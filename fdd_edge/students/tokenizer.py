@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from fdd_edge.errors import FddError
 
-__all__ = ["PRE_TOKENIZERS", "Example", "encode_examples", "load_tokenizer", "rebuild_tokenizer"]
+__all__ = ["PRE_TOKENIZERS", "Example", "encode_examples", "encode_prompts", "load_tokenizer", "rebuild_tokenizer"]
 
 _CONTROL, _USER_DEFINED = 3, 4
 """Token types of the GGUF specification that are matched whole, before any splitting."""
@@ -99,12 +99,23 @@ def load_tokenizer(folder: Path) -> Any:
     return tokenizer
 
 
-def encode_examples(tokenizer: Any, pairs: Sequence[tuple[str, str]]) -> list[Example]:
+def encode_prompts(tokenizer: Any, prompts: Sequence[str], *, adds_bos: bool) -> list[list[int]]:
+    """Encode prompts as the runner does: begun with BOS if the vocabulary says so and the text does not have it."""
+    ids: list[list[int]] = tokenizer(list(prompts), add_special_tokens=False)["input_ids"]
+    bos = tokenizer.bos_token
+    if not adds_bos or bos is None:
+        return ids
+    return [
+        own if text.startswith(bos) else [tokenizer.bos_token_id, *own] for text, own in zip(prompts, ids, strict=True)
+    ]
+
+
+def encode_examples(tokenizer: Any, pairs: Sequence[tuple[str, str]], *, adds_bos: bool = False) -> list[Example]:
     """Encode (prompt, program) pairs; the completion ends with the end token.
 
     Prompt and program are encoded apart, as the device does: it is given the prompt and writes the rest.
     """
     eos = tokenizer.eos_token_id
-    prompts = tokenizer([p for p, _ in pairs], add_special_tokens=False)["input_ids"]
+    prompts = encode_prompts(tokenizer, [p for p, _ in pairs], adds_bos=adds_bos)
     completions = tokenizer([c for _, c in pairs], add_special_tokens=False)["input_ids"]
     return [Example(p, [*c, eos]) for p, c in zip(prompts, completions, strict=True)]

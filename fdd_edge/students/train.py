@@ -61,6 +61,7 @@ def train_adapter(
     *,
     lora: LoraSettings,
     settings: TrainSettings,
+    base_name: str | None = None,
     start_from: Path | None = None,
     on_step: Callable[[int, int, float | None], None] | None = None,
 ) -> TrainingTrace:
@@ -72,6 +73,7 @@ def train_adapter(
         out: Folder for the adapter.
         lora: Shape of the adapter.
         settings: Schedule, batch, seed, precision.
+        base_name: What the adapter says it was made for.
         start_from: An adapter to go on from; a new one is made without it.
         on_step: Called with (step, steps in all, loss or None) as training goes on.
     """
@@ -94,8 +96,9 @@ def train_adapter(
         )
         model = get_peft_model(model, config)
     trace = _fit(_completion_loss(model), examples, out, settings, on_step)
+    # PEFT notes the folder the base lay in, in two files; nothing of a machine's paths belongs in an artifact.
+    model.peft_config["default"].base_model_name_or_path = base_name
     model.save_pretrained(out)
-    # PEFT's model card names the folder the base lay in; nothing of a machine's paths belongs in an artifact.
     (out / "README.md").unlink(missing_ok=True)
     return trace
 

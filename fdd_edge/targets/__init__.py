@@ -8,6 +8,7 @@ from pathlib import Path
 
 from fdd_edge.errors import FddError
 from fdd_edge.ondevice.protocol import Settings, Shot, TargetInfo, Totals, plan_waves
+from fdd_edge.targets.local import local_session
 from fdd_edge.targets.profile import Profile, load_profile, resolve_threads, runtime_version
 from fdd_edge.targets.session import Session
 
@@ -31,7 +32,7 @@ def open_session(
     *,
     settings: Settings,
     prompt: str | None = None,
-    shots: Sequence[tuple[str, str]] = (),
+    shots: Sequence[Shot] = (),
 ) -> Iterator[Session]:
     """Load an artifact on a target and hold it open.
 
@@ -40,7 +41,7 @@ def open_session(
         artifact: A model file on this machine.
         settings: How to decode. ``threads`` is taken as it is: see ``resolve_threads``.
         prompt: A template with ``{question}``, ``chat``, or None for the file's own.
-        shots: Worked examples, (question, reply).
+        shots: Worked examples.
 
     Yields:
         The session; its ``totals`` are there once the block has ended.
@@ -52,7 +53,6 @@ def open_session(
     """
     if not artifact.is_file():
         raise FddError(f"{artifact} is a folder, not a file." if artifact.is_dir() else f"{artifact} does not exist.")
-    from fdd_edge.targets.local import local_session
-
-    with local_session(artifact, settings, prompt, [Shot(*shot) for shot in shots]) as session:
+    transports = {"local": local_session}
+    with transports[profile.transport](artifact, settings, prompt, shots) as session:
         yield session

@@ -9,8 +9,9 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fdd_edge import catalog
-from fdd_edge.errors import FddError, did_you_mean
+from fdd_edge.errors import FddError
 from fdd_edge.ondevice.measure import physical_cores
+from fdd_edge.validation import faults_of
 
 __all__ = ["Profile", "load_profile", "resolve_threads", "runtime_version"]
 
@@ -50,7 +51,8 @@ def load_profile(name_or_path: str) -> Profile:
     try:
         return Profile.model_validate(content)
     except ValidationError as error:
-        raise FddError(f"{path} has faults: {_faults(error)}.") from None
+        faults = "; ".join(faults_of(error, lambda location: list(Profile.model_fields)))
+        raise FddError(f"{path} is no device profile: {faults}") from None
 
 
 def resolve_threads(profile: Profile, requested: int | None) -> int:
@@ -68,14 +70,3 @@ def runtime_version(profile: Profile) -> str | None:
         return metadata.version("llama-cpp-python")
     except metadata.PackageNotFoundError:
         return None
-
-
-def _faults(error: ValidationError) -> str:
-    faults = []
-    for fault in error.errors():
-        key = ".".join(map(str, fault["loc"]))
-        if fault["type"] == "extra_forbidden":
-            faults.append(f"{key}: unknown key.{did_you_mean(key, Profile.model_fields)}".removesuffix("."))
-        else:
-            faults.append(f"{key}: {fault['msg']}")
-    return "; ".join(faults)

@@ -34,6 +34,12 @@ def test_every_file_named_in_the_docs_exists() -> None:
             assert (ROOT / name).exists(), f"{path.name}: {name}"
 
 
+def test_every_link_of_the_docs_leads_somewhere() -> None:
+    for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")):
+        for link in re.findall(r"\]\(([^)#:]+)\)", path.read_text(encoding="utf-8")):
+            assert (path.parent / link).exists(), f"{path.name}: {link}"
+
+
 def test_ls_and_doctor_speak_json_too() -> None:
     for command in ("ls", "doctor"):
         result = CliRunner().invoke(cli, [command, "--json"])

@@ -45,8 +45,10 @@ def test_wilson_holds_the_share_and_stays_within_bounds(case: tuple[int, int]) -
         (3.3333, 10 / 3, True),
         (3.34, 10 / 3, False),
         (-5, 5, False),
-        (1_000_000.5, 1_000_000, True),
-        (1_000_002, 1_000_000, False),
+        (1_000_000.4, 1_000_000, True),
+        (1_000_000.6, 1_000_000, False),
+        (1_000_001, 1_000_000, False),
+        (10_000_009, 10_000_000, False),
         (10**400, 0.5, False),
     ],
 )

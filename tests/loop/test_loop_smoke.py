@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +17,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-import yaml
 
 from fdd_edge.records import read_problems
 from fdd_edge.stages.student import Student
@@ -111,7 +111,8 @@ def test_the_tables_and_the_way_to_try_it_are_on_stdout(smoke: tuple[Path, str, 
 
 def test_a_finished_run_changes_nothing_when_run_again(smoke: tuple[Path, str, str]) -> None:
     out, stdout, _ = smoke
-    before = {p: p.stat().st_mtime_ns for p in out.rglob("*") if p.is_file() and p.parent.name == "artifacts"}
+    before = {p: p.stat().st_mtime_ns for p in out.rglob("*") if p.is_file() and "artifacts" in p.parts}
+    assert before
     digest = digests(out)
     again = run(out)
     assert again.returncode == 0, again.stderr
@@ -183,19 +184,51 @@ def test_ctrl_c_says_how_to_go_on(tmp_path: Path, tiny_student: Student) -> None
     assert "Traceback" not in rest
 
 
-def test_more_rounds_recipes_and_sets_extend_a_run(
-    smoke: tuple[Path, str, str], tmp_path: Path, tiny_student: Student
-) -> None:
-    import shutil
-
+def test_more_rounds_recipes_and_sets_extend_a_run(smoke: tuple[Path, str, str], tmp_path: Path) -> None:
+    """A third round, then a fourth recipe: rounds whose models were deleted get them back for as long as needed."""
     out = Path(shutil.copytree(smoke[0], tmp_path / "run", symlinks=True))
-    more = ["--set", "export.recipes=[gguf-q8_0, gguf-q4_0, gguf-f16]", "--set", "keep=null"]
-    ran = run(out, *more)
+    heldout, more = '{path: "symbolic:heldout", limit: 16}', '{path: "symbolic:heldout", limit: 8, name: more}'
+    recipes = "gguf-q8_0, gguf-q4_0"
+    for addition in ("", ", gguf-q4_1"):
+        ran = run(
+            out,
+            *("--rounds", "3", "--set", "keep=last"),
+            *("--set", f"data.eval=[{heldout}, {more}]", "--set", f"export.recipes=[{recipes}{addition}]"),
+        )
+        assert ran.returncode == 0, ran.stderr
+        assert "training" not in ran.stderr or not addition
+        assert not (out / "round-00" / "merged").exists()
+        assert not (out / "round-00" / "artifacts" / "gguf-q8_0").exists()
+        assert (out / "round-02" / "artifacts" / "gguf-q8_0" / "model.gguf").is_file()
+        assert (out / "round-00" / "eval" / "local" / "gguf-q8_0" / "more" / "rows.jsonl").is_file()
+    assert (out / "round-00" / "eval" / "local" / "gguf-q4_1" / "valid" / "rows.jsonl").is_file()
+    kept = digests(smoke[0])
+    unchanged = {name for name, digest in digests(out).items() if kept.get(name) == digest}
+    assert unchanged == set(kept)
+    ran = solve(tmp_path, str(out / "round-00"), "Tom has 3 figs.")
+    assert ran.returncode == 2
+    assert "was deleted, as `keep` of its config says" in ran.stderr
+
+
+def test_the_float_model_may_judge_by_several_draws(tmp_path: Path, tiny_student: Student) -> None:
+    """The control of the edge twist; its artifact is evaluated on `valid` too, or no round could be best."""
+    settings = ["feedback.artifact=float", "feedback.samples=2", "training.start_from=previous", "feedback.limit=20"]
+    ran = run(tmp_path / "run", *(word for setting in settings for word in ("--set", setting)))
     assert ran.returncode == 0, ran.stderr
-    assert (out / "round-00/eval/local/gguf-f16/valid/rows.jsonl").is_file()
-    assert "training" not in ran.stderr
-    config = yaml.safe_load((out / "config.yaml").read_text(encoding="utf-8"))
-    assert config["export"]["recipes"] == ["gguf-q8_0", "gguf-q4_0", "gguf-f16"]
+    place = tmp_path / "run" / "round-01"
+    assert (place / "eval" / "local" / "gguf-f32" / "valid" / "summary.json").is_file()
+    rows = (place / "eval" / "local" / "gguf-f32" / "pool" / "rows.jsonl").read_text(encoding="utf-8").splitlines()
+    assert len(rows) == 40
+    assert json.loads((place / "summary.json").read_text(encoding="utf-8"))["split"]["lost"] == 0
+
+
+def test_a_fault_in_the_data_leaves_nothing_behind(tmp_path: Path, tiny_student: Student) -> None:
+    """A folder that was begun by a faulty config once refused the mended one as another run."""
+    (tmp_path / "bad.jsonl").write_text("neither\n", encoding="utf-8")
+    ran = run(tmp_path / "run", "--set", f"data.train=[{{path: {tmp_path / 'bad.jsonl'}}}]")
+    assert ran.returncode == 2
+    assert "bad.jsonl" in ran.stderr
+    assert not (tmp_path / "run").exists()
 
 
 def solve(cwd: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from fdd_edge.errors import FddError
-from fdd_edge.runs import Manifest, RunLayout, Stages, run_lock
+from fdd_edge.runs import Manifest, PrunedInputError, RunLayout, Stages, run_lock
 from fdd_edge.runs.stage import make_whole
 
 
@@ -131,13 +131,12 @@ def test_the_lock_names_its_holder_and_is_dropped_by_a_killed_one(tmp_path: Path
         assert lock.read_text(encoding="ascii") == f"{os.getpid()}\n"
 
 
-def test_layout_knows_its_rounds(tmp_path: Path) -> None:
+def test_best_is_a_link_that_moves(tmp_path: Path) -> None:
     layout = RunLayout(tmp_path)
     for number in (0, 1, 10):
         layout.round(number).root.mkdir()
     layout.link_best(1)
     layout.link_best(10)
-    assert layout.rounds() == [0, 1, 10]
     assert layout.best.resolve() == layout.round(10).root.resolve()
 
 
@@ -158,3 +157,27 @@ def test_a_run_killed_at_its_very_start_can_begin_again(tmp_path: Path) -> None:
     assert RunLayout(tmp_path / "killed").is_free()
     (tmp_path / "killed" / "thesis.txt").touch()
     assert not RunLayout(tmp_path / "killed").is_free()
+
+
+def test_what_a_kill_left_of_a_pruned_output_is_deleted_later(tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    stages(tmp_path).ensure(model, lambda out: None, version=1, params={}, inputs={})
+    stages(tmp_path).prune(model)
+    model.mkdir()
+    (model / "rubbish").touch()
+    stages(tmp_path).prune(model)
+    assert not model.exists()
+
+
+def test_making_from_a_pruned_output_asks_for_it(tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    stages(tmp_path).ensure(model, lambda out: None, version=1, params={}, inputs={})
+    stages(tmp_path).prune(model)
+    with pytest.raises(PrunedInputError):
+        stages(tmp_path).ensure(tmp_path / "new", lambda out: None, version=1, params={}, inputs={"m": model})
+
+
+def test_a_redone_stage_is_announced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for version in (1, 2):
+        stages(tmp_path).ensure(tmp_path / "o", lambda out: None, version=version, params={}, inputs={})
+    assert capsys.readouterr().err == "o is made again: what it was made from, or the output itself, has changed\n"

@@ -9,7 +9,7 @@ import pytest
 
 from fdd_edge.errors import FddError
 from fdd_edge.records import Problem, read_jsonl, read_problems, write_jsonl
-from fdd_edge.stages.problems import DatasetSpec, extend_training_data, read_set, seed_training_data, write_sets
+from fdd_edge.stages.problems import REPEAT, DatasetSpec, extend_training_data, read_set, seed_training_data, write_sets
 
 SOLVED = Problem("a", "Ann has 4 pens and finds 5. How many pens?", 9, "own", program="answer = 4 + 5")
 NOTED = Problem(
@@ -77,7 +77,7 @@ def test_a_lost_problem_is_trained_on_twice_however_often_it_is_lost(tmp_path: P
     for out in ("one", "two"):
         extend_training_data(train, empty, lost, {}, tmp_path / out)
         train = tmp_path / out / "train.jsonl"
-        assert {p.id: p.extra.get("repeat", 1) for p in read_problems(train)} == {"a": 1, "b": 2}
+        assert {p.id: p.extra.get(REPEAT, 1) for p in read_problems(train)} == {"a": 1, "b": 2}
 
 
 def test_without_valid_a_tenth_is_set_apart_by_the_seed(tmp_path: Path) -> None:
@@ -109,3 +109,34 @@ def test_an_unknown_symbolic_set_names_those_there_are() -> None:
 def test_too_few_problems_to_set_any_apart(tmp_path: Path) -> None:
     with pytest.raises(FddError, match="too few problems"):
         write_sets(tmp_path / "o", train=[DatasetSpec("s", "symbolic:train", limit=1)], valid=[], eval=[], seed=0)
+
+
+def test_a_longer_list_of_sets_leaves_each_as_it_was(tmp_path: Path) -> None:
+    train = [DatasetSpec("t", "symbolic:train", limit=30)]
+    held = DatasetSpec("held", "symbolic:heldout", limit=10)
+    for out, sets in (("a", [held]), ("b", [DatasetSpec("first", "symbolic:heldout", limit=10), held])):
+        write_sets(tmp_path / out, train=train, valid=[], eval=sets, seed=0)
+    before, after = ((tmp_path / out / "eval" / "held.jsonl").read_bytes() for out in ("a", "b"))
+    assert before == after != (tmp_path / "b" / "eval" / "first.jsonl").read_bytes()
+
+
+def test_two_problems_of_one_id_are_refused(tmp_path: Path) -> None:
+    train = [DatasetSpec(name, "symbolic:train", limit=9) for name in ("one", "two")]
+    with pytest.raises(FddError, match=r"Two problems of data\.train have the id 'symbolic-train-00000'"):
+        write_sets(tmp_path / "o", train=train, valid=[], eval=[], seed=0)
+
+
+def test_nothing_left_to_train_on_says_why(tmp_path: Path) -> None:
+    seeds = write(tmp_path / "seed.jsonl", BARE, SOLVED)
+    protected = {"valid": write(tmp_path / "p.jsonl", replace(SOLVED, id="x"))}
+    with pytest.raises(FddError, match="kept out: 1 declined, 1 leaks"):
+        seed_training_data(seeds, protected, tmp_path / "data", teachers=["annotated"])
+
+
+def test_a_users_own_field_named_repeat_steers_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "t.jsonl"
+    path.write_text(
+        '{"question": "Ann has 4 pens.", "answer": 4, "program": "answer = 4", "repeat": 9}\n', encoding="utf-8"
+    )
+    (problem,), _ = read_set(DatasetSpec("t", str(path)), seed=0)
+    assert REPEAT not in problem.extra

@@ -150,7 +150,6 @@ def test_the_reference_names_its_choice_and_the_gap(tiny_student: Student) -> No
     first = reference.choices(ids, [5])[0]
     again = reference.choices(ids, [first.token])[0]
     assert again.logits_gap == 0
-    assert again.margin >= 0
     assert first.logits_gap > 0 or first.token == 5
 
 

@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("llama_cpp", reason="needs: pip install 'fdd-edge[gguf]'")
 
 from fdd_edge.errors import FddError, MissingExtraError, TargetError
-from fdd_edge.ondevice.protocol import Completion, Settings, Task
+from fdd_edge.ondevice.protocol import Completion, Settings, Shot, Task
 from fdd_edge.targets import load_profile, open_session, plan_waves
 from fdd_edge.targets.local import LocalSession
 
@@ -55,7 +55,7 @@ def test_the_missing_waves_alone_complete_the_rows(tiny_gguf: Path) -> None:
 
 
 def test_prompt_and_shots_reach_the_runner(tiny_gguf: Path) -> None:
-    with open_session(LOCAL, tiny_gguf, settings=SETTINGS, prompt="{question}=", shots=[("1+1", "2")]) as session:
+    with open_session(LOCAL, tiny_gguf, settings=SETTINGS, prompt="{question}=", shots=[Shot("1+1", "2")]) as session:
         assert session.info.prompt == "1+1=2\n\n{question}="
 
 

@@ -40,14 +40,13 @@ def quantize_gguf(source: Path, out: Path, kind: str, *, recipe: str, threads: i
         threads: Number of threads; every core this process may use without it.
 
     Raises:
-        FddError: llama.cpp knows no such type, or could not write the file.
+        KeyError: ``kind`` is not in ``FILE_TYPES``.
+        FddError: llama.cpp could not write the file.
     """
     try:
         import llama_cpp
     except ImportError:
         raise MissingExtraError("llama-cpp-python", "gguf") from None
-    if kind not in FILE_TYPES:
-        raise FddError(f"llama.cpp has no type {kind!r} here. Known: {', '.join(FILE_TYPES)}.")
     params = llama_cpp.llama_model_quantize_default_params()
     params.ftype = getattr(llama_cpp, f"LLAMA_FTYPE_{FILE_TYPES[kind]}")
     params.nthread = threads or len(os.sched_getaffinity(0))

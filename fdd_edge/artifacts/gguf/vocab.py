@@ -40,6 +40,7 @@ class VocabTables(NamedTuple):
         bos: Id of the token that begins a text, or None.
         eos: Id of the token that ends a reply.
         chat_template: Jinja source, or None.
+        adds_bos: Whether a prompt begins with ``bos``.
     """
 
     tokens: Sequence[str]
@@ -49,6 +50,7 @@ class VocabTables(NamedTuple):
     bos: int | None
     eos: int
     chat_template: str | None
+    adds_bos: bool
 
 
 class DeviceVocab:
@@ -82,6 +84,20 @@ class DeviceVocab:
         ids = (self._llama_cpp.llama_token * room)()
         n = self._llama_cpp.llama_tokenize(self._vocab, raw, len(raw), ids, room, False, True)
         return list(ids[:n])
+
+    def encode_prompt(self, text: str) -> list[int]:
+        """Return the ids of a prompt: with the token that begins a text, by the rule of ``ondevice.llamacpp``."""
+        c_api = self._llama_cpp
+        bos = c_api.llama_vocab_bos(self._vocab)
+        if not c_api.llama_vocab_get_add_bos(self._vocab):
+            return self.encode(text)
+        begun = text.startswith(c_api.llama_vocab_get_text(self._vocab, bos).decode())
+        return self.encode(text) if begun else [bos, *self.encode(text)]
+
+    @property
+    def eos(self) -> int:
+        """Id of the token that ends a reply."""
+        return int(self._llama_cpp.llama_vocab_eos(self._vocab))
 
     def close(self) -> None:
         """Free the model."""
@@ -120,6 +136,8 @@ def read_vocab(path: Path) -> VocabTables:
     kind = field(reader, "tokenizer.ggml.model")
     if kind != "gpt2":
         raise FddError(f"{path} has a tokenizer of kind {kind!r}, which is not supported yet. Supported: 'gpt2'.")
+    if field(reader, "tokenizer.ggml.eos_token_id") is None:
+        raise FddError(f"{path} names no token that ends a reply, so a student could not learn to stop.")
     return VocabTables(
         tokens=field(reader, "tokenizer.ggml.tokens"),
         token_types=field(reader, "tokenizer.ggml.token_type"),
@@ -128,6 +146,7 @@ def read_vocab(path: Path) -> VocabTables:
         bos=field(reader, "tokenizer.ggml.bos_token_id"),
         eos=field(reader, "tokenizer.ggml.eos_token_id"),
         chat_template=field(reader, "tokenizer.chat_template"),
+        adds_bos=bool(field(reader, "tokenizer.ggml.add_bos_token", False)),
     )
 
 

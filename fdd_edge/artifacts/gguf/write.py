@@ -70,11 +70,6 @@ def _add_llama_keys(writer: Any, config: Mapping[str, Any]) -> None:
     writer.add_rope_dimension_count(head_dim)
     writer.add_rope_freq_base(float(config.get("rope_theta", 10000.0)))
     writer.add_layer_norm_rms_eps(float(config["rms_norm_eps"]))
-    scaling = config.get("rope_scaling")
-    if scaling:
-        kind = scaling.get("rope_type") or scaling.get("type")
-        if kind not in (None, "default"):
-            raise FddError(f"RoPE scaling of type {kind!r} is not supported yet; only unscaled RoPE is.")
 
 
 def _rope_permutation(config: Mapping[str, Any]) -> Callable[[str, Any], Any]:

@@ -156,7 +156,7 @@ def _link(question: str, literals: Sequence[float], values: Sequence[float]) -> 
         links.append(link)
     if not links:
         return "nothing_to_change"
-    return _doubt_about_unused(question, numbers, links, literals) or links
+    return _doubt_about_unused(numbers, links, literals) or links
 
 
 def _is_also_result(question: str, given: set[float], values: Sequence[float]) -> bool:
@@ -183,13 +183,12 @@ def _is_constant(literal: float, question: str) -> bool:
     return literal in _CONSTANTS and re.search(_CONSTANTS[literal], question, re.IGNORECASE) is not None
 
 
-def _doubt_about_unused(
-    question: str, numbers: Sequence[TextNumber], links: Sequence[_Link], literals: Sequence[float]
-) -> str | None:
+def _doubt_about_unused(numbers: Sequence[TextNumber], links: Sequence[_Link], literals: Sequence[float]) -> str | None:
+    """Decline where a number stays that the program does not read: the story may hang together by it."""
     used = {link.number for link in links}
     for number in numbers:
         idle = number not in used and number.value not in literals and number.form != "fixed"
-        if idle and (number.value > 1 or number.form == "odd") and _CONDITION.search(question):
+        if idle and (number.value > 1 or number.form == "odd"):
             return "number_not_used"
     return None
 

@@ -1,0 +1,86 @@
+"""Evaluating a file on the local target: wave by wave, resumed, the same rows every time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fdd_edge.errors import FddError
+from fdd_edge.ondevice import protocol
+from fdd_edge.records import Problem
+from fdd_edge.stages.evaluation import Decoding, complete, evaluate_file, read_evaluation, read_rows
+
+DECODING = Decoding(max_new_tokens=12, sequences=2, threads=1, temperature=0.0, wave=2, prompt="{question}=")
+PROBLEMS = [Problem(f"p{n}", f"{n} + {n}", 2 * n, "test") for n in range(7)]
+
+
+def evaluate(artifact: Path, out: Path) -> bytes:
+    out.mkdir(exist_ok=True)
+    complete(artifact, PROBLEMS, out, target="local", decoding=DECODING, title="test")
+    return (out / "rows.jsonl").read_bytes()
+
+
+def test_two_evaluations_are_byte_equal_and_complete(tiny_gguf: Path, tmp_path: Path) -> None:
+    assert evaluate(tiny_gguf, tmp_path / "a") == evaluate(tiny_gguf, tmp_path / "b")
+    assert [row.problem_id for row in read_rows(tmp_path / "a")] == [p.id for p in PROBLEMS]
+    found = read_evaluation(tmp_path / "a")
+    assert found.summary.n == 7
+    assert sum(found.summary.verdicts.values()) == 7
+    assert found.timing["peak_rss_bytes"] > 1e6
+    assert found.timing["artifact_bytes"] == tiny_gguf.stat().st_size
+    assert {p.name for p in (tmp_path / "a").iterdir()} == {"rows.jsonl", "timing.json", "summary.json"}
+
+
+class KilledError(Exception):
+    """Stands for the end of the process."""
+
+
+def die_at_line(n: int) -> Callable[[Any], str]:
+    """Return an encoder of journal lines that ends the process as the n-th is to be written."""
+    written = 0
+
+    def encode(message: Any) -> str:
+        nonlocal written
+        if written == n:
+            raise KilledError
+        written += 1
+        return protocol.encode(message)
+
+    return encode
+
+
+def test_a_torn_line_of_the_journal_costs_its_wave_only(
+    tiny_gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The line that a kill tore was once gone on with, and swallowed every later wave at the next kill."""
+    whole = evaluate(tiny_gguf, tmp_path / "whole")
+    out = tmp_path / "killed"
+    monkeypatch.setattr("fdd_edge.stages.evaluation.encode", die_at_line(1))
+    with pytest.raises(KilledError):
+        evaluate(tiny_gguf, out)
+    with (out / "waves.jsonl").open("a", encoding="utf-8") as journal:
+        journal.write('{"event": "wave", "index": 1, "compl')
+    monkeypatch.setattr("fdd_edge.stages.evaluation.encode", die_at_line(2))
+    with pytest.raises(KilledError):
+        evaluate(tiny_gguf, out)
+    indices = [json.loads(line)["index"] for line in (out / "waves.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert indices == [0, 1]
+    monkeypatch.undo()
+    assert evaluate(tiny_gguf, out) == whole
+
+
+def test_the_report_is_what_eval_prints(tiny_gguf: Path) -> None:
+    report = evaluate_file(tiny_gguf, PROBLEMS[:2], None, target="local", decoding=DECODING)
+    wanted = {"n", "correct", "accuracy", "ci95", "verdicts", "problems_per_second", "tokens_per_second", "peak_rss_mb"}
+    assert wanted | {"artifact", "target"} <= set(report)
+    assert set(report["artifact"]) == {"path", "sha256", "bytes", "recipe"}
+    assert json.loads(json.dumps(report)) is not None
+
+
+def test_no_problem_is_one_sentence(tiny_gguf: Path, tmp_path: Path) -> None:
+    with pytest.raises(FddError, match="no problem to evaluate on"):
+        complete(tiny_gguf, [], tmp_path, target="local", decoding=DECODING, title="test")

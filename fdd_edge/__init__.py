@@ -15,6 +15,10 @@ __version__ = "0.1.0"
 __all__ = ["__version__", "evaluate", "export", "run", "solve"]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 def __getattr__(name: str) -> Any:
     """Load a function when it is asked for, so that importing the package costs nothing."""
     if name in __all__:

@@ -134,7 +134,7 @@ def evaluate(
         stop=shot_stops(shots, prompt),
     )
     out = None if output is None else Path(output)
-    return evaluate_file(model, problems, out, target=target, decoding=decoding) | {"skipped": len(skipped)}
+    return evaluate_file(model, problems, out, target=target, decoding=decoding) | {"skipped": skipped}
 
 
 def solve(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from fdd_edge import catalog
 from fdd_edge.errors import FddError
@@ -123,13 +123,20 @@ class ExportConfig(_Section):
 
     recipes: list[str] = Field(["gguf-q4_0", "gguf-q8_0"], min_length=1)
 
+    @field_validator("recipes")
+    @classmethod
+    def _are_known(cls, names: list[str]) -> list[str]:
+        return _known("export/recipes", names)
+
 
 class DecodingConfig(_Section):
     """How answers are decoded, the same on every target."""
 
     max_new_tokens: Count = 200
     sequences: int = Field(16, ge=1, le=255, description="problems that share a batch")
-    threads: Count | None = Field(None, description="default: one a physical core; a target's own number goes first")
+    threads: int | None = Field(
+        None, ge=1, le=512, description="default: one a physical core; a target's own number goes first"
+    )
     temperature: float = Field(0.7, ge=0, description="used where feedback.samples is above 1; else greedy")
     wave: Count = Field(64, description="problems that are decoded, resumed and shared as one")
 
@@ -173,6 +180,11 @@ class Config(_Section):
     rounds: Count = 2
     seed: int = Field(0, ge=0, lt=2**31)
     output_dir: str = Field(description="the run folder")
+
+    @field_validator("targets")
+    @classmethod
+    def _are_known(cls, names: list[str]) -> list[str]:
+        return _known("devices/profiles", names)
 
     @model_validator(mode="after")
     def _judge_is_there(self) -> Self:
@@ -241,16 +253,29 @@ def load_config(name_or_path: str, overrides: Sequence[str] = ()) -> tuple[Confi
     return parse_config(source, name_or_path), source
 
 
-def changed_keys(old: Config, new: Config) -> list[str]:
-    """Return the keys that differ in a way that a run cannot be extended by."""
+def _known(shelf: catalog.Shelf, names: list[str]) -> list[str]:
+    """Return the names if every one is on the shelf or a file."""
+    faults = []
+    for name in names:
+        try:
+            catalog.find(shelf, name)
+        except FddError as error:
+            faults.append(str(error))
+    if faults:
+        raise ValueError(" ".join(faults))
+    return names
+
+
+def changed_keys(old: Config, new: Config) -> dict[str, tuple[Any, Any]]:
+    """Return the keys that differ in a way that a run cannot be extended by, each with its old and new value."""
     before, after = (dict(_leaves(c.model_dump(mode="json", exclude={"output_dir"}))) for c in (old, new))
-    changed = []
-    for key in before.keys() | after.keys():
+    changed = {}
+    for key in sorted(before.keys() | after.keys()):
         was, now = before.get(key), after.get(key)
         if was == now or key in FREE or (key in EXTENDABLE and _extends(was, now)):
             continue
-        changed.append(key)
-    return sorted(changed)
+        changed[key] = (was, now)
+    return changed
 
 
 def _extends(was: Any, now: Any) -> bool:
@@ -293,7 +318,7 @@ def _resolve(value: Any, path: str, faults: list[str]) -> Any:
     if not isinstance(value, str):
         return value
     for name in _ENV.findall(value):
-        if name not in os.environ:
+        if not os.environ.get(name):
             faults.append(f"{path}: the environment variable {name} is not set")
     return _ENV.sub(lambda match: os.environ.get(match[1], match[0]), value)
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from fdd_edge.artifacts.recipe import load_recipes
+from fdd_edge.artifacts.recipe import load_recipe, load_recipes
 from fdd_edge.config import Config, changed_keys, parse_config
 from fdd_edge.errors import FddError
 from fdd_edge.ondevice.measure import physical_cores
@@ -79,7 +80,7 @@ def run(
             layout.write_config(yaml.safe_dump(dict(source), sort_keys=False, allow_unicode=True))
             run_rounds(open_run(config, layout, student), on_round)
     except FddError:
-        if began_here and not Manifest(layout.manifest).stages:
+        if began_here and not has_work(layout):
             shutil.rmtree(layout.root, ignore_errors=True)
         raise
     return layout
@@ -152,19 +153,35 @@ def check_before_start(config: Config, layout: RunLayout) -> None:
     """Find what would stop the run later: another run's folder, unknown recipes, targets or teachers, missing files.
 
     Raises:
-        FddError: Something was found.
+        FddError: Something was found; all faults are listed.
     """
     check_folder_is_this_run(config, layout)
-    load_recipes(config.export.recipes)
-    for target in config.targets:
-        load_profile(target)
-    for teacher in (*config.teacher.rationale, config.teacher.evolve):
-        load_teacher(teacher)
-    dataset_files(dataset_specs([*config.data.train, *config.data.valid, *config.data.eval]))
+    datasets = dataset_specs([*config.data.train, *config.data.valid, *config.data.eval])
+    checks: list[Callable[[], object]] = [
+        *(partial(load_recipe, name) for name in config.export.recipes),
+        *(partial(load_profile, name) for name in config.targets),
+        *(partial(load_teacher, name) for name in (*config.teacher.rationale, config.teacher.evolve)),
+        *(partial(dataset_files, [spec]) for spec in datasets),
+        partial(requested_prompt, config.student.prompt),
+    ]
     if config.baseline is not None:
-        worked_examples(config.baseline.shots)
-        requested_prompt(config.baseline.prompt)
-    requested_prompt(config.student.prompt)
+        checks += [partial(worked_examples, config.baseline.shots), partial(requested_prompt, config.baseline.prompt)]
+    faults = list(dict.fromkeys(fault for check in checks if (fault := _fault(check))))
+    if faults:
+        raise FddError(faults[0] if len(faults) == 1 else "".join(f"\n  - {fault}" for fault in faults))
+
+
+def _fault(check: Callable[[], object]) -> str | None:
+    try:
+        check()
+    except FddError as error:
+        return str(error)
+    return None
+
+
+def has_work(layout: RunLayout) -> bool:
+    """Say whether a run has come further than reading its data: only then is there anything to keep."""
+    return any(Path(name).parts[0] != layout.data.name for name in Manifest(layout.manifest).stages)
 
 
 def check_folder_is_this_run(config: Config, layout: RunLayout) -> None:
@@ -173,13 +190,13 @@ def check_folder_is_this_run(config: Config, layout: RunLayout) -> None:
     Raises:
         FddError: It does; names the settings.
     """
-    if layout.is_run() and Manifest(layout.manifest).stages:
+    if layout.is_run() and has_work(layout):
         source = yaml.safe_load(layout.config.read_text(encoding="utf-8"))
         changed = changed_keys(parse_config(source, str(layout.config)), config)
         if changed:
+            listed = "; ".join(f"{key} is {was} there, not {now}" for key, (was, now) in changed.items())
             raise FddError(
-                f"{layout.root} holds a run with other settings ({', '.join(changed)}); "
-                "name another output_dir, or set them back."
+                f"{layout.root} holds a run with other settings: {listed}. Name another folder, or use these."
             )
     elif not layout.is_run() and not layout.is_free():
         raise FddError(f"{layout.root} is not empty and holds no run; name another output_dir.")

@@ -148,7 +148,7 @@ def train_student(this: Run, number: int) -> None:
     }
     this.stages.ensure(
         place.adapter,
-        lambda out: training.train(this.student, place.train, out, start_from=previous, **settings),
+        lambda out: training.train(this.student, read_problems(place.train), out, start_from=previous, **settings),
         version=training.TRAIN_VERSION,
         params=settings | {"student": this.student.sha256},
         inputs={"train": place.train} | ({"start_from": previous} if previous else {}),

@@ -30,5 +30,7 @@ def _fault(fault: Mapping[str, Any], known_keys: Callable[[Sequence[Any]], Seque
         return f"{path}: missing"
     message = str(fault["msg"]).removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
-    given = "" if isinstance(fault["input"], dict | list) else f", not {fault['input']!r}"
+    given = (
+        "" if isinstance(fault["input"], dict | list) or fault["type"] == "value_error" else f", not {fault['input']!r}"
+    )
     return f"{path}: {message}{given}" if path else message

@@ -147,7 +147,7 @@ def test_a_run_is_extended_by_more_and_by_nothing_else() -> None:
         },
         "more",
     )
-    assert changed_keys(old, more) == []
-    assert changed_keys(more, old) == ["data.eval", "export.recipes", "rounds"]
+    assert changed_keys(old, more) == {}
+    assert list(changed_keys(more, old)) == ["data.eval", "export.recipes", "rounds"]
     other = parse_config(MINIMAL | {"seed": 5, "lora": {"r": 4}}, "other")
-    assert changed_keys(old, other) == ["lora.r", "seed"]
+    assert changed_keys(old, other) == {"lora.r": (16, 4), "seed": (0, 5)}

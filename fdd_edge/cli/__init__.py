@@ -32,6 +32,7 @@ _MENDABLE = {
     errno.EDQUOT: "Make room in your quota; what was finished is kept.",
     errno.EACCES: "Give yourself the right, or name another place.",
     errno.EPERM: "Give yourself the right, or name another place.",
+    errno.ENOENT: "Name a place that exists.",
     errno.EROFS: "Name a place that can be written to.",
     errno.ENOTDIR: "Name a folder.",
     errno.EISDIR: "Name a file.",
@@ -72,6 +73,8 @@ def cli() -> None:
 def main() -> None:
     """Run the command line; a user's fault ends in one sentence and an exit code."""
     signal.signal(signal.SIGTERM, _as_interrupt)
+    # Progress is told by us; libraries' bars would stand between the lines.
+    os.environ.setdefault("TQDM_DISABLE", "1")
     try:
         cli.main(standalone_mode=False)
     except BrokenPipeError:

@@ -99,9 +99,10 @@ def _room() -> list[Check]:
     there = next(p for p in (cache, *cache.parents) if p.exists())
     free = shutil.disk_usage(there).free
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    usable = there.is_dir() and os.access(there, os.W_OK)
     need = "a round of a 135M student needs 2 GB of disk"
     return [
         Check("disk", f"{free / 1e9:.0f} GB free in {Path(there)}", None if free > 4e9 else f"make room: {need}"),
         Check("memory", f"{memory / 1e9:.0f} GB", None if memory > 4e9 else "training the 135M student needs 4 GB"),
-        Check("cache", str(cache)),
+        Check("cache", str(cache), None if usable else "set FDD_EDGE_CACHE to a folder that can be written to"),
     ]

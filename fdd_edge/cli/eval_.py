@@ -26,8 +26,8 @@ from fdd_edge.cli.options import refuse_device
     help="What to score: the program's answer, or the last number of a free text.",
 )
 @click.option("--max-new-tokens", type=click.IntRange(min=1), default=200, show_default=True)
-@click.option("--sequences", type=click.IntRange(min=1), default=16, show_default=True, help="Problems in one batch.")
-@click.option("--threads", type=click.IntRange(min=1), help="Default: one a physical core.")
+@click.option("--sequences", type=click.IntRange(1, 255), default=16, show_default=True, help="Problems in one batch.")
+@click.option("--threads", type=click.IntRange(1, 512), help="Default: one a physical core.")
 @click.option("--wave", type=click.IntRange(min=1), default=64, show_default=True, help="Unit of resume.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Draws of symbolic problems.")
 @click.option("-o", "--output", metavar="DIR", help="Gets rows.jsonl, timing.json, summary.json; else none are kept.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import click
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -13,36 +14,38 @@ from fdd_edge.stages.summary import EvaluationFigures, RoundSummary
 
 __all__ = ["print_artifacts", "print_evaluation", "print_round"]
 
-_WIDTH = 120
+_WIDTH = 80
 """Of tables in files and pipes, where there is no terminal to ask."""
 
 
-def console() -> Console:
-    """Return a console on stdout that neither wraps at 80 columns nor guesses colours in a pipe."""
-    probe = Console()
-    return probe if probe.is_terminal else Console(width=_WIDTH, color_system=None)
-
-
 def print_round(summary: RoundSummary) -> None:
-    """Print what happened in a round."""
-    out = console()
+    """Print what happened in a round, within 80 columns."""
     table = Table(title=f"Round {summary.round}", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("set", "artifact", "target"):
-        table.add_column(column, no_wrap=True)
-    for column in ("solved", "accuracy", "95 %", "no answer", "problems/s", "MB", "peak MB"):
-        table.add_column(column, justify="right")
+    for column in ("set", "artifact"):
+        table.add_column(column, overflow="fold")
+    for column in ("solved", "share", "95 %", "none", "per s"):
+        table.add_column(column, justify="right", no_wrap=True)
     last = None
     for figures in _by_set(summary.untuned, summary.evaluations):
         if last not in (None, figures.dataset):
             table.add_section()
-        untuned = figures in summary.untuned
-        table.add_row(figures.dataset if figures.dataset != last else "", *_cells(figures, untuned))
+        table.add_row(figures.dataset if figures.dataset != last else "", *_cells(figures, figures in summary.untuned))
         last = figures.dataset
-    out.print()
-    out.print(table)
+    _print("", table)
     for name, text in _lines(summary):
-        out.print(f"{name:<9} {text}", highlight=False, soft_wrap=True)
-    out.print()
+        _print(f"{name:<9} {text}")
+    _print("")
+
+
+def _print(*things: str | Table) -> None:
+    """Print as wide as the terminal; as wide as a terminal is at least where there is none; no blanks at line ends."""
+    out = Console()
+    if not out.is_terminal:
+        out = Console(width=_WIDTH, color_system=None)
+    with out.capture() as captured:
+        for thing in things:
+            out.print(thing, highlight=False, soft_wrap=isinstance(thing, str))
+    click.echo("\n".join(line.rstrip() for line in captured.get().split("\n")), nl=False)
 
 
 def _by_set(untuned: Sequence[EvaluationFigures], tuned: Sequence[EvaluationFigures]) -> list[EvaluationFigures]:
@@ -54,18 +57,30 @@ def _by_set(untuned: Sequence[EvaluationFigures], tuned: Sequence[EvaluationFigu
 def _cells(figures: EvaluationFigures, untuned: bool) -> list[str]:
     low, high = figures.ci95
     speed = "-" if figures.problems_per_second is None else f"{figures.problems_per_second:.1f}"
-    peak = "-" if figures.peak_rss_bytes is None else f"{figures.peak_rss_bytes / 1e6:.0f}"
     return [
-        ("untuned " if untuned else "") + figures.recipe,
-        figures.target,
+        ("untuned " if untuned else "") + _artifact(figures),
         f"{figures.correct}/{figures.n}",
         f"{100 * figures.correct / figures.n:.1f} %",
         f"{100 * low:.1f}-{100 * high:.1f}",
         str(figures.no_answer),
         speed,
-        f"{figures.bytes / 1e6:.1f}",
-        peak,
     ]
+
+
+def _artifact(figures: EvaluationFigures) -> str:
+    """Return the recipe, and the target where it is not this machine."""
+    return figures.recipe if figures.target == "local" else f"{figures.recipe} on {figures.target}"
+
+
+def _files(evaluations: Sequence[EvaluationFigures]) -> str:
+    """Return size and peak memory of every artifact on every target."""
+    facts: dict[str, str] = {}
+    for name in dict.fromkeys(_artifact(f) for f in evaluations):
+        own = [f for f in evaluations if _artifact(f) == name]
+        peaks = [f.peak_rss_bytes for f in own if f.peak_rss_bytes is not None]
+        peak = f"{max(peaks) / 1e6:.0f} MB at its peak" if peaks else "memory not measured"
+        facts[name] = f"{name} {own[0].bytes / 1e6:.1f} MB ({peak})"
+    return ", ".join(facts.values())
 
 
 def _lines(summary: RoundSummary) -> list[tuple[str, str]]:
@@ -78,6 +93,11 @@ def _lines(summary: RoundSummary) -> list[tuple[str, str]]:
     untuned = f"the student before training, with {summary.shots} worked examples in its prompt"
     declined = "; ".join(f"{origin} declined {_counts(why)}" for origin, why in summary.declined.items() if why)
     return [
+        (
+            "columns",
+            "share solved with its 95 % interval; none: replies without a number; problems per s",
+        ),
+        ("files", _files(summary.evaluations)),
         ("data", f"{total} problems: {_counts(summary.data)}{rejected}"),
         ("training", f"loss {loss}"),
         (
@@ -104,7 +124,7 @@ def print_artifacts(cards: Sequence[Mapping[str, Any]]) -> None:
         table.add_row(
             card["recipe"], f"{card['bytes'] / 1e6:.1f}", f"{card['bits_per_weight']:.2f}", types, card["path"]
         )
-    console().print(table)
+    _print(table)
 
 
 def print_evaluation(report: Mapping[str, Any]) -> None:
@@ -119,7 +139,7 @@ def print_evaluation(report: Mapping[str, Any]) -> None:
         ("95 %", f"{100 * low:.1f} to {100 * high:.1f} %"),
         (
             "verdicts",
-            verdicts + (f" ({report['skipped']} items without a numeric answer skipped)" if report["skipped"] else ""),
+            verdicts + _skipped(report["skipped"]),
         ),
         (
             "speed",
@@ -132,6 +152,13 @@ def print_evaluation(report: Mapping[str, Any]) -> None:
             " ".join(str(target.get(key, "-")) for key in ("name", "cpu", "runtime", "runtime_version")),
         ),
     ]
-    out = console()
     for name, text in rows:
-        out.print(f"{name:<9} {text}", highlight=False, soft_wrap=True)
+        _print(f"{name:<9} {text}")
+
+
+def _skipped(items: Sequence[Mapping[str, str]]) -> str:
+    """Return how many items have no numeric answer, and which."""
+    if not items:
+        return ""
+    named = ", ".join(item["item"] for item in items[:3]) + (", ..." if len(items) > 3 else "")
+    return f"; {len(items)} items without a numeric answer skipped: {named}"

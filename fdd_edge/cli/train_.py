@@ -7,7 +7,7 @@ import click
 
 @click.command("train")
 @click.argument("config")
-@click.option("--data", required=True, metavar="FILE", help="Problem records with programs (JSON lines).")
+@click.option("--data", required=True, metavar="FILE", help="JSON lines with question, answer, program.")
 @click.option("-o", "--output", required=True, metavar="DIR", help="Gets adapter/ and merged/.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key of the config.")
 def command(config: str, data: str, output: str, overrides: tuple[str, ...]) -> None:
@@ -19,8 +19,8 @@ def command(config: str, data: str, output: str, overrides: tuple[str, ...]) -> 
     from pathlib import Path
 
     from fdd_edge.config import load_config
+    from fdd_edge.data import read_dataset
     from fdd_edge.errors import FddError
-    from fdd_edge.records import read_problems
     from fdd_edge.runs import RunLayout
     from fdd_edge.runs.hashing import hash_file
     from fdd_edge.runs.stage import make_whole
@@ -34,15 +34,16 @@ def command(config: str, data: str, output: str, overrides: tuple[str, ...]) -> 
         str(run.config) if run.is_run() else config, [*overrides, f"output_dir={json.dumps(output)}"]
     )
     out = Path(output)
-    if not any(problem.program for problem in read_problems(Path(data))):
-        raise FddError(f"{data} holds no problem with a program to train on.")
+    problems = read_dataset(Path(data)).problems
+    if not any(problem.program for problem in problems):
+        raise FddError(f"{data} holds no problem with a program to train on; each line needs one under `program`.")
     student = open_student(checked.student.model_name_or_path, checked.student.revision)
     template = student_prompt(checked.student.prompt, student.folder)
 
     def make(partial: Path) -> None:
         train(
             student,
-            Path(data),
+            problems,
             partial / "adapter",
             template=template,
             lora=checked.lora.model_dump(),

@@ -43,12 +43,13 @@ def find_artifact(name: str) -> Path:
         return path / MODEL_FILE
     run = RunLayout(path if RunLayout(path).is_run() else path.resolve().parent)
     if not run.is_run():
-        raise FddError(f"{name} is no model file, no folder with a {MODEL_FILE}, and no run.")
+        hint = " Export it first: fdd-edge export." if (path / "config.json").is_file() else ""
+        raise FddError(f"{name} is no model file, no folder with a {MODEL_FILE}, and no run.{hint}")
     place = RoundLayout(path) if run.root != path else RoundLayout(run.best.resolve())
     recipe = Manifest(run.manifest).facts.get("judge", "")
     _check_kept(run, place.artifact(recipe), name)
     if not place.model(recipe).is_file():
-        raise FddError(f"{name} has no exported model yet; let the run finish a round: fdd-edge run ... -o {run.root}")
+        raise FddError(f"{place.model(recipe)} is not there; make it with: fdd-edge run CONFIG -o {run.root}")
     return place.model(recipe)
 
 

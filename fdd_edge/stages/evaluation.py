@@ -27,6 +27,7 @@ from fdd_edge.ondevice.protocol import (
 from fdd_edge.progress import progress
 from fdd_edge.records import Problem, hash_problems, read_jsonl, write_jsonl
 from fdd_edge.runs.hashing import hash_file
+from fdd_edge.runs.layout import MODEL_FILE
 from fdd_edge.runs.stage import make_whole
 from fdd_edge.targets import Profile, load_profile, open_session, resolve_threads, runtime_version
 
@@ -151,7 +152,7 @@ def evaluate_file(
     found: list[Evaluation] = []
 
     def make(folder: Path) -> None:
-        found.append(complete(artifact, problems, folder, target=target, decoding=decoding, title=artifact.name))
+        found.append(complete(artifact, problems, folder, target=target, decoding=decoding, title=_title(artifact)))
 
     if out is None:
         with tempfile.TemporaryDirectory(prefix="fdd-edge-") as temporary:
@@ -170,9 +171,16 @@ def ask(artifact: Path, question: str, *, target: str, decoding: Decoding) -> Co
         FddError: The file is broken.
         TargetError: The target failed.
     """
+    if not question.strip():
+        raise FddError("The question is empty.")
     describe_gguf(artifact)
     waves = plan_waves([Task("question", 0, question)])
     return next(_run(artifact, load_profile(target), decoding, waves, {}, lambda done: None)).completions[0]
+
+
+def _title(artifact: Path) -> str:
+    """Return a name for the progress line: a file that is named like any other goes by its folder."""
+    return artifact.parent.name if artifact.name == MODEL_FILE else artifact.name
 
 
 def _report(artifact: Path, sha256: str, recipe: str | None, evaluation: Evaluation) -> dict[str, Any]:

@@ -72,8 +72,8 @@ def export_all(student: Student, out: Path, recipes: Sequence[Recipe], *, templa
     if taken:
         raise FddError(f"{out / taken[0]} exists already; name another folder, or remove it.")
     check_disk(out, count_parameters(student.folder), copies=1 + 0.5 * len(recipes))
-    out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out, prefix=".export-") as temporary:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as temporary:
         work = Path(temporary)
         export_float(
             student.folder,
@@ -98,6 +98,7 @@ def export_all(student: Student, out: Path, recipes: Sequence[Recipe], *, templa
         for recipe in recipes:
             if recipe.name != FLOAT_RECIPE:
                 export_quantized(work / FLOAT_RECIPE / MODEL_FILE, work / recipe.name, recipe)
+        out.mkdir(exist_ok=True)
         for recipe in recipes:
             (work / recipe.name).rename(out / recipe.name)
     return [read_card(out / recipe.name) for recipe in recipes]
@@ -110,12 +111,21 @@ def read_card(artifact: Path) -> dict[str, Any]:
 
 
 def count_parameters(folder: Path) -> int:
-    """Return the number of weights of a Hugging Face folder, from the headers of its safetensors."""
-    from safetensors import safe_open
+    """Return the number of weights of a Hugging Face folder, from the headers of its safetensors.
+
+    Raises:
+        FddError: A file is damaged.
+    """
+    from safetensors import SafetensorError, safe_open
 
     total = 0
+    file: Any
     for path in folder.glob("*.safetensors"):
-        with safe_open(path, framework="numpy") as file:
+        try:
+            file = safe_open(path, framework="numpy")
+        except SafetensorError as error:
+            raise FddError(f"{path} is damaged or truncated: {error}.") from None
+        with file:
             total += sum(prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118 (no mapping)
     return total
 
@@ -137,7 +147,11 @@ def check_disk(folder: Path, parameters: int, *, copies: float) -> None:
     needed = round(parameters * _FLOAT_BYTES * copies)
     free = shutil.disk_usage(there).free
     if free < needed:
-        raise FddError(f"{folder} needs about {needed / 1e9:.1f} GB of disk, and {free / 1e9:.1f} GB are free.")
+        raise FddError(f"{folder} needs about {_size(needed)} of disk, and {_size(free)} are free; make room there.")
+
+
+def _size(number: int) -> str:
+    return f"{number / 1e9:.1f} GB" if number >= 1e9 else f"{number / 1e6:.1f} MB"
 
 
 def _write_card(out: Path, recipe: str) -> None:

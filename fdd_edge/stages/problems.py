@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 from zlib import crc32
 
-from fdd_edge.curation import count_reasons, curate
+from fdd_edge.curation import count_reasons, curate, mask_numbers
 from fdd_edge.data import FORMATS, read_dataset
 from fdd_edge.errors import FddError, did_you_mean
 from fdd_edge.progress import announce
@@ -115,8 +115,6 @@ def write_sets(
     chosen = _joined(read("valid", valid), "valid")
     if not chosen:
         chosen, seeds = _set_apart(seeds, seed)
-    if not seeds:
-        raise FddError("The training sets hold too few problems: none is left after a tenth was set apart as valid.")
     write_jsonl(out / "seed.jsonl", (p.to_row() for p in seeds))
     write_jsonl(out / "valid.jsonl", (replace(p, program=None, n_ops=None).to_row() for p in chosen))
     for spec, problems in zip(eval, read("eval", eval), strict=True):
@@ -149,10 +147,27 @@ def _joined(sets: Sequence[Sequence[Problem]], role: str) -> list[Problem]:
 
 
 def _set_apart(problems: Sequence[Problem], seed: int) -> tuple[list[Problem], list[Problem]]:
-    n = min(_MAX_VALID, max(1, len(problems) // 10))
-    drawn = set(random.Random(f"valid:{seed}").sample(range(len(problems)), n)) if problems else set()
-    apart = [p for i, p in enumerate(problems) if i in drawn]
-    return apart, [p for i, p in enumerate(problems) if i not in drawn]
+    """Draw a tenth for validation; problems that differ in numbers alone stay together, or the rest would leak.
+
+    Raises:
+        FddError: They cannot be parted.
+    """
+    n = min(_MAX_VALID, len(problems) // 10)
+    wordings: dict[str, list[Problem]] = {}
+    for problem in problems:
+        wordings.setdefault(mask_numbers(problem.question), []).append(problem)
+    groups = list(wordings.values())
+    random.Random(f"valid:{seed}").shuffle(groups)
+    apart: set[str] = set()
+    for group in groups:
+        if len(apart) + len(group) <= n:
+            apart |= {problem.id for problem in group}
+    if not apart:
+        raise FddError(
+            f"No tenth of the {len(problems)} training problems can be set apart to choose the best round: "
+            "they are too few, or differ in numbers alone. Name a set under data.valid."
+        )
+    return [p for p in problems if p.id in apart], [p for p in problems if p.id not in apart]
 
 
 def seed_training_data(seeds: Path, protected: Mapping[str, Path], out: Path, *, teachers: Sequence[str]) -> None:
@@ -172,7 +187,10 @@ def seed_training_data(seeds: Path, protected: Mapping[str, Path], out: Path, *,
     rejected = [*declined, *curated.rejected]
     if not curated.kept:
         reasons = ", ".join(f"{n} {reason}" for reason, n in count_reasons(rejected).items())
-        raise FddError(f"No seed problem is left to train on; kept out: {reasons}.")
+        raise FddError(
+            f"No training problem is left; kept out: {reasons}. A problem needs a right `program`, or GSM8K's notes for "
+            "a teacher to write one, and must not be like one of the valid or eval sets."
+        )
     write_jsonl(out / "train.jsonl", (p.to_row() for p in curated.kept))
     write_jsonl(out / "rejected.jsonl", (p.to_row() for p in rejected))
 

@@ -11,7 +11,7 @@ from typing import Any
 from fdd_edge.errors import FddError
 from fdd_edge.ondevice.prompt import Prompt
 from fdd_edge.progress import announce, progress
-from fdd_edge.records import read_problems
+from fdd_edge.records import Problem
 from fdd_edge.stages.problems import REPEAT
 from fdd_edge.stages.student import Student
 
@@ -26,7 +26,7 @@ MODEL_CARD = "fdd_edge.json"
 
 def train(
     student: Student,
-    data: Path,
+    problems: Sequence[Problem],
     out: Path,
     *,
     template: str,
@@ -40,7 +40,7 @@ def train(
 
     Args:
         student: What is trained.
-        data: Problem records with programs.
+        problems: What it learns; those without a program are left out.
         out: Folder for the adapter.
         template: The prompt, holding ``{question}``.
         lora: The config's ``lora``.
@@ -54,7 +54,7 @@ def train(
     """
     from fdd_edge.students.train import LoraSettings, TrainSettings, cpu_has_bf16, train_adapter
 
-    examples, too_long = _examples(student, data, template, training["max_length"])
+    examples, too_long = _examples(student, problems, template, training["max_length"])
     settings = TrainSettings(
         learning_rate=training["learning_rate"],
         num_train_epochs=training["num_train_epochs"],
@@ -97,13 +97,13 @@ def merge(student: Student, adapter: Path, out: Path, *, template: str) -> None:
     (out / MODEL_CARD).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
 
 
-def _examples(student: Student, data: Path, template: str, max_length: int) -> tuple[list[Any], int]:
+def _examples(student: Student, problems: Sequence[Problem], template: str, max_length: int) -> tuple[list[Any], int]:
     """Encode the problems, prove the ids against the device's tokenizer, and leave out what is too long."""
     from fdd_edge.students.tokenizer import encode_examples, load_tokenizer
 
     prompt = Prompt.parse(template)
     pairs: list[tuple[str, str]] = []
-    for problem in read_problems(data):
+    for problem in problems:
         if problem.program is not None:
             pairs += [(prompt.render(problem.question), problem.program)] * int(problem.extra.get(REPEAT, 1))
     tokenizer = load_tokenizer(student.folder)
@@ -111,7 +111,7 @@ def _examples(student: Student, data: Path, template: str, max_length: int) -> t
     _prove_ids(student.vocab, pairs, examples)
     short = [e for e in examples if len(e.prompt_ids) + len(e.completion_ids) <= max_length]
     if not short:
-        raise FddError(f"{data} holds no problem that can be trained on ({len(examples)} are longer than max_length).")
+        raise FddError(f"There is no problem that can be trained on ({len(examples)} are longer than max_length).")
     return short, len(examples) - len(short)
 
 

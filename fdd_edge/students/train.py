@@ -98,7 +98,8 @@ def train_adapter(
     trace = _fit(_completion_loss(model), examples, out, settings, on_step)
     # PEFT notes the folder the base lay in, in two files; nothing of a machine's paths belongs in an artifact.
     model.peft_config["default"].base_model_name_or_path = base_name
-    model.save_pretrained(out)
+    # Embeddings are never trained; left to itself PEFT would ask the hub whether the vocabulary has grown.
+    model.save_pretrained(out, save_embedding_layers=False)
     (out / "README.md").unlink(missing_ok=True)
     return trace
 

@@ -26,7 +26,7 @@ class Profile(BaseModel):
     name: str = Field(pattern=catalog.NAME, description="what it is called in configs, results and folders")
     description: str = Field("", description="one line, shown by `fdd-edge ls`")
     transport: Literal["local"] = Field("local", description="how the runner gets there")
-    threads: int | None = Field(None, ge=1, description="threads to decode with; goes before decoding.threads")
+    threads: int | None = Field(None, ge=1, le=512, description="threads to decode with; goes before decoding.threads")
 
 
 def load_profile(name_or_path: str) -> Profile:

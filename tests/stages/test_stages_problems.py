@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -107,7 +108,7 @@ def test_an_unknown_symbolic_set_names_those_there_are() -> None:
 
 
 def test_too_few_problems_to_set_any_apart(tmp_path: Path) -> None:
-    with pytest.raises(FddError, match="too few problems"):
+    with pytest.raises(FddError, match="too few, or differ in numbers alone"):
         write_sets(tmp_path / "o", train=[DatasetSpec("s", "symbolic:train", limit=1)], valid=[], eval=[], seed=0)
 
 
@@ -140,3 +141,15 @@ def test_a_users_own_field_named_repeat_steers_nothing(tmp_path: Path) -> None:
     )
     (problem,), _ = read_set(DatasetSpec("t", str(path)), seed=0)
     assert REPEAT not in problem.extra
+
+
+def test_problems_of_one_wording_stay_on_one_side(tmp_path: Path) -> None:
+    """Two of them in valid once had all the others rejected as leaks."""
+    same = [{"question": f"Ann has {n} pens and {n} cups.", "answer": 2 * n} for n in range(2, 12)]
+    others = [{"question": f"{name} has 4 pens.", "answer": 4} for name in "ABCDEFGHIJ"]
+    path = tmp_path / "t.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in (*same, *others)), encoding="utf-8")
+    write_sets(tmp_path / "o", train=[DatasetSpec("t", str(path))], valid=[], eval=[], seed=0)
+    assert {p.question for p in read_problems(tmp_path / "o" / "valid.jsonl")} < {
+        str(row["question"]) for row in others
+    }

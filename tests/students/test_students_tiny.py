@@ -10,7 +10,7 @@ import pytest
 
 from fdd_edge.config import LoraConfig, TrainingConfig
 from fdd_edge.errors import FddError
-from fdd_edge.records import Problem, write_jsonl
+from fdd_edge.records import Problem, read_problems, write_jsonl
 from fdd_edge.stages.prompts import student_prompt
 from fdd_edge.stages.student import Student
 from fdd_edge.stages.training import merge, train
@@ -104,7 +104,7 @@ def stage(student: Student, data: Path, out: Path, **training: object) -> None:
     template = student_prompt("plain", student.folder)
     train(
         student,
-        data,
+        read_problems(data),
         out,
         template=template,
         lora=LoraConfig(r=2).model_dump(),

@@ -32,7 +32,7 @@ def open_gguf(path: Path) -> Any:
         return gguf.GGUFReader(path)
     except Exception as error:
         # The reader indexes a memory map, so a short or damaged file shows as any of a dozen exceptions.
-        raise FddError(f"{path} is a damaged or truncated GGUF file ({type(error).__name__}: {error}).") from error
+        raise FddError(f"{path} is a damaged or truncated GGUF file.") from error
 
 
 def field(reader: Any, name: str, default: Any = None) -> Any:

@@ -30,7 +30,6 @@ def _fault(fault: Mapping[str, Any], known_keys: Callable[[Sequence[Any]], Seque
         return f"{path}: missing"
     message = str(fault["msg"]).removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
-    given = (
-        "" if isinstance(fault["input"], dict | list) or fault["type"] == "value_error" else f", not {fault['input']!r}"
-    )
+    own_words = fault["type"] == "value_error" or isinstance(fault["input"], dict | list)
+    given = "" if own_words else f", not {fault['input']!r}"
     return f"{path}: {message}{given}" if path else message

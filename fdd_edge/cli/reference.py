@@ -27,7 +27,12 @@ def reference() -> str:
             command = cli.get_command(group, name)
             assert command is not None
             with click.Context(
-                command, info_name=name, parent=group, max_content_width=_WIDTH, terminal_width=_WIDTH
+                command,
+                help_option_names=["-h", "--help"],
+                info_name=name,
+                parent=group,
+                max_content_width=_WIDTH,
+                terminal_width=_WIDTH,
             ) as ctx:
                 parts.append(f"## {name}\n\n```text\n{command.get_help(ctx)}\n```\n")
     return "\n".join(parts)

@@ -188,8 +188,8 @@ def seed_training_data(seeds: Path, protected: Mapping[str, Path], out: Path, *,
     if not curated.kept:
         reasons = ", ".join(f"{n} {reason}" for reason, n in count_reasons(rejected).items())
         raise FddError(
-            f"No training problem is left; kept out: {reasons}. A problem needs a right `program`, or GSM8K's notes for "
-            "a teacher to write one, and must not be like one of the valid or eval sets."
+            f"No training problem is left; kept out: {reasons}. A problem needs a right `program`, or GSM8K's notes "
+            "for a teacher to write one, and must not be like one of the valid or eval sets."
         )
     write_jsonl(out / "train.jsonl", (p.to_row() for p in curated.kept))
     write_jsonl(out / "rejected.jsonl", (p.to_row() for p in rejected))

@@ -20,7 +20,7 @@ _WIDTH = 80
 
 def print_round(summary: RoundSummary) -> None:
     """Print what happened in a round, within 80 columns."""
-    table = Table(title=f"Round {summary.round}", title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(title=f"Round {summary.round}", title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for column in ("set", "artifact"):
         table.add_column(column, overflow="fold")
     for column in ("solved", "share", "95 %", "none", "per s"):

@@ -23,7 +23,8 @@ WHEELS := $(FDD_EDGE_CACHE)/wheels/$(BUILD_KEY)
 
 setup: $(READY)
 
-$(WHEELS)/.built: constraints.txt | $(BIN)/python
+# The key holds version, flags, compiler and CPU: there is nothing else that could make the wheel stale.
+$(WHEELS)/.built: | $(BIN)/python
 	@echo "Compiling $(LLAMA) for this CPU (about 5 minutes, once) ..."
 	CMAKE_ARGS="$(LLAMA_CMAKE)" $(BIN)/python -m pip wheel --no-deps --no-cache-dir --no-binary llama-cpp-python \
 		-w $(WHEELS) $(LLAMA)

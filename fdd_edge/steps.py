@@ -96,7 +96,7 @@ class Run:
 
 
 def read_problem_sets(this: Run) -> None:
-    """Read every data set once, so that a file that changes later changes nothing half way."""
+    """Read every data set into the run; if a file has changed since, it is read again, which is announced."""
     data = this.config.data
     sets = {"train": dataset_specs(data.train), "valid": dataset_specs(data.valid), "eval": dataset_specs(data.eval)}
     flat = [spec for specs in sets.values() for spec in specs]

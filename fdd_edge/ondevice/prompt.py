@@ -82,7 +82,7 @@ def make_prompt(requested: str | None, shots: Sequence[Shot], model: ModelTexts)
     """
     wanted = requested if requested is not None else model.metadata(TEMPLATE_KEY)
     if wanted is None:
-        raise RunnerError("bad_request", "This file says no prompt; name one with --prompt.")
+        raise RunnerError("bad_request", "This file says no prompt; name one: --prompt plain, chat or a file.")
     if wanted == CHAT:
         return Prompt.parse(_render_chat(shots, model))
     plain = Prompt.parse(wanted)

@@ -53,7 +53,7 @@ def test_shots_of_a_chat_are_earlier_turns() -> None:
 @pytest.mark.parametrize(
     ("requested", "file", "fault"),
     [
-        (None, File(), "This file says no prompt; name one with --prompt."),
+        (None, File(), "This file says no prompt; name one: --prompt plain, chat or a file."),
         ("chat", File(), "This file has no chat template; name another prompt with --prompt."),
         ("Solve it.", File(), "The prompt template has no {question}: 'Solve it.'."),
         ("chat", File(tokenizer__chat_template="{{ raise_exception('no users') }}"), "cannot be rendered: no users."),

@@ -61,7 +61,7 @@ def train_adapter(
     *,
     lora: LoraSettings,
     settings: TrainSettings,
-    base_name: str | None = None,
+    base_name: str,
     start_from: Path | None = None,
     on_step: Callable[[int, int, float | None], None] | None = None,
 ) -> TrainingTrace:

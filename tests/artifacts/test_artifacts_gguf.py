@@ -14,6 +14,7 @@ from fdd_edge.artifacts.gguf import DeviceVocab, copy_vocab, describe_gguf, quan
 from fdd_edge.artifacts.gguf.quantize import FILE_TYPES
 from fdd_edge.artifacts.recipe import load_recipe
 from fdd_edge.errors import FddError
+from fdd_edge.stages.export import count_parameters
 from fdd_edge.stages.student import Student, open_student
 from fdd_edge.students.base import load_model
 from fdd_edge.students.tokenizer import load_tokenizer
@@ -147,3 +148,20 @@ def test_a_hub_id_without_network_is_one_sentence(monkeypatch: pytest.MonkeyPatc
     ) as error:
         open_student("nobody/nothing")
     assert "\n" not in str(error.value)
+
+
+def test_damaged_safetensors_are_one_sentence(tiny_student: Student, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(tiny_student.folder, tmp_path / "student"))
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:5000])
+    with pytest.raises(FddError, match=r"model\.safetensors is damaged or truncated"):
+        count_parameters(folder)
+
+
+def test_scaled_rope_is_refused_before_training(tiny_student: Student, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(tiny_student.folder, tmp_path / "student"))
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config["rope_scaling"] = {"rope_type": "llama3", "factor": 8.0}
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    with pytest.raises(FddError, match="scaled RoPE, which is not supported yet"):
+        open_student(str(folder))

@@ -16,7 +16,7 @@ from fdd_edge.stages.student import Student
 from fdd_edge.stages.training import merge, train
 from fdd_edge.students.base import load_model
 from fdd_edge.students.reference import Reference
-from fdd_edge.students.tokenizer import encode_examples, load_tokenizer
+from fdd_edge.students.tokenizer import encode_examples, encode_prompts, load_tokenizer
 from fdd_edge.students.train import LoraSettings, TrainSettings, train_adapter
 
 LORA = LoraSettings(4, 8, 0.0, ("q_proj", "v_proj", "down_proj"))
@@ -29,7 +29,7 @@ PAIRS = [
 def fit(student: Student, out: Path, **changes: object) -> tuple[list[float], Path]:
     settings = replace(SETTINGS, **changes)  # type: ignore[arg-type]
     examples = encode_examples(load_tokenizer(student.folder), PAIRS)
-    trace = train_adapter(student.folder, examples, out, lora=LORA, settings=settings)
+    trace = train_adapter(student.folder, examples, out, lora=LORA, settings=settings, base_name=student.name)
     return trace.losses, out
 
 
@@ -54,6 +54,7 @@ def test_the_loss_is_that_of_the_completion_alone(tiny_student: Student, tmp_pat
         examples,
         tmp_path / "a",
         lora=LORA,
+        base_name="tiny",
         settings=replace(SETTINGS, per_device_train_batch_size=len(PAIRS), num_train_epochs=10.0, learning_rate=1e-12),
     )
     model, total, n = load_model(tiny_student.folder), 0.0, 0
@@ -88,7 +89,13 @@ def test_going_on_from_an_adapter_starts_where_it_stopped(tiny_student: Student,
     examples = encode_examples(load_tokenizer(tiny_student.folder), PAIRS)
     settings = replace(SETTINGS, num_train_epochs=4.0)
     more = train_adapter(
-        tiny_student.folder, examples, tmp_path / "b", lora=LORA, settings=settings, start_from=adapter
+        tiny_student.folder,
+        examples,
+        tmp_path / "b",
+        lora=LORA,
+        settings=settings,
+        base_name="tiny",
+        start_from=adapter,
     )
     assert more.losses[0] < losses[0] / 2
 
@@ -155,3 +162,28 @@ def test_the_reference_names_its_choice_and_the_gap(tiny_student: Student) -> No
 
 def test_settings_are_plain_values() -> None:
     assert json.loads(json.dumps(asdict(SETTINGS)))["bf16"] is False
+
+
+def test_saving_an_adapter_asks_nobody_and_names_no_path(
+    tiny_student: Student, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PEFT once asked the hub for a repository named like the student, with 25 seconds of retries offline."""
+    import huggingface_hub
+
+    def refuse(*args: object, **kwargs: object) -> None:
+        raise AssertionError("the hub was asked")
+
+    for name in ("file_exists", "hf_hub_download", "snapshot_download"):
+        monkeypatch.setattr(huggingface_hub, name, refuse)
+        monkeypatch.setattr(f"peft.utils.save_and_load.{name}", refuse, raising=False)
+    _, adapter = fit(tiny_student, tmp_path / "a")
+    assert str(tiny_student.folder) not in (adapter / "adapter_config.json").read_text(encoding="utf-8")
+
+
+def test_a_vocabulary_that_begins_texts_begins_prompts_once(tiny_student: Student) -> None:
+    """Prompts once lacked the BOS that the runner adds, so training and device saw different ids."""
+    tokenizer = load_tokenizer(tiny_student.folder)
+    tokenizer.bos_token = tokenizer.eos_token
+    bos = tokenizer.bos_token_id
+    plain, begun = encode_prompts(tokenizer, ["Tom", f"{tokenizer.bos_token}Tom"], adds_bos=True)
+    assert plain == begun == [bos, *encode_prompts(tokenizer, ["Tom"], adds_bos=False)[0]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,10 @@ FILE_TYPES = {
     "q4_k_m": "MOSTLY_Q4_K_M",
     "q4_1": "MOSTLY_Q4_1",
     "iq4_nl": "MOSTLY_IQ4_NL",
+    "iq4_xs": "MOSTLY_IQ4_XS",
+    "iq3_m": "MOSTLY_IQ3_M",
+    "iq3_xxs": "MOSTLY_IQ3_XXS",
+    "iq2_m": "MOSTLY_IQ2_M",
     "q4_0": "MOSTLY_Q4_0",
     "q3_k_m": "MOSTLY_Q3_K_M",
 }
@@ -29,7 +34,15 @@ FILE_TYPES = {
 _STRING_OVERRIDE = 3
 
 
-def quantize_gguf(source: Path, out: Path, kind: str, *, recipe: str, threads: int | None = None) -> None:
+def quantize_gguf(
+    source: Path,
+    out: Path,
+    kind: str,
+    *,
+    recipe: str,
+    imatrix: Mapping[str, Any] | None = None,
+    threads: int | None = None,
+) -> None:
     """Quantize a float GGUF.
 
     Args:
@@ -37,11 +50,12 @@ def quantize_gguf(source: Path, out: Path, kind: str, *, recipe: str, threads: i
         out: The file to write.
         kind: A key of ``FILE_TYPES``.
         recipe: Stored in the file as ``fdd_edge.recipe``.
+        imatrix: Mean squared inputs by tensor name, float32, one number a column: what rounding errors are weighted by.
         threads: Number of threads; every core this process may use without it.
 
     Raises:
         KeyError: ``kind`` is not in ``FILE_TYPES``.
-        FddError: llama.cpp could not write the file.
+        FddError: llama.cpp could not write the file, or the matrix is another model's.
     """
     try:
         import llama_cpp
@@ -52,6 +66,9 @@ def quantize_gguf(source: Path, out: Path, kind: str, *, recipe: str, threads: i
     params.nthread = threads or len(os.sched_getaffinity(0))
     overrides = _recipe_override(llama_cpp, recipe)
     params.kv_overrides = ctypes.cast(overrides, type(params.kv_overrides))
+    entries = _imatrix_entries(llama_cpp, imatrix or {})
+    if imatrix:
+        params.imatrix = ctypes.cast(entries, type(params.imatrix))
     with captured_log(llama_cpp) as log:
         status = llama_cpp.llama_model_quantize(str(source).encode(), str(out).encode(), ctypes.byref(params))
     if status != 0:
@@ -66,3 +83,16 @@ def _recipe_override(llama_cpp: Any, recipe: str) -> Any:
     overrides[0].key = b"fdd_edge.recipe"
     overrides[0].value.val_str = recipe.encode()[:127]
     return overrides
+
+
+def _imatrix_entries(llama_cpp: Any, imatrix: Mapping[str, Any]) -> Any:
+    """Return the array of (name, data, size) that the quantizer reads, ended by an empty entry.
+
+    It points into the arrays of ``imatrix``, which must outlive it.
+    """
+    entries = (llama_cpp.llama_model_imatrix_data * (len(imatrix) + 1))()
+    for entry, (name, means) in zip(entries, imatrix.items(), strict=False):
+        entry.name = name.encode()
+        entry.data = means.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
+        entry.size = means.size
+    return entries

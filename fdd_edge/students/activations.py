@@ -1,0 +1,52 @@
+"""What goes into each matrix of a student, measured on texts: the raw material of an importance matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from fdd_edge.students.base import load_model
+from fdd_edge.students.tokenizer import Example
+
+__all__ = ["Squares", "input_squares"]
+
+
+class Squares(NamedTuple):
+    """Squared inputs of one matrix: their sum by column, float32 array, and how many inputs there were."""
+
+    sums: Any
+    count: int
+
+
+def input_squares(folder: Path, examples: Sequence[Example]) -> Mapping[str, Squares]:
+    """Run a student over prompts and replies, and sum up what every linear layer is given.
+
+    The head is left out, as llama.cpp's own tool leaves it out: it keeps more bits anyway.
+
+    Args:
+        folder: Hugging Face folder.
+        examples: Encoded texts.
+
+    Returns:
+        Name of the weight in the folder -> its inputs' squares.
+    """
+    import torch
+    from torch import nn
+
+    model = load_model(folder).eval()
+    sums: dict[str, Any] = {}
+
+    def add(name: str, module: Any, inputs: tuple[Any, ...]) -> None:
+        sums[name] = sums.get(name, 0) + inputs[0].detach().reshape(-1, inputs[0].shape[-1]).square().sum(0)
+
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Linear) and module is not model.get_output_embeddings():
+            module.register_forward_pre_hook(partial(add, f"{name}.weight"))
+    with torch.inference_mode():
+        for example in examples:
+            ids = torch.tensor([[*example.prompt_ids, *example.completion_ids]])
+            model.model(input_ids=ids, use_cache=False)
+    count = sum(len(example.prompt_ids) + len(example.completion_ids) for example in examples)
+    return {name: Squares(total.numpy(), count) for name, total in sums.items()}

@@ -1,0 +1,177 @@
+"""Three steps of LoRA training with their gradients written out: the same mathematics as torch's own, in fewer passes.
+
+On a CPU a small model spends half its training time beside the large matrix products. What is left out here:
+gradients of frozen weights, a second pass over the vocabulary, and attention kernels that are made for long texts.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.autograd import Function
+from torch.nn.functional import cross_entropy
+
+__all__ = ["CausalAttention", "CompletionLoss", "LoraLinear", "StraightThroughLinear"]
+
+_LOGITS = 1 << 24
+"""Logits held at a time, in float32 64 MiB: a vocabulary of 152,000 goes through in pieces of 110 tokens."""
+
+
+class LoraLinear(Function):
+    """A frozen linear layer with its adapter: ``x W' + bias + scale x A' B'`` (arXiv 2106.09685, section 4.1)."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Any, weight: Any, bias: Any, a: Any, b: Any, scale: float) -> Any:
+        """Return the layer's output.
+
+        Args:
+            ctx: Keeps what the gradient needs.
+            x: Input, shape (..., in features).
+            weight: Frozen, shape (out features, in features), of x's dtype.
+            bias: Frozen, shape (out features,), or None.
+            a: Adapter, shape (r, in features), float32.
+            b: Adapter, shape (out features, r), float32.
+            scale: ``lora_alpha / r``.
+        """
+        rows = x.reshape(-1, x.shape[-1])
+        a, b = a.to(x.dtype), b.to(x.dtype)
+        low = rows @ a.t()
+        out = rows @ weight.t() if bias is None else torch.addmm(bias, rows, weight.t())
+        out.addmm_(low, b.t(), alpha=scale)
+        ctx.save_for_backward(rows, weight, a, b, low)
+        ctx.scale, ctx.shape = scale, x.shape
+        return out.view(*x.shape[:-1], -1)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        """Return the gradients of x, a and b."""
+        rows, weight, a, b, low = ctx.saved_tensors
+        grad = grads[0].reshape(-1, grads[0].shape[-1])
+        grad_low = (grad @ b).mul_(ctx.scale)
+        grad_x = None
+        if ctx.needs_input_grad[0]:
+            grad_x = (grad @ weight).addmm_(grad_low, a).view(ctx.shape)
+        grad_a = (grad_low.t() @ rows).float()
+        grad_b = (grad.t() @ low).float().mul_(ctx.scale)
+        return grad_x, None, None, grad_a, grad_b, None
+
+
+class StraightThroughLinear(Function):
+    """A linear layer whose merged weight was rounded to a grid; the gradient passes the rounding as if it were not there.
+
+    With ``dL/dW = grad' x`` taken straight through, ``dL/dB = scale dL/dW A'`` and ``dL/dA = scale B' dL/dW``: two
+    products of rank r instead of one of full size.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Any, rounded: Any, bias: Any, a: Any, b: Any, scale: float) -> Any:
+        """Return the layer's output.
+
+        Args:
+            ctx: Keeps what the gradient needs.
+            x: Input, shape (..., in features).
+            rounded: ``round(W + scale B A)``, transposed, shape (in features, out features), of x's dtype.
+            bias: Frozen, shape (out features,), or None.
+            a: Adapter, shape (r, in features), float32.
+            b: Adapter, shape (out features, r), float32.
+            scale: ``lora_alpha / r``.
+        """
+        rows = x.reshape(-1, x.shape[-1])
+        out = rows @ rounded if bias is None else torch.addmm(bias, rows, rounded)
+        ctx.save_for_backward(rows, rounded, a, b)
+        ctx.scale, ctx.shape = scale, x.shape
+        return out.view(*x.shape[:-1], -1)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        """Return the gradients of x, a and b."""
+        rows, rounded, a, b = ctx.saved_tensors
+        grad = grads[0].reshape(-1, grads[0].shape[-1])
+        grad_x = (grad @ rounded.t()).view(ctx.shape) if ctx.needs_input_grad[0] else None
+        grad_a = ((grad @ b.to(grad.dtype)).t() @ rows).float().mul_(ctx.scale)
+        grad_b = (grad.t() @ (rows @ a.to(rows.dtype).t())).float().mul_(ctx.scale)
+        return grad_x, None, None, grad_a, grad_b, None
+
+
+class CausalAttention(Function):
+    """Attention over short texts, keys and values shared by groups of heads: the whole matrix of scores at once."""
+
+    @staticmethod
+    def forward(ctx: Any, query: Any, key: Any, value: Any, mask: Any, scale: float) -> Any:
+        """Return the heads' outputs, of query's shape.
+
+        Args:
+            ctx: Keeps what the gradient needs.
+            query: Shape (batch, heads, tokens, head size).
+            key: Shape (batch, key heads, tokens, head size); heads is a multiple of key heads.
+            value: As key.
+            mask: Added to the scores, float32, shape (tokens, tokens).
+            scale: Multiplies the scores.
+        """
+        batch, heads, tokens, size = query.shape
+        shared = key.shape[1]
+        # The heads that share a key stand one above the other, so that one product serves them all.
+        query = query.reshape(batch * shared, -1, size)
+        key, value = (x.reshape(batch * shared, tokens, size) for x in (key, value))
+        scores = torch.bmm(query, key.transpose(1, 2)).float().mul_(scale)
+        scores = scores.view(-1, heads // shared, tokens, tokens).add_(mask)
+        weights = torch.softmax(scores, -1).to(query.dtype).view(batch * shared, -1, tokens)
+        ctx.save_for_backward(query, key, value, weights)
+        ctx.scale, ctx.shape = scale, (batch, heads, shared, tokens, size)
+        return torch.bmm(weights, value).view(batch, heads, tokens, size)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        """Return the gradients of query, key and value."""
+        query, key, value, weights = ctx.saved_tensors
+        batch, heads, shared, tokens, size = ctx.shape
+        grad = grads[0].reshape(batch * shared, -1, size)
+        grad_value = torch.bmm(weights.transpose(1, 2), grad)
+        grad_weights = torch.bmm(grad, value.transpose(1, 2)).float()
+        weights = weights.float()
+        inner = (grad_weights * weights).sum(-1, keepdim=True)
+        grad_scores = grad_weights.sub_(inner).mul_(weights).mul_(ctx.scale).to(query.dtype)
+        grad_query = torch.bmm(grad_scores, key)
+        grad_key = torch.bmm(grad_scores.transpose(1, 2), query)
+        few = (batch, shared, tokens, size)
+        return grad_query.view(batch, heads, tokens, size), grad_key.view(few), grad_value.view(few), None, None
+
+
+class CompletionLoss(Function):
+    """Cross entropy under a frozen head, summed over tokens; the gradient is made while the logits are at hand."""
+
+    @staticmethod
+    def forward(ctx: Any, hidden: Any, head: Any, targets: Any) -> Any:
+        """Return the summed loss, float32.
+
+        Args:
+            ctx: Keeps what the gradient needs.
+            hidden: Shape (tokens, width).
+            head: Frozen, shape (vocabulary, width).
+            targets: Ids, shape (tokens,).
+        """
+        rows = max(1, _LOGITS // head.shape[0])
+        total = torch.zeros((), dtype=torch.float32)
+        grad = torch.empty_like(hidden) if ctx.needs_input_grad[0] else None
+        for start in range(0, len(hidden), rows):
+            piece = slice(start, start + rows)
+            logits, ids = (hidden[piece] @ head.t()).float(), targets[piece]
+            if grad is None:
+                total += cross_entropy(logits, ids, reduction="sum")
+                continue
+            norm = torch.logsumexp(logits, -1, keepdim=True)
+            ids = ids.unsqueeze(1)
+            total += (norm - logits.gather(1, ids)).sum()
+            chances = logits.sub_(norm).exp_()
+            chances.scatter_add_(1, ids, torch.full(ids.shape, -1.0))
+            torch.mm(chances.to(hidden.dtype), head, out=grad[piece])
+        if grad is not None:
+            ctx.save_for_backward(grad)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Any) -> Any:
+        """Return the gradient of hidden."""
+        (grad,) = ctx.saved_tensors
+        return grad * grads[0].to(grad.dtype), None, None

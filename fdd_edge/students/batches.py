@@ -1,0 +1,78 @@
+"""Training examples as padded batches of texts of like length."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from torch.utils.data import Sampler
+
+from fdd_edge.students.lean import IGNORED
+from fdd_edge.students.tokenizer import Example
+
+__all__ = ["LengthGroupedSampler", "collate", "to_rows"]
+
+_GROUP = 50
+"""Batches whose texts are sorted together: large enough that little is padding, small enough that order is chance."""
+
+
+class LengthGroupedSampler(Sampler[int]):
+    """Draws every example once an epoch, so that each batch holds texts of like length.
+
+    The order is a function of seed, epoch and the batch over all processes: how many processes share a batch changes
+    nothing, and a run that goes on finds its place.
+    """
+
+    def __init__(self, lengths: Sequence[int], batch: int, seed: int) -> None:
+        self._lengths = lengths
+        self._batch = batch
+        self._seed = seed
+        self._epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Say which epoch is drawn next."""
+        self._epoch = epoch
+
+    def __len__(self) -> int:
+        """Return the number of examples."""
+        return len(self._lengths)
+
+    def __iter__(self) -> Iterator[int]:
+        """Yield the indices of the examples."""
+        rng = random.Random(f"{self._seed}:{self._epoch}")
+        order = list(range(len(self._lengths)))
+        rng.shuffle(order)
+        size = self._batch * _GROUP
+        batches: list[list[int]] = []
+        for start in range(0, len(order), size):
+            group = sorted(order[start : start + size], key=self._lengths.__getitem__)
+            batches += [group[i : i + self._batch] for i in range(0, len(group), self._batch)]
+        whole = [batch for batch in batches if len(batch) == self._batch]
+        rng.shuffle(whole)
+        # A batch that is not full must be the last one, or those after it would be cut elsewhere.
+        for batch in [*whole, *(b for b in batches if len(b) < self._batch)]:
+            yield from batch
+
+
+def to_rows(examples: Sequence[Example]) -> list[dict[str, Any]]:
+    """Return what a dataset of the trainer holds."""
+    return [{"input_ids": [*e.prompt_ids, *e.completion_ids], "prompt_length": len(e.prompt_ids)} for e in examples]
+
+
+def collate(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Pad on the right; labels are the completion's ids.
+
+    Returns:
+        ``input_ids`` and ``labels``, int64, shape (rows, longest).
+    """
+    import torch
+
+    width = max(len(row["input_ids"]) for row in rows)
+    ids = torch.zeros(len(rows), width, dtype=torch.long)
+    labels = torch.full_like(ids, IGNORED)
+    for i, row in enumerate(rows):
+        n, prompt = len(row["input_ids"]), row["prompt_length"]
+        ids[i, :n] = torch.tensor(row["input_ids"])
+        labels[i, prompt:n] = ids[i, prompt:n]
+    return {"input_ids": ids, "labels": labels}

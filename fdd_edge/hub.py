@@ -8,12 +8,12 @@ affair (``HF_TOKEN`` or ``hf auth login``): this module never sees one.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, MutableMapping
 from pathlib import Path, PurePosixPath
 from typing import Literal, NamedTuple
 
 from fdd_edge.errors import FddError, MissingExtraError
-from fdd_edge.progress import announce, progress
+from fdd_edge.progress import progress
 
 __all__ = ["Kind", "Repository", "fetch", "find", "is_hub_id", "reference"]
 
@@ -54,14 +54,17 @@ def reference(kind: Kind, id: str, revision: str | None) -> str:
     return f"{kind}s/{id}@{revision or _DEFAULT_REVISION}"
 
 
-def find(kind: Kind, id: str, revision: str | None = None, *, pinned: Mapping[str, str] | None = None) -> Repository:
+def find(
+    kind: Kind, id: str, revision: str | None = None, *, commits: MutableMapping[str, str] | None = None
+) -> Repository:
     """Find the commit that a branch, tag or commit means, and what lies there; the cache answers without a network.
 
     Args:
         kind: ``model`` or ``dataset``.
         id: ``OWNER/NAME``.
         revision: Branch, tag or commit; None for ``main``.
-        pinned: Commits by ``reference`` that go before what the hub says now.
+        commits: Commits by ``reference``: one that is there goes before what the hub says now; what is found is added,
+            so that nothing is read from two commits of one branch.
 
     Raises:
         FddError: It cannot be had; says what would help.
@@ -72,10 +75,8 @@ def find(kind: Kind, id: str, revision: str | None = None, *, pinned: Mapping[st
         from huggingface_hub.errors import HFValidationError
     except ImportError:
         raise MissingExtraError("huggingface_hub", "hub") from None
-    asked = revision or _DEFAULT_REVISION
-    wanted = (pinned or {}).get(reference(kind, id, revision), asked)
-    if wanted != asked:
-        announce(f"{id} stays at commit {wanted}, which {asked} was when this run began.")
+    known = {} if commits is None else commits
+    wanted = known.get(reference(kind, id, revision), revision or _DEFAULT_REVISION)
     try:
         # Fetches nothing yet: the client only learns the commit, and notes it for times without a network.
         snapshot = Path(snapshot_download(id, repo_type=kind, revision=wanted, allow_patterns=[]))
@@ -86,6 +87,7 @@ def find(kind: Kind, id: str, revision: str | None = None, *, pinned: Mapping[st
     commit = snapshot.name
     if not _COMMIT.fullmatch(commit):
         raise FddError(f"The hub's answer for {id} names no commit; is HF_ENDPOINT a hub?")
+    known[reference(kind, id, revision)] = commit
     try:
         info = HfApi().repo_info(id, repo_type=kind, revision=commit, timeout=_TIMEOUT, files_metadata=True)
     except OSError:

@@ -18,7 +18,6 @@ import yaml
 from fdd_edge.artifacts.recipe import load_recipe, load_recipes
 from fdd_edge.config import Config, changed_keys, parse_config
 from fdd_edge.errors import FddError
-from fdd_edge.hub import reference
 from fdd_edge.ondevice.measure import physical_cores
 from fdd_edge.progress import announce
 from fdd_edge.runs import Manifest, PrunedInputError, RunLayout, Stages, run_lock
@@ -72,19 +71,16 @@ def run(
     """
     layout = RunLayout(Path(config.output_dir))
     check_before_start(config, layout)
-    # What the hub calls `main` may move on; a run stays at the commits it began with.
-    pinned = Manifest(layout.manifest).facts.get("commits", {})
-    sets = {
-        role: [fetch_set(spec, pinned=pinned) for spec in specs] for role, specs in dataset_specs(config.data).items()
-    }
-    student = open_student(config.student.model_name_or_path, config.student.revision, pinned=pinned)
+    commits = read_commits(layout)
+    sets = {role: [fetch_set(spec, commits=commits) for spec in s] for role, s in dataset_specs(config.data).items()}
+    student = open_student(config.student.model_name_or_path, config.student.revision, commits=commits)
     began_here = layout.is_free()
     try:
         with run_lock(layout.lock):
             # Again, now that nobody else can write: another process may have begun a run here meanwhile.
             check_folder_is_this_run(config, layout)
             layout.write_config(yaml.safe_dump(dict(source), sort_keys=False, allow_unicode=True))
-            run_rounds(open_run(config, layout, student, sets), on_round)
+            run_rounds(open_run(config, layout, student, sets, commits), on_round)
     except FddError:
         if began_here and not has_work(layout):
             shutil.rmtree(layout.root, ignore_errors=True)
@@ -92,7 +88,22 @@ def run(
     return layout
 
 
-def open_run(config: Config, layout: RunLayout, student: Student, sets: Mapping[str, Sequence[DatasetSpec]]) -> Run:
+def read_commits(layout: RunLayout) -> dict[str, str]:
+    """Return the commits of the hub that a run began with: branches move on, a run does not."""
+    commits: dict[str, str] = dict(Manifest(layout.manifest).facts.get("commits", {}))
+    for name, commit in commits.items():
+        if not name.endswith(f"@{commit}"):
+            announce(f"{name} stays at commit {commit}, as when this run began")
+    return commits
+
+
+def open_run(
+    config: Config,
+    layout: RunLayout,
+    student: Student,
+    sets: Mapping[str, Sequence[DatasetSpec]],
+    commits: Mapping[str, str],
+) -> Run:
     """Read or begin the manifest, and record what later commands and later starts need to know."""
     manifest = Manifest(layout.manifest)
     # The default depends on the machine at hand; a run that goes on elsewhere keeps the number it began with.
@@ -115,21 +126,10 @@ def open_run(config: Config, layout: RunLayout, student: Student, sets: Mapping[
         for spec in specs
         if spec.commit is not None
     }
-    manifest.facts["commits"] = commits_of(config, student, sets)
+    manifest.facts["commits"] = dict(commits)
     manifest.facts["judge"] = this.judge
     manifest.write()
     return this
-
-
-def commits_of(config: Config, student: Student, sets: Mapping[str, Sequence[DatasetSpec]]) -> dict[str, str]:
-    """Return the commit of everything of the hub that the config names, by what it is called there."""
-    commits = {}
-    if student.revision is not None:
-        commits[reference("model", config.student.model_name_or_path, config.student.revision)] = student.revision
-    for spec in (spec for specs in sets.values() for spec in specs):
-        if spec.commit is not None:
-            commits[reference("dataset", spec.path, spec.revision)] = spec.commit
-    return commits
 
 
 def run_rounds(this: Run, on_round: Callable[[RoundSummary], None]) -> None:

@@ -98,7 +98,7 @@ def answer(hub: Hub, path: str, token: str | None) -> Answer:
 def describe(hub: Hub, name: str, revision: str) -> Answer:
     repo = hub.repos.get(name)
     if repo is None:
-        return Answer(401)  # as the hub does, which tells nobody whether a private repository exists
+        return fault(401, "RepoNotFound")  # the hub tells nobody whether a private repository exists
     commit = repo.commit_of(revision)
     if commit is None:
         return fault(404, "RevisionNotFound")

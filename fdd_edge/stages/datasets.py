@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -81,12 +81,12 @@ def check_set(spec: DatasetSpec) -> None:
         raise FddError(f"There is no data format {spec.format!r}.{near} Known: {', '.join(FORMATS)}.")
 
 
-def fetch_set(spec: DatasetSpec, *, pinned: Mapping[str, str] | None = None) -> DatasetSpec:
+def fetch_set(spec: DatasetSpec, *, commits: MutableMapping[str, str] | None = None) -> DatasetSpec:
     """Download, or find in the hub's cache, the files of a set on the hub; return any other set as it is.
 
     Args:
         spec: The set.
-        pinned: Commits that go before what the hub says now, see ``hub.find``.
+        commits: Commits that are known, see ``hub.find``.
 
     Raises:
         FddError: It cannot be had, or no file or several fit; says what is there.
@@ -95,7 +95,7 @@ def fetch_set(spec: DatasetSpec, *, pinned: Mapping[str, str] | None = None) -> 
     check_set(spec)
     if not spec.is_on_hub:
         return spec
-    repository = hub.find("dataset", spec.path, spec.revision, pinned=pinned)
+    repository = hub.find("dataset", spec.path, spec.revision, commits=commits)
     card = None
     if CARD in repository.files:
         card = hub.fetch(repository, [CARD])[CARD].read_text(encoding="utf-8", errors="replace")

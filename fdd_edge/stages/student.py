@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, MutableMapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -44,13 +44,15 @@ class Student(NamedTuple):
     revision: str | None = None
 
 
-def open_student(name_or_path: str, revision: str | None = None, *, pinned: Mapping[str, str] | None = None) -> Student:
+def open_student(
+    name_or_path: str, revision: str | None = None, *, commits: MutableMapping[str, str] | None = None
+) -> Student:
     """Locate a student and make it ready; a conversion is kept in the cache folder.
 
     Args:
         name_or_path: Hub id, folder, ``.gguf`` file, ``package:NAME``, or ``tiny``.
         revision: Branch, tag or commit of a hub id.
-        pinned: Commits of hub ids that go before what the hub says now.
+        commits: Commits of hub ids that are known, see ``hub.find``.
 
     Raises:
         FddError: It is not there, or of a kind that cannot be trained; says what would be.
@@ -59,7 +61,7 @@ def open_student(name_or_path: str, revision: str | None = None, *, pinned: Mapp
     from fdd_edge.students.source import locate
 
     _require_training()
-    source = locate(name_or_path, revision, pinned=pinned)
+    source = locate(name_or_path, revision, commits=commits)
     if source.kind == "tiny":
         return _tiny(name_or_path)
     if source.kind == "gguf":

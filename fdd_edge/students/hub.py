@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -25,7 +25,7 @@ class HubStudent(NamedTuple):
 
 
 def fetch_student(
-    id: str, revision: str | None, *, check: Callable[[Path], None], pinned: Mapping[str, str] | None = None
+    id: str, revision: str | None, *, check: Callable[[Path], None], commits: MutableMapping[str, str] | None = None
 ) -> HubStudent:
     """Download, or find in the hub's cache, the files of a student that are needed and safe to read.
 
@@ -36,13 +36,13 @@ def fetch_student(
         id: ``OWNER/NAME``.
         revision: Branch, tag or commit; None for ``main``.
         check: Refuses a folder that holds all but the weights, before these are downloaded.
-        pinned: Commits that go before what the hub says now, see ``hub.find``.
+        commits: Commits that are known, see ``hub.find``.
 
     Raises:
         FddError: It cannot be had, is not whole, or is refused by ``check``.
         MissingExtraError: The hub's client is not installed.
     """
-    repository = hub.find("model", id, revision, pinned=pinned)
+    repository = hub.find("model", id, revision, commits=commits)
     described = {name for name in repository.files if _describes(name)} | (set() if repository.listed else _NEEDED)
     folder = cache_dir() / "hub" / id / repository.commit
     _show(folder, hub.fetch(repository, sorted(described)))

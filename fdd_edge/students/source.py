@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
-from collections.abc import Mapping
+from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -49,13 +49,13 @@ class StudentSource(NamedTuple):
         return self.path
 
 
-def locate(name: str, revision: str | None = None, *, pinned: Mapping[str, str] | None = None) -> StudentSource:
+def locate(name: str, revision: str | None = None, *, commits: MutableMapping[str, str] | None = None) -> StudentSource:
     """Find a student by ``package:NAME``, ``tiny``, a path, or a hub id.
 
     Args:
         name: One of these.
         revision: Branch, tag or commit of a hub id.
-        pinned: Commits of hub ids that go before what the hub says now, see ``hub.find``.
+        commits: Commits of hub ids that are known, see ``hub.find``.
 
     Raises:
         FddError: It is not there, or not of a kind that can be trained; says what would be.
@@ -79,7 +79,7 @@ def locate(name: str, revision: str | None = None, *, pinned: Mapping[str, str] 
         raise FddError(
             f"{name} does not exist. A student is a folder, a .gguf file, package:NAME or a hub id OWNER/NAME."
         )
-    return StudentSource("folder", name, *fetch_student(name, revision, check=check_folder, pinned=pinned))
+    return StudentSource("folder", name, *fetch_student(name, revision, check=check_folder, commits=commits))
 
 
 def _package_file(package: str) -> Path:

@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hub_commands import assert_nowhere, fdd_edge, python, refused
 from hub_server import Hub, serve
+from hub_student import safe, sharded
 
 from fdd_edge.artifacts.gguf.reader import field, open_gguf
 from fdd_edge.stages.student import Student
 
 TOKEN = "hf_AVerySecretTokenOfTheTests"
-UNSAFE = {
-    "pytorch_model.bin": "never fetched",
-    "modeling_tiny.py": "raise SystemExit",
-    "training_args.bin": "never fetched",
-    "consolidated.safetensors": "not what transformers loads",
-    "onnx/config.json": "{}",
-}
 
 
 @pytest.fixture
@@ -34,36 +27,11 @@ def hub() -> Iterator[Hub]:
 
 @pytest.fixture(scope="module")
 def shards(tiny_student: Student, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """The tiny student as the hub holds a large one: several shards, their index, and files nobody should want."""
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    folder = tmp_path_factory.mktemp("shards")
-    AutoModelForCausalLM.from_pretrained(tiny_student.folder).save_pretrained(folder, max_shard_size="600KB")
-    AutoTokenizer.from_pretrained(tiny_student.folder).save_pretrained(folder)
-    files = {path.name: path.read_bytes() for path in folder.iterdir()}
-    assert sum(name.endswith(".safetensors") for name in files) > 1
-    files["README.md"] = b"---\nlicense: apache-2.0\n---\nA tiny student.\n"
-    return files | {name: text.encode() for name, text in UNSAFE.items()}
-
-
-def fdd_edge(cwd: Path, hub: Hub, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return run(cwd, hub, ["-m", "fdd_edge", *arguments], environment)
-
-
-def run(cwd: Path, hub: Hub, words: list[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run Python as a user with an empty home would; HF_ENDPOINT is read when the client is imported."""
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith("HF_") and not k.lower().endswith("_proxy")}
-    own = {"HF_ENDPOINT": hub.url, "HF_HOME": str(cwd / "hf"), "HF_HUB_DISABLE_TELEMETRY": "1"}
-    every = inherited | own | environment
-    return subprocess.run([sys.executable, *words], cwd=cwd, env=every, capture_output=True, text=True, check=False)
+    return sharded(tiny_student.folder, tmp_path_factory.mktemp("shards"))
 
 
 def export(cwd: Path, hub: Hub, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return fdd_edge(cwd, hub, "export", *arguments, "-r", "gguf-q8_0", "-o", "out", **environment)
-
-
-def python(cwd: Path, hub: Hub, program: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return run(cwd, hub, ["-c", program], environment)
 
 
 def locate(cwd: Path, hub: Hub, id: str, revision: str | None, **environment: str) -> Path:
@@ -74,31 +42,10 @@ def locate(cwd: Path, hub: Hub, id: str, revision: str | None, **environment: st
     return Path(ran.stdout.strip())
 
 
-def assert_nowhere(secret: str, *folders: Path) -> None:
-    for folder in folders:
-        files = [path for path in folder.rglob("*") if path.is_file()]
-        assert files
-        for path in files:
-            assert secret.encode() not in path.read_bytes(), path
-
-
-def refused(ran: subprocess.CompletedProcess[str], *parts: str) -> None:
-    assert ran.returncode == 2, ran.stderr
-    (sentence,) = [line for line in ran.stderr.splitlines() if line.startswith("Error: ")]
-    assert ran.stderr.strip().splitlines()[-1] == sentence
-    assert "a text of the hub" not in ran.stderr
-    for part in parts:
-        assert part in sentence
-
-
-def safe(files: Mapping[str, bytes]) -> dict[str, bytes]:
-    return {name: data for name, data in files.items() if name not in UNSAFE}
-
-
 def test_a_sharded_student_by_revision_and_only_what_is_safe(
     hub: Hub, shards: dict[str, bytes], tmp_path: Path
 ) -> None:
-    commit = hub.push("models/owner/tiny", shards, revision="v1")
+    hub.push("models/owner/tiny", shards, revision="v1")
     hub.push("models/owner/tiny", {"README.md": "Not a model yet."})
     ran = export(tmp_path, hub, "owner/tiny", "--revision", "v1", "--json")
     assert ran.returncode == 0, ran.stderr
@@ -151,7 +98,7 @@ def test_a_gated_student_opens_to_the_token_and_the_token_stays_secret(
     where = locate(tmp_path, hub, "owner/gated", None, HF_TOKEN=TOKEN)
     assert (where / "config.json").is_file()
     assert TOKEN in {request.token for request in hub.requests}
-    assert_nowhere(TOKEN, tmp_path, where)
+    assert_nowhere(TOKEN, tmp_path)
 
 
 CASES = {

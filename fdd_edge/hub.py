@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal, NamedTuple
 
 from fdd_edge.errors import FddError, MissingExtraError
-from fdd_edge.progress import progress
+from fdd_edge.progress import announce, progress
 
 __all__ = ["Kind", "Repository", "fetch", "find", "is_hub_id", "reference"]
 
@@ -90,9 +90,12 @@ def find(
     known[reference(kind, id, revision)] = commit
     try:
         info = HfApi().repo_info(id, repo_type=kind, revision=commit, timeout=_TIMEOUT, files_metadata=True)
-    except OSError:
-        cached = (p.relative_to(snapshot).as_posix() for p in snapshot.rglob("*") if p.is_file())
-        return Repository(kind, id, commit, dict.fromkeys(sorted(cached)), listed=False)
+    except OSError as error:
+        cached = sorted(path.relative_to(snapshot).as_posix() for path in snapshot.rglob("*") if path.is_file())
+        if not cached:
+            raise FddError(_explain(error, kind, id, commit)) from None
+        announce(f"The hub gives no answer about {id}: going on with what its cache has of commit {commit}")
+        return Repository(kind, id, commit, dict.fromkeys(cached), listed=False)
     listed = {s.rfilename: s.size for s in info.siblings or () if _stays_inside(s.rfilename)}
     return Repository(kind, id, commit, dict(sorted(listed.items())), listed=True)
 
@@ -119,7 +122,7 @@ def fetch(repository: Repository, names: Iterable[str]) -> dict[str, Path]:
         return paths
     disable_progress_bars()
     total = sum(sizes.get(name) or 0 for name in missing)
-    with progress(f"fetching {_size(total)} of {id}", total) as advance:
+    with progress(f"fetching {id}" + (f" ({_size(total)})" if total else ""), total) as advance:
         done = 0
         for name in missing:
             try:

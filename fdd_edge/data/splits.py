@@ -86,8 +86,8 @@ def _declared(card: str) -> _Declared:
     default = None
     for config in configs if isinstance(configs, list) else ():
         splits = _patterns(config.get("data_files")) if isinstance(config, dict) else {}
-        if splits:
-            name = str(config.get("config_name", "default"))
+        name = config.get("config_name", "default") if splits else None
+        if isinstance(name, str):
             subsets[name] = splits
             default = name if name == "default" or config.get("default") is True else default
     return _Declared(subsets, default)
@@ -100,7 +100,8 @@ def _patterns(data_files: Any) -> dict[str, list[str]]:
     for entry in data_files if isinstance(data_files, list) else ():
         split, paths = (entry.get("split"), entry.get("path")) if isinstance(entry, dict) else ("train", entry)
         listed = paths if isinstance(paths, list) else [paths]
-        splits.setdefault(str(split), []).extend(path for path in listed if isinstance(path, str))
+        if isinstance(split, str):
+            splits.setdefault(split, []).extend(path for path in listed if isinstance(path, str))
     return splits
 
 
@@ -157,13 +158,10 @@ def _group(name: str, split: str | None) -> str:
 
 
 def _refuse_gaps(id: str, chosen: Sequence[str]) -> None:
-    """Refuse a split that lacks a part, as a cache filled by halves does."""
+    """Refuse a split that lacks a part, as in a cache that was filled by halves."""
     parts = [found for name in chosen if (found := _SHARD.search(PurePosixPath(name).stem))]
     if parts and len(parts) == len(chosen) and len(chosen) != int(parts[0]["count"]):
-        raise FddError(
-            f"{id} has {len(chosen)} of {int(parts[0]['count'])} parts of {_group(chosen[0], None)}; "
-            "with a network the others would be fetched."
-        )
+        raise FddError(f"{id} has {len(chosen)} of {int(parts[0]['count'])} parts of {_group(chosen[0], None)}.")
 
 
 def _listed(names: Sequence[str]) -> str:

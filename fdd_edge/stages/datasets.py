@@ -99,7 +99,10 @@ def fetch_set(spec: DatasetSpec, *, commits: MutableMapping[str, str] | None = N
     card = None
     if CARD in repository.files:
         card = hub.fetch(repository, [CARD])[CARD].read_text(encoding="utf-8", errors="replace")
-    names = choose_files(spec.path, repository.files, split=spec.split, subset=spec.subset, card=card)
+    try:
+        names = choose_files(spec.path, repository.files, split=spec.split, subset=spec.subset, card=card)
+    except FddError as error:
+        raise error if repository.listed else FddError(f"In the hub's cache, without a network: {error}") from None
     found = hub.fetch(repository, names)
     return replace(spec, files=tuple(found[name] for name in names), commit=repository.commit)
 

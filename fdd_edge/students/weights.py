@@ -21,7 +21,7 @@ def named_shards(folder: Path) -> list[str]:
     """
     path = folder / INDEX
     try:
-        shards = sorted(set(json.loads(path.read_text(encoding="utf-8"))["weight_map"].values()))
+        shards = sorted({str(name) for name in json.loads(path.read_text(encoding="utf-8"))["weight_map"].values()})
     except (ValueError, KeyError, TypeError, AttributeError):
         raise FddError(f"{path} is damaged: it has no weight_map from weights to files.") from None
     strange = [shard for shard in shards if "/" in shard or "\\" in shard or not shard.endswith(".safetensors")]

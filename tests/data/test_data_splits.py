@@ -116,6 +116,13 @@ def test_what_a_card_does_not_declare() -> None:
     assert "declares *.jsonl; what can be read there is: data.parquet" in fault(["data.parquet"], "train", None, CARD)
 
 
-@pytest.mark.parametrize("card", ["", "No head.", "---\n[\n---\n", "---\nconfigs: 3\n---\n", "---\n- a\n---\n"])
+BOMB = """---
+a: &a [x, x]
+configs: [{config_name: [*a, *a], data_files: "*"}, {data_files: [{split: *a, path: "*"}]}]
+---
+"""
+
+
+@pytest.mark.parametrize("card", ["", BOMB, "No head.", "---\n[\n---\n", "---\nconfigs: 3\n---\n", "---\n- a\n---\n"])
 def test_a_card_that_declares_nothing_leaves_the_names(card: str) -> None:
     assert choose_files("owner/set", ["train.jsonl", "README.md"], split="train", subset=None, card=card)

@@ -169,7 +169,10 @@ def test_a_half_filled_cache_does_not_pass_for_a_split(hub: Hub, gsm: str, tiny_
     program = fetch.format("main/train-00000-of-00002.parquet")
     assert python(tmp_path, hub, program).returncode == 0
     words = ["eval", str(tiny_gguf), "--data", "school/gsm", "--split", "train"]
-    refused(fdd_edge(tmp_path, hub, *words, HF_HUB_OFFLINE="1"), "school/gsm has 1 of 2 parts of main/train-*.parquet")
+    refused(
+        fdd_edge(tmp_path, hub, *words, HF_HUB_OFFLINE="1"),
+        "In the hub's cache, without a network: school/gsm has 1 of 2 parts of main/train-*.parquet",
+    )
 
 
 def test_a_missing_reader_names_the_pip_line(hub: Hub, gsm: str, tiny_gguf: Path, tmp_path: Path) -> None:

@@ -34,10 +34,12 @@ def export(cwd: Path, hub: Hub, *arguments: str, **environment: str) -> subproce
     return fdd_edge(cwd, hub, "export", *arguments, "-r", "gguf-q8_0", "-o", "out", **environment)
 
 
+LOCATE = "from fdd_edge.students.source import locate; print(locate({!r}, {!r}).path)"
+
+
 def locate(cwd: Path, hub: Hub, id: str, revision: str | None, **environment: str) -> Path:
     """Return the folder of a student of the hub, without training anything."""
-    program = f"from fdd_edge.students.source import locate; print(locate({id!r}, {revision!r}).path)"
-    ran = python(cwd, hub, program, **environment)
+    ran = python(cwd, hub, LOCATE.format(id, revision), **environment)
     assert ran.returncode == 0, ran.stderr
     return Path(ran.stdout.strip())
 
@@ -64,7 +66,9 @@ def test_what_was_fetched_once_is_found_without_a_network(hub: Hub, shards: dict
     nobody = {"HF_ENDPOINT": "http://127.0.0.1:9"}
     for revision in ("v1", commit):
         for environment in ({"HF_HUB_OFFLINE": "1"}, nobody):
-            assert locate(tmp_path, hub, "owner/tiny", revision, **environment) == where
+            ran = python(tmp_path, hub, LOCATE.format("owner/tiny", revision), **environment)
+            assert ran.stdout.strip() == str(where)
+            assert f"going on with what its cache has of commit {commit}" in ran.stderr
     assert len(hub.requests) == asked
 
 
@@ -114,6 +118,7 @@ CASES = {
     ),
     "pickles only": (["owner/pickled"], ["owner/pickled has no model.safetensors", "because they can hold code"]),
     "index that names a foreign place": (["owner/sly"], ["names '../../secret.safetensors'"]),
+    "index that names no file": (["owner/odd"], ["names '3', which is no *.safetensors beside it"]),
     "of another architecture": (["owner/bert"], ["BertForMaskedLM, which is not supported yet"]),
 }
 
@@ -127,6 +132,7 @@ def test_what_is_wrong_is_one_sentence_and_no_weight_is_fetched(
     hub.push("models/owner/torn", {k: v for k, v in shards.items() if not k.startswith("model-00002")})
     hub.push("models/owner/pickled", {k: v for k, v in shards.items() if "safetensors" not in k})
     hub.push("models/owner/sly", shards | {"model.safetensors.index.json": json.dumps(whole).encode()})
+    hub.push("models/owner/odd", shards | {"model.safetensors.index.json": b'{"weight_map": {"a": 3}}'})
     hub.push("models/owner/bert", shards | {"config.json": b'{"architectures": ["BertForMaskedLM"]}'})
     arguments, parts = CASES[case]
     refused(export(tmp_path, hub, *arguments), *parts)

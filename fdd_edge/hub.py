@@ -19,7 +19,7 @@ __all__ = ["Kind", "Repository", "fetch", "find", "is_hub_id", "reference"]
 
 Kind = Literal["model", "dataset"]
 
-_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]*[A-Za-z0-9]", re.ASCII)
+_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]*\w", re.ASCII)
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _DEFAULT_REVISION = "main"
 _TIMEOUT = 30.0

@@ -46,6 +46,8 @@ class Hub:
         self.repos: dict[str, Repo] = {}
         self.requests: list[Request] = []
         self.blobs: dict[str, bytes] = {}
+        self.status: int | None = None
+        """Answers everything where it is set, as a hub that is down or refuses a token does."""
 
     def push(
         self, name: str, files: Mapping[str, bytes | str], *, revision: str = "main", token: str | None = None
@@ -84,6 +86,8 @@ def fault(status: int, code: str) -> Answer:
 
 
 def answer(hub: Hub, path: str, token: str | None) -> Answer:
+    if hub.status is not None:
+        return Answer(hub.status, b"", {"X-Error-Message": "a text of the hub"})
     if blob := re.fullmatch(r"/cdn/([0-9a-f]{40})", path):
         return Answer(200, hub.blobs[blob[1]])
     api = re.fullmatch(r"/api/(models|datasets)/([^/]+/[^/]+)(?:/revision/(.+))?", path)

@@ -70,7 +70,8 @@ def check_set(spec: DatasetSpec) -> None:
     """
     if not spec.is_on_hub:
         if not spec.is_symbolic and not Path(spec.path).expanduser().is_file():
-            raise FddError(f"{spec.path} does not exist.")
+            folder = Path(spec.path).expanduser().is_dir()
+            raise FddError(f"{spec.path} is a folder; name a file." if folder else f"{spec.path} does not exist.")
         given = [key for key in ("split", "subset", "revision") if getattr(spec, key) is not None]
         if given:
             raise FddError(f"{spec.path} is no hub id, so {given[0]} chooses nothing there: leave it out.")

@@ -153,6 +153,19 @@ def test_without_network_and_copy(hub: Hub, tmp_path: Path) -> None:
     assert hub.requests == []
 
 
+@pytest.mark.parametrize(
+    ("status", "part"),
+    [
+        (503, "cannot give owner/tiny now (it answers 503): try again later"),
+        (401, "refuses owner/tiny to this access token or without one: set HF_TOKEN"),
+        (403, "refuses owner/tiny to this access token or without one: set HF_TOKEN"),
+    ],
+)
+def test_a_hub_that_is_down_or_takes_no_token(status: int, part: str, hub: Hub, tmp_path: Path) -> None:
+    hub.status = status
+    refused(export(tmp_path, hub, "owner/tiny", HF_TOKEN=TOKEN), part)
+
+
 def test_a_copy_that_is_not_whole_is_not_used_offline(hub: Hub, shards: dict[str, bytes], tmp_path: Path) -> None:
     commit = hub.push("models/owner/tiny", shards)
     where = locate(tmp_path, hub, "owner/tiny", None)

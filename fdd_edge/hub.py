@@ -143,7 +143,10 @@ def _stays_inside(name: str) -> bool:
 
 
 def _size(number: int) -> str:
-    return f"{number / 1e9:.1f} GB" if number >= 1e9 else f"{number / 1e6:.1f} MB"
+    for unit, name in ((1e9, "GB"), (1e6, "MB")):
+        if number >= unit:
+            return f"{number / unit:.1f} {name}"
+    return f"{number / 1e3:.0f} kB"
 
 
 def _explain(error: OSError, kind: Kind, id: str, revision: str, file: str | None = None) -> str:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from fdd_edge.ondevice.prompt import Prompt
 from fdd_edge.ondevice.protocol import Settings, Task, plan_waves
 from fdd_edge.stages.artifact import find_artifact
-from fdd_edge.stages.problems import DatasetSpec, read_set
+from fdd_edge.stages.datasets import DatasetSpec, read_set
 from fdd_edge.targets import load_profile, open_session, resolve_threads
 
 

@@ -51,13 +51,16 @@ def run(
     return loop.run(checked, source, on_round=on_round)
 
 
-def export(model: str, recipes: Sequence[str], output: str, *, prompt: str | None = None) -> list[dict[str, Any]]:
+def export(
+    model: str, recipes: Sequence[str], output: str, *, revision: str | None = None, prompt: str | None = None
+) -> list[dict[str, Any]]:
     """Export a model by recipes, one folder a recipe, and hold its float file against torch.
 
     Args:
         model: Hugging Face folder or hub id, ``.gguf``, ``package:NAME``, a run, or a round of one.
         recipes: Names or paths.
         output: Folder that gets the artifacts.
+        revision: Branch, tag or commit of a hub id.
         prompt: Stored in the files; None takes the one the model was trained on, or ``plain``.
 
     Returns:
@@ -72,7 +75,7 @@ def export(model: str, recipes: Sequence[str], output: str, *, prompt: str | Non
     from fdd_edge.stages.export import export_all
 
     wanted = load_recipes(recipes)
-    source = open_source(model, prompt=prompt)
+    source = open_source(model, revision=revision, prompt=prompt)
     return export_all(source.student, Path(output), wanted, template=source.template)
 
 
@@ -81,6 +84,9 @@ def evaluate(
     data: str,
     *,
     format: str | None = None,
+    split: str | None = None,
+    subset: str | None = None,
+    revision: str | None = None,
     target: str = "local",
     limit: int | None = None,
     prompt: str | None = None,
@@ -97,8 +103,11 @@ def evaluate(
 
     Args:
         artifact: A model file of anybody's, an artifact folder, or a run.
-        data: Problems, or ``symbolic:train``, ``symbolic:heldout``.
+        data: File of problems, hub id, or ``symbolic:train``, ``symbolic:heldout``.
         format: Data format; None recognises it from the content.
+        split: Part of a hub id, such as ``test``.
+        subset: Of a hub id that has several, such as ``main``.
+        revision: Branch, tag or commit of a hub id.
         target: Device profile to run on.
         limit: Take the first so many problems.
         prompt: ``plain``, ``chat``, a file, or None for the prompt stored in the artifact.
@@ -116,12 +125,14 @@ def evaluate(
         TargetError: The target failed.
     """
     from fdd_edge.stages.artifact import find_artifact
+    from fdd_edge.stages.datasets import DatasetSpec, fetch_set, read_set
     from fdd_edge.stages.evaluation import Decoding, evaluate_file
-    from fdd_edge.stages.problems import DatasetSpec, read_set
     from fdd_edge.stages.prompts import requested_prompt, shot_stops, worked_examples
 
     model = find_artifact(artifact)
-    problems, skipped = read_set(DatasetSpec(Path(data).stem.replace(":", "-"), data, format, limit), seed=seed)
+    asked = DatasetSpec(Path(data).stem.replace(":", "-"), data, format, limit, split, subset, revision)
+    dataset = fetch_set(asked)
+    problems, skipped = read_set(dataset, seed=seed)
     decoding = Decoding(
         max_new_tokens,
         sequences,
@@ -134,7 +145,10 @@ def evaluate(
         stop=shot_stops(shots, prompt),
     )
     out = None if output is None else Path(output)
-    return evaluate_file(model, problems, out, target=target, decoding=decoding) | {"skipped": skipped}
+    report = evaluate_file(model, problems, out, target=target, decoding=decoding) | {"skipped": skipped}
+    if dataset.commit is not None:
+        report["data"] = {"id": data, "revision": dataset.commit}
+    return report
 
 
 def solve(

@@ -59,10 +59,13 @@ RESERVED_SETS = {"valid", "pool", "non-easy"}
 class DatasetConfig(_Section):
     """A set of problems."""
 
-    path: str = Field(description="file, or symbolic:train or symbolic:heldout")
+    path: str = Field(description="file, hub id, or symbolic:train or symbolic:heldout")
     name: str | None = Field(None, pattern=catalog.NAME, description="default: from the path")
     format: str | None = Field(None, description="default: recognised from the content")
     limit: Count | None = Field(None, description="take the first so many")
+    split: str | None = Field(None, description="part of a hub id, such as train")
+    subset: str | None = Field(None, description="of a hub id that has several, such as main")
+    revision: str | None = Field(None, description="branch, tag or commit of a hub id")
 
     @property
     def label(self) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,9 @@ from fdd_edge.errors import FddError
 from fdd_edge.ondevice.measure import physical_cores
 from fdd_edge.progress import announce
 from fdd_edge.runs import Manifest, PrunedInputError, RunLayout, Stages, run_lock
+from fdd_edge.stages.datasets import DatasetSpec, check_set, fetch_set
 from fdd_edge.stages.evaluation import read_evaluation
 from fdd_edge.stages.export import check_disk, count_parameters
-from fdd_edge.stages.problems import dataset_files
 from fdd_edge.stages.prompts import requested_prompt, student_prompt, worked_examples
 from fdd_edge.stages.student import Student, open_student
 from fdd_edge.stages.summary import RoundSummary, summarize_round
@@ -71,14 +71,16 @@ def run(
     """
     layout = RunLayout(Path(config.output_dir))
     check_before_start(config, layout)
-    student = open_student(config.student.model_name_or_path, config.student.revision)
+    commits = read_commits(layout)
+    sets = {role: [fetch_set(spec, commits=commits) for spec in s] for role, s in dataset_specs(config.data).items()}
+    student = open_student(config.student.model_name_or_path, config.student.revision, commits=commits)
     began_here = layout.is_free()
     try:
         with run_lock(layout.lock):
             # Again, now that nobody else can write: another process may have begun a run here meanwhile.
             check_folder_is_this_run(config, layout)
             layout.write_config(yaml.safe_dump(dict(source), sort_keys=False, allow_unicode=True))
-            run_rounds(open_run(config, layout, student), on_round)
+            run_rounds(open_run(config, layout, student, sets, commits), on_round)
     except FddError:
         if began_here and not has_work(layout):
             shutil.rmtree(layout.root, ignore_errors=True)
@@ -86,7 +88,22 @@ def run(
     return layout
 
 
-def open_run(config: Config, layout: RunLayout, student: Student) -> Run:
+def read_commits(layout: RunLayout) -> dict[str, str]:
+    """Return the commits of the hub that a run began with: branches move on, a run does not."""
+    commits: dict[str, str] = dict(Manifest(layout.manifest).facts.get("commits", {}))
+    for name, commit in commits.items():
+        if not name.endswith(f"@{commit}"):
+            announce(f"{name} stays at commit {commit}, as when this run began")
+    return commits
+
+
+def open_run(
+    config: Config,
+    layout: RunLayout,
+    student: Student,
+    sets: Mapping[str, Sequence[DatasetSpec]],
+    commits: Mapping[str, str],
+) -> Run:
     """Read or begin the manifest, and record what later commands and later starts need to know."""
     manifest = Manifest(layout.manifest)
     # The default depends on the machine at hand; a run that goes on elsewhere keeps the number it began with.
@@ -97,11 +114,19 @@ def open_run(config: Config, layout: RunLayout, student: Student) -> Run:
         Stages(layout.root, manifest),
         manifest,
         student,
+        sets,
         student_prompt(config.student.prompt, student.folder),
         load_recipes(config.export.recipes),
         threads,
     )
-    manifest.facts["student"] = {"name": student.name, "sha256": student.sha256}
+    manifest.facts["student"] = {"name": student.name, "sha256": student.sha256, "revision": student.revision}
+    manifest.facts["datasets"] = {
+        f"{role}/{spec.name}": {"id": spec.path, "revision": spec.commit}
+        for role, specs in sets.items()
+        for spec in specs
+        if spec.commit is not None
+    }
+    manifest.facts["commits"] = dict(commits)
     manifest.facts["judge"] = this.judge
     manifest.write()
     return this
@@ -156,12 +181,12 @@ def check_before_start(config: Config, layout: RunLayout) -> None:
         FddError: Something was found; all faults are listed.
     """
     check_folder_is_this_run(config, layout)
-    datasets = dataset_specs([*config.data.train, *config.data.valid, *config.data.eval])
+    datasets = [spec for specs in dataset_specs(config.data).values() for spec in specs]
     checks: list[Callable[[], object]] = [
         *(partial(load_recipe, name) for name in config.export.recipes),
         *(partial(load_profile, name) for name in config.targets),
         *(partial(load_teacher, name) for name in (*config.teacher.rationale, config.teacher.evolve)),
-        *(partial(dataset_files, [spec]) for spec in datasets),
+        *(partial(check_set, spec) for spec in datasets),
         partial(requested_prompt, config.student.prompt),
     ]
     if config.baseline is not None:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from fdd_edge.artifacts.recipe import FLOAT_RECIPE, Recipe, load_recipe
-from fdd_edge.config import Config, DatasetConfig
+from fdd_edge.config import Config, DataConfig
 from fdd_edge.progress import announce
 from fdd_edge.records import Problem, hash_problems, read_problems
 from fdd_edge.runs import Manifest, RoundLayout, RunLayout, Stages
 from fdd_edge.runs.layout import ArtifactsLayout
 from fdd_edge.stages import evaluation, export, feedback, parity, problems, training
+from fdd_edge.stages.datasets import DatasetSpec, dataset_files
 from fdd_edge.stages.evaluation import Decoding
-from fdd_edge.stages.problems import DatasetSpec
 from fdd_edge.stages.prompts import requested_prompt, shot_stops, worked_examples
 from fdd_edge.stages.student import Student
 from fdd_edge.targets import load_profile
@@ -43,13 +43,14 @@ NON_EASY = "non-easy"
 
 @dataclass(frozen=True)
 class Run:
-    """What every round needs: the checked config, the folder, and the student."""
+    """What every round needs: the checked config, the folder, the student, and the data sets by role."""
 
     config: Config
     layout: RunLayout
     stages: Stages
     manifest: Manifest
     student: Student
+    sets: Mapping[str, Sequence[DatasetSpec]]
     template: str
     recipes: list[Recipe]
     threads: int
@@ -97,15 +98,16 @@ class Run:
 
 def read_problem_sets(this: Run) -> None:
     """Read every data set into the run; if a file has changed since, it is read again, which is announced."""
-    data = this.config.data
-    sets = {"train": dataset_specs(data.train), "valid": dataset_specs(data.valid), "eval": dataset_specs(data.eval)}
+    sets = this.sets
     flat = [spec for specs in sets.values() for spec in specs]
     this.stages.ensure(
         this.layout.data,
-        lambda out: problems.write_sets(out, **sets, seed=this.config.seed),
+        lambda out: problems.write_sets(
+            out, train=sets["train"], valid=sets["valid"], eval=sets["eval"], seed=this.config.seed
+        ),
         version=problems.SETS_VERSION,
         params={"seed": this.config.seed, "sets": {role: [spec.params() for spec in s] for role, s in sets.items()}},
-        inputs={f"{i}": path for i, path in enumerate(problems.dataset_files(flat))},
+        inputs={f"{i}": path for i, path in enumerate(dataset_files(flat))},
     )
 
 
@@ -332,6 +334,9 @@ def evolve_problems(this: Run, number: int) -> None:
     )
 
 
-def dataset_specs(datasets: Sequence[DatasetConfig]) -> list[DatasetSpec]:
-    """Return what a stage needs to know of data sets."""
-    return [DatasetSpec(d.label, d.path, d.format, d.limit) for d in datasets]
+def dataset_specs(data: DataConfig) -> dict[str, list[DatasetSpec]]:
+    """Return what a stage needs to know of data sets, by role."""
+    return {
+        role: [DatasetSpec(d.label, d.path, d.format, d.limit, d.split, d.subset, d.revision) for d in datasets]
+        for role, datasets in (("train", data.train), ("valid", data.valid), ("eval", data.eval))
+    }

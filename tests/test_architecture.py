@@ -12,11 +12,23 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "fdd_edge"
 
 ROOMS = ("artifacts", "curation", "data", "evaluation", "feedback", "parity", "students", "targets", "teachers")
-BASE = {"records", "errors", "catalog", "cache", "progress", "runs", "validation"}
+BASE = {"records", "errors", "catalog", "cache", "hub", "progress", "runs", "validation"}
 SHARED_WITH_BOARDS = {"ondevice"}
 EXCEPTIONS = {"parity": {"students", "targets"}}
 TORCH_ROOMS = {"students", "parity"}
-HEAVY = {"torch", "transformers", "peft", "llama_cpp", "onnxruntime", "pydantic", "yaml", "rich", "numpy"}
+HEAVY = {
+    "torch",
+    "transformers",
+    "peft",
+    "llama_cpp",
+    "onnxruntime",
+    "pydantic",
+    "yaml",
+    "rich",
+    "numpy",
+    "pyarrow",
+    "huggingface_hub",
+}
 
 
 def imports_of(path: Path) -> set[str]:

@@ -62,6 +62,7 @@ def _packages() -> list[Check]:
     extras = {
         "training": ("train", ("torch", "transformers", "peft", "accelerate")),
         "GGUF": ("gguf", ("llama-cpp-python", "gguf")),
+        "the hub": ("hub", ("huggingface_hub", "pyarrow")),
     }
     checks = []
     for what, (extra, packages) in extras.items():

@@ -11,8 +11,13 @@ from fdd_edge.cli.options import refuse_device
 
 @click.command("eval")
 @click.argument("artifact")
-@click.option("--data", required=True, metavar="FILE", help="Problems, or symbolic:train, symbolic:heldout.")
+@click.option(
+    "--data", required=True, metavar="FILE|ID", help="Problems: a file, a hub id, or symbolic:train, symbolic:heldout."
+)
 @click.option("--format", "format_", metavar="NAME", help="Data format; default: recognised from the content.")
+@click.option("--split", metavar="NAME", help="Part of a hub id, such as test.")
+@click.option("--subset", metavar="NAME", help="Of a hub id that has several, such as main.")
+@click.option("--revision", metavar="REV", help="Branch, tag or commit of a hub id.")
 @click.option("--target", default="local", show_default=True, metavar="NAME", help="Device profile to run on.")
 @click.option("--limit", type=click.IntRange(min=1), help="Take the first so many problems.")
 @click.option("--device", hidden=True, expose_value=False, callback=refuse_device)
@@ -36,6 +41,9 @@ def command(
     artifact: str,
     data: str,
     format_: str | None,
+    split: str | None,
+    subset: str | None,
+    revision: str | None,
     target: str,
     limit: int | None,
     prompt: str | None,
@@ -63,6 +71,9 @@ def command(
         artifact,
         data,
         format=format_,
+        split=split,
+        subset=subset,
+        revision=revision,
         target=target,
         limit=limit,
         prompt=prompt,

@@ -5,5 +5,6 @@ One module a format; each says which rows are its own (``matches``) and what is 
 
 from fdd_edge.data._gold import parse_gold
 from fdd_edge.data._read import FORMATS, Dataset, Skipped, read_dataset
+from fdd_edge.data.splits import choose_files
 
-__all__ = ["FORMATS", "Dataset", "Skipped", "parse_gold", "read_dataset"]
+__all__ = ["FORMATS", "Dataset", "Skipped", "choose_files", "parse_gold", "read_dataset"]

@@ -44,12 +44,13 @@ class Dataset(NamedTuple):
 
 
 def read_dataset(
-    path: Path, *, format: str | None = None, name: str | None = None, limit: int | None = None
+    path: Path, *more: Path, format: str | None = None, name: str | None = None, limit: int | None = None
 ) -> Dataset:
-    """Read the problems of a file.
+    """Read the problems of a file, or of several that follow on one another.
 
     Args:
-        path: A file of one of ``FORMATS``; a JSON array and JSON lines of the same rows are the same.
+        path: A file of one of ``FORMATS``; a JSON array, JSON lines and Parquet of the same rows are the same.
+        more: Its further parts, whose rows are counted on.
         format: A name of ``FORMATS``; recognised from the content when None.
         name: The data set's name, the ``source`` of its problems and the start of their ids; the file's when None.
         limit: Stop after so many problems, in file order; items skipped do not count.
@@ -62,16 +63,32 @@ def read_dataset(
         raise FddError(f"There is no data format {format!r}; known are {_known()}.{did_you_mean(format, FORMATS)}")
     if limit is not None and limit < 1:
         raise FddError(f"limit must be at least 1, not {limit}.")
-    rows = read_rows(path)
-    if rows is not None and not rows:
-        raise FddError(f"{path} has no problems.")
-    found = _recognise(rows or []) if format is None else format
-    if found is None or rows is None:
-        raise FddError(f"{path} is of no known data format; known are {_known()}.")
-    dataset = _collect(path, rows, found, name or _name_of(path), limit)
+    parts = [_read_part(part) for part in (path, *more)]
+    found = _recognise([placed for part in parts for placed in part.rows]) if format is None else format
+    if found is None:
+        raise FddError(_unknown(path))
+    dataset = _collect(parts, found, name or _name_of(path), limit)
     if not dataset.problems:
         raise FddError(f"{path} holds no problem with a numeric answer ({_summary(dataset.skipped)}).")
     return dataset
+
+
+class _Part(NamedTuple):
+    path: Path
+    rows: list[PlacedRow]
+
+
+def _read_part(path: Path) -> _Part:
+    rows = read_rows(path)
+    if rows is None:
+        raise FddError(_unknown(path))
+    if not rows:
+        raise FddError(f"{path} has no problems.")
+    return _Part(path, rows)
+
+
+def _unknown(path: Path) -> str:
+    return f"{path} is of no known data format; known are {_known()}."
 
 
 def _known() -> str:
@@ -87,25 +104,29 @@ def _recognise(rows: Sequence[PlacedRow]) -> str | None:
     return next((name for placed in rows for name, format in FORMATS.items() if format.matches(placed.row)), None)
 
 
-def _collect(path: Path, rows: Sequence[PlacedRow], format: str, name: str, limit: int | None) -> Dataset:
+def _collect(parts: Sequence[_Part], format: str, name: str, limit: int | None) -> Dataset:
     problems: list[Problem] = []
     skipped: list[Skipped] = []
     seen: set[str] = set()
-    for placed in rows:
-        if len(problems) == limit:
-            break
-        item = _read_item(path, placed, format)
-        answer = parse_gold(item.gold)
-        if answer is None:
-            skipped.append(Skipped(item.own_id or f"{placed.kind} {placed.number}", _not_numeric(item.gold)))
-            continue
-        own_id = item.own_id or str(placed.number)
-        id = _prefixed(name, own_id)
-        if id in seen:
-            raise FddError(f"{placed.place(path)} has the id of an earlier row: {own_id!r}.")
-        seen.add(id)
-        fields = {"source": name, **item.record}
-        problems.append(Problem(id=id, question=item.question, answer=answer, extra=item.extra, **fields))
+    before = 0
+    for path, rows in parts:
+        for placed in rows:
+            if len(problems) == limit:
+                break
+            item = _read_item(path, placed, format)
+            number = before + placed.number
+            answer = parse_gold(item.gold)
+            if answer is None:
+                skipped.append(Skipped(item.own_id or f"{placed.kind} {number}", _not_numeric(item.gold)))
+                continue
+            own_id = item.own_id or str(number)
+            id = _prefixed(name, own_id)
+            if id in seen:
+                raise FddError(f"{placed.place(path)} has the id of an earlier row: {own_id!r}.")
+            seen.add(id)
+            fields = {"source": name, **item.record}
+            problems.append(Problem(id=id, question=item.question, answer=answer, extra=item.extra, **fields))
+        before += rows[-1].number
     return Dataset(name, format, problems, skipped)
 
 

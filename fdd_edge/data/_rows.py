@@ -1,4 +1,4 @@
-"""Rows of a file and where each stands: a JSON array, JSON lines or XML. Nothing here knows what a row means."""
+"""Rows of a file and where each stands: a JSON array, JSON lines, Parquet or XML. Nothing here knows what they mean."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
+from fdd_edge.data._parquet import is_parquet, parquet_rows
 from fdd_edge.errors import FddError
 
 __all__ = ["PlacedRow", "read_rows"]
@@ -35,11 +36,14 @@ class PlacedRow(NamedTuple):
 
 
 def read_rows(path: Path) -> list[PlacedRow] | None:
-    """Read all rows of a file; None where it is neither JSON nor XML with ``Problem`` elements.
+    """Read all rows of a file; None where it is neither JSON, Parquet nor XML with ``Problem`` elements.
 
     Raises:
         FddError: The file cannot be read, is broken, or is XML that defines entities.
+        MissingExtraError: It is Parquet, and pyarrow is not installed.
     """
+    if is_parquet(path):
+        return [PlacedRow(number, "item", row) for number, row in enumerate(parquet_rows(path), start=1)]
     text = _read_text(path)
     start = text.lstrip()[:1]
     if start == "":

@@ -53,11 +53,12 @@ def find_artifact(name: str) -> Path:
     return place.model(recipe)
 
 
-def open_source(name: str, *, prompt: str | None) -> Source:
+def open_source(name: str, *, revision: str | None = None, prompt: str | None) -> Source:
     """Open a model to export: a run or round (its merged student), or anything that names a student.
 
     Args:
         name: HF folder or hub id, ``.gguf``, ``package:NAME``, a run, or a round of one.
+        revision: Branch, tag or commit of a hub id.
         prompt: Stored in the artifacts; None takes the one the model was trained on, or ``plain``.
 
     Raises:
@@ -72,7 +73,7 @@ def open_source(name: str, *, prompt: str | None) -> Source:
             if not merged.is_dir():
                 raise FddError(f"{name} has no merged student yet; let the run finish a round.")
             path = merged
-    student = open_student(str(path) if path.is_dir() else name)
+    student = open_student(str(path) if path.is_dir() else name, revision)
     card_file = student.folder / MODEL_CARD
     card = json.loads(card_file.read_text(encoding="utf-8")) if card_file.is_file() else {}
     template = card.get("prompt_template") if prompt is None else None

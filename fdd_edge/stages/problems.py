@@ -6,26 +6,23 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from zlib import crc32
 
 from fdd_edge.curation import count_reasons, curate, mask_numbers
-from fdd_edge.data import FORMATS, read_dataset
-from fdd_edge.errors import FddError, did_you_mean
+from fdd_edge.errors import FddError
 from fdd_edge.progress import announce
 from fdd_edge.records import Problem, read_problems, write_jsonl
+from fdd_edge.stages.datasets import DatasetSpec, read_set
 from fdd_edge.teachers import Declined, load_teacher
 
 __all__ = [
     "DATA_VERSION",
     "REPEAT",
     "SETS_VERSION",
-    "DatasetSpec",
-    "dataset_files",
     "extend_training_data",
-    "read_set",
     "seed_training_data",
     "write_sets",
 ]
@@ -36,58 +33,7 @@ DATA_VERSION = 1
 REPEAT = "fdd_edge.repeat"
 """How often a problem is trained on, among the further fields of its record; the prefix keeps users' fields apart."""
 
-_SYMBOLIC = "symbolic:"
-_SYMBOLIC_DEFAULT = 500
 _MAX_VALID = 200
-
-
-@dataclass(frozen=True)
-class DatasetSpec:
-    """A set of problems: a file, or situations of the symbolic teacher (``symbolic:train``, ``symbolic:heldout``)."""
-
-    name: str
-    path: str
-    format: str | None = None
-    limit: int | None = None
-
-    def params(self) -> dict[str, Any]:
-        """Return what the problems depend on beside the file's content; its place is the machine's affair."""
-        symbolic = self.path if self.path.startswith(_SYMBOLIC) else None
-        return {"name": self.name, "symbolic": symbolic, "format": self.format, "limit": self.limit}
-
-
-def dataset_files(specs: Sequence[DatasetSpec]) -> list[Path]:
-    """Return the files behind data sets.
-
-    Raises:
-        FddError: A file is missing, or a format is unknown.
-    """
-    files = [Path(spec.path).expanduser() for spec in specs if not spec.path.startswith(_SYMBOLIC)]
-    for path in files:
-        if not path.is_file():
-            raise FddError(f"{path} does not exist.")
-    for spec in specs:
-        if spec.format is not None and spec.format not in FORMATS:
-            near = did_you_mean(spec.format, FORMATS)
-            raise FddError(f"There is no data format {spec.format!r}.{near} Known: {', '.join(FORMATS)}.")
-        if spec.path.startswith(_SYMBOLIC):
-            _symbolic_split(spec.path)
-    return files
-
-
-def read_set(spec: DatasetSpec, *, seed: int) -> tuple[list[Problem], list[dict[str, str]]]:
-    """Read one set: its problems, and the items that were skipped, each with its reason.
-
-    Raises:
-        FddError: The set is unknown, broken, or holds nothing usable.
-    """
-    if spec.path.startswith(_SYMBOLIC):
-        from fdd_edge.teachers.symbolic import generate
-
-        return generate(_symbolic_split(spec.path), spec.limit or _SYMBOLIC_DEFAULT, seed=seed), []
-    dataset = read_dataset(Path(spec.path).expanduser(), format=spec.format, name=spec.name, limit=spec.limit)
-    skipped = [{"set": spec.name, "item": s.item, "reason": s.reason} for s in dataset.skipped]
-    return dataset.problems, skipped
 
 
 def write_sets(
@@ -122,15 +68,6 @@ def write_sets(
             out / "eval" / f"{spec.name}.jsonl", (replace(p, program=None, n_ops=None).to_row() for p in problems)
         )
     write_jsonl(out / "skipped.jsonl", skipped)
-
-
-def _symbolic_split(path: str) -> Literal["train", "heldout"]:
-    match path.removeprefix(_SYMBOLIC):
-        case "train":
-            return "train"
-        case "heldout":
-            return "heldout"
-    raise FddError(f"{path} does not exist; there are symbolic:train and symbolic:heldout.")
 
 
 def _joined(sets: Sequence[Sequence[Problem]], role: str) -> list[Problem]:

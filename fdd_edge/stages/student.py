@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,6 +32,7 @@ class Student(NamedTuple):
         sha256: Hash of what it was made from.
         license: Its licence where the file says so.
         adds_bos: Whether the device puts the token that begins a text before a prompt.
+        revision: Commit of the hub that it was made from; None for a student from elsewhere.
     """
 
     name: str
@@ -40,10 +41,18 @@ class Student(NamedTuple):
     sha256: str
     license: str | None
     adds_bos: bool
+    revision: str | None = None
 
 
-def open_student(name_or_path: str, revision: str | None = None) -> Student:
+def open_student(
+    name_or_path: str, revision: str | None = None, *, commits: MutableMapping[str, str] | None = None
+) -> Student:
     """Locate a student and make it ready; a conversion is kept in the cache folder.
+
+    Args:
+        name_or_path: Hub id, folder, ``.gguf`` file, ``package:NAME``, or ``tiny``.
+        revision: Branch, tag or commit of a hub id.
+        commits: Commits of hub ids that are known, see ``hub.find``.
 
     Raises:
         FddError: It is not there, or of a kind that cannot be trained; says what would be.
@@ -51,13 +60,13 @@ def open_student(name_or_path: str, revision: str | None = None) -> Student:
     """
     from fdd_edge.students.source import locate
 
-    source = locate(name_or_path, revision)
     _require_training()
+    source = locate(name_or_path, revision, commits=commits)
     if source.kind == "tiny":
         return _tiny(name_or_path)
     if source.kind == "gguf":
         return _from_gguf(name_or_path, source.weights)
-    return _from_folder(name_or_path, source.weights)
+    return _from_folder(name_or_path, source.weights)._replace(revision=source.commit)
 
 
 def _require_training() -> None:

@@ -92,6 +92,7 @@ def merge(student: Student, adapter: Path, out: Path, *, template: str) -> None:
         "prompt_template": template,
         "base": student.name,
         "base_sha256": student.sha256,
+        "base_revision": student.revision,
         "license": student.license,
     }
     (out / MODEL_CARD).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")

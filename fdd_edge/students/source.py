@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from fdd_edge.errors import FddError, MissingExtraError
+from fdd_edge.hub import is_hub_id
+from fdd_edge.students.hub import fetch_student
+from fdd_edge.students.weights import check_weights
 
 __all__ = ["ARCHITECTURES", "StudentSource", "locate"]
 
@@ -25,11 +29,13 @@ class StudentSource(NamedTuple):
             (made on the spot; path is None).
         name: What the user called it.
         path: Where it lies.
+        commit: What its files are of, where they come from the hub.
     """
 
     kind: Literal["gguf", "folder", "tiny"]
     name: str
     path: Path | None
+    commit: str | None = None
 
     @property
     def weights(self) -> Path:
@@ -43,29 +49,37 @@ class StudentSource(NamedTuple):
         return self.path
 
 
-def locate(name: str, revision: str | None = None) -> StudentSource:
+def locate(name: str, revision: str | None = None, *, commits: MutableMapping[str, str] | None = None) -> StudentSource:
     """Find a student by ``package:NAME``, ``tiny``, a path, or a hub id.
+
+    Args:
+        name: One of these.
+        revision: Branch, tag or commit of a hub id.
+        commits: Commits of hub ids that are known, see ``hub.find``.
 
     Raises:
         FddError: It is not there, or not of a kind that can be trained; says what would be.
     """
+    path = Path(name).expanduser()
+    if revision is not None and (name == "tiny" or name.startswith("package:") or path.exists()):
+        raise FddError(f"{name} is on this machine, where there is no revision {revision!r} to choose: leave it out.")
     if name == "tiny":
         return StudentSource("tiny", name, None)
     if name.startswith("package:"):
         return StudentSource("gguf", name, _package_file(name.removeprefix("package:")))
-    path = Path(name).expanduser()
     if path.is_file():
         if path.suffix != ".gguf":
             raise FddError(f"{name} is no student: a file must be a .gguf, anything else a Hugging Face folder.")
         return StudentSource("gguf", name, path)
     if path.is_dir():
         check_folder(path)
+        check_weights(path)
         return StudentSource("folder", name, path)
-    if name.startswith((".", "/", "~")) or name.count("/") != 1:
+    if not is_hub_id(name):
         raise FddError(
             f"{name} does not exist. A student is a folder, a .gguf file, package:NAME or a hub id OWNER/NAME."
         )
-    return StudentSource("folder", name, _from_hub(name, revision))
+    return StudentSource("folder", name, *fetch_student(name, revision, check=check_folder, commits=commits))
 
 
 def _package_file(package: str) -> Path:
@@ -82,10 +96,10 @@ def _package_file(package: str) -> Path:
 
 
 def check_folder(path: Path) -> None:
-    """Refuse a Hugging Face folder that cannot be trained and exported, before anything is loaded.
+    """Refuse a Hugging Face folder that cannot be trained and exported by all but its weights, which may lack yet.
 
     Raises:
-        FddError: A file is missing, the weights are no safetensors, or the architecture is not supported.
+        FddError: A file is missing, or the architecture is not supported.
     """
     try:
         config = json.loads((path / "config.json").read_text(encoding="utf-8"))
@@ -101,21 +115,3 @@ def check_folder(path: Path) -> None:
         raise FddError(f"{path} has scaled RoPE, which is not supported yet; unscaled RoPE is.")
     if not (path / "tokenizer.json").is_file():
         raise FddError(f"{path} has no tokenizer: tokenizer.json is missing.")
-    if not any(path.glob("*.safetensors")):
-        raise FddError(f"{path} has no *.safetensors; other weight files are not read, because they can hold code.")
-
-
-def _from_hub(name: str, revision: str | None) -> Path:
-    """Download (or find in the hub's cache) the files of a student that are safe to read."""
-    try:
-        from huggingface_hub import snapshot_download
-    except ImportError:
-        raise MissingExtraError("huggingface_hub", "train") from None
-    try:
-        folder = snapshot_download(name, revision=revision, allow_patterns=["*.json", "*.safetensors", "*.jinja"])
-    except Exception as error:
-        # The hub client raises a dozen unrelated classes for "no network", "no such model" and "no access".
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise FddError(f"{name} is no local path and could not be fetched from the hub: {reason}") from error
-    check_folder(Path(folder))
-    return Path(folder)

@@ -141,15 +141,6 @@ def test_an_unsupported_architecture_names_those_supported(tiny_student: Student
         open_student(str(folder))
 
 
-def test_a_hub_id_without_network_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    with pytest.raises(
-        FddError, match=r"nobody/nothing is no local path and could not be fetched from the hub"
-    ) as error:
-        open_student("nobody/nothing")
-    assert "\n" not in str(error.value)
-
-
 def test_damaged_safetensors_are_one_sentence(tiny_student: Student, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(tiny_student.folder, tmp_path / "student"))
     weights = folder / "model.safetensors"

@@ -10,7 +10,8 @@ import pytest
 
 from fdd_edge.errors import FddError
 from fdd_edge.records import Problem, read_jsonl, read_problems, write_jsonl
-from fdd_edge.stages.problems import REPEAT, DatasetSpec, extend_training_data, read_set, seed_training_data, write_sets
+from fdd_edge.stages.datasets import DatasetSpec, read_set
+from fdd_edge.stages.problems import REPEAT, extend_training_data, seed_training_data, write_sets
 
 SOLVED = Problem("a", "Ann has 4 pens and finds 5. How many pens?", 9, "own", program="answer = 4 + 5")
 NOTED = Problem(

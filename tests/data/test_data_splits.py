@@ -1,0 +1,128 @@
+"""Which files of a repository hold a split: declared by its card, else by the names files usually have."""
+
+from __future__ import annotations
+
+import pytest
+
+from fdd_edge.data import choose_files
+from fdd_edge.errors import FddError
+
+GSM8K = [
+    "README.md",
+    "main/test-00000-of-00001.parquet",
+    "main/train-00000-of-00001.parquet",
+    "socratic/test-00000-of-00001.parquet",
+    "socratic/train-00000-of-00001.parquet",
+]
+PARTS = ["data/train-00000-of-00002.parquet", "data/train-00001-of-00002.parquet", "data/test-00000-of-00001.parquet"]
+CONVERTED = ["default/train/0001.parquet", "default/train/0000.parquet", "default/test/0000.parquet"]
+CARD = """---
+license: mit
+configs:
+- config_name: easy
+  data_files:
+  - {split: train, path: easy/tr-*}
+  - {split: test, path: [easy/te-1.jsonl, easy/te-2.jsonl]}
+- config_name: all
+  default: true
+  data_files: "*.jsonl"
+---
+Words.
+"""
+CARDED = ["README.md", "all.jsonl", "easy/te-1.jsonl", "easy/te-2.jsonl", "easy/tr-1.jsonl"]
+
+
+@pytest.mark.parametrize(
+    ("files", "split", "subset", "chosen"),
+    [
+        (GSM8K, "train", "main", ["main/train-00000-of-00001.parquet"]),
+        (GSM8K, "test", "socratic", ["socratic/test-00000-of-00001.parquet"]),
+        (PARTS, "train", None, PARTS[:2]),
+        (CONVERTED, "train", None, ["default/train/0000.parquet", "default/train/0001.parquet"]),
+        (CONVERTED, "test", "default", ["default/test/0000.parquet"]),
+        (["train.jsonl", "test.jsonl", "dataset_infos.json"], "test", None, ["test.jsonl"]),
+        (["only.jsonl", ".cache/old.jsonl", "pictures.zip", "load.py"], None, None, ["only.jsonl"]),
+        (["train.json", "data/train-00000-of-00001.parquet"], "train", "json", ["train.json"]),
+        (
+            ["train/b.parquet", "train/a.parquet", "test/a.parquet"],
+            "train",
+            None,
+            ["train/a.parquet", "train/b.parquet"],
+        ),
+        (["data/train-00000-of-00001-a09b74b3ef9c3b56.parquet"], "train", None, None),
+        (["contrained.jsonl", "train_1.jsonl"], "train", None, ["train_1.jsonl"]),
+    ],
+)
+def test_by_the_usual_names(files: list[str], split: str | None, subset: str | None, chosen: list[str] | None) -> None:
+    assert choose_files("owner/set", files, split=split, subset=subset) == (chosen or files)
+
+
+def fault(files: list[str], split: str | None = None, subset: str | None = None, card: str | None = None) -> str:
+    with pytest.raises(FddError) as caught:
+        choose_files("owner/set", files, split=split, subset=subset, card=card)
+    return str(caught.value)
+
+
+def test_several_that_fit_are_named_with_the_key_that_decides() -> None:
+    assert fault(GSM8K, "test") == (
+        "owner/set has several files of split 'test': main/test-*.parquet, socratic/test-*.parquet. "
+        "Name a word of one under `subset`."
+    )
+    assert fault(PARTS) == (
+        "owner/set has several files: data/test-*.parquet, data/train-*.parquet. Name a word of one under `split`."
+    )
+
+
+def test_none_that_fits_says_what_is_there() -> None:
+    assert fault(PARTS, "validation") == (
+        "owner/set has no file for split 'validation'; there are: data/test-*.parquet, data/train-*.parquet. "
+        "Name a word of one under `split`."
+    )
+
+
+def test_a_long_list_is_cut() -> None:
+    assert "part-5.jsonl and 4 more" in fault([f"part-{n}.jsonl" for n in (0, 1, 10, 11, *range(2, 10))])
+
+
+def test_a_part_that_is_missing_is_not_passed_over() -> None:
+    assert "has 1 of 2 parts of data/train-*.parquet" in fault(PARTS[1:], "train")
+
+
+def test_a_script_is_refused_and_the_copy_in_files_named() -> None:
+    assert fault(["README.md", "mawps.py"], "train").startswith(
+        "owner/set is a data set made by a script (mawps.py), and scripts of strangers are not run"
+    )
+    assert "refs/convert/parquet" in fault(["mawps.py"])
+    assert "holds no *.parquet *.jsonl *.json" in fault(["train.csv"])
+
+
+@pytest.mark.parametrize(
+    ("split", "subset", "chosen"),
+    [
+        ("train", "easy", ["easy/tr-1.jsonl"]),
+        ("test", "easy", ["easy/te-1.jsonl", "easy/te-2.jsonl"]),
+    ],
+)
+def test_a_card_that_declares_its_files_is_believed(split: str, subset: str, chosen: list[str]) -> None:
+    assert choose_files("owner/set", CARDED, split=split, subset=subset, card=CARD) == chosen
+
+
+def test_what_a_card_does_not_declare() -> None:
+    assert fault(CARDED, "dev", "easy", CARD) == "owner/set has no split 'dev'. There are: test, train."
+    assert fault(CARDED, "train", "eazy", CARD) == (
+        "owner/set has no subset 'eazy'. Did you mean 'easy'? There are: all, easy."
+    )
+    assert fault(CARDED, None, "easy", CARD) == ("owner/set has several splits: name one under `split`: test, train.")
+    assert "declares *.jsonl; what can be read there is: data.parquet" in fault(["data.parquet"], "train", None, CARD)
+
+
+BOMB = """---
+a: &a [x, x]
+configs: [{config_name: [*a, *a], data_files: "*"}, {data_files: [{split: *a, path: "*"}]}]
+---
+"""
+
+
+@pytest.mark.parametrize("card", ["", BOMB, "No head.", "---\n[\n---\n", "---\nconfigs: 3\n---\n", "---\n- a\n---\n"])
+def test_a_card_that_declares_nothing_leaves_the_names(card: str) -> None:
+    assert choose_files("owner/set", ["train.jsonl", "README.md"], split="train", subset=None, card=card)

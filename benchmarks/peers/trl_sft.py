@@ -14,6 +14,7 @@ import sys
 import tempfile
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
@@ -32,9 +33,9 @@ class Mode:
     config: dict[str, Any] = field(default_factory=dict)
 
 
-# Each builds on the one above it that helped; what TRL calls for flash attention works with SDPA too, because
-# transformers 5 reads the borders of flattened examples from their positions and masks across them.
-DEFAULT = Mode("bf16 autocast over float32 weights, gradient checkpointing, random order")
+# What TRL calls padding-free it says needs flash attention. SDPA serves too: transformers 5 reads the borders of
+# flattened examples from their positions and masks across them, and the losses are those of the padded batch.
+DEFAULT = Mode("bf16 autocast over float32 weights, gradient checkpointing, random order, padded batches")
 KEPT = replace(DEFAULT, about="no gradient checkpointing", config={"gradient_checkpointing": False})
 BF16 = replace(KEPT, about="and bf16 weights", dtype="bfloat16")
 GROUPED = replace(
@@ -42,9 +43,9 @@ GROUPED = replace(
     about="and batches of like lengths",
     config={**BF16.config, "train_sampling_strategy": "group_by_length", "length_column_name": "length"},
 )
-PADDING_FREE = replace(
+BEST = replace(
     BF16,
-    about="bf16 weights, each batch flattened into one row, padding nothing",
+    about="and each batch flattened into one row, padding nothing",
     config={**BF16.config, "padding_free": True, "max_length": None},
 )
 
@@ -53,32 +54,36 @@ MODES = {
     "kept": KEPT,
     "bf16": BF16,
     "grouped": GROUPED,
-    "padding-free": PADDING_FREE,
-    "packed": replace(
-        BF16, about="bf16 weights, examples packed (bfd) into rows of a batch's mean length, a row a step", packed=True
+    "best": BEST,
+    "packed": replace(BF16, about="bf16, examples packed (bfd) into rows of a batch's mean length", packed=True),
+    "best-float32-weights": replace(BEST, about="best, with float32 weights under autocast", dtype="float32"),
+    "best-float32": replace(
+        BEST, about="best, float32 throughout", dtype="float32", config={**BEST.config, "bf16": False}
     ),
-    "fp32": replace(KEPT, about="float32 throughout", config={**KEPT.config, "bf16": False}),
-    "eager": replace(GROUPED, about="grouped, with eager attention", attention="eager"),
-    "pure-bf16": replace(
-        GROUPED,
-        about="grouped, the adapter in bf16 too, no autocast",
+    "best-checkpointing": replace(
+        BEST, about="best, with gradient checkpointing", config={**BEST.config, "gradient_checkpointing": True}
+    ),
+    "best-pure-bf16": replace(
+        BEST,
+        about="best, the adapter in bf16 too, no autocast",
         autocast_adapter=False,
-        config={**GROUPED.config, "bf16": False},
+        config={**BEST.config, "bf16": False},
     ),
-    "compiled": replace(GROUPED, about="grouped, with torch.compile", config={**GROUPED.config, "torch_compile": True}),
+    "best-eager": replace(BEST, about="best, with eager attention", attention="eager"),
+    "best-compiled": replace(
+        BEST, about="best, with torch.compile, compiling included", config={**BEST.config, "torch_compile": True}
+    ),
 }
-MODES["best"] = GROUPED
 
 
-def read_rows(path: str) -> list[dict[str, Any]]:
+def read_rows(path: Path) -> list[dict[str, Any]]:
     """Return the encoded examples in TRL's form for data that is tokenized already."""
     rows = []
-    with open(path, encoding="utf-8") as lines:  # noqa: PTH123
-        for line in lines:
-            example = json.loads(line)
-            prompt, completion = example["prompt_ids"], example["completion_ids"]
-            mask = [0] * len(prompt) + [1] * len(completion)
-            rows.append({"input_ids": prompt + completion, "completion_mask": mask, "length": len(mask)})
+    for line in path.read_text(encoding="utf-8").splitlines():
+        example = json.loads(line)
+        prompt, completion = example["prompt_ids"], example["completion_ids"]
+        mask = [0] * len(prompt) + [1] * len(completion)
+        rows.append({"input_ids": prompt + completion, "completion_mask": mask, "length": len(mask)})
     return rows
 
 
@@ -152,12 +157,13 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--student", required=True, help="Hugging Face folder")
-    parser.add_argument("--examples", required=True, help="JSON lines of prompt_ids and completion_ids")
+    parser.add_argument("--examples", type=Path, required=True, help="JSON lines of prompt_ids and completion_ids")
     parser.add_argument("--steps", type=int, required=True, help="what --examples and --batch come to")
     parser.add_argument("--batch", type=int, required=True)
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--mode", choices=MODES, default="default")
+    modes = "; ".join(f"{name}: {mode.about}" for name, mode in MODES.items())
+    parser.add_argument("--mode", choices=MODES, default="default", metavar="MODE", help=modes)
     options = parser.parse_args()
     with contextlib.redirect_stdout(sys.stderr):
         facts = train(options)

@@ -54,6 +54,7 @@ MODES = {
     "kept": KEPT,
     "bf16": BF16,
     "grouped": GROUPED,
+    "grouped-eager": replace(GROUPED, about="grouped, with eager attention", attention="eager"),
     "best": BEST,
     "packed": replace(BF16, about="bf16, examples packed (bfd) into rows of a batch's mean length", packed=True),
     "best-float32-weights": replace(BEST, about="best, with float32 weights under autocast", dtype="float32"),

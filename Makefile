@@ -52,6 +52,7 @@ check: setup
 bench: setup
 	$(BIN)/python benchmarks/programs.py
 	$(BIN)/python benchmarks/decoding.py
+	$(BIN)/python benchmarks/training.py
 
 stress: setup
 	$(BIN)/python -m pytest tests/loop -k killed --kills 30 -s

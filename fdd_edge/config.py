@@ -117,8 +117,21 @@ class TrainingConfig(_Section):
     per_device_train_batch_size: Count = 4
     gradient_accumulation_steps: Count = 1
     max_length: Count = Field(512, description="longer examples are left out, and counted")
+    eval_steps: Count | None = Field(None, description="steps between two validation losses; default: one an epoch")
+    early_stopping_patience: Count | None = Field(
+        None, description="stop after so many validation losses that were not the best; default: never"
+    )
+    save_steps: Count = Field(100, description="steps between two checkpoints, which an interrupted run goes on from")
+    quantization_aware: str = Field(
+        "none", description="recipe whose rounding the forward pass sees, so that the file is the model that was trained"
+    )
     threads: Count | None = Field(None, description="default: every core this process may use")
     start_from: Literal["base", "previous"] = Field("base", description="a new adapter each round, or go on")
+
+    @field_validator("quantization_aware")
+    @classmethod
+    def _is_known(cls, name: str) -> str:
+        return name if name == "none" else _known("export/recipes", [name])[0]
 
 
 class ExportConfig(_Section):

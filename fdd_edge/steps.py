@@ -140,6 +140,14 @@ def gather_data(this: Run, number: int) -> None:
 def train_student(this: Run, number: int) -> None:
     """LoRA-tune the student on the round's data, and merge the adapter into it."""
     config, place = this.config, this.layout.round(number)
+    this.stages.ensure(
+        this.layout.validation,
+        lambda out: problems.validation_data(this.layout.valid, out, teachers=config.teacher.rationale),
+        version=problems.DATA_VERSION,
+        params={"teachers": config.teacher.rationale},
+        inputs={"valid": this.layout.valid},
+        is_file=True,
+    )
     previous = this.layout.round(number - 1).adapter if config.training.start_from == "previous" and number else None
     settings: dict[str, Any] = {
         "template": this.template,
@@ -148,12 +156,21 @@ def train_student(this: Run, number: int) -> None:
         "dtype": config.student.dtype,
         "seed": config.seed,
     }
+    aware_of = None if config.training.quantization_aware == "none" else load_recipe(config.training.quantization_aware)
     this.stages.ensure(
         place.adapter,
-        lambda out: training.train(this.student, read_problems(place.train), out, start_from=previous, **settings),
+        lambda out: training.train(
+            this.student,
+            read_problems(place.train),
+            out,
+            valid=read_problems(this.layout.validation),
+            start_from=previous,
+            aware_of=aware_of,
+            **settings,
+        ),
         version=training.TRAIN_VERSION,
-        params=settings | {"student": this.student.sha256},
-        inputs={"train": place.train} | ({"start_from": previous} if previous else {}),
+        params=settings | {"student": this.student.sha256, "aware_of": aware_of and aware_of.model_dump()},
+        inputs={"train": place.train, "valid": this.layout.validation} | ({"start_from": previous} if previous else {}),
     )
     this.stages.ensure(
         place.merged,

@@ -13,10 +13,13 @@ from fdd_edge.artifacts.gguf.quantize import FILE_TYPES
 from fdd_edge.errors import FddError, did_you_mean
 from fdd_edge.validation import faults_of
 
-__all__ = ["FLOAT_RECIPE", "Recipe", "load_recipe", "load_recipes"]
+__all__ = ["FLOAT_RECIPE", "NO_IMATRIX", "OWN_IMATRIX", "Recipe", "load_recipe", "load_recipes"]
 
 FLOAT_RECIPE = "gguf-f32"
 """The float artifact: every other recipe is quantized from it, and ``lost`` problems are found with it."""
+
+NO_IMATRIX, OWN_IMATRIX = "none", "run"
+"""Values of a recipe's ``imatrix`` that are no file."""
 
 
 class Recipe(BaseModel):
@@ -27,6 +30,11 @@ class Recipe(BaseModel):
     name: str = Field(pattern=catalog.NAME, description="name of the recipe, that of its file")
     family: Literal["gguf"] = Field(description="file format")
     type: str = Field(description="tensor type, under llama.cpp's name")
+    imatrix: str = Field(
+        NO_IMATRIX,
+        description="weights rounding errors by what goes into a matrix: none, run (measured on the run's own prompts "
+        "and programs), or a file of llama-imatrix",
+    )
     description: str = Field(description="one line for `fdd-edge ls`")
 
 

@@ -88,6 +88,7 @@ def _lines(summary: RoundSummary) -> list[tuple[str, str]]:
     total = sum(summary.data.values())
     rejected = f"; rejected {_counts(summary.rejected)}" if summary.rejected else ""
     loss = "-" if summary.loss is None else f"{summary.loss[0]:.3f} to {summary.loss[1]:.3f}"
+    loss += "" if summary.valid_loss is None else f", {summary.valid_loss:.3f} on valid"
     parity = summary.parity
     evolved = _counts(summary.evolved) or "none"
     untuned = f"the student before training, with {summary.shots} worked examples in its prompt"

@@ -8,22 +8,26 @@ import click
 @click.command("train")
 @click.argument("config")
 @click.option("--data", required=True, metavar="FILE", help="JSON lines with question, answer, program.")
+@click.option("--valid", metavar="FILE", help="Likewise, for a validation loss.")
 @click.option("-o", "--output", required=True, metavar="DIR", help="Gets adapter/ and merged/.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key of the config.")
-def command(config: str, data: str, output: str, overrides: tuple[str, ...]) -> None:
+def command(config: str, data: str, valid: str | None, output: str, overrides: tuple[str, ...]) -> None:
     """LoRA-tune the student of CONFIG on problem records and merge it.
 
-    CONFIG is the name of a packaged config, a YAML file, or a run folder.
+    CONFIG is the name of a packaged config, a YAML file, or a run folder. Interrupted, the same command goes on from the
+    last checkpoint. Several processes share the work under `accelerate launch -m fdd_edge train ...`.
     """
     import json
     from pathlib import Path
 
+    from fdd_edge.artifacts.recipe import load_recipe
     from fdd_edge.config import load_config
     from fdd_edge.data import read_dataset
     from fdd_edge.errors import FddError
+    from fdd_edge.launched import is_first_process
     from fdd_edge.runs import RunLayout
     from fdd_edge.runs.hashing import hash_file
-    from fdd_edge.runs.stage import make_whole
+    from fdd_edge.runs.stage import make_whole, partial_of
     from fdd_edge.stages.export import check_disk, count_parameters
     from fdd_edge.stages.prompts import student_prompt
     from fdd_edge.stages.student import open_student
@@ -37,25 +41,37 @@ def command(config: str, data: str, output: str, overrides: tuple[str, ...]) -> 
     problems = read_dataset(Path(data)).problems
     if not any(problem.program for problem in problems):
         raise FddError(f"{data} holds no problem with a program to train on; each line needs one under `program`.")
+    held = [] if valid is None else read_dataset(Path(valid)).problems
+    aware_of = checked.training.quantization_aware
     student = open_student(checked.student.model_name_or_path, checked.student.revision)
     template = student_prompt(checked.student.prompt, student.folder)
 
-    def make(partial: Path) -> None:
+    def tune(folder: Path) -> None:
         train(
             student,
             problems,
-            partial / "adapter",
+            folder,
             template=template,
             lora=checked.lora.model_dump(),
             training=checked.training.model_dump(),
             dtype=checked.student.dtype,
             seed=checked.seed,
+            valid=held,
+            aware_of=None if aware_of == "none" else load_recipe(aware_of),
         )
-        merge(student, partial / "adapter", partial / "merged", template=template)
 
+    def make(folder: Path) -> None:
+        if not (folder / "adapter" / "training.json").is_file():
+            tune(folder / "adapter")
+        merge(student, folder / "adapter", folder / "merged", template=template)
+
+    if not is_first_process():
+        tune(partial_of(out) / "adapter")
+        return
     made_from = {
         "student": student.sha256,
         "data": hash_file(Path(data)),
+        "valid": valid and hash_file(Path(valid)),
         "settings": checked.model_dump(mode="json", include={"student", "lora", "training", "seed"}),
     }
     check_disk(out, count_parameters(student.folder), copies=1.5)

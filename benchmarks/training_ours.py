@@ -29,6 +29,7 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
         num_train_epochs=1,
         per_device_train_batch_size=options.batch,
         gradient_accumulation_steps=1,
+        max_length=TrainingConfig().max_length,
         seed=options.seed,
         bf16=cpu_has_bf16(),
         threads=options.threads,

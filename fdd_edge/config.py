@@ -123,7 +123,8 @@ class TrainingConfig(_Section):
     )
     save_steps: Count = Field(100, description="steps between two checkpoints, which an interrupted run goes on from")
     quantization_aware: str = Field(
-        "none", description="recipe whose rounding the forward pass sees, so that the file is the model that was trained"
+        "none",
+        description="recipe whose rounding the forward pass sees: its file is the model that was trained",
     )
     threads: Count | None = Field(None, description="default: every core this process may use")
     start_from: Literal["base", "previous"] = Field("base", description="a new adapter each round, or go on")

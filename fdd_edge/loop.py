@@ -18,6 +18,7 @@ import yaml
 from fdd_edge.artifacts.recipe import load_recipe, load_recipes
 from fdd_edge.config import Config, changed_keys, parse_config
 from fdd_edge.errors import FddError
+from fdd_edge.launched import processes
 from fdd_edge.ondevice.measure import physical_cores
 from fdd_edge.progress import announce
 from fdd_edge.runs import Manifest, PrunedInputError, RunLayout, Stages, run_lock
@@ -69,6 +70,8 @@ def run(
     Raises:
         FddError: The folder is another run's, something of the config is missing, or a stage failed.
     """
+    if processes() > 1:
+        raise FddError("A run is one process, which judges and evolves; `accelerate launch` is for fdd-edge train.")
     layout = RunLayout(Path(config.output_dir))
     check_before_start(config, layout)
     commits = read_commits(layout)

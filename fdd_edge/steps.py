@@ -8,13 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from fdd_edge.artifacts.recipe import FLOAT_RECIPE, Recipe, load_recipe
+from fdd_edge.artifacts.recipe import FLOAT_RECIPE, NO_IMATRIX, OWN_IMATRIX, Recipe, load_recipe
 from fdd_edge.config import Config, DataConfig
 from fdd_edge.progress import announce
 from fdd_edge.records import Problem, hash_problems, read_problems
 from fdd_edge.runs import Manifest, RoundLayout, RunLayout, Stages
 from fdd_edge.runs.layout import ArtifactsLayout
-from fdd_edge.stages import evaluation, export, feedback, parity, problems, training
+from fdd_edge.stages import evaluation, export, feedback, imatrix, parity, problems, training
 from fdd_edge.stages.datasets import DatasetSpec, dataset_files
 from fdd_edge.stages.evaluation import Decoding
 from fdd_edge.stages.prompts import requested_prompt, shot_stops, worked_examples
@@ -185,7 +185,7 @@ def export_student(this: Run, place: RoundLayout) -> None:
     """Write the round's float artifact, hold it against torch, and quantize it by every recipe."""
     export_float(this, place, place.merged)
     prove_float(this, place)
-    export_quantized(this, place, this.recipes)
+    export_quantized(this, place, place.merged, this.recipes)
 
 
 def restore_models(this: Run, place: RoundLayout) -> None:
@@ -253,17 +253,44 @@ def prove_float(this: Run, place: RoundLayout) -> None:
     )
 
 
-def export_quantized(this: Run, place: ArtifactsLayout, recipes: Sequence[Recipe]) -> None:
+def export_quantized(this: Run, place: ArtifactsLayout, folder: Path, recipes: Sequence[Recipe]) -> None:
     """Quantize the float artifact by every recipe."""
+    if imatrix.wants_own(recipes):
+        measure_imatrix(this, place, folder)
     for recipe in recipes:
-        if recipe.name != FLOAT_RECIPE:
-            this.stages.ensure(
-                place.artifact(recipe.name),
-                partial(export.export_quantized, place.model(FLOAT_RECIPE), recipe=recipe),
-                version=export.EXPORT_VERSION,
-                params={"recipe": recipe.model_dump()},
-                inputs={"float": place.artifact(FLOAT_RECIPE)},
-            )
+        if recipe.name == FLOAT_RECIPE:
+            continue
+        inputs = {"float": place.artifact(FLOAT_RECIPE)}
+        if recipe.imatrix != NO_IMATRIX:
+            inputs["imatrix"] = place.imatrix if recipe.imatrix == OWN_IMATRIX else Path(recipe.imatrix).expanduser()
+        this.stages.ensure(
+            place.artifact(recipe.name),
+            partial(
+                export.export_quantized, place.model(FLOAT_RECIPE), recipe=recipe, own_imatrix=inputs.get("imatrix")
+            ),
+            version=export.EXPORT_VERSION,
+            params={"recipe": recipe.model_dump()},
+            inputs=inputs,
+        )
+
+
+def measure_imatrix(this: Run, place: ArtifactsLayout, folder: Path) -> None:
+    """Measure what goes into each matrix of a student on problems it is trained on."""
+    inside = folder.is_relative_to(this.layout.root)
+    asked = place.train if isinstance(place, RoundLayout) else this.layout.seed_problems
+    settings: dict[str, Any] = {
+        "template": this.template,
+        "adds_bos": this.student.adds_bos,
+        "seed": this.config.seed,
+    }
+    this.stages.ensure(
+        place.imatrix,
+        lambda out: imatrix.measure_imatrix(folder, read_problems(asked), out, **settings),
+        version=imatrix.IMATRIX_VERSION,
+        params=settings | {"student": this.student.sha256},
+        inputs={"problems": asked} | ({"merged": folder} if inside else {}),
+        is_file=True,
+    )
 
 
 def evaluate(
@@ -296,7 +323,7 @@ def evaluate_untuned(this: Run) -> None:
     baseline, place = this.config.baseline, this.layout.untuned
     announce(f"The untuned student, {baseline.shots} worked examples in its prompt")
     export_float(this, place, this.student.folder)
-    export_quantized(this, place, [recipe for recipe in this.recipes if recipe.name == this.judge])
+    export_quantized(this, place, this.student.folder, [recipe for recipe in this.recipes if recipe.name == this.judge])
     decoding = replace(
         this.greedy(),
         prompt=requested_prompt(baseline.prompt),

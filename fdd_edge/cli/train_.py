@@ -14,8 +14,8 @@ import click
 def command(config: str, data: str, valid: str | None, output: str, overrides: tuple[str, ...]) -> None:
     """LoRA-tune the student of CONFIG on problem records and merge it.
 
-    CONFIG is the name of a packaged config, a YAML file, or a run folder. Interrupted, the same command goes on from the
-    last checkpoint. Several processes share the work under `accelerate launch -m fdd_edge train ...`.
+    CONFIG is the name of a packaged config, a YAML file, or a run folder. Interrupted, the same command goes on from
+    the last checkpoint. Several processes share the work under `accelerate launch -m fdd_edge train ...`.
     """
     import json
     from pathlib import Path

@@ -15,6 +15,7 @@ from fdd_edge.errors import FddError
 from fdd_edge.progress import announce
 from fdd_edge.records import Problem
 from fdd_edge.runs.layout import MODEL_FILE
+from fdd_edge.stages.imatrix import imatrix_for, measure_imatrix, wants_own
 from fdd_edge.stages.parity import PARITY_PROMPTS, prove_float
 from fdd_edge.stages.prompts import worked_examples
 from fdd_edge.stages.student import Student
@@ -79,8 +80,14 @@ def export_float(
     _write_card(out, FLOAT_RECIPE, [])
 
 
-def export_quantized(float_model: Path, out: Path, recipe: Recipe) -> None:
+def export_quantized(float_model: Path, out: Path, recipe: Recipe, *, own_imatrix: Path | None = None) -> None:
     """Quantize the float file by a recipe into the folder ``out``; its size is said, and checked, beforehand.
+
+    Args:
+        float_model: The float file.
+        out: Folder of the artifact.
+        recipe: How.
+        own_imatrix: The importance matrix that was measured for this model, where the recipe asks for it.
 
     Raises:
         FddError: The disk is too small, or llama.cpp cannot write the file.
@@ -91,7 +98,8 @@ def export_quantized(float_model: Path, out: Path, recipe: Recipe) -> None:
     announce(f"exporting {recipe.name}: {_size(coming.bytes)}, {coming.bits_per_weight:.2f} bits a weight ...")
     check_room(out, coming.bytes)
     out.mkdir(parents=True, exist_ok=True)
-    quantize_gguf(float_model, out / MODEL_FILE, recipe.type, recipe=recipe.name)
+    imatrix = imatrix_for(recipe, float_model, own_imatrix)
+    quantize_gguf(float_model, out / MODEL_FILE, recipe.type, recipe=recipe.name, imatrix=imatrix)
     _write_card(out, recipe.name, coming.fallbacks)
 
 
@@ -152,9 +160,12 @@ def export_all(
             template=template,
             adds_bos=student.adds_bos,
         )
+        imatrix = work / "imatrix.gguf"
+        if wants_own(recipes):
+            measure_imatrix(student.folder, prompts, imatrix, template=template, adds_bos=student.adds_bos)
         for recipe in recipes:
             if recipe.name != FLOAT_RECIPE:
-                export_quantized(work / FLOAT_RECIPE / MODEL_FILE, work / recipe.name, recipe)
+                export_quantized(work / FLOAT_RECIPE / MODEL_FILE, work / recipe.name, recipe, own_imatrix=imatrix)
         out.mkdir(exist_ok=True)
         for recipe in recipes:
             (work / recipe.name).rename(out / recipe.name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
+from statistics import fmean
 from typing import Any, NamedTuple
 
 from fdd_edge.artifacts.recipe import FLOAT_RECIPE

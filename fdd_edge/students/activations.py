@@ -10,17 +10,22 @@ from typing import Any, NamedTuple
 from fdd_edge.students.base import load_model
 from fdd_edge.students.tokenizer import Example
 
-__all__ = ["Squares", "input_squares"]
+__all__ = ["InputSquares", "input_squares"]
 
 
-class Squares(NamedTuple):
-    """Squared inputs of one matrix: their sum by column, float32 array, and how many inputs there were."""
+class InputSquares(NamedTuple):
+    """What went into the matrices of a model.
 
-    sums: Any
-    count: int
+    Attributes:
+        sums: Name of the weight in the folder -> sum of its squared inputs by column, float32 array.
+        n_inputs: Number of inputs, the same for all.
+    """
+
+    sums: Mapping[str, Any]
+    n_inputs: int
 
 
-def input_squares(folder: Path, examples: Sequence[Example]) -> Mapping[str, Squares]:
+def input_squares(folder: Path, examples: Sequence[Example]) -> InputSquares:
     """Run a student over prompts and replies, and sum up what every linear layer is given.
 
     The head is left out, as llama.cpp's own tool leaves it out: it keeps more bits anyway.
@@ -28,9 +33,6 @@ def input_squares(folder: Path, examples: Sequence[Example]) -> Mapping[str, Squ
     Args:
         folder: Hugging Face folder.
         examples: Encoded texts.
-
-    Returns:
-        Name of the weight in the folder -> its inputs' squares.
     """
     import torch
     from torch import nn
@@ -48,5 +50,5 @@ def input_squares(folder: Path, examples: Sequence[Example]) -> Mapping[str, Squ
         for example in examples:
             ids = torch.tensor([[*example.prompt_ids, *example.completion_ids]])
             model.model(input_ids=ids, use_cache=False)
-    count = sum(len(example.prompt_ids) + len(example.completion_ids) for example in examples)
-    return {name: Squares(total.numpy(), count) for name, total in sums.items()}
+    n_inputs = sum(len(example.prompt_ids) + len(example.completion_ids) for example in examples)
+    return InputSquares({name: total.numpy() for name, total in sums.items()}, n_inputs)

@@ -58,7 +58,7 @@ class LoraLinear(Function):
 
 
 class StraightThroughLinear(Function):
-    """A linear layer whose merged weight was rounded to a grid; the gradient passes the rounding as if it were not there.
+    """A linear layer whose merged weight was rounded to a grid; the gradient passes straight through the rounding.
 
     With ``dL/dW = grad' x`` taken straight through, ``dL/dB = scale dL/dW A'`` and ``dL/dA = scale B' dL/dW``: two
     products of rank r instead of one of full size.

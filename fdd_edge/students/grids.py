@@ -32,7 +32,7 @@ class Grid(Protocol):
         """
 
 
-class Q4_0:  # noqa: N801 (ggml's name)
+class Q4_0:
     """16 steps of one scale; the weight of largest magnitude sits on the outermost."""
 
     block = 32
@@ -45,7 +45,7 @@ class Q4_0:  # noqa: N801 (ggml's name)
         return weight
 
 
-class Q8_0:  # noqa: N801 (ggml's name)
+class Q8_0:
     """255 steps of one scale, symmetric about zero."""
 
     block = 32

@@ -131,6 +131,8 @@ def encode_examples(tokenizer: Any, pairs: Sequence[tuple[str, str]], *, adds_bo
 
     Prompt and program are encoded apart, as the device does: it is given the prompt and writes the rest.
     """
+    if not pairs:
+        return []
     eos = tokenizer.eos_token_id
     prompts = encode_prompts(tokenizer, [p for p, _ in pairs], adds_bos=adds_bos)
     completions = tokenizer([c for _, c in pairs], add_special_tokens=False)["input_ids"]

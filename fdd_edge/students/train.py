@@ -34,7 +34,7 @@ class TrainSettings:
 
     Attributes:
         eval_steps: Steps between two validation losses; None for one an epoch.
-        early_stopping_patience: Stop once so many of them in a row were not the best, and keep the best; None for never.
+        early_stopping_patience: Stop once so many of them were not the best, and keep the best; None for never.
         save_steps: Steps between two checkpoints.
     """
 
@@ -161,6 +161,8 @@ def _with_adapter(
             task_type="CAUSAL_LM",
         )
         model = get_peft_model(model, config)
+    # Each checkpoint looks there for the base's config; by any other name it would ask the hub.
+    model.peft_config["default"].base_model_name_or_path = str(base)
     make_lean(model, max_length=settings.max_length)
     if quantized is not None:
         round_as_file(model, quantized, dtype)

@@ -23,7 +23,7 @@ from fdd_edge.students.tokenizer import encode_examples, encode_prompts, load_to
 from fdd_edge.students.train import LoraSettings, TrainSettings, train_adapter
 
 LORA = LoraSettings(4, 8, 0.0, ("q_proj", "v_proj", "down_proj"))
-SETTINGS = TrainSettings(5e-3, 1.0, 4, 1, seed=0, bf16=False, threads=1)
+SETTINGS = TrainSettings(5e-3, 1.0, 4, 1, max_length=512, seed=0, bf16=False, threads=1)
 PAIRS = [
     (f"Question: Tom had {n} figs and got {k}.\nProgram:\n", f"answer = {n} + {k}") for n in range(2, 8) for k in (3, 9)
 ]

@@ -3,8 +3,10 @@
 from fdd_edge.artifacts.gguf.chat_template import fitting_chat_template
 from fdd_edge.artifacts.gguf.describe import GgufFacts, describe_gguf
 from fdd_edge.artifacts.gguf.device_vocab import DeviceVocab
+from fdd_edge.artifacts.gguf.imatrix import read_imatrix, write_imatrix
 from fdd_edge.artifacts.gguf.prediction import Fallback, Prediction, predict_quantized
 from fdd_edge.artifacts.gguf.quantize import quantize_gguf
+from fdd_edge.artifacts.gguf.quantized import QuantizedFile
 from fdd_edge.artifacts.gguf.vocab import copy_vocab, read_vocab
 from fdd_edge.artifacts.gguf.vocab_from_folder import write_vocab_from_folder
 from fdd_edge.artifacts.gguf.write import check_architecture, hf_names, write_float_gguf
@@ -14,6 +16,7 @@ __all__ = [
     "Fallback",
     "GgufFacts",
     "Prediction",
+    "QuantizedFile",
     "check_architecture",
     "copy_vocab",
     "describe_gguf",
@@ -21,7 +24,9 @@ __all__ = [
     "hf_names",
     "predict_quantized",
     "quantize_gguf",
+    "read_imatrix",
     "read_vocab",
     "write_float_gguf",
+    "write_imatrix",
     "write_vocab_from_folder",
 ]

@@ -8,34 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from fdd_edge.artifacts.gguf.reader import field, open_gguf
 from fdd_edge.errors import FddError
 
-__all__ = ["InputSquares", "read_imatrix", "write_imatrix"]
+__all__ = ["read_imatrix", "write_imatrix"]
 
 _SUMS, _COUNTS = ".in_sum2", ".counts"
 
 
-class InputSquares(NamedTuple):
-    """What went into one matrix.
-
-    Attributes:
-        sums: Sum of the squared inputs, float32, shape (input columns,).
-        count: Number of inputs.
-    """
-
-    sums: Any
-    count: int
-
-
-def write_imatrix(path: Path, squares: Mapping[str, InputSquares], *, source: str) -> None:
+def write_imatrix(path: Path, sums: Mapping[str, Any], n_inputs: int, *, source: str) -> None:
     """Write an importance matrix that llama.cpp's tools read too.
 
     Args:
         path: The file to write.
-        squares: By GGUF name of the matrix.
+        sums: Sum of the squared inputs by column, by GGUF name of the matrix.
+        n_inputs: Number of inputs.
         source: What was read, for people.
     """
     import gguf
@@ -45,29 +34,35 @@ def write_imatrix(path: Path, squares: Mapping[str, InputSquares], *, source: st
     writer.add_type("imatrix")
     writer.add_array("imatrix.datasets", [source])
     writer.add_uint32("imatrix.chunk_count", 1)
-    writer.add_uint32("imatrix.chunk_size", max(one.count for one in squares.values()))
-    for name, one in squares.items():
-        writer.add_tensor(name + _SUMS, np.asarray(one.sums, np.float32).reshape(1, -1))
-        writer.add_tensor(name + _COUNTS, np.full((1, 1), one.count, np.float32))
+    writer.add_uint32("imatrix.chunk_size", n_inputs)
+    for name, columns in sums.items():
+        writer.add_tensor(name + _SUMS, np.asarray(columns, np.float32).reshape(1, -1))
+        writer.add_tensor(name + _COUNTS, np.full((1, 1), n_inputs, np.float32))
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
 
 
-def read_imatrix(path: Path) -> dict[str, Any]:
-    """Read the mean squared inputs of each matrix.
+def read_imatrix(path: Path, model: Path) -> dict[str, Any]:
+    """Read the mean squared inputs of each matrix of a model.
+
+    Args:
+        path: An importance matrix in GGUF.
+        model: The float file that is to be quantized.
 
     Returns:
         GGUF name -> float32 array, one number an input column (of several experts one after the other).
 
     Raises:
-        FddError: There is no such file, or it is no importance matrix in GGUF.
+        FddError: There is no such file, it is no importance matrix in GGUF, or it is another model's.
     """
     import numpy as np
 
     if path.is_file() and path.read_bytes()[:4] != b"GGUF":
-        raise FddError(f"{path} is no GGUF. An old .dat matrix becomes one by: llama-imatrix --in-file {path} -o NEW.gguf")
+        raise FddError(
+            f"{path} is no GGUF. An old .dat matrix becomes one by: llama-imatrix --in-file {path} -o NEW.gguf"
+        )
     reader = open_gguf(path)
     if field(reader, "general.type") != "imatrix":
         raise FddError(f"{path} is no importance matrix: it is a GGUF of another kind.")
@@ -83,4 +78,19 @@ def read_imatrix(path: Path) -> dict[str, Any]:
         seen = counts.reshape(-1, 1)
         mean = np.where(seen > 0, sums.reshape(len(seen), -1) / np.maximum(seen, 1), 1)
         means[name.removesuffix(_SUMS)] = np.ascontiguousarray(mean.reshape(-1), np.float32)
+    _check_fits(path, means, model)
     return means
+
+
+def _check_fits(path: Path, means: Mapping[str, Any], model: Path) -> None:
+    """Refuse a matrix that says nothing, or something else, of a block's matrices: the quantizer might pass it over."""
+    for tensor in open_gguf(model).tensors:
+        if len(tensor.shape) < 2 or not tensor.name.startswith("blk."):
+            continue
+        columns = means.get(tensor.name)
+        if columns is None or columns.size != tensor.shape[0]:
+            has = "nothing" if columns is None else f"{columns.size} columns"
+            raise FddError(
+                f"{path} is the importance matrix of another model: of {tensor.name}, with {tensor.shape[0]} columns, "
+                f"it has {has}."
+            )

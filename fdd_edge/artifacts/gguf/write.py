@@ -13,7 +13,7 @@ from fdd_edge.artifacts.gguf.reader import open_gguf
 from fdd_edge.artifacts.gguf.vocab import copy_keys
 from fdd_edge.errors import FddError
 
-__all__ = ["check_architecture", "hf_names", "write_float_gguf"]
+__all__ = ["check_architecture", "hf_names", "row_order", "write_float_gguf"]
 
 _CHAT_TEMPLATE = "tokenizer.chat_template"
 
@@ -90,6 +90,13 @@ def hf_names(folder: Path) -> dict[str, str]:
     architecture = check_architecture(folder)
     with _open_tensors(folder) as tensors:
         return _place(tensors, architecture, _read_config(folder), folder)
+
+
+def row_order(folder: Path, name: str, rows: int) -> Any:
+    """Return which row of the Hugging Face tensor stands in each row of a GGUF matrix: int array, shape (rows,)."""
+    import numpy as np
+
+    return check_architecture(folder).transform(name, np.arange(rows), _read_config(folder))
 
 
 def _read_config(folder: Path) -> dict[str, Any]:

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from fdd_edge.launched import is_first_process
+
 __all__ = ["Advance", "announce", "progress"]
 
 Advance = Callable[[int], None]
@@ -16,7 +18,9 @@ _SECONDS_BETWEEN_LINES = 15.0
 
 
 def announce(text: str) -> None:
-    """Write one line to stderr."""
+    """Write one line to stderr; of several processes that train together the first speaks for all."""
+    if not is_first_process():
+        return
     sys.stderr.write(text + "\n")
     sys.stderr.flush()
 
@@ -24,7 +28,7 @@ def announce(text: str) -> None:
 @contextmanager
 def progress(title: str, total: int) -> Iterator[Advance]:
     """Show the progress of one piece of work while the block runs."""
-    if sys.stderr.isatty():
+    if sys.stderr.isatty() and is_first_process():
         with _bar(title, total) as advance:
             yield advance
     else:

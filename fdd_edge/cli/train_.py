@@ -15,7 +15,8 @@ def command(config: str, data: str, valid: str | None, output: str, overrides: t
     """LoRA-tune the student of CONFIG on problem records and merge it.
 
     CONFIG is the name of a packaged config, a YAML file, or a run folder. Interrupted, the same command goes on from
-    the last checkpoint. Several processes share the work under `accelerate launch -m fdd_edge train ...`.
+    the last checkpoint. Several processes share the work under `accelerate launch --multi_gpu
+    --num_processes N -m fdd_edge train ...`, on CPUs too.
     """
     import json
     from pathlib import Path

@@ -1,0 +1,109 @@
+"""The lean forward pass: the same losses and gradients as PEFT on plain transformers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from peft import LoraConfig, get_peft_model
+
+from fdd_edge.stages.student import Student
+from fdd_edge.students.base import load_model
+from fdd_edge.students.batches import LengthGroupedSampler, collate, to_rows
+from fdd_edge.students.lean import lora_layers, make_lean
+from fdd_edge.students.tokenizer import encode_examples, load_tokenizer
+
+PAIRS = [(f"Question: Tom had {n} figs and got {k}{' more' * n}.\nProgram:\n", f"answer = {n} + {k}") for n, k in
+         ((2, 3), (31, 4), (5, 600), (7, 8))]  # fmt: skip
+
+
+def adapted(folder: Path, **lora: Any) -> Any:
+    torch.manual_seed(0)
+    config = LoraConfig(r=4, lora_alpha=8, target_modules="all-linear", task_type="CAUSAL_LM", **lora)
+    model = get_peft_model(load_model(folder), config)
+    for _, layer in lora_layers(model):
+        torch.nn.init.normal_(layer.lora_B["default"].weight, std=0.05)
+    return model
+
+
+def batch(student: Student) -> dict[str, Any]:
+    return collate(to_rows(encode_examples(load_tokenizer(student.folder), PAIRS)))
+
+
+def gradients(model: Any) -> dict[str, Any]:
+    return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+
+
+@pytest.mark.parametrize("max_length", [512, 4096], ids=["own attention", "torch's attention"])
+def test_loss_and_gradients_are_those_of_transformers(tiny_student: Student, max_length: int) -> None:
+    given = batch(tiny_student)
+    plain, lean = adapted(tiny_student.folder), adapted(tiny_student.folder)
+    make_lean(lean, max_length=max_length)
+    attends = (given["input_ids"] != 0) | (given["labels"] != -100)
+    expected = plain(**given, attention_mask=attends.long()).loss
+    loss = lean(**given)["loss"]
+    expected.backward()
+    loss.backward()
+    assert float(loss) == pytest.approx(float(expected), rel=1e-5)
+    wanted, got = gradients(plain), gradients(lean)
+    assert got.keys() == wanted.keys()
+    assert len(got) == 2 * len(list(lora_layers(lean)))
+    for name, grad in wanted.items():
+        assert (got[name] - grad).norm() <= 1e-4 * grad.norm(), name
+
+
+def test_dropout_is_left_to_peft(tiny_student: Student) -> None:
+    given = batch(tiny_student)
+    model = adapted(tiny_student.folder, lora_dropout=0.5)
+    make_lean(model, max_length=512)
+    model.train()
+    assert float(model(**given)["loss"]) != float(model(**given)["loss"])
+
+
+def test_a_loss_in_pieces_is_the_loss(tiny_student: Student, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A vocabulary of 152,000 goes through in pieces, so that logits take no gigabytes."""
+    given = batch(tiny_student)
+    found = []
+    for logits in (1 << 24, 1000):
+        monkeypatch.setattr("fdd_edge.students.autograd._LOGITS", logits)
+        model = adapted(tiny_student.folder)
+        make_lean(model, max_length=512)
+        model(**given)["loss"].backward()
+        found.append(torch.cat([grad.reshape(-1) for grad in gradients(model).values()]))
+    assert torch.allclose(*found, rtol=1e-4, atol=1e-7)
+
+
+def test_without_gradients_the_loss_is_the_same(tiny_student: Student) -> None:
+    model, given = adapted(tiny_student.folder), batch(tiny_student)
+    make_lean(model, max_length=512)
+    with torch.inference_mode():
+        quiet = float(model(**given)["loss"])
+    assert quiet == pytest.approx(float(model(**given)["loss"]), rel=1e-6)
+
+
+def test_a_window_hides_what_is_further_back() -> None:
+    from fdd_edge.students.lean import _causal_mask
+
+    seen = (_causal_mask(6, 2) == 0).int().tolist()
+    assert seen[4] == [0, 0, 0, 1, 1, 0]
+    assert (_causal_mask(6, None) == 0).int().tolist()[4] == [1, 1, 1, 1, 1, 0]
+
+
+def test_each_epoch_draws_every_example_once_in_batches_of_like_length() -> None:
+    lengths = [n % 97 for n in range(403)]
+    sampler = LengthGroupedSampler(lengths, 4, seed=1)
+    first = list(sampler)
+    assert first == list(sampler)
+    sampler.set_epoch(1)
+    second = list(sampler)
+    assert first != second
+    assert sorted(first) == sorted(second) == list(range(403))
+    spreads = [max(b) - min(b) for i in range(0, 400, 4) if (b := [lengths[j] for j in first[i : i + 4]])]
+    assert sum(spreads) / len(spreads) < 5
+
+
+def test_processes_that_share_a_batch_see_the_same_order() -> None:
+    lengths = list(range(64))
+    assert list(LengthGroupedSampler(lengths, 8, seed=0)) == list(LengthGroupedSampler(lengths, 4 * 2, seed=0))

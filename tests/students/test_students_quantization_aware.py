@@ -1,0 +1,171 @@
+"""Training on rounded weights: the grids are ggml's, bit for bit, and the file is the model that was trained."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from fdd_edge.artifacts.gguf import QuantizedFile, hf_names, quantize_gguf, write_float_gguf
+from fdd_edge.artifacts.recipe import load_recipe
+from fdd_edge.config import LoraConfig, TrainingConfig
+from fdd_edge.errors import FddError
+from fdd_edge.records import Problem
+from fdd_edge.stages.student import Student
+from fdd_edge.stages.training import merge, train
+from fdd_edge.students.base import load_model
+from fdd_edge.students.batches import collate, to_rows
+from fdd_edge.students.grids import GRIDS
+from fdd_edge.students.tokenizer import encode_examples, load_tokenizer
+from fdd_edge.students.train import LoraSettings, TrainSettings, train_adapter
+
+PAIRS = [
+    (f"Question: Tom had {n} figs and got {k}.\nProgram:\n", f"answer = {n} + {k}") for n in (2, 3, 4) for k in (5, 9)
+]
+LORA = LoraSettings(4, 8, 0.0, ("q_proj", "k_proj", "down_proj"))
+SETTINGS = TrainSettings(5e-3, 4.0, 2, 1, max_length=512, seed=0, bf16=False, threads=1)
+
+
+def awkward(rows: int, columns: int) -> np.ndarray:
+    """Weights with the cases that rounding goes wrong on: zeros, ties, halves, one huge, subnormal scales."""
+    weights = np.random.default_rng(0).normal(0, 0.05, (rows, columns)).astype(np.float32)
+    weights[0] = 0
+    weights[1, :32] = np.tile([1.0, -1.0], 16)
+    weights[2, :32] = np.tile([-1.0, 1.0], 16)
+    weights[3, :32] = np.arange(-16, 16) / 2
+    weights[4, :32] = np.arange(32) - 127 / 2
+    weights[5, 7] = 1e4
+    weights[6] *= 1e-7
+    weights[7, :32] = (np.arange(32) + 0.5) / 127
+    weights[7, 31] = 1
+    return weights
+
+
+@pytest.mark.parametrize("kind", ["q4_0", "q8_0", "f16"])
+def test_rounding_is_ggmls_bit_for_bit(kind: str, tiny_student: Student, tmp_path: Path) -> None:
+    """Every matrix of a model with awkward weights, held against what llama.cpp's quantizer writes."""
+    from gguf import GGUFReader
+    from safetensors.torch import load_file, save_file
+
+    folder = tmp_path / "student"
+    folder.mkdir()
+    for file in tiny_student.folder.iterdir():
+        (folder / file.name).write_bytes(file.read_bytes())
+    tensors = load_file(folder / "model.safetensors")
+    for name, tensor in tensors.items():
+        if tensor.ndim == 2:
+            tensors[name] = torch.from_numpy(awkward(*tensor.shape))
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    write_float_gguf(folder, tiny_student.vocab, tmp_path / "f32.gguf", metadata={})
+    quantize_gguf(tmp_path / "f32.gguf", tmp_path / "small.gguf", kind, recipe="test")
+    file = QuantizedFile(tmp_path / "small.gguf", folder)
+    compared = set()
+    for name in hf_names(folder).values():
+        if tensors[name].ndim != 2:
+            continue
+        grid = file.type_of(name)
+        rounded = GRIDS[grid].round_(tensors[name].t().contiguous()).t()
+        assert np.array_equal(rounded.numpy(), file.dequantized(name)), name
+        compared.add(grid)
+    assert kind.upper() in compared
+    assert len(list(GGUFReader(tmp_path / "small.gguf").tensors)) > 10
+
+
+class Everything:
+    """Says that every matrix is of one type, and stays as it is."""
+
+    def __init__(self, kind: str, folder: Path) -> None:
+        from safetensors.torch import load_file
+
+        self._kind, self._weights = kind, load_file(folder / "model.safetensors")
+
+    def type_of(self, name: str) -> str:
+        return self._kind
+
+    def dequantized(self, name: str) -> Any:
+        return self._weights[name].numpy()
+
+
+def fit(student: Student, out: Path, quantized: Any) -> list[float]:
+    examples = encode_examples(load_tokenizer(student.folder), PAIRS)
+    trace = train_adapter(
+        student.folder,
+        examples,
+        out,
+        lora=LORA,
+        settings=SETTINGS,
+        base_name="tiny",
+        valid=examples,
+        quantized=quantized,
+    )
+    return [*trace.losses, *(loss for _, loss in trace.valid_losses)]
+
+
+def test_on_a_grid_that_rounds_nothing_it_is_plain_training(tiny_student: Student, tmp_path: Path) -> None:
+    """The straight-through gradients are LoRA's own; rounding was once kept from one step to the next."""
+    plain = fit(tiny_student, tmp_path / "plain", None)
+    aware = fit(tiny_student, tmp_path / "aware", Everything("F32", tiny_student.folder))
+    assert aware == pytest.approx(plain, rel=1e-4)
+
+
+def test_a_type_without_a_grid_is_refused_by_name(tiny_student: Student, tmp_path: Path) -> None:
+    with pytest.raises(FddError, match=r"holds model\.layers\.0\.self_attn\.q_proj as Q5_K, which cannot be trained"):
+        fit(tiny_student, tmp_path / "a", Everything("Q5_K", tiny_student.folder))
+
+
+@pytest.mark.parametrize("recipe", ["gguf-q4_0", "gguf-q8_0"])
+def test_the_file_is_the_model_that_was_trained(recipe: str, tiny_student: Student, tmp_path: Path) -> None:
+    """The validation loss of the last step is that of the exported file's weights, not of the float merge."""
+    problems = [
+        Problem(f"p{i}", f"Tom had {i} figs and got 3.", i + 3, "test", program=f"answer = {i} + 3") for i in range(8)
+    ]
+    train(
+        tiny_student,
+        problems,
+        tmp_path / "adapter",
+        template="Question: {question}\nProgram:\n",
+        lora=LoraConfig(r=4).model_dump(),
+        training=TrainingConfig(threads=1, num_train_epochs=3, learning_rate=1e-2).model_dump(),
+        dtype="float32",
+        seed=0,
+        valid=problems[:4],
+        aware_of=load_recipe(recipe),
+    )
+    merge(tiny_student, tmp_path / "adapter", tmp_path / "merged", template="{question}")
+    write_float_gguf(tmp_path / "merged", tiny_student.vocab, tmp_path / "f32.gguf", metadata={})
+    quantize_gguf(tmp_path / "f32.gguf", tmp_path / "small.gguf", load_recipe(recipe).type, recipe=recipe)
+    file = QuantizedFile(tmp_path / "small.gguf", tmp_path / "merged")
+    trace = json.loads((tmp_path / "adapter" / "training.json").read_text(encoding="utf-8"))
+    model = load_model(tmp_path / "merged")
+    pairs = [(f"Question: {p.question}\nProgram:\n", str(p.program)) for p in problems[:4]]
+    given = collate(to_rows(encode_examples(load_tokenizer(tiny_student.folder), pairs)))
+    losses = []
+    for rounded in (False, True):
+        if rounded:
+            for name, parameter in model.named_parameters():
+                if parameter.ndim == 2:
+                    parameter.data = torch.from_numpy(file.dequantized(name))
+        losses.append(float(model(**given).loss))
+    assert trace["valid_losses"][-1][1] == pytest.approx(losses[1], rel=1e-3)
+    assert abs(losses[1] - losses[0]) > 10 * abs(trace["valid_losses"][-1][1] - losses[1])
+
+
+def test_asking_for_an_importance_matrix_too_is_warned_of(
+    tiny_student: Student, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train(
+        tiny_student,
+        [Problem("p", "Tom had 2 figs.", 2, "test", program="answer = 2")],
+        tmp_path / "adapter",
+        template="{question}\n",
+        lora=LoraConfig(r=2).model_dump(),
+        training=TrainingConfig(threads=1).model_dump(),
+        dtype="float32",
+        seed=0,
+        aware_of=load_recipe("gguf-q4_0-imatrix"),
+    )
+    assert "Warning: gguf-q4_0-imatrix rounds by an importance matrix" in capsys.readouterr().err

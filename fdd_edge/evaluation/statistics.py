@@ -1,17 +1,19 @@
-"""Intervals for shares of right answers."""
+"""Intervals and tests for shares of right answers, alone and of two models on the same problems."""
 
 from __future__ import annotations
 
-from math import sqrt
+from collections.abc import Sequence
+from math import comb, sqrt
+from statistics import fmean, stdev
 from typing import NamedTuple
 
-__all__ = ["Interval", "wilson"]
+__all__ = ["Interval", "mcnemar", "paired_difference", "wilson"]
 
 _Z95 = 1.959963984540054
 
 
 class Interval(NamedTuple):
-    """A 95 % interval, between 0 and 1."""
+    """A 95 % interval of a share, or of a difference of shares."""
 
     low: float
     high: float
@@ -30,3 +32,31 @@ def wilson(successes: int, n: int) -> Interval:
     half = _Z95 * sqrt(p * (1 - p) / n + z2 / (4 * n * n)) / (1 + z2 / n)
     # The ends are exact where nothing or everything succeeded; rounding must not push past them.
     return Interval(0.0 if successes == 0 else centre - half, 1.0 if successes == n else centre + half)
+
+
+def mcnemar(gained: int, lost: int) -> float:
+    """Return the two-sided p value of McNemar's exact test: of flips, as many are gains as losses.
+
+    Args:
+        gained: Problems that the second model alone solves.
+        lost: Problems that the first model alone solves.
+    """
+    n = gained + lost
+    tail: int = sum(comb(n, k) for k in range(min(gained, lost) + 1))
+    return min(1.0, 2 * tail / 2**n)
+
+
+def paired_difference(differences: Sequence[float]) -> Interval:
+    """Return the normal interval of a mean of paired differences.
+
+    Args:
+        differences: One number a problem: what the one model scored on it less what the other did. Where models were
+            trained with several seeds, the mean over them: seeds share problems, so problems are the independent units.
+
+    Raises:
+        ValueError: There are fewer than two.
+    """
+    if len(differences) < 2:
+        raise ValueError("a difference needs two problems at least")
+    half = _Z95 * stdev(differences) / sqrt(len(differences))
+    return Interval(fmean(differences) - half, fmean(differences) + half)

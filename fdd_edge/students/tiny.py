@@ -1,24 +1,78 @@
-"""A tiny llama made on the spot, for smoke runs and tests: real files and runtimes, seconds instead of minutes."""
+"""Tiny models made on the spot, for smoke runs and tests: real files and runtimes, seconds instead of minutes."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from fdd_edge.students.tiny_vocab import train_gemma_like, train_qwen_like, train_smollm_like
 from fdd_edge.students.tokenizer import Example, encode_examples
 
-__all__ = ["make_tiny_student"]
+__all__ = ["FAMILIES", "Family", "make_tiny_student"]
 
-_VOCABULARY = 640
 _STEPS = 400
 _BATCH = 8
 _LEARNING_RATE = 3e-3
+_BIAS = 0.3
 
 
-def make_tiny_student(out: Path, pairs: Sequence[tuple[str, str]], *, steps: int = _STEPS) -> None:
-    """Write a Hugging Face folder of a tiny llama, trained in full on (prompt, program) pairs.
+class Family(NamedTuple):
+    """What sets a family's tiny model apart.
+
+    Attributes:
+        config: Name of its config class in transformers.
+        model: Name of its model class.
+        train_tokenizer: Makes its fast tokenizer from texts.
+        settings: Config keys; odd on purpose where a default would hide a mistake.
+        biased: Config keys that give it biases.
+    """
+
+    config: str
+    model: str
+    train_tokenizer: Callable[[Sequence[str]], Any]
+    settings: Mapping[str, Any]
+    biased: Mapping[str, Any] = {}
+
+
+FAMILIES = {
+    "llama": Family(
+        "LlamaConfig",
+        "LlamaForCausalLM",
+        train_smollm_like,
+        {},
+        {"attention_bias": True, "mlp_bias": True},
+    ),
+    "qwen2": Family("Qwen2Config", "Qwen2ForCausalLM", train_qwen_like, {"rope_theta": 1e6}),
+    "qwen3": Family("Qwen3Config", "Qwen3ForCausalLM", train_qwen_like, {"rope_theta": 5e5, "head_dim": 48}),
+    "gemma3": Family(
+        "Gemma3TextConfig",
+        "Gemma3ForCausalLM",
+        train_gemma_like,
+        {
+            "head_dim": 48,
+            "query_pre_attn_scalar": 32,
+            "rope_theta": 1e6,
+            "rope_local_base_freq": 5e3,
+            "sliding_window": 16,
+            "layer_types": ["sliding_attention", "full_attention"],
+        },
+    ),
+}
+"""The families of students, by GGUF's name."""
+
+
+def make_tiny_student(
+    out: Path,
+    pairs: Sequence[tuple[str, str]],
+    *,
+    steps: int = _STEPS,
+    family: str = "llama",
+    tied: bool = True,
+    biases: bool = False,
+) -> None:
+    """Write a Hugging Face folder of a tiny model, trained in full on (prompt, program) pairs.
 
     It learns enough that its text varies with the question and that some answers are right.
 
@@ -26,59 +80,43 @@ def make_tiny_student(out: Path, pairs: Sequence[tuple[str, str]], *, steps: int
         out: The folder.
         pairs: Prompts and the programs that answer them.
         steps: Optimizer steps.
+        family: A key of ``FAMILIES``.
+        tied: Whether the head is the embedding matrix.
+        biases: Whether a llama has biases everywhere; qwen2 has them by nature, the others never.
     """
     import torch
-    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+    import transformers
 
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=_train_bpe([text for pair in pairs for text in pair]),
-        eos_token="<|end|>",
-        pad_token="<|end|>",
-        clean_up_tokenization_spaces=False,
-    )
+    made = FAMILIES[family]
+    tokenizer = made.train_tokenizer([text for pair in pairs for text in pair])
     tokenizer.save_pretrained(out)
     # One thread and a fixed seed: the same machine makes the same student again.
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=128,
-        intermediate_size=256,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=1024,
-        rms_norm_eps=1e-5,
-        tie_word_embeddings=True,
-        bos_token_id=None,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-    )
-    model = LlamaForCausalLM(config)
-    _fit(model, encode_examples(tokenizer, pairs), steps)
+    shape = {
+        "vocab_size": len(tokenizer),
+        "hidden_size": 128,
+        "intermediate_size": 256,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": 1024,
+        "rms_norm_eps": 1e-5,
+        "tie_word_embeddings": tied,
+        "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+        "pad_token_id": tokenizer.pad_token_id,
+    }
+    config = getattr(transformers, made.config)(**shape | made.settings | (made.biased if biases else {}))
+    model = getattr(transformers, made.model)(config)
+    for name, weights in model.named_parameters():
+        if name.endswith(".bias"):
+            # They begin as zeros, and a bias that is zero proves nothing.
+            torch.nn.init.normal_(weights, std=_BIAS)
+    _fit(model, encode_examples(tokenizer, pairs, adds_bos=tokenizer.bos_token is not None), steps)
     model.save_pretrained(out, safe_serialization=True)
     torch.set_num_threads(threads)
-
-
-def _train_bpe(texts: Sequence[str]) -> object:
-    """Train a byte-level BPE that splits digits, as SmolLM2's does."""
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
-    )
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=_VOCABULARY,
-        special_tokens=["<|end|>"],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    # Runs of spaces become tokens, as in any real vocabulary: there pre-tokenizers differ before a digit.
-    tokenizer.train_from_iterator([*texts, *["  3    x  4"] * len(texts)], trainer)
-    return tokenizer
 
 
 def _fit(model: Any, examples: Sequence[Example], steps: int) -> None:

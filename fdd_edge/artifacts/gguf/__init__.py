@@ -1,15 +1,19 @@
 """GGUF: vocabulary, float file, quantization and description. Format: ggml's docs/gguf.md."""
 
+from fdd_edge.artifacts.gguf.device_vocab import DeviceVocab
 from fdd_edge.artifacts.gguf.describe import GgufFacts, describe_gguf
 from fdd_edge.artifacts.gguf.quantize import quantize_gguf
-from fdd_edge.artifacts.gguf.vocab import DeviceVocab, copy_vocab, read_vocab, write_vocab_from_folder
-from fdd_edge.artifacts.gguf.write import write_float_gguf
+from fdd_edge.artifacts.gguf.vocab import copy_vocab, read_vocab
+from fdd_edge.artifacts.gguf.vocab_from_folder import write_vocab_from_folder
+from fdd_edge.artifacts.gguf.write import check_architecture, hf_names, write_float_gguf
 
 __all__ = [
     "DeviceVocab",
     "GgufFacts",
+    "check_architecture",
     "copy_vocab",
     "describe_gguf",
+    "hf_names",
     "quantize_gguf",
     "read_vocab",
     "write_float_gguf",

@@ -3,99 +3,130 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from fdd_edge.artifacts.gguf.architectures import Architecture, architecture_of
 from fdd_edge.artifacts.gguf.reader import open_gguf
 from fdd_edge.artifacts.gguf.vocab import copy_keys
 from fdd_edge.errors import FddError
 
-__all__ = ["write_float_gguf"]
+__all__ = ["check_architecture", "hf_names", "write_float_gguf"]
+
+_CHAT_TEMPLATE = "tokenizer.chat_template"
 
 
-def write_float_gguf(folder: Path, vocab: Path, out: Path, *, metadata: Mapping[str, str]) -> None:
-    """Write the float32 GGUF of a Hugging Face folder.
+def write_float_gguf(
+    folder: Path, vocab: Path, out: Path, *, metadata: Mapping[str, str | int], chat_template: str | None = None
+) -> None:
+    """Write the float32 GGUF of a Hugging Face folder, a tensor at a time.
 
     Args:
-        folder: ``config.json`` and ``*.safetensors``; llama architecture.
+        folder: ``config.json`` and ``*.safetensors`` of a supported architecture.
         vocab: Vocabulary file, whose ``tokenizer.*`` keys are copied.
         out: The file to write.
-        metadata: Further text keys, such as ``general.license`` or ``fdd_edge.prompt_template``.
+        metadata: Further keys, such as ``general.license`` or ``fdd_edge.prompt_template``; numbers are uint32.
+        chat_template: Stored instead of the vocabulary's.
 
     Raises:
-        FddError: A tensor has no place in the architecture.
+        FddError: The architecture cannot be written, or a tensor has no place in it.
     """
     import gguf
+    import numpy as np
 
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    n_layers = config["num_hidden_layers"]
-    names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, n_layers)
-    writer = gguf.GGUFWriter(out, "llama", use_temp_file=False)
-    _add_llama_keys(writer, config)
-    copy_keys(open_gguf(vocab), writer, "tokenizer.")
+    config = _read_config(folder)
+    architecture = check_architecture(folder)
+    writer = gguf.GGUFWriter(out, architecture.name)
+    architecture.add_keys(writer, config)
+    copy_keys(open_gguf(vocab), writer, "tokenizer.", leave_out=(_CHAT_TEMPLATE,) if chat_template else ())
+    if chat_template:
+        writer.add_chat_template(chat_template)
     for key, value in metadata.items():
-        writer.add_string(key, value)
-    permute = _rope_permutation(config)
-    tied = config.get("tie_word_embeddings", False)
-    for name, tensor in _tensors(folder):
-        if name.endswith("rotary_emb.inv_freq") or (tied and name == "lm_head.weight"):
-            continue
-        target = names.get_name(name, try_suffixes=(".weight", ".bias"))
-        if target is None:
-            raise FddError(f"{folder} holds the tensor {name}, which has no place in a llama GGUF.")
-        writer.add_tensor(target, permute(target, tensor))
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
+        if isinstance(value, int):
+            writer.add_uint32(key, value)
+        else:
+            writer.add_string(key, value)
+    added = architecture.added(config)
+    with _open_tensors(folder) as tensors:
+        names = _place(tensors, architecture, config, folder)
+        shapes = {name: array.shape for name, array in added.items()}
+        shapes |= {name: tensors[own].get_slice(own).get_shape() for name, own in names.items()}
+        for name, shape in shapes.items():
+            writer.add_tensor_info(name, shape, np.dtype(np.float32), 4 * int(np.prod(shape)))
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_ti_data_to_file()
+        for array in added.values():
+            writer.write_tensor_data(array)
+        for name, own in names.items():
+            array = tensors[own].get_tensor(own).float().numpy()
+            writer.write_tensor_data(np.ascontiguousarray(architecture.transform(name, array, config)))
     writer.close()
 
 
-def _add_llama_keys(writer: Any, config: Mapping[str, Any]) -> None:
-    """Write the hyperparameters under the names of llama.cpp's llama architecture."""
+def check_architecture(folder: Path) -> Architecture:
+    """Return how a Hugging Face folder is written, read from its ``config.json`` alone.
+
+    Raises:
+        FddError: It cannot be; says why.
+    """
+    try:
+        return architecture_of(_read_config(folder))
+    except FddError as error:
+        raise FddError(f"{folder}: {error}") from None
+
+
+def hf_names(folder: Path) -> dict[str, str]:
+    """Return which Hugging Face tensor each GGUF tensor of a folder is made from.
+
+    Returns:
+        GGUF tensor name -> Hugging Face tensor name, in the order they are written. A tied head is not among them.
+
+    Raises:
+        FddError: The architecture cannot be written, or a tensor has no place in it.
+    """
+    architecture = check_architecture(folder)
+    with _open_tensors(folder) as tensors:
+        return _place(tensors, architecture, _read_config(folder), folder)
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    return config
+
+
+def _place(
+    tensors: Mapping[str, Any], architecture: Architecture, config: Mapping[str, Any], folder: Path
+) -> dict[str, str]:
+    """Return GGUF name -> Hugging Face name for every tensor that is written."""
     import gguf
 
-    heads = config["num_attention_heads"]
-    head_dim = config.get("head_dim") or config["hidden_size"] // heads
-    writer.add_file_type(gguf.LlamaFileType.ALL_F32)
-    writer.add_vocab_size(config["vocab_size"])
-    writer.add_context_length(config["max_position_embeddings"])
-    writer.add_embedding_length(config["hidden_size"])
-    writer.add_block_count(config["num_hidden_layers"])
-    writer.add_feed_forward_length(config["intermediate_size"])
-    writer.add_head_count(heads)
-    writer.add_head_count_kv(config.get("num_key_value_heads") or heads)
-    writer.add_key_length(head_dim)
-    writer.add_value_length(head_dim)
-    writer.add_rope_dimension_count(head_dim)
-    writer.add_rope_freq_base(float(config.get("rope_theta", 10000.0)))
-    writer.add_layer_norm_rms_eps(float(config["rms_norm_eps"]))
+    arch = {name: key for key, name in gguf.MODEL_ARCH_NAMES.items()}[architecture.name]
+    table = gguf.get_tensor_name_map(arch, config["num_hidden_layers"])
+    tied = architecture.is_tied(config)
+    if not tied and "lm_head.weight" not in tensors:
+        raise FddError(f"{folder} has no tensor lm_head.weight, though its head is not tied to its embeddings.")
+    placed: dict[str, str] = {}
+    for name in tensors:
+        if name.endswith("rotary_emb.inv_freq") or (tied and name == "lm_head.weight"):
+            continue
+        target = table.get_name(name, try_suffixes=(".weight", ".bias"))
+        if target is None:
+            raise FddError(f"{folder} holds the tensor {name}, which has no place in a {architecture.name} GGUF.")
+        placed[target] = name
+    return placed
 
 
-def _rope_permutation(config: Mapping[str, Any]) -> Callable[[str, Any], Any]:
-    """Return a function that reorders q and k rows from halves to pairs, as llama.cpp's RoPE rotates them.
-
-    transformers rotates (i, i + d/2) together, llama.cpp's llama architecture (2i, 2i + 1).
-    """
-    heads = config["num_attention_heads"]
-    kv_heads = config.get("num_key_value_heads") or heads
-
-    def permute(name: str, tensor: Any) -> Any:
-        for part, n in (("attn_q.", heads), ("attn_k.", kv_heads)):
-            if part in name:
-                rows = tensor.shape[0]
-                halves = tensor.reshape(n, 2, rows // n // 2, *tensor.shape[1:])
-                return halves.swapaxes(1, 2).reshape(tensor.shape)
-        return tensor
-
-    return permute
-
-
-def _tensors(folder: Path) -> Iterator[tuple[str, Any]]:
-    """Yield (name, float32 array) of every safetensors file in the folder."""
+@contextmanager
+def _open_tensors(folder: Path) -> Iterator[dict[str, Any]]:
+    """Yield, for every tensor of a folder, the open safetensors file that holds it."""
     from safetensors import safe_open
 
-    for path in sorted(folder.glob("*.safetensors")):
-        with safe_open(path, framework="pt") as file:
-            for name in file.keys():  # noqa: SIM118 (no mapping)
-                yield name, file.get_tensor(name).float().numpy()
+    with ExitStack() as files:
+        held: dict[str, Any] = {}
+        for path in sorted(folder.glob("*.safetensors")):
+            file = files.enter_context(safe_open(path, framework="pt"))
+            held |= dict.fromkeys(file.keys(), file)
+        yield held

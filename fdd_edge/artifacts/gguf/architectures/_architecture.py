@@ -1,0 +1,105 @@
+"""What the architectures share: their description, the common hyperparameters, the common refusals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Architecture", "Config", "add_common_keys", "common_refusal", "head_dim", "kv_heads", "nothing_added"]
+
+Config = Mapping[str, Any]
+"""A parsed ``config.json``."""
+
+
+def nothing_added(config: Config) -> dict[str, Any]:
+    """Return no extra tensors."""
+    return {}
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """How one architecture is written as GGUF.
+
+    Attributes:
+        name: GGUF's name of it.
+        refuses: Returns the end of a sentence ("has ..., which ...") where llama.cpp would compute something else.
+        add_keys: Writes the hyperparameters into a ``gguf.GGUFWriter``.
+        transform: Turns a float32 array of Hugging Face into llama.cpp's, by (GGUF name, array, config).
+        added: Tensors that have no counterpart in the folder, by GGUF name.
+        tied: Whether input and output embeddings are one matrix where the config does not say.
+    """
+
+    name: str
+    refuses: Callable[[Config], str | None]
+    add_keys: Callable[[Any, Config], None]
+    transform: Callable[[str, Any, Config], Any]
+    added: Callable[[Config], dict[str, Any]] = nothing_added
+    tied: bool = False
+
+    def is_tied(self, config: Config) -> bool:
+        """Say whether the head is the embedding matrix, and so is not stored."""
+        return bool(config.get("tie_word_embeddings", self.tied))
+
+
+def head_dim(config: Config) -> int:
+    """Return the width of one attention head."""
+    return int(config.get("head_dim") or config["hidden_size"] // config["num_attention_heads"])
+
+
+def kv_heads(config: Config) -> int:
+    """Return the number of key and value heads."""
+    return int(config.get("num_key_value_heads") or config["num_attention_heads"])
+
+
+def add_common_keys(writer: Any, config: Config, *, rope_theta: float = 10000.0) -> None:
+    """Write the hyperparameters that every supported architecture has.
+
+    Args:
+        writer: A ``gguf.GGUFWriter``.
+        config: The ``config.json``.
+        rope_theta: Base of the rotary frequencies where the config does not say.
+    """
+    import gguf
+
+    writer.add_file_type(gguf.LlamaFileType.ALL_F32)
+    writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
+    writer.add_vocab_size(config["vocab_size"])
+    writer.add_context_length(config["max_position_embeddings"])
+    writer.add_embedding_length(config["hidden_size"])
+    writer.add_block_count(config["num_hidden_layers"])
+    writer.add_feed_forward_length(config["intermediate_size"])
+    writer.add_head_count(config["num_attention_heads"])
+    writer.add_head_count_kv(kv_heads(config))
+    writer.add_key_length(head_dim(config))
+    writer.add_value_length(head_dim(config))
+    writer.add_rope_dimension_count(head_dim(config))
+    writer.add_rope_freq_base(float(config.get("rope_theta") or rope_theta))
+    writer.add_layer_norm_rms_eps(float(config.get("rms_norm_eps", 1e-6)))
+
+
+def common_refusal(
+    config: Config, *, activation: str = "silu", rope_types: tuple[str, ...] = (), biased: bool = False
+) -> str | None:
+    """Return why a config cannot be written, or None.
+
+    Args:
+        config: The ``config.json``.
+        activation: The one that llama.cpp computes here.
+        rope_types: Kinds of scaled RoPE that can be written.
+        biased: Whether ``attention_bias`` can be written.
+    """
+    if config.get("quantization_config"):
+        return "is quantized already; take the float model it was made from."
+    if "rope_parameters" in config:
+        return "was saved by transformers 5 (rope_parameters); save it with transformers 4.57."
+    scaling = config.get("rope_scaling") or {}
+    kind = scaling.get("rope_type") or scaling.get("type") or "default"
+    if kind not in ("default", *rope_types):
+        return f"has scaled RoPE, which is not supported yet ({kind}); supported: {', '.join(('unscaled', *rope_types))}."
+    used = config.get("hidden_activation") or config.get("hidden_act") or activation
+    if used != activation:
+        return f"has the activation {used}; llama.cpp computes {activation} there."
+    if config.get("attention_bias") and not biased:
+        return "has biases in its attention (attention_bias), which llama.cpp does not read there."
+    return None

@@ -1,0 +1,58 @@
+"""Llama, and what shares its class: SmolLM, TinyLlama, Llama 3.2."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from fdd_edge.artifacts.gguf.architectures._architecture import (
+    Architecture,
+    Config,
+    add_common_keys,
+    common_refusal,
+    head_dim,
+    kv_heads,
+)
+
+__all__ = ["ARCHITECTURE"]
+
+_SCALED = "llama3"
+
+
+def _refuses(config: Config) -> str | None:
+    return common_refusal(config, rope_types=(_SCALED,), biased=True)
+
+
+def _permute(name: str, array: Any, config: Config) -> Any:
+    """Reorder q and k rows, biases too, from halves to pairs.
+
+    transformers rotates (i, i + d/2) together, llama.cpp's llama architecture (2i, 2i + 1).
+    """
+    for part, heads in ((".attn_q.", config["num_attention_heads"]), (".attn_k.", kv_heads(config))):
+        if part in name:
+            halves = array.reshape(heads, 2, array.shape[0] // heads // 2, *array.shape[1:])
+            return halves.swapaxes(1, 2).reshape(array.shape)
+    return array
+
+
+def _rope_factors(config: Config) -> dict[str, Any]:
+    """Return Llama 3's divisors of the rotary frequencies, where the config scales them.
+
+    Long wavelengths are divided by ``factor``, short ones stay, those between go over smoothly
+    (transformers ``_compute_llama3_parameters``).
+    """
+    scaling = config.get("rope_scaling") or {}
+    if (scaling.get("rope_type") or scaling.get("type")) != _SCALED:
+        return {}
+    width, factor = head_dim(config), scaling["factor"]
+    low, high = scaling["low_freq_factor"], scaling["high_freq_factor"]
+    context = scaling["original_max_position_embeddings"]
+    theta = float(config.get("rope_theta") or 10000.0)
+    wavelengths = 2 * math.pi * theta ** (np.arange(0, width, 2) / width)
+    smooth = np.clip((context / wavelengths - low) / (high - low), 0, 1)
+    return {"rope_freqs.weight": (1 / ((1 - smooth) / factor + smooth)).astype(np.float32)}
+
+
+ARCHITECTURE = Architecture("llama", _refuses, add_common_keys, _permute, added=_rope_factors)

@@ -1,0 +1,172 @@
+"""A Hugging Face tokenizer as llama.cpp reads it, proved by its ids on a hard text.
+
+Two kinds: byte-level BPE behind a pre-tokenizer (GPT-2's line: SmolLM, Llama 3, Qwen), and SentencePiece's BPE with
+byte fallback in the form that transformers converts it to (Gemma).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from fdd_edge.artifacts.gguf.device_vocab import DeviceVocab
+from fdd_edge.artifacts.gguf.vocab import finish
+from fdd_edge.errors import FddError
+
+__all__ = ["PRE_TOKENIZERS", "write_vocab_from_folder"]
+
+_NORMAL, _UNKNOWN, _CONTROL, _USER_DEFINED, _UNUSED, _BYTE = range(1, 7)
+"""Token types of the GGUF specification."""
+
+_SPACE = "▁"
+_BYTES = frozenset(f"<0x{byte:02X}>" for byte in range(256))
+
+# fmt: off
+PRE_TOKENIZERS = (
+    "gpt-2", "smollm", "llama-bpe", "qwen2", "starcoder", "refact", "command-r", "olmo", "dbrx", "smaug-bpe",
+    "gpt-4o", "tekken", "deepseek-llm", "deepseek-coder", "deepseek-v3", "falcon", "mpt", "stablelm2", "qwen35",
+    "poro-chat", "chatglm-bpe", "glm4", "viking", "jais", "jais-2", "codeshell", "bloom", "gpt3-finnish", "exaone",
+    "exaone-moe", "chameleon", "minerva-7b", "superbpe", "trillion", "granite-docling", "bailingmoe", "seed-coder",
+    "hunyuan", "hunyuan-dense", "kimi-k2", "grok-2", "afmoe", "minimax-m2", "solar-open", "mellum2", "youtu",
+    "tiny_aya", "minicpm5", "laguna", "ufakzeka", "spark2_5", "default",
+)
+# fmt: on
+"""llama.cpp's pre-tokenizers that a byte-level BPE may use, tried in this order; names that mean the same stand once."""
+
+_HARD_TEXT = (
+    "It's 1234567 + 89,012.50 =  3 apples; you'll  save 50%!\n\n  Tom's   7th\tΩmega naïve 東京 १२३ — $4.99/kg…\r\n"
+    "def f(x):\n    return x**2 # 100\n  _a1b2  I'M don'T  12 345\n"
+)
+"""Contractions, digit runs, several spaces, tabs, other scripts: where pre-tokenizers part ways."""
+
+
+def write_vocab_from_folder(folder: Path, tokenizer: Any, out: Path, *, architecture: str) -> None:
+    """Write the vocabulary of a Hugging Face folder as llama.cpp reads it.
+
+    The name of the pre-tokenizer is found by comparing ids on a hard text, never guessed.
+
+    Args:
+        folder: Holds ``tokenizer.json`` and ``config.json``.
+        tokenizer: The fast tokenizer loaded from it.
+        out: The GGUF file to write.
+        architecture: GGUF architecture of the student.
+
+    Raises:
+        FddError: It is neither kind of tokenizer, or llama.cpp does not give its ids.
+    """
+    spec = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    size = json.loads((folder / "config.json").read_text(encoding="utf-8"))["vocab_size"]
+    model, decoder = spec["model"], json.dumps(spec.get("decoder"))
+    wanted = tokenizer(_HARD_TEXT, add_special_tokens=False)["input_ids"]
+    if model.get("type") == "BPE" and "ByteLevel" in decoder:
+        _write_byte_level(spec, tokenizer, out, architecture, size, pre=PRE_TOKENIZERS[0])
+        pre = _find_pre(out, wanted)
+        if pre is None:
+            out.unlink()
+            raise FddError(
+                f"No pre-tokenizer of llama.cpp gives the ids of the tokenizer of {folder}. "
+                f"Tried: {', '.join(PRE_TOKENIZERS)}."
+            )
+        if pre != PRE_TOKENIZERS[0]:
+            _write_byte_level(spec, tokenizer, out, architecture, size, pre=pre)
+    elif model.get("type") == "BPE" and model.get("byte_fallback") and "ByteFallback" in decoder:
+        _write_sentencepiece(spec, tokenizer, out, architecture, size)
+        with DeviceVocab(out) as device:
+            same = device.encode(_HARD_TEXT) == wanted
+        if not same:
+            out.unlink()
+            raise FddError(f"llama.cpp's SentencePiece does not give the ids of the tokenizer of {folder}.")
+    else:
+        raise FddError(
+            f"The tokenizer of {folder} is neither byte-level BPE nor BPE with byte fallback; "
+            "other kinds are not supported yet."
+        )
+
+
+def _find_pre(vocab: Path, wanted: Sequence[int]) -> str | None:
+    """Return the first pre-tokenizer that gives the wanted ids on the hard text."""
+    for pre in PRE_TOKENIZERS:
+        with DeviceVocab(vocab, pre=pre) as device:
+            if device.encode(_HARD_TEXT) == wanted:
+                return pre
+    return None
+
+
+def _write_byte_level(spec: Any, tokenizer: Any, out: Path, architecture: str, size: int, *, pre: str) -> None:
+    """Write one byte-level vocabulary with the given pre-tokenizer name."""
+    tokens, added = _tokens(spec, size)
+    types = [_type(token, added.get(i)) for i, token in enumerate(tokens)]
+    with _writer(out, architecture, tokenizer, "gpt2", tokens, types) as writer:
+        writer.add_tokenizer_pre(pre)
+        writer.add_token_merges([" ".join(pair) for pair in _merges(spec)])
+
+
+def _write_sentencepiece(spec: Any, tokenizer: Any, out: Path, architecture: str, size: int) -> None:
+    """Write a vocabulary whose merges have become scores: the earlier a token can be merged, the higher."""
+    tokens, added = _tokens(spec, size)
+    rank: dict[str | None, int] = {}
+    for i, pair in enumerate(_merges(spec)):
+        rank.setdefault("".join(pair), i)
+    scores = [-float(rank.get(token, len(rank))) for token in tokens]
+    types = [_type(token, added.get(i)) for i, token in enumerate(tokens)]
+    unknown = spec["model"].get("unk_token")
+    for i, token in enumerate(tokens):
+        if types[i] == _USER_DEFINED and token is not None:
+            # llama.cpp looks for these in the text as it is given, before spaces are marked.
+            tokens[i] = token.replace(_SPACE, " ")
+        elif token is not None and token == unknown:
+            types[i] = _UNKNOWN
+        elif token in _BYTES:
+            types[i] = _BYTE
+    with _writer(out, architecture, tokenizer, "llama", tokens, types) as writer:
+        writer.add_token_scores(scores)
+        if unknown is not None:
+            writer.add_unk_token_id(tokens.index(unknown))
+
+
+def _tokens(spec: Any, size: int) -> tuple[list[str | None], dict[int, Any]]:
+    """Return one token an id, None where there is none, and the added tokens by id."""
+    added = {token["id"]: token for token in spec.get("added_tokens", [])}
+    by_id = {i: t for t, i in spec["model"]["vocab"].items()} | {i: t["content"] for i, t in added.items()}
+    # Models are often padded past their tokenizer; llama.cpp wants a name for every row of the embedding.
+    return [by_id.get(i) for i in range(max(size, max(by_id) + 1))], added
+
+
+def _merges(spec: Any) -> Iterator[Sequence[str]]:
+    """Yield the merges as pairs; older files have them joined by a space."""
+    for merge in spec["model"]["merges"]:
+        yield merge.split(" ", 1) if isinstance(merge, str) else merge
+
+
+def _type(token: str | None, added: Any) -> int:
+    if added is not None:
+        return _CONTROL if added.get("special") else _USER_DEFINED
+    return _NORMAL if token is not None else _UNUSED
+
+
+@contextmanager
+def _writer(
+    out: Path, architecture: str, tokenizer: Any, model: str, tokens: Sequence[str | None], types: Sequence[int]
+) -> Iterator[Any]:
+    """Yield a writer that holds what both kinds have; the file is written when the block ends."""
+    import gguf
+
+    writer = gguf.GGUFWriter(out, architecture)
+    writer.add_tokenizer_model(model)
+    writer.add_token_list([f"[PAD{i}]" if token is None else token for i, token in enumerate(tokens)])
+    writer.add_token_types(types)
+    yield writer
+    writer.add_eos_token_id(tokenizer.eos_token_id)
+    if tokenizer.bos_token_id is not None:
+        writer.add_bos_token_id(tokenizer.bos_token_id)
+    if tokenizer.pad_token_id is not None:
+        writer.add_pad_token_id(tokenizer.pad_token_id)
+    # What the tokenizer itself puts before a text decides; configuration flags often say otherwise.
+    writer.add_add_bos_token(tokenizer("a")["input_ids"][:1] == [tokenizer.bos_token_id])
+    writer.add_add_space_prefix(False)
+    if tokenizer.chat_template:
+        writer.add_chat_template(tokenizer.chat_template)
+    finish(writer)

@@ -73,7 +73,15 @@ def export(model: str, recipes: Sequence[str], output: str, *, prompt: str | Non
 
     wanted = load_recipes(recipes)
     source = open_source(model, prompt=prompt)
-    return export_all(source.student, Path(output), wanted, template=source.template)
+    return export_all(
+        source.student,
+        Path(output),
+        wanted,
+        template=source.template,
+        base=source.base,
+        round=source.round,
+        trained=source.trained,
+    )
 
 
 def evaluate(

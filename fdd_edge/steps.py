@@ -197,6 +197,9 @@ def export_float(this: Run, place: ArtifactsLayout, folder: Path) -> None:
         "name": f"{this.student.name} {place.root.name}",
         "template": this.template,
         "license": this.student.license,
+        "base": this.student.name if inside else None,
+        "round": place.number if isinstance(place, RoundLayout) else None,
+        "trained": inside,
     }
     this.stages.ensure(
         place.artifact(FLOAT_RECIPE),

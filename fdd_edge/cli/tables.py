@@ -125,6 +125,21 @@ def print_artifacts(cards: Sequence[Mapping[str, Any]]) -> None:
             card["recipe"], f"{card['bytes'] / 1e6:.1f}", f"{card['bits_per_weight']:.2f}", types, card["path"]
         )
     _print(table)
+    for card in cards:
+        for sentence in _fallbacks(card["fallbacks"]):
+            _print(f"{card['recipe']}: {sentence}")
+
+
+def _fallbacks(fallbacks: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return a sentence for every width of rows that could not have the type asked for."""
+    sentences = []
+    for row, block in dict.fromkeys((f["row"], f["block"]) for f in fallbacks):
+        own = [f for f in fallbacks if (f["row"], f["block"]) == (row, block)]
+        n = sum(f["matrices"] for f in own)
+        types = ", ".join(dict.fromkeys(f["got"] for f in own))
+        matrices = "1 matrix" if n == 1 else f"{n} matrices"
+        sentences.append(f"{matrices} fell back to {types} because rows of {row} do not divide by {block}")
+    return sentences
 
 
 def print_evaluation(report: Mapping[str, Any]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 __all__ = ["MODEL_FILE", "ArtifactsLayout", "RoundLayout", "RunLayout"]
 
 MODEL_FILE = "model.gguf"
+_ROUND = "round-"
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,11 @@ class ArtifactsLayout:
 @dataclass(frozen=True)
 class RoundLayout(ArtifactsLayout):
     """One round: data, adapter, merged student, artifacts, evaluations, split, offspring."""
+
+    @property
+    def number(self) -> int:
+        """Which round it is, counted from 0."""
+        return int(self.root.name.removeprefix(_ROUND))
 
     @property
     def data(self) -> Path:
@@ -130,7 +136,7 @@ class RunLayout:
 
     def round(self, number: int) -> RoundLayout:
         """The folder of one round."""
-        return RoundLayout(self.root / f"round-{number:02d}")
+        return RoundLayout(self.root / f"{_ROUND}{number:02d}")
 
     @property
     def best(self) -> Path:

@@ -18,10 +18,21 @@ __all__ = ["Source", "find_artifact", "open_source"]
 
 
 class Source(NamedTuple):
-    """A float model to export: its student folder, and the prompt it was trained on."""
+    """A float model to export.
+
+    Attributes:
+        student: Its folder and vocabulary.
+        template: The prompt to store: the one it was trained on, or the one that was asked for.
+        base: What it was trained from, where this tool trained it.
+        round: The round it comes from, where it does.
+        trained: Whether ``template`` was chosen for it; else it is a model as it came, asked in plain words.
+    """
 
     student: Student
     template: str
+    base: str | None
+    round: int | None
+    trained: bool
 
 
 def find_artifact(name: str) -> Path:
@@ -63,22 +74,25 @@ def open_source(name: str, *, prompt: str | None) -> Source:
     Raises:
         FddError: There is no such model.
     """
-    path = Path(name)
+    path, number = Path(name), None
     if path.is_dir():
         run = RunLayout(path if RunLayout(path).is_run() else path.resolve().parent)
         if run.is_run():
-            merged = RoundLayout((run.best if run.root == path else path).resolve()).merged
+            place = RoundLayout((run.best if run.root == path else path).resolve())
+            merged = place.merged
             _check_kept(run, merged, name)
             if not merged.is_dir():
                 raise FddError(f"{name} has no merged student yet; let the run finish a round.")
-            path = merged
+            path, number = merged, place.number
     student = open_student(str(path) if path.is_dir() else name)
     card_file = student.folder / MODEL_CARD
     card = json.loads(card_file.read_text(encoding="utf-8")) if card_file.is_file() else {}
     template = card.get("prompt_template") if prompt is None else None
+    trained = template is not None or prompt is not None
     if template is None:
         template = student_prompt(prompt or "plain", student.folder)
-    return Source(student._replace(license=student.license or card.get("license")), template)
+    student = student._replace(license=student.license or card.get("license"))
+    return Source(student, template, card.get("base"), number, trained)
 
 
 def _check_kept(run: RunLayout, output: Path, name: str) -> None:

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fdd_edge.artifacts.recipe import FLOAT_RECIPE, Recipe
 from fdd_edge.errors import FddError
@@ -19,15 +19,29 @@ from fdd_edge.stages.parity import PARITY_PROMPTS, prove_float
 from fdd_edge.stages.prompts import worked_examples
 from fdd_edge.stages.student import Student
 
-__all__ = ["EXPORT_VERSION", "check_disk", "export_all", "export_float", "export_quantized"]
+if TYPE_CHECKING:
+    from fdd_edge.artifacts.gguf import Fallback
 
-EXPORT_VERSION = 1
+__all__ = ["EXPORT_VERSION", "check_disk", "check_room", "export_all", "export_float", "export_quantized"]
+
+EXPORT_VERSION = 2
 
 _CARD_FILE = "artifact.json"
 _FLOAT_BYTES = 4
 
 
-def export_float(folder: Path, vocab: Path, out: Path, *, name: str, template: str, license: str | None) -> None:
+def export_float(
+    folder: Path,
+    vocab: Path,
+    out: Path,
+    *,
+    name: str,
+    template: str,
+    license: str | None,
+    base: str | None = None,
+    round: int | None = None,
+    trained: bool = True,
+) -> None:
     """Write the float artifact of a Hugging Face folder into the folder ``out``.
 
     Args:
@@ -37,30 +51,70 @@ def export_float(folder: Path, vocab: Path, out: Path, *, name: str, template: s
         name: Stored as ``general.name``.
         template: The prompt it was trained on; stored in the file, which the runner reads.
         license: Stored where known.
+        base: What it was trained from, where it was.
+        round: The round it comes from, where it does.
+        trained: Whether it was trained on ``template``, so that its chat template must say the same; a model as it
+            came keeps its own.
     """
-    from fdd_edge.artifacts.gguf import write_float_gguf
+    from fdd_edge.artifacts.gguf import DeviceVocab, fitting_chat_template, write_float_gguf
 
     announce(f"exporting {FLOAT_RECIPE} ...")
     out.mkdir(parents=True, exist_ok=True)
-    metadata = {"general.name": name, "fdd_edge.prompt_template": template, "fdd_edge.recipe": FLOAT_RECIPE}
+    metadata: dict[str, str | int] = {
+        "general.name": name,
+        "fdd_edge.prompt_template": template,
+        "fdd_edge.recipe": FLOAT_RECIPE,
+    }
     if license:
         metadata["general.license"] = license
-    write_float_gguf(folder, vocab, out / MODEL_FILE, metadata=metadata)
-    _write_card(out, FLOAT_RECIPE)
+    if base:
+        metadata |= {"general.base_model.count": 1, "general.base_model.0.name": base}
+    if round is not None:
+        metadata["fdd_edge.round"] = round
+    chat_template = None
+    if trained:
+        with DeviceVocab(vocab) as device:
+            chat_template = fitting_chat_template(device.chat_template, template, device)
+    write_float_gguf(folder, vocab, out / MODEL_FILE, metadata=metadata, chat_template=chat_template)
+    _write_card(out, FLOAT_RECIPE, [])
 
 
 def export_quantized(float_model: Path, out: Path, recipe: Recipe) -> None:
-    """Quantize the float file by a recipe into the folder ``out``."""
-    from fdd_edge.artifacts.gguf import quantize_gguf
+    """Quantize the float file by a recipe into the folder ``out``; its size is said, and checked, beforehand.
 
-    announce(f"exporting {recipe.name} ...")
+    Raises:
+        FddError: The disk is too small, or llama.cpp cannot write the file.
+    """
+    from fdd_edge.artifacts.gguf import predict_quantized, quantize_gguf
+
+    coming = predict_quantized(float_model, recipe.type, recipe=recipe.name)
+    announce(f"exporting {recipe.name}: {_size(coming.bytes)}, {coming.bits_per_weight:.2f} bits a weight ...")
+    check_room(out, coming.bytes)
     out.mkdir(parents=True, exist_ok=True)
     quantize_gguf(float_model, out / MODEL_FILE, recipe.type, recipe=recipe.name)
-    _write_card(out, recipe.name)
+    _write_card(out, recipe.name, coming.fallbacks)
 
 
-def export_all(student: Student, out: Path, recipes: Sequence[Recipe], *, template: str) -> list[dict[str, Any]]:
+def export_all(
+    student: Student,
+    out: Path,
+    recipes: Sequence[Recipe],
+    *,
+    template: str,
+    base: str | None = None,
+    round: int | None = None,
+    trained: bool = True,
+) -> list[dict[str, Any]]:
     """Export a student by every recipe into ``out``, one folder a recipe; return what each artifact is.
+
+    Args:
+        student: What is exported.
+        out: Gets one folder a recipe.
+        recipes: How.
+        template: The prompt to store.
+        base: What it was trained from, where it was.
+        round: The round it comes from, where it does.
+        trained: Whether it was trained on ``template``.
 
     Raises:
         FddError: A recipe's folder is there already, or the disk is too small.
@@ -82,6 +136,9 @@ def export_all(student: Student, out: Path, recipes: Sequence[Recipe], *, templa
             name=student.name,
             template=template,
             license=student.license,
+            base=base,
+            round=round,
+            trained=trained,
         )
         prompts = [
             Problem(f"example-{n}", shot.question, 0, "examples")
@@ -141,10 +198,18 @@ def check_disk(folder: Path, parameters: int, *, copies: float) -> None:
     Raises:
         FddError: The disk has less room.
     """
+    check_room(folder, round(parameters * _FLOAT_BYTES * copies))
+
+
+def check_room(folder: Path, needed: int) -> None:
+    """Refuse to write so many bytes into a folder, which need not exist yet, where they do not fit.
+
+    Raises:
+        FddError: The disk has less room.
+    """
     there = folder.absolute()
     while not there.exists():
         there = there.parent
-    needed = round(parameters * _FLOAT_BYTES * copies)
     free = shutil.disk_usage(there).free
     if free < needed:
         raise FddError(f"{folder} needs about {_size(needed)} of disk, and {_size(free)} are free; make room there.")
@@ -154,10 +219,11 @@ def _size(number: int) -> str:
     return f"{number / 1e9:.1f} GB" if number >= 1e9 else f"{number / 1e6:.1f} MB"
 
 
-def _write_card(out: Path, recipe: str) -> None:
+def _write_card(out: Path, recipe: str, fallbacks: Sequence[Fallback]) -> None:
     """Write what the model file is, for readers without a GGUF reader."""
     from fdd_edge.artifacts.gguf import describe_gguf
 
     facts: dict[str, Any] = describe_gguf(out / MODEL_FILE)._asdict()
     card = {"recipe": recipe} | {k: v for k, v in facts.items() if k not in ("name", "recipe", "prompt_template")}
+    card["fallbacks"] = [fallback._asdict() for fallback in fallbacks]
     (out / _CARD_FILE).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")

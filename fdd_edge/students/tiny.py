@@ -108,7 +108,7 @@ def make_tiny_student(
         "eos_token_id": tokenizer.eos_token_id,
         "pad_token_id": tokenizer.pad_token_id,
     }
-    config = getattr(transformers, made.config)(**shape | made.settings | (made.biased if biases else {}))
+    config = getattr(transformers, made.config)(**{**shape, **made.settings, **(made.biased if biases else {})})
     model = getattr(transformers, made.model)(config)
     for name, weights in model.named_parameters():
         if name.endswith(".bias"):

@@ -71,13 +71,11 @@ def train_gemma_like(texts: Sequence[str]) -> Any:
     ]
     backend = Tokenizer(models.BPE(vocab=vocab, merges=pairs, byte_fallback=True, fuse_unk=True, unk_token="<unk>"))
     backend.normalizer = normalizers.Replace(" ", "▁")
-    backend.decoder = decoders.Sequence(
-        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
-    )
-    backend.add_tokens(
-        [AddedToken(token, special=is_special, normalized=False) for is_special, group in ((True, special), (False, runs)) for token in group]
-    )
-    backend.post_processor = processors.TemplateProcessing(single="<bos> $A", special_tokens=[("<bos>", vocab["<bos>"])])
+    backend.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
+    backend.add_tokens([AddedToken(token, special=True, normalized=False) for token in special])
+    backend.add_tokens([AddedToken(token, special=False, normalized=False) for token in runs])
+    begin = [("<bos>", vocab["<bos>"])]
+    backend.post_processor = processors.TemplateProcessing(single="<bos> $A", special_tokens=begin)
     return _wrap(backend, bos_token="<bos>", eos_token="<eos>", pad_token="<pad>", unk_token="<unk>")
 
 

@@ -1,7 +1,9 @@
 """GGUF: vocabulary, float file, quantization and description. Format: ggml's docs/gguf.md."""
 
-from fdd_edge.artifacts.gguf.device_vocab import DeviceVocab
+from fdd_edge.artifacts.gguf.chat_template import fitting_chat_template
 from fdd_edge.artifacts.gguf.describe import GgufFacts, describe_gguf
+from fdd_edge.artifacts.gguf.device_vocab import DeviceVocab
+from fdd_edge.artifacts.gguf.prediction import Fallback, Prediction, predict_quantized
 from fdd_edge.artifacts.gguf.quantize import quantize_gguf
 from fdd_edge.artifacts.gguf.vocab import copy_vocab, read_vocab
 from fdd_edge.artifacts.gguf.vocab_from_folder import write_vocab_from_folder
@@ -9,11 +11,15 @@ from fdd_edge.artifacts.gguf.write import check_architecture, hf_names, write_fl
 
 __all__ = [
     "DeviceVocab",
+    "Fallback",
     "GgufFacts",
+    "Prediction",
     "check_architecture",
     "copy_vocab",
     "describe_gguf",
+    "fitting_chat_template",
     "hf_names",
+    "predict_quantized",
     "quantize_gguf",
     "read_vocab",
     "write_float_gguf",

@@ -17,6 +17,9 @@ class GgufFacts(NamedTuple):
     Attributes:
         architecture: GGUF's name of it.
         name: ``general.name``, or None.
+        license: ``general.license``, or None.
+        base: Name of the model it was trained from, or None.
+        round: The round it comes from, or None.
         recipe: The recipe it was made by, or None for a file from elsewhere.
         prompt_template: The prompt it was trained on, or None.
         parameters: Number of weights.
@@ -27,6 +30,9 @@ class GgufFacts(NamedTuple):
 
     architecture: str
     name: str | None
+    license: str | None
+    base: str | None
+    round: int | None
     recipe: str | None
     prompt_template: str | None
     parameters: int
@@ -48,6 +54,9 @@ def describe_gguf(path: Path) -> GgufFacts:
     return GgufFacts(
         architecture=field(reader, "general.architecture", "unknown"),
         name=field(reader, "general.name"),
+        license=field(reader, "general.license"),
+        base=field(reader, "general.base_model.0.name"),
+        round=field(reader, "fdd_edge.round"),
         recipe=field(reader, "fdd_edge.recipe"),
         prompt_template=field(reader, "fdd_edge.prompt_template"),
         parameters=parameters,

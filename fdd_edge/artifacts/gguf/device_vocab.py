@@ -6,13 +6,14 @@ import ctypes
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from fdd_edge.artifacts.gguf.log import captured_log
 from fdd_edge.errors import FddError, MissingExtraError
 
 __all__ = ["DeviceVocab"]
 
+_CHAT_TEMPLATE = b"tokenizer.chat_template"
 _STRING_OVERRIDE = 3
 _PIECE = 64
 """Bytes that hold most tokens; a longer one is read again with room for it."""
@@ -113,6 +114,16 @@ class DeviceVocab:
     def eos(self) -> int:
         """Id of the token that ends a reply."""
         return int(self._llama_cpp.llama_vocab_eos(self._vocab))
+
+    @property
+    def chat_template(self) -> str | None:
+        """The chat template in the file, Jinja source, or None."""
+        size = self._llama_cpp.llama_model_meta_val_str(self._model, _CHAT_TEMPLATE, None, 0)
+        if size < 0:
+            return None
+        buffer = ctypes.create_string_buffer(size + 1)
+        self._llama_cpp.llama_model_meta_val_str(self._model, _CHAT_TEMPLATE, buffer, len(buffer))
+        return buffer.value.decode("utf-8")
 
     def _text(self, token: int) -> str:
         if token < 0:

@@ -1,4 +1,4 @@
-"""llama.cpp's log, kept off the terminal; its last error is kept for the message."""
+"""llama.cpp's log, kept off the terminal, for messages and for what is said nowhere else."""
 
 from __future__ import annotations
 
@@ -15,9 +15,22 @@ _silent: Any = None
 
 
 class Log:
-    """What llama.cpp said."""
+    """What llama.cpp said: all of it, and the last line that was an error."""
 
-    last_error = ""
+    def __init__(self) -> None:
+        self.last_error = ""
+        self._said: list[bytes] = []
+
+    def add(self, level: int, text: bytes) -> None:
+        """Keep a piece of the log; a line may come in several."""
+        self._said.append(text)
+        if level >= _ERROR and text.strip():
+            self.last_error = text.decode(errors="replace").strip()
+
+    @property
+    def text(self) -> str:
+        """The whole log."""
+        return b"".join(self._said).decode(errors="replace")
 
 
 @contextmanager
@@ -27,8 +40,7 @@ def captured_log(llama_cpp: Any) -> Iterator[Log]:
     log = Log()
 
     def keep(level: int, text: bytes, _: Any) -> None:
-        if level >= _ERROR and text.strip():
-            log.last_error = text.decode(errors="replace").strip()
+        log.add(level, text)
 
     def drop(level: int, text: bytes, _: Any) -> None:
         pass

@@ -15,6 +15,7 @@ from fdd_edge.errors import FddError
 
 __all__ = ["VocabTables", "copy_keys", "copy_vocab", "finish", "read_vocab"]
 
+
 class VocabTables(NamedTuple):
     """The byte-level BPE vocabulary of a GGUF file (``tokenizer.ggml.*``).
 

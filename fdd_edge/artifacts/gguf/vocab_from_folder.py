@@ -34,7 +34,7 @@ PRE_TOKENIZERS = (
     "tiny_aya", "minicpm5", "laguna", "ufakzeka", "spark2_5", "default",
 )
 # fmt: on
-"""llama.cpp's pre-tokenizers that a byte-level BPE may use, tried in this order; names that mean the same stand once."""
+"""llama.cpp's pre-tokenizers that a byte-level BPE may use, in the order they are tried; one name a meaning."""
 
 _HARD_TEXT = (
     "It's 1234567 + 89,012.50 =  3 apples; you'll  save 50%!\n\n  Tom's   7th\tΩmega naïve 東京 १२३ — $4.99/kg…\r\n"
@@ -114,9 +114,11 @@ def _write_sentencepiece(spec: Any, tokenizer: Any, out: Path, architecture: str
     types = [_type(token, added.get(i)) for i, token in enumerate(tokens)]
     unknown = spec["model"].get("unk_token")
     for i, token in enumerate(tokens):
-        if types[i] == _USER_DEFINED and token is not None:
-            # llama.cpp looks for these in the text as it is given, before spaces are marked.
-            tokens[i] = token.replace(_SPACE, " ")
+        if token is not None and types[i] == _USER_DEFINED and _SPACE in token:
+            # Added tokens are looked for before spaces are marked, unless they say that they are normalized; so one
+            # that holds the mark is never found there, only made by merges. llama.cpp has it with the space itself.
+            found = added[i].get("normalized", False)
+            types[i], tokens[i] = (_USER_DEFINED, token.replace(_SPACE, " ")) if found else (_NORMAL, token)
         elif token is not None and token == unknown:
             types[i] = _UNKNOWN
         elif token in _BYTES:

@@ -96,7 +96,9 @@ def common_refusal(
     scaling = config.get("rope_scaling") or {}
     kind = scaling.get("rope_type") or scaling.get("type") or "default"
     if kind not in ("default", *rope_types):
-        return f"has scaled RoPE, which is not supported yet ({kind}); supported: {', '.join(('unscaled', *rope_types))}."
+        return (
+            f"has scaled RoPE, which is not supported yet ({kind}); supported: {', '.join(('unscaled', *rope_types))}."
+        )
     used = config.get("hidden_activation") or config.get("hidden_act") or activation
     if used != activation:
         return f"has the activation {used}; llama.cpp computes {activation} there."

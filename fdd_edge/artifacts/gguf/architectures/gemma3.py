@@ -24,8 +24,9 @@ _FIXED_SCALE_LAYERS = 62
 
 
 def _refuses(config: Config) -> str | None:
-    if config.get("attn_logit_softcapping"):
-        return "caps its attention logits (attn_logit_softcapping), which llama.cpp does not compute there."
+    for key in ("attn_logit_softcapping", "final_logit_softcapping"):
+        if config.get(key):
+            return f"caps its logits ({key}), which is not supported."
     if config.get("use_bidirectional_attention"):
         return "attends in both directions; only models that write text are supported."
     if config["num_hidden_layers"] == _FIXED_SCALE_LAYERS:
@@ -44,8 +45,6 @@ def _add_keys(writer: Any, config: Config) -> None:
         writer.add_sliding_window(config["sliding_window"])
         writer.add_sliding_window_pattern(sliding)
         writer.add_rope_freq_base_swa(float(config.get("rope_local_base_freq") or 10000.0))
-    if config.get("final_logit_softcapping"):
-        writer.add_final_logit_softcapping(float(config["final_logit_softcapping"]))
 
 
 def _transform(name: str, array: Any, config: Config) -> Any:

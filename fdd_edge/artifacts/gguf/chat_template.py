@@ -1,0 +1,107 @@
+"""The chat template of an artifact: one user message must become the very prompt that the student was trained on.
+
+Chat front ends (llama-cpp-python, llama-server, Ollama, LM Studio) ask a model through the Jinja template in its file
+and know nothing of ``fdd_edge.prompt_template``. So the base's own template stays only where it is proved to say the
+same; else one is written. Templates come from strangers and are rendered in Jinja's sandbox.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fdd_edge.artifacts.gguf.device_vocab import DeviceVocab
+from fdd_edge.errors import MissingExtraError
+from fdd_edge.ondevice.prompt import BLANK_LINE, Prompt
+
+__all__ = ["fitting_chat_template", "renders", "write_chat_template"]
+
+_PROBES = (
+    "Tom has 3 apples and gets 4. How many apples has he?",
+    "  two  spaces, before and after  ",
+    "\na line\n\nand another\n",
+    "",
+    'He said "it\'s" 5 < 6 & 7 > 2 {{ braces }} {% set x = 1 %} \\n {question} naïve 東京',
+)
+"""Questions on which templates part ways: trimmed, escaped, or rendered once more."""
+
+_CLOCKS = ("1 Jan 2001", "31 Dec 2033")
+"""What a template is told the time is: the prompt of a file must not depend on the day."""
+
+
+def fitting_chat_template(own: str | None, template: str, vocab: DeviceVocab) -> str:
+    """Return the base's chat template if it renders a student's prompt, else one that does.
+
+    Args:
+        own: The base's chat template, Jinja source, or None.
+        template: The student's prompt, holding ``{question}``.
+        vocab: Its vocabulary, which says whether a prompt begins with a token of its own.
+    """
+    if own is not None and renders(own, template, vocab):
+        return own
+    return write_chat_template(template, begins=vocab.begins(Prompt.parse(template).prefix))
+
+
+def renders(chat_template: str, template: str, vocab: DeviceVocab) -> bool:
+    """Say whether a chat template makes the student's prompt of one user message, whatever it says and whenever."""
+    prompt = Prompt.parse(template)
+    for clock in _CLOCKS:
+        for question in _PROBES:
+            text = prompt.render(question)
+            wanted = vocab.bos_text + text if vocab.begins(text) else text
+            if _render(chat_template, [{"role": "user", "content": question}], vocab, clock) != wanted:
+                return False
+    return True
+
+
+def write_chat_template(template: str, *, begins: bool) -> str:
+    """Return a chat template that says a student's prompt around every user message.
+
+    Earlier turns stand as worked examples do (``ondevice.prompt.make_prompt``): each reply, then a blank line.
+
+    Args:
+        template: The student's prompt, holding ``{question}``.
+        begins: Whether the device puts the token that begins a text before the prompt.
+    """
+    prompt = Prompt.parse(template)
+    refusal = "This model was trained on single questions; it takes user and assistant messages only."
+    return "".join(
+        (
+            "{{ bos_token }}" if begins else "",
+            "{% for message in messages %}",
+            "{% if message['role'] == 'user' %}",
+            f"{_say(prompt.prefix)}{{{{ message['content'] }}}}{_say(prompt.suffix)}",
+            "{% elif message['role'] == 'assistant' %}",
+            f"{{{{ message['content'].rstrip('\\n') }}}}{_say(BLANK_LINE)}",
+            f"{{% else %}}{{{{ raise_exception({_literal(refusal)}) }}}}{{% endif %}}",
+            "{% endfor %}",
+        )
+    )
+
+
+def _say(text: str) -> str:
+    """Return the expression that says a text; outside of one, Jinja's settings eat line ends."""
+    return f"{{{{ {_literal(text)} }}}}" if text else ""
+
+
+def _literal(text: str) -> str:
+    """Return a text as a Jinja string."""
+    for character, escaped in (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n"), ("\r", "\\r"), ("\t", "\\t")):
+        text = text.replace(character, escaped)
+    return f'"{text}"'
+
+
+def _render(chat_template: str, messages: Sequence[dict[str, str]], vocab: DeviceVocab, clock: str) -> str | None:
+    """Render a chat template as llama-cpp-python does, at a time of our choice; None if it cannot be."""
+    try:
+        from jinja2 import TemplateError
+        from llama_cpp.llama_chat_format import Jinja2ChatFormatter
+    except ImportError:
+        raise MissingExtraError("llama-cpp-python", "gguf") from None
+    try:
+        formatter: Any = Jinja2ChatFormatter(template=chat_template, eos_token=vocab.eos_text, bos_token=vocab.bos_text)
+        formatter.strftime_now = lambda format: clock
+        return str(formatter(messages=list(messages)).prompt)
+    except (TemplateError, ValueError, TypeError, ArithmeticError, LookupError):
+        # A stranger's template may fail in any way that an expression can; then it does not fit.
+        return None

@@ -1,0 +1,129 @@
+"""What a quantization will be before it is written: size to the byte, tensor types, and types that could not be had.
+
+llama.cpp itself decides (``dry_run``); its log is the only place where it says so, tensor by tensor.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from fdd_edge.artifacts.gguf.log import captured_log
+from fdd_edge.artifacts.gguf.quantize import FILE_TYPES
+from fdd_edge.artifacts.gguf.reader import field, open_gguf
+from fdd_edge.errors import FddError, MissingExtraError
+
+__all__ = ["Fallback", "Prediction", "predict_quantized"]
+
+_RECIPE_KEY = "fdd_edge.recipe"
+_STRING_HEAD = 8 + 4 + 8
+"""Bytes around a text in a GGUF: length of its key, its type, its length."""
+_TENSOR = re.compile(r"^\[ *\d+/ *\d+\] (\S+) +- \[.*?\], type = +(\w+), size = .*?(?:\((\w+)\))?$", re.MULTILINE)
+_FALLBACK = re.compile(
+    r"^warning: (\S+) +- ncols +(\d+) not divisible by +(\d+) \(required for type +(\w+)\).*-> falling back to +(\w+)$",
+    re.MULTILINE,
+)
+
+
+class Fallback(NamedTuple):
+    """Matrices whose rows are not a whole number of blocks of the type they should have.
+
+    Attributes:
+        wanted: The type the recipe asks for.
+        got: The type they get.
+        matrices: How many.
+        row: Weights in one of their rows.
+        block: Weights in one block of the wanted type.
+    """
+
+    wanted: str
+    got: str
+    matrices: int
+    row: int
+    block: int
+
+
+class Prediction(NamedTuple):
+    """A quantization before it is written.
+
+    Attributes:
+        bytes: Size of the file, exactly.
+        bits_per_weight: 8 * bytes / weights, metadata included.
+        types: Number of matrices of each tensor type, most frequent first.
+        fallbacks: Types that could not be had, most frequent first.
+    """
+
+    bytes: int
+    bits_per_weight: float
+    types: dict[str, int]
+    fallbacks: tuple[Fallback, ...]
+
+
+def predict_quantized(source: Path, kind: str, *, recipe: str) -> Prediction:
+    """Predict what ``quantize_gguf`` makes of a float file.
+
+    Args:
+        source: The float32 file.
+        kind: A key of ``FILE_TYPES``.
+        recipe: What will be stored as ``fdd_edge.recipe``; it takes room too.
+
+    Raises:
+        KeyError: ``kind`` is not in ``FILE_TYPES``.
+        FddError: llama.cpp cannot quantize the file to it.
+    """
+    import gguf
+
+    said = _dry_run(source, kind)
+    reader = open_gguf(source)
+    types = {name: gguf.GGMLQuantizationType[(new or old).upper()] for name, old, new in _TENSOR.findall(said)}
+    if types.keys() != {tensor.name for tensor in reader.tensors}:
+        raise RuntimeError(f"llama.cpp named {len(types)} of {len(reader.tensors)} tensors in its dry run:\n{said}")
+    size = _metadata_bytes(reader, recipe)
+    for tensor in reader.tensors:
+        block, block_bytes = gguf.GGML_QUANT_SIZES[types[tensor.name]]
+        size += _padded(int(tensor.n_elements) // block * block_bytes, reader.alignment)
+    weights = sum(int(tensor.n_elements) for tensor in reader.tensors)
+    matrices = Counter(types[tensor.name].name for tensor in reader.tensors if len(tensor.shape) > 1)
+    return Prediction(size, 8 * size / weights, dict(matrices.most_common()), _fallbacks(said))
+
+
+def _dry_run(source: Path, kind: str) -> str:
+    """Return what llama.cpp says when it only pretends to quantize."""
+    try:
+        import llama_cpp
+    except ImportError:
+        raise MissingExtraError("llama-cpp-python", "gguf") from None
+    params = llama_cpp.llama_model_quantize_default_params()
+    params.ftype = getattr(llama_cpp, f"LLAMA_FTYPE_{FILE_TYPES[kind]}")
+    params.dry_run = True
+    with captured_log(llama_cpp) as log:
+        status = llama_cpp.llama_model_quantize(str(source).encode(), b"", ctypes.byref(params))
+    if status != 0:
+        raise FddError(f"{source} could not be quantized to {kind}: {log.last_error or f'status {status}'}")
+    return log.text
+
+
+def _metadata_bytes(reader: Any, recipe: str) -> int:
+    """Return the size of everything before the first tensor, with the recipe's name in its place.
+
+    The float file has every other key that llama.cpp sets already, at the same width.
+    """
+    last = reader.tensors[-1].field
+    end: int = last.offset + sum(part.nbytes for part in last.parts)
+    named = field(reader, _RECIPE_KEY)
+    before = len(named.encode()) if named is not None else -_STRING_HEAD - len(_RECIPE_KEY)
+    return _padded(end - before + len(recipe.encode()), reader.alignment)
+
+
+def _padded(size: int, alignment: int) -> int:
+    return -(-size // alignment) * alignment
+
+
+def _fallbacks(said: str) -> tuple[Fallback, ...]:
+    counted = Counter(
+        (wanted.upper(), got.upper(), int(row), int(block)) for _, row, block, wanted, got in _FALLBACK.findall(said)
+    )
+    return tuple(Fallback(wanted, got, n, row, block) for (wanted, got, row, block), n in counted.most_common())

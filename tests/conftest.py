@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from families import Case
 
 from fdd_edge.stages.student import Student, open_student
+from fdd_edge.teachers.symbolic import generate
 
 WIDTH, LAYERS, HEADS, FEED_FORWARD, CONTEXT = 32, 2, 4, 64, 256
 SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
@@ -109,6 +112,22 @@ def tiny_student(cache_folder: Path) -> Student:
     """The tiny student of the smoke run, made once a session."""
     pytest.importorskip("torch", reason="needs: pip install 'fdd-edge[train]'")
     return open_student("tiny")
+
+
+@pytest.fixture(scope="session")
+def family_student(cache_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Case], Student]:
+    """Makes tiny students of every family, each once a session; they say something, not what is right."""
+    pytest.importorskip("torch", reason="needs: pip install 'fdd-edge[train]'")
+    from fdd_edge.students.tiny import make_tiny_student
+
+    @functools.cache
+    def make(case: Case) -> Student:
+        folder = tmp_path_factory.mktemp("families") / str(case)
+        pairs = [(f"Question: {p.question}\nProgram:\n", p.program or "") for p in generate("train", 160, seed=0)]
+        make_tiny_student(folder, pairs, steps=160, **case._asdict())
+        return open_student(str(folder))
+
+    return make
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

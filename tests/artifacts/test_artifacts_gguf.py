@@ -137,7 +137,7 @@ def test_an_unsupported_architecture_names_those_supported(tiny_student: Student
     folder = Path(shutil.copytree(tiny_student.folder, tmp_path / "student"))
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     (folder / "config.json").write_text(json.dumps(config | {"architectures": ["GPT2LMHeadModel"]}), encoding="utf-8")
-    with pytest.raises(FddError, match=r"GPT2LMHeadModel, which is not supported yet\. Supported: LlamaForCausalLM"):
+    with pytest.raises(FddError, match=r"GPT2LMHeadModel, which is not supported yet\. Supported: Llama.*, Qwen2"):
         open_student(str(folder))
 
 
@@ -156,12 +156,3 @@ def test_damaged_safetensors_are_one_sentence(tiny_student: Student, tmp_path: P
     weights.write_bytes(weights.read_bytes()[:5000])
     with pytest.raises(FddError, match=r"model\.safetensors is damaged or truncated"):
         count_parameters(folder)
-
-
-def test_scaled_rope_is_refused_before_training(tiny_student: Student, tmp_path: Path) -> None:
-    folder = Path(shutil.copytree(tiny_student.folder, tmp_path / "student"))
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    config["rope_scaling"] = {"rope_type": "llama3", "factor": 8.0}
-    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    with pytest.raises(FddError, match="scaled RoPE, which is not supported yet"):
-        open_student(str(folder))

@@ -26,7 +26,7 @@ _BYTES = frozenset(f"<0x{byte:02X}>" for byte in range(256))
 
 # fmt: off
 PRE_TOKENIZERS = (
-    "gpt-2", "smollm", "llama-bpe", "qwen2", "starcoder", "refact", "command-r", "olmo", "dbrx", "smaug-bpe",
+    "gpt-2", "smollm", "qwen2", "llama-bpe", "starcoder", "refact", "command-r", "olmo", "dbrx", "smaug-bpe",
     "gpt-4o", "tekken", "deepseek-llm", "deepseek-coder", "deepseek-v3", "falcon", "mpt", "stablelm2", "qwen35",
     "poro-chat", "chatglm-bpe", "glm4", "viking", "jais", "jais-2", "codeshell", "bloom", "gpt3-finnish", "exaone",
     "exaone-moe", "chameleon", "minerva-7b", "superbpe", "trillion", "granite-docling", "bailingmoe", "seed-coder",
@@ -34,7 +34,11 @@ PRE_TOKENIZERS = (
     "tiny_aya", "minicpm5", "laguna", "ufakzeka", "spark2_5", "default",
 )
 # fmt: on
-"""llama.cpp's pre-tokenizers that a byte-level BPE may use, in the order they are tried; one name a meaning."""
+"""llama.cpp's pre-tokenizers that a byte-level BPE may use, in the order they are tried; one name a meaning.
+
+Where a vocabulary cannot tell two of them apart the first is as good: Qwen's has no token of two digits, so that
+Llama 3's splitting into threes gives the same ids.
+"""
 
 _HARD_TEXT = (
     "It's 1234567 + 89,012.50 =  3 apples; you'll  save 50%!\n\n  Tom's   7th\tΩmega naïve 東京 १२३ — $4.99/kg…\r\n"
@@ -99,8 +103,7 @@ def _write_byte_level(spec: Any, tokenizer: Any, out: Path, architecture: str, s
     """Write one byte-level vocabulary with the given pre-tokenizer name."""
     tokens, added = _tokens(spec, size)
     types = [_type(token, added.get(i)) for i, token in enumerate(tokens)]
-    with _writer(out, architecture, tokenizer, "gpt2", tokens, types) as writer:
-        writer.add_tokenizer_pre(pre)
+    with _writer(out, architecture, tokenizer, ("gpt2", pre), tokens, types) as writer:
         writer.add_token_merges([" ".join(pair) for pair in _merges(spec)])
 
 
@@ -123,7 +126,7 @@ def _write_sentencepiece(spec: Any, tokenizer: Any, out: Path, architecture: str
             types[i] = _UNKNOWN
         elif token in _BYTES:
             types[i] = _BYTE
-    with _writer(out, architecture, tokenizer, "llama", tokens, types) as writer:
+    with _writer(out, architecture, tokenizer, ("llama", "default"), tokens, types) as writer:
         writer.add_token_scores(scores)
         if unknown is not None:
             writer.add_unk_token_id(tokens.index(unknown))
@@ -151,13 +154,20 @@ def _type(token: str | None, added: Any) -> int:
 
 @contextmanager
 def _writer(
-    out: Path, architecture: str, tokenizer: Any, model: str, tokens: Sequence[str | None], types: Sequence[int]
+    out: Path,
+    architecture: str,
+    tokenizer: Any,
+    kind: tuple[str, str],
+    tokens: Sequence[str | None],
+    types: Sequence[int],
 ) -> Iterator[Any]:
     """Yield a writer that holds what both kinds have; the file is written when the block ends."""
     import gguf
 
+    model, pre = kind
     writer = gguf.GGUFWriter(out, architecture)
     writer.add_tokenizer_model(model)
+    writer.add_tokenizer_pre(pre)
     writer.add_token_list([f"[PAD{i}]" if token is None else token for i, token in enumerate(tokens)])
     writer.add_token_types(types)
     yield writer

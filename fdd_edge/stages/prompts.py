@@ -32,8 +32,11 @@ def requested_prompt(prompt: str | None) -> str | None:
 
 
 def chat_prompt(folder: Path) -> str:
-    """Return the chat template of a student, rendered around one user message."""
-    from fdd_edge.students.tokenizer import load_tokenizer
+    """Return the chat template of a student, rendered around one user message.
+
+    A token that begins every text is left to the runtimes, which add it: plain completion would see it twice.
+    """
+    from fdd_edge.students.tokenizer import begins_texts, load_tokenizer
 
     tokenizer = load_tokenizer(folder)
     if not tokenizer.chat_template:
@@ -44,7 +47,7 @@ def chat_prompt(folder: Path) -> str:
         raise FddError(
             f"The chat template of {folder} does not show the user's message; use the prompt plain or a file."
         )
-    return text
+    return text.removeprefix(tokenizer.bos_token) if begins_texts(tokenizer) else text
 
 
 def file_prompt(prompt: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fdd_edge.students.tiny_vocab import train_gemma_like, train_qwen_like, train_smollm_like
-from fdd_edge.students.tokenizer import Example, encode_examples
+from fdd_edge.students.tokenizer import Example, begins_texts, encode_examples
 
 __all__ = ["FAMILIES", "Family", "make_tiny_student"]
 
@@ -114,7 +114,7 @@ def make_tiny_student(
         if name.endswith(".bias"):
             # They begin as zeros, and a bias that is zero proves nothing.
             torch.nn.init.normal_(weights, std=_BIAS)
-    _fit(model, encode_examples(tokenizer, pairs, adds_bos=tokenizer.bos_token is not None), steps)
+    _fit(model, encode_examples(tokenizer, pairs, adds_bos=begins_texts(tokenizer)), steps)
     model.save_pretrained(out, safe_serialization=True)
     torch.set_num_threads(threads)
 

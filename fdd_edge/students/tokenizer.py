@@ -12,7 +12,15 @@ from typing import Any, NamedTuple
 
 from fdd_edge.errors import FddError
 
-__all__ = ["PRE_TOKENIZERS", "Example", "encode_examples", "encode_prompts", "load_tokenizer", "rebuild_tokenizer"]
+__all__ = [
+    "PRE_TOKENIZERS",
+    "Example",
+    "begins_texts",
+    "encode_examples",
+    "encode_prompts",
+    "load_tokenizer",
+    "rebuild_tokenizer",
+]
 
 _CONTROL, _USER_DEFINED = 3, 4
 """Token types of the GGUF specification that are matched whole, before any splitting."""
@@ -97,6 +105,11 @@ def load_tokenizer(folder: Path) -> Any:
     if tokenizer.eos_token_id is None:
         raise FddError(f"The tokenizer of {folder} has no eos token, so a reply could not end.")
     return tokenizer
+
+
+def begins_texts(tokenizer: Any) -> bool:
+    """Say whether a tokenizer puts its BOS before every text, as the runtimes then do by themselves."""
+    return tokenizer.bos_token_id is not None and tokenizer("a")["input_ids"][:1] == [tokenizer.bos_token_id]
 
 
 def encode_prompts(tokenizer: Any, prompts: Sequence[str], *, adds_bos: bool) -> list[list[int]]:

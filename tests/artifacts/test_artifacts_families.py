@@ -217,7 +217,11 @@ def test_a_tensor_without_a_place_is_named(tiny_student: Student, tmp_path: Path
 
 def test_numbers_and_texts_are_written_as_metadata(tiny_student: Student, tmp_path: Path) -> None:
     out = tmp_path / "model.gguf"
-    metadata = {"general.license": "mit", "general.base_model.0.name": "SmolLM2", "fdd_edge.round": 3}
+    metadata: dict[str, str | int] = {
+        "general.license": "mit",
+        "general.base_model.0.name": "SmolLM2",
+        "fdd_edge.round": 3,
+    }
     write_float_gguf(tiny_student.folder, tiny_student.vocab, out, metadata=metadata)
     facts = describe_gguf(out)
     assert (facts.license, facts.base, facts.round) == ("mit", "SmolLM2", 3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -10,11 +11,20 @@ import numpy as np
 import pytest
 
 from fdd_edge import catalog
-from fdd_edge.artifacts.gguf import DeviceVocab, copy_vocab, describe_gguf, quantize_gguf, read_vocab, write_float_gguf
+from fdd_edge.artifacts.gguf import (
+    DeviceVocab,
+    copy_vocab,
+    describe_gguf,
+    predict_quantized,
+    quantize_gguf,
+    read_vocab,
+    write_float_gguf,
+)
 from fdd_edge.artifacts.gguf.quantize import FILE_TYPES
 from fdd_edge.artifacts.recipe import load_recipe
+from fdd_edge.cli.tables import print_artifacts
 from fdd_edge.errors import FddError
-from fdd_edge.stages.export import count_parameters
+from fdd_edge.stages.export import count_parameters, export_float, export_quantized, read_card
 from fdd_edge.stages.student import Student, open_student
 from fdd_edge.students.base import load_model
 from fdd_edge.students.tokenizer import load_tokenizer
@@ -37,12 +47,63 @@ def test_every_shipped_recipe_loads_and_makes_a_file_of_its_kind(name: str, floa
     assert recipe.name == name
     assert recipe.type in FILE_TYPES
     out = tmp_path / "model.gguf"
+    coming = predict_quantized(float_gguf, recipe.type, recipe=recipe.name)
     quantize_gguf(float_gguf, out, recipe.type, recipe=recipe.name)
     facts = describe_gguf(out)
+    assert (coming.bytes, coming.bits_per_weight, coming.types) == (facts.bytes, facts.bits_per_weight, facts.types)
     assert facts.recipe == name
     assert facts.prompt_template == "Q: {question}\n"
     assert facts.parameters == describe_gguf(float_gguf).parameters
     assert facts.bytes <= float_gguf.stat().st_size + 100
+
+
+def test_a_files_own_recipe_is_replaced_in_the_prediction(tiny_student: Student, tmp_path: Path) -> None:
+    """The float file above names no recipe, those of an export do: either way the size is exact."""
+    source, out = tmp_path / "f32.gguf", tmp_path / "out.gguf"
+    metadata = {"fdd_edge.recipe": "gguf-f32"}
+    write_float_gguf(tiny_student.folder, tiny_student.vocab, source, metadata=metadata)
+    for name in ("short", "as-long-a-name-as-nobody-would-ever-give-to-a-recipe"):
+        quantize_gguf(source, out, "q8_0", recipe=name)
+        assert predict_quantized(source, "q8_0", recipe=name).bytes == out.stat().st_size
+
+
+def test_types_that_cannot_be_had_are_named_with_the_reason(float_gguf: Path) -> None:
+    """The tiny student is 128 wide, and K-quants have blocks of 256; its down projections fit."""
+    assert predict_quantized(float_gguf, "q8_0", recipe="x").fallbacks == ()
+    coming = predict_quantized(float_gguf, "q4_k_m", recipe="x")
+    assert {(f.wanted, f.got, f.row, f.block) for f in coming.fallbacks} == {
+        ("Q4_K", "Q5_0", 128, 256),
+        ("Q6_K", "Q8_0", 128, 256),
+    }
+    fallen = sum(fallback.matrices for fallback in coming.fallbacks)  # the head too, of which llama.cpp says nothing
+    assert fallen == coming.types["Q5_0"] + coming.types["Q8_0"]
+
+
+def test_an_export_says_what_fell_back_and_where_it_comes_from(
+    tiny_student: Student, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = tmp_path / "gguf-f32"
+    about = {"name": "tiny", "template": "{question}", "license": "mit", "base": "Base", "round": 2}
+    export_float(tiny_student.folder, tiny_student.vocab, source, **about)  # type: ignore[arg-type]
+    export_quantized(source / "model.gguf", tmp_path / "q4", load_recipe("gguf-q4_k_m"))
+    assert "exporting gguf-q4_k_m: " in capsys.readouterr().err
+    card = read_card(tmp_path / "q4")
+    assert (card["license"], card["base"], card["round"]) == ("mit", "Base", 2)
+    print_artifacts([card])
+    said = " ".join(capsys.readouterr().out.split())
+    assert re.search(
+        r"gguf-q4_k_m: \d+ matrices fell back to Q5_0, Q8_0 because rows of 128 do not divide by 256", said
+    )
+
+
+def test_a_quantization_that_does_not_fit_is_refused_before_it_is_written(
+    float_gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(tmp_path)._replace(free=100_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    with pytest.raises(FddError, match=r"q8 needs about .* of disk, and 0\.1 MB are free"):
+        export_quantized(float_gguf, tmp_path / "q8", load_recipe("gguf-q8_0"))
+    assert not (tmp_path / "q8").exists()
 
 
 def test_there_are_ten_recipes() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
+from families import Case
 
 from fdd_edge.config import LoraConfig, TrainingConfig
 from fdd_edge.errors import FddError
@@ -15,6 +17,7 @@ from fdd_edge.stages.prompts import student_prompt
 from fdd_edge.stages.student import Student
 from fdd_edge.stages.training import merge, train
 from fdd_edge.students.base import load_model
+from fdd_edge.students.model_card import read_license
 from fdd_edge.students.reference import Reference
 from fdd_edge.students.tokenizer import encode_examples, encode_prompts, load_tokenizer
 from fdd_edge.students.train import LoraSettings, TrainSettings, train_adapter
@@ -149,6 +152,66 @@ def test_other_ids_on_the_device_stop_the_training(tiny_student: Student, tmp_pa
     write_jsonl(tmp_path / "d.jsonl", (row.to_row() for row in rows))
     with pytest.raises(FddError, match="The device would see other ids than training"):
         stage(spoiled, tmp_path / "d.jsonl", tmp_path / "a")
+
+
+@pytest.mark.parametrize(
+    ("case", "program", "back"),
+    [
+        (Case("qwen2"), 'say = "<|im_end|>"\nanswer = 1', "'say = \"'"),
+        (Case("qwen2"), 'say = "<|im_start|>"\nanswer = 1', """'say = ""\\\\nanswer = 1'"""),
+        (Case("gemma3"), 'say = "a▁b"\nanswer = 1', """'say = "a b"\\\\nanswer = 1'"""),
+    ],
+)
+def test_a_program_that_cannot_be_written_back_stops_the_training(
+    case: Case, program: str, back: str, family_student: Callable[[Case], Student], tmp_path: Path
+) -> None:
+    """Both sides agree on the ids, and still the device would read something else from them."""
+    rows = [Problem("p", "Tom had 3 figs.", 1, "test", program=program)]
+    write_jsonl(tmp_path / "d.jsonl", (row.to_row() for row in rows))
+    with pytest.raises(FddError, match=r"cannot write a program back: .* would be read as") as error:
+        stage(family_student(case), tmp_path / "d.jsonl", tmp_path / "a")
+    assert back.replace("\\\\", "\\") in str(error.value)
+    assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize("case", [Case("qwen2"), Case("gemma3")], ids=str)
+def test_every_family_is_trained_merged_and_exported_alike(
+    case: Case, family_student: Callable[[Case], Student], tmp_path: Path
+) -> None:
+    """Training ids, adapter, merge, float file: the merged student's file answers as torch does."""
+    from fdd_edge.artifacts.recipe import load_recipe
+    from fdd_edge.stages.artifact import open_source
+    from fdd_edge.stages.export import export_all
+
+    student = family_student(case)
+    stage(student, records(tmp_path / "d.jsonl", 8), tmp_path / "adapter")
+    template = student_prompt("plain", student.folder)
+    merge(student._replace(license="mit"), tmp_path / "adapter", tmp_path / "merged", template=template)
+    source = open_source(str(tmp_path / "merged"), prompt=None)
+    assert (source.base, source.trained, source.student.license) == (student.name, True, "mit")
+    assert source.student.adds_bos == student.adds_bos
+    (card,) = export_all(
+        source.student, tmp_path / "out", [load_recipe("gguf-q8_0")], template=source.template, base=source.base
+    )
+    assert (card["architecture"], card["base"], card["license"]) == (case.family, student.name, "mit")
+
+
+@pytest.mark.parametrize(
+    ("card", "license"),
+    [
+        ("---\nlicense: apache-2.0\ntags: [math]\n---\n# Model\n", "apache-2.0"),
+        ("---\r\nlicense: gemma\r\n---\r\n", "gemma"),
+        ("---\ntags: [math]\n---\nlicense: mit\n", None),
+        ("# Model\nlicense: mit\n", None),
+        ("---\nlicense: [a, b\n---\n", None),
+        ("---\njust text\n---\n", None),
+        (None, None),
+    ],
+)
+def test_the_licence_is_what_the_folders_card_says(card: str | None, license: str | None, tmp_path: Path) -> None:
+    if card is not None:
+        (tmp_path / "README.md").write_bytes(card.encode())
+    assert read_license(tmp_path) == license
 
 
 def test_the_reference_names_its_choice_and_the_gap(tiny_student: Student) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import re
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +20,7 @@ from fdd_edge.errors import FddError, MissingExtraError
 __all__ = ["Fallback", "Prediction", "predict_quantized"]
 
 _RECIPE_KEY = "fdd_edge.recipe"
+_HEAD_BLOCK = 256
 _STRING_HEAD = 8 + 4 + 8
 """Bytes around a text in a GGUF: length of its key, its type, its length."""
 _TENSOR = re.compile(r"^\[ *\d+/ *\d+\] (\S+) +- \[.*?\], type = +(\w+), size = .*?(?:\((\w+)\))?$", re.MULTILINE)
@@ -87,7 +89,7 @@ def predict_quantized(source: Path, kind: str, *, recipe: str) -> Prediction:
         size += _padded(int(tensor.n_elements) // block * block_bytes, reader.alignment)
     weights = sum(int(tensor.n_elements) for tensor in reader.tensors)
     matrices = Counter(types[tensor.name].name for tensor in reader.tensors if len(tensor.shape) > 1)
-    return Prediction(size, 8 * size / weights, dict(matrices.most_common()), _fallbacks(said))
+    return Prediction(size, 8 * size / weights, dict(matrices.most_common()), _fallbacks(said, reader, types, kind))
 
 
 def _dry_run(source: Path, kind: str) -> str:
@@ -122,8 +124,22 @@ def _padded(size: int, alignment: int) -> int:
     return -(-size // alignment) * alignment
 
 
-def _fallbacks(said: str) -> tuple[Fallback, ...]:
-    counted = Counter(
-        (wanted.upper(), got.upper(), int(row), int(block)) for _, row, block, wanted, got in _FALLBACK.findall(said)
-    )
+def _fallbacks(said: str, reader: Any, types: Mapping[str, Any], kind: str) -> tuple[Fallback, ...]:
+    """Return what llama.cpp warned of, and the one case that it does not mention."""
+    warned = [
+        (name, wanted.upper(), got.upper(), int(row), int(block))
+        for name, row, block, wanted, got in _FALLBACK.findall(said)
+    ]
+    tensors = {tensor.name: tensor for tensor in reader.tensors}
+    head = "output.weight" if "output.weight" in tensors else "token_embd.weight"
+    row = int(tensors[head].shape[0])
+    if (
+        types[head].name == "Q8_0"
+        and kind != "q8_0"
+        and row % _HEAD_BLOCK
+        and head not in {name for name, *_ in warned}
+    ):
+        # K-quants give the head Q6_K, or Q8_0 without a word where its rows do not fit.
+        warned.append((head, "Q6_K", "Q8_0", row, _HEAD_BLOCK))
+    counted = Counter((wanted, got, row, block) for _, wanted, got, row, block in warned)
     return tuple(Fallback(wanted, got, n, row, block) for (wanted, got, row, block), n in counted.most_common())

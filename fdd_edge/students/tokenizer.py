@@ -98,7 +98,10 @@ def load_tokenizer(folder: Path) -> Any:
     from transformers import AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True, trust_remote_code=False)
+        # transformers takes every large vocabulary that its own 4.57 saved for a Mistral's, unless it is told.
+        tokenizer = AutoTokenizer.from_pretrained(
+            folder, use_fast=True, trust_remote_code=False, fix_mistral_regex=False
+        )
     except Exception as error:
         # transformers raises OSError, ValueError or a Rust exception, depending on what is wrong with the files.
         raise FddError(f"The tokenizer of {folder} cannot be read: {error}") from error

@@ -56,12 +56,12 @@ def train_gemma_like(texts: Sequence[str]) -> Any:
     )
     special = ["<pad>", "<eos>", "<bos>", "<unk>"]
     fallback = [f"<0x{byte:02X}>" for byte in range(256)]
-    runs = ["▁▁", "▁▁▁"]
+    runs = ["\n\n", "▁▁", "▁▁▁"]
     room = SIZE - len(special) - len(fallback) - len(runs)
     learner.train_from_iterator(texts, trainers.BpeTrainer(vocab_size=room, show_progress=False))
     learned = json.loads(learner.to_str())["model"]
     merged = ["".join(pair) for pair in learned["merges"]]
-    characters = [token for token in learned["vocab"] if token not in set(merged)]
+    characters = sorted(learned["vocab"].keys() - set(merged))
     vocab = {token: i for i, token in enumerate([*special, *fallback, *runs, *merged, *characters])}
     pairs = [
         (token[:cut], token[cut:])

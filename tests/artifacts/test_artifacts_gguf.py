@@ -21,6 +21,7 @@ from fdd_edge.artifacts.gguf import (
     write_float_gguf,
 )
 from fdd_edge.artifacts.gguf.quantize import FILE_TYPES
+from fdd_edge.artifacts.gguf.reader import open_gguf
 from fdd_edge.artifacts.recipe import load_recipe
 from fdd_edge.cli.tables import print_artifacts
 from fdd_edge.errors import FddError
@@ -166,6 +167,16 @@ def test_a_truncated_file_is_one_sentence(float_gguf: Path, tmp_path: Path, keep
     with pytest.raises(FddError, match=r"cut\.gguf is (not a GGUF file|a damaged or truncated GGUF)") as error:
         describe_gguf(path)
     assert "\n" not in str(error.value)
+
+
+def test_the_quick_reader_reads_what_gguf_reads(float_gguf: Path) -> None:
+    import gguf
+
+    ours, theirs = open_gguf(float_gguf), gguf.GGUFReader(float_gguf)
+    assert {n: f.contents() for n, f in ours.fields.items()} == {n: f.contents() for n, f in theirs.fields.items()}
+    for mine, its in zip(ours.tensors, theirs.tensors, strict=True):
+        assert (mine.name, mine.tensor_type) == (its.name, its.tensor_type)
+        assert np.array_equal(mine.data, its.data)
 
 
 def test_a_file_that_is_something_else(tmp_path: Path) -> None:

@@ -116,8 +116,11 @@ def _metadata_bytes(reader: Any, recipe: str) -> int:
     last = reader.tensors[-1].field
     end: int = last.offset + sum(part.nbytes for part in last.parts)
     named = field(reader, _RECIPE_KEY)
-    before = len(named.encode()) if named is not None else -_STRING_HEAD - len(_RECIPE_KEY)
-    return _padded(end - before + len(recipe.encode()), reader.alignment)
+    if named is None:
+        end += _STRING_HEAD + len(_RECIPE_KEY)
+    else:
+        end -= len(named.encode())
+    return _padded(end + len(recipe.encode()), reader.alignment)
 
 
 def _padded(size: int, alignment: int) -> int:
@@ -130,15 +133,10 @@ def _fallbacks(said: str, reader: Any, types: Mapping[str, Any], kind: str) -> t
         (name, wanted.upper(), got.upper(), int(row), int(block))
         for name, row, block, wanted, got in _FALLBACK.findall(said)
     ]
-    tensors = {tensor.name: tensor for tensor in reader.tensors}
-    head = "output.weight" if "output.weight" in tensors else "token_embd.weight"
-    row = int(tensors[head].shape[0])
-    if (
-        types[head].name == "Q8_0"
-        and kind != "q8_0"
-        and row % _HEAD_BLOCK
-        and head not in {name for name, *_ in warned}
-    ):
+    rows = {tensor.name: int(tensor.shape[0]) for tensor in reader.tensors}
+    head = "output.weight" if "output.weight" in rows else "token_embd.weight"
+    row, is_silent = rows[head], head not in {name for name, *_ in warned}
+    if is_silent and kind != "q8_0" and types[head].name == "Q8_0" and row % _HEAD_BLOCK:
         # K-quants give the head Q6_K, or Q8_0 without a word where its rows do not fit.
         warned.append((head, "Q6_K", "Q8_0", row, _HEAD_BLOCK))
     counted = Counter((wanted, got, row, block) for _, wanted, got, row, block in warned)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +30,26 @@ def open_gguf(path: Path) -> Any:
         if file.read(4) != _MAGIC:
             raise FddError(f"{path} is not a GGUF file.")
     try:
-        return gguf.GGUFReader(path)
+        return _reader_class(gguf)(path)
     except Exception as error:
         # The reader indexes a memory map, so a short or damaged file shows as any of a dozen exceptions.
         raise FddError(f"{path} is a damaged or truncated GGUF file.") from error
+
+
+@functools.cache
+def _reader_class(gguf: Any) -> Any:
+    """Return ``gguf.GGUFReader`` with a quicker way to a value.
+
+    The original slices a ``numpy.memmap`` twice for each of them, six seconds for a vocabulary like Qwen's.
+    """
+    import numpy as np
+
+    class Reader(gguf.GGUFReader):
+        def _get(self, offset: int, dtype: Any, count: int = 1, override_order: str | None = None) -> Any:
+            kind = np.dtype(dtype).newbyteorder(override_order or self.byte_order)
+            return np.ndarray((int(count),), kind, self.data.data, int(offset))
+
+    return Reader
 
 
 def field(reader: Any, name: str, default: Any = None) -> Any:

@@ -42,7 +42,7 @@ def _add_keys(writer: Any, config: Config) -> None:
         layers = ["full_attention" if (i + 1) % every == 0 else "" for i in range(config["num_hidden_layers"])]
     sliding = [layer != "full_attention" for layer in layers]
     if any(sliding):
-        writer.add_sliding_window(config["sliding_window"])
+        writer.add_sliding_window(config.get("sliding_window", 4096))
         writer.add_sliding_window_pattern(sliding)
         writer.add_rope_freq_base_swa(float(config.get("rope_local_base_freq") or 10000.0))
 
@@ -57,7 +57,7 @@ def _transform(name: str, array: Any, config: Config) -> Any:
     array = array + np.float32(1)
     if name.endswith("attn_q_norm.weight"):
         width = head_dim(config)
-        array = array * np.float32((width / config.get("query_pre_attn_scalar", width)) ** 0.5)
+        array = array * np.float32((width / config.get("query_pre_attn_scalar", 256)) ** 0.5)
     return array
 
 

@@ -1,8 +1,8 @@
 """What 4 bits cost a distilled student, and what training for them gives back.
 
 Six students: plain training, and quantization-aware training for Q4_0 and for Q8_0, two seeds each, the same data and
-steps. The plain ones are quantized in every way, the others in their own. Each is a run of ``configs/quantization.yaml``
-that goes on where it was interrupted, and its folder keeps the student. Run it with:
+steps. The plain ones are quantized in every way, the others in their own. Each is a run of the config ``quantization``,
+which goes on where it was interrupted, and its folder keeps the student. Run it with:
 
     FDD_DATA=FOLDER python benchmarks/quantization.py -o DIR
 """
@@ -106,9 +106,8 @@ def print_files(files: Mapping[tuple[int, Key], File]) -> None:
         gained, lost = flips(files[seed, ("plain", FLOAT)].solved, file.solved)
         against = f"{gained}, {lost} | {mcnemar(gained, lost):.2g}"
         speed = len(file.solved) / file.seconds
-        print(
-            f"| {seed} | {training} | {recipe} | {file.bytes / 1e6:.1f} | {' | '.join(cells)} | {against} | {speed:.1f} |"
-        )
+        named = f"| {seed} | {training} | {recipe} | {file.bytes / 1e6:.1f} |"
+        print(f"{named} {' | '.join(cells)} | {against} | {speed:.1f} |")
 
 
 def print_comparisons(files: Mapping[tuple[int, Key], File], seeds: Sequence[int]) -> None:

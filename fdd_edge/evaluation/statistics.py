@@ -43,7 +43,7 @@ def mcnemar(gained: int, lost: int) -> float:
     """
     n = gained + lost
     tail: int = sum(comb(n, k) for k in range(min(gained, lost) + 1))
-    return min(1.0, 2 * tail / 2**n)
+    return min(1.0, 2 * tail / (1 << n))
 
 
 def paired_difference(differences: Sequence[float]) -> Interval:

@@ -94,11 +94,11 @@ def export_quantized(float_model: Path, out: Path, recipe: Recipe, *, own_imatri
     """
     from fdd_edge.artifacts.gguf import predict_quantized, quantize_gguf
 
-    coming = predict_quantized(float_model, recipe.type, recipe=recipe.name)
+    imatrix = imatrix_for(recipe, float_model, own_imatrix)
+    coming = predict_quantized(float_model, recipe.type, recipe=recipe.name, imatrix=imatrix)
     announce(f"exporting {recipe.name}: {_size(coming.bytes)}, {coming.bits_per_weight:.2f} bits a weight ...")
     check_room(out, coming.bytes)
     out.mkdir(parents=True, exist_ok=True)
-    imatrix = imatrix_for(recipe, float_model, own_imatrix)
     quantize_gguf(float_model, out / MODEL_FILE, recipe.type, recipe=recipe.name, imatrix=imatrix)
     _write_card(out, recipe.name, coming.fallbacks)
 

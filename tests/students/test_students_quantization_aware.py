@@ -53,8 +53,8 @@ def test_rounding_is_ggmls_bit_for_bit(kind: str, tiny_student: Student, tmp_pat
 
     folder = tmp_path / "student"
     folder.mkdir()
-    for file in tiny_student.folder.iterdir():
-        (folder / file.name).write_bytes(file.read_bytes())
+    for path in tiny_student.folder.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
     tensors = load_file(folder / "model.safetensors")
     for name, tensor in tensors.items():
         if tensor.ndim == 2:

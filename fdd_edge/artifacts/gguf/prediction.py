@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fdd_edge.artifacts.gguf.log import captured_log
-from fdd_edge.artifacts.gguf.quantize import FILE_TYPES
+from fdd_edge.artifacts.gguf.quantize import FILE_TYPES, imatrix_entries
 from fdd_edge.artifacts.gguf.reader import field, open_gguf
 from fdd_edge.errors import FddError, MissingExtraError
 
@@ -64,13 +64,14 @@ class Prediction(NamedTuple):
     fallbacks: tuple[Fallback, ...]
 
 
-def predict_quantized(source: Path, kind: str, *, recipe: str) -> Prediction:
+def predict_quantized(source: Path, kind: str, *, recipe: str, imatrix: Mapping[str, Any] | None = None) -> Prediction:
     """Predict what ``quantize_gguf`` makes of a float file.
 
     Args:
         source: The float32 file.
         kind: A key of ``FILE_TYPES``.
         recipe: What will be stored as ``fdd_edge.recipe``; it takes room too.
+        imatrix: As for ``quantize_gguf``: some types depend on whether there is one.
 
     Raises:
         KeyError: ``kind`` is not in ``FILE_TYPES``.
@@ -78,7 +79,7 @@ def predict_quantized(source: Path, kind: str, *, recipe: str) -> Prediction:
     """
     import gguf
 
-    said = _dry_run(source, kind)
+    said = _dry_run(source, kind, imatrix or {})
     reader = open_gguf(source)
     types = {name: gguf.GGMLQuantizationType[(new or old).upper()] for name, old, new in _TENSOR.findall(said)}
     if types.keys() != {tensor.name for tensor in reader.tensors}:
@@ -92,7 +93,7 @@ def predict_quantized(source: Path, kind: str, *, recipe: str) -> Prediction:
     return Prediction(size, 8 * size / weights, dict(matrices.most_common()), _fallbacks(said, reader, types, kind))
 
 
-def _dry_run(source: Path, kind: str) -> str:
+def _dry_run(source: Path, kind: str, imatrix: Mapping[str, Any]) -> str:
     """Return what llama.cpp says when it only pretends to quantize."""
     try:
         import llama_cpp
@@ -101,6 +102,9 @@ def _dry_run(source: Path, kind: str) -> str:
     params = llama_cpp.llama_model_quantize_default_params()
     params.ftype = getattr(llama_cpp, f"LLAMA_FTYPE_{FILE_TYPES[kind]}")
     params.dry_run = True
+    entries = imatrix_entries(llama_cpp, imatrix)
+    if imatrix:
+        params.imatrix = ctypes.cast(entries, type(params.imatrix))
     with captured_log(llama_cpp) as log:
         status = llama_cpp.llama_model_quantize(str(source).encode(), b"", ctypes.byref(params))
     if status != 0:

@@ -11,7 +11,7 @@ from typing import Any
 from fdd_edge.artifacts.gguf.log import captured_log
 from fdd_edge.errors import FddError, MissingExtraError
 
-__all__ = ["FILE_TYPES", "quantize_gguf"]
+__all__ = ["FILE_TYPES", "imatrix_entries", "quantize_gguf"]
 
 FILE_TYPES = {
     "f32": "ALL_F32",
@@ -66,7 +66,7 @@ def quantize_gguf(
     params.nthread = threads or len(os.sched_getaffinity(0))
     overrides = _recipe_override(llama_cpp, recipe)
     params.kv_overrides = ctypes.cast(overrides, type(params.kv_overrides))
-    entries = _imatrix_entries(llama_cpp, imatrix or {})
+    entries = imatrix_entries(llama_cpp, imatrix or {})
     if imatrix:
         params.imatrix = ctypes.cast(entries, type(params.imatrix))
     with captured_log(llama_cpp) as log:
@@ -85,7 +85,7 @@ def _recipe_override(llama_cpp: Any, recipe: str) -> Any:
     return overrides
 
 
-def _imatrix_entries(llama_cpp: Any, imatrix: Mapping[str, Any]) -> Any:
+def imatrix_entries(llama_cpp: Any, imatrix: Mapping[str, Any]) -> Any:
     """Return the array of (name, data, size) that the quantizer reads, ended by an empty entry.
 
     It points into the arrays of ``imatrix``, which must outlive it.

@@ -1,0 +1,117 @@
+"""llama.cpp's own server with parallel slots: built once from the sources of the installed llama-cpp-python."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from fdd_edge.cache import cache_dir
+from fdd_edge.progress import announce
+
+_FLAGS = "-mno-amx-tile -mno-amx-int8 -mno-amx-bf16"
+"""As the Makefile builds the package itself, so that both sides have the same kernels."""
+_BUILD = (
+    "-DCMAKE_BUILD_TYPE=Release",
+    "-DBUILD_SHARED_LIBS=OFF",
+    "-DLLAMA_BUILD_TESTS=OFF",
+    "-DLLAMA_BUILD_EXAMPLES=OFF",
+    "-DLLAMA_BUILD_TOOLS=ON",
+    "-DLLAMA_BUILD_SERVER=ON",
+    "-DLLAMA_OPENSSL=OFF",
+)
+_PATIENCE = 120
+
+
+class Reply(NamedTuple):
+    """What the server answered to one prompt."""
+
+    text: str
+    prompt_tokens: int
+    tokens: int
+
+
+def server_binary(x86: bool) -> Path:
+    """Return llama-server, built if it is not there (about 10 minutes on two cores)."""
+    version = metadata.version("llama-cpp-python")
+    folder = cache_dir() / "peers" / f"llama-server-{version}"
+    binary = folder / "bin" / "llama-server"
+    if binary.is_file():
+        return binary
+    announce(f"Building llama-server from the sources of llama-cpp-python {version} (once; kept in {folder}) ...")
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", "llama-cpp-python"]
+    with tempfile.TemporaryDirectory() as temporary:
+        subprocess.run([*pip, "-d", temporary, f"llama-cpp-python=={version}"], check=True)
+        (archive,) = Path(temporary).glob("*.tar.gz")
+        with tarfile.open(archive) as tar:
+            tar.extractall(temporary, filter="data")
+        (source,) = Path(temporary).glob("*/vendor/llama.cpp")
+        flags = [f"-DCMAKE_{language}_FLAGS={_FLAGS}" for language in ("C", "CXX")] if x86 else []
+        quiet: dict[str, Any] = {"check": True, "stdout": subprocess.DEVNULL}
+        subprocess.run(["cmake", "-S", str(source), "-B", str(folder), *_BUILD, *flags], **quiet)
+        subprocess.run(["cmake", "--build", str(folder), "--target", "llama-server", "-j2"], **quiet)
+    return binary
+
+
+@contextmanager
+def serving(binary: Path, model: Path, *, slots: int, threads: int, context: int) -> Iterator[tuple[int, int]]:
+    """Run the server on loopback; yield its port and its process id."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    size = ["-np", str(slots), "-c", str(slots * context), "-t", str(threads), "-tb", str(threads)]
+    command = [str(binary), "-m", str(model), "--host", "127.0.0.1", "--port", str(port), "--no-ui", *size]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            for _ in range(_PATIENCE * 10):
+                if _is_ready(port):
+                    break
+                time.sleep(0.1)
+            else:
+                raise TimeoutError(f"llama-server was not ready after {_PATIENCE} s")
+            yield port, process.pid
+        finally:
+            process.terminate()
+
+
+def ask(port: int, prompts: Sequence[str], *, slots: int, max_new_tokens: int, stop: Sequence[str]) -> list[Reply]:
+    """Put every prompt to the server, as many at a time as it has slots."""
+    settings = {"n_predict": max_new_tokens, "temperature": 0, "stop": list(stop), "cache_prompt": True}
+
+    def one(prompt: str) -> Reply:
+        answer = _post(port, "/completion", settings | {"prompt": prompt})
+        return Reply(answer["content"], answer["tokens_evaluated"], answer["tokens_predicted"])
+
+    with ThreadPoolExecutor(slots) as pool:
+        return list(pool.map(one, prompts))
+
+
+def _is_ready(port: int) -> bool:
+    try:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        connection.request("GET", "/health")
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+
+
+def _post(port: int, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
+    connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
+    response = connection.getresponse()
+    content = response.read()
+    if response.status != 200:
+        raise RuntimeError(f"llama-server answered {response.status}: {content[:200]!r}")
+    answer: dict[str, Any] = json.loads(content)
+    return answer

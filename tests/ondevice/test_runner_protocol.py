@@ -91,7 +91,7 @@ def test_a_completion_names_the_field_it_lacks() -> None:
     [
         ("{", "not JSON"),
         ("[]", "not a JSON object"),
-        ('{"event": "dance"}', "'dance' is not an event of protocol 1"),
+        ('{"event": "dance"}', "'dance' is not an event of protocol 2"),
         ('{"event": "progress", "index": 0}', "Progress lacks the field 'finished'"),
         ('{"event": "progress", "index": 0, "finished": 1, "mood": 2}', "Progress has no field 'mood'"),
     ],
@@ -104,12 +104,12 @@ def test_lines_that_are_no_events(line: str, fault: str) -> None:
 @pytest.mark.parametrize(
     ("row", "fault"),
     [
-        ({"protocol": 2, "artifact": "m"}, "speaks protocol 1, the host asked for 2"),
-        ({"protocol": 1}, "lacks the field 'artifact'"),
-        ({"protocol": 1, "artifact": "m", "settings": {"sequences": 0}}, "sequences must be at least 1"),
-        ({"protocol": 1, "artifact": "m", "settings": {"kv": "q8"}}, "kv must be f16 or f32"),
-        ({"protocol": 1, "artifact": "m", "settings": {"threads": "two"}}, "wrong type"),
-        ({"protocol": 1, "artifact": "m", "shots": [{"question": "q"}]}, "needs a question and a reply"),
+        ({"protocol": 3, "artifact": "m"}, "speaks protocol 2, the host asked for 3"),
+        ({"protocol": 2}, "lacks the field 'artifact'"),
+        ({"protocol": 2, "artifact": "m", "settings": {"sequences": 0}}, "sequences must be at least 1"),
+        ({"protocol": 2, "artifact": "m", "settings": {"kv": "q8"}}, "kv must be f16 or f32"),
+        ({"protocol": 2, "artifact": "m", "settings": {"threads": "two"}}, "wrong type"),
+        ({"protocol": 2, "artifact": "m", "shots": [{"question": "q"}]}, "needs a question and a reply"),
     ],
 )
 def test_requests_that_are_refused(row: dict[str, object], fault: str) -> None:

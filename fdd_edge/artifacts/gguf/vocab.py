@@ -99,6 +99,14 @@ class DeviceVocab:
         """Id of the token that ends a reply."""
         return int(self._llama_cpp.llama_vocab_eos(self._vocab))
 
+    @property
+    def stops(self) -> tuple[int, ...]:
+        """Every id that ends a reply, sorted."""
+        c_api = self._llama_cpp
+        return tuple(
+            i for i in range(c_api.llama_vocab_n_tokens(self._vocab)) if c_api.llama_vocab_is_eog(self._vocab, i)
+        )
+
     def close(self) -> None:
         """Free the model."""
         self._llama_cpp.llama_model_free(self._model)

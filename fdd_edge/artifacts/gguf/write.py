@@ -11,7 +11,7 @@ from fdd_edge.artifacts.gguf.reader import open_gguf
 from fdd_edge.artifacts.gguf.vocab import copy_keys
 from fdd_edge.errors import FddError
 
-__all__ = ["write_float_gguf"]
+__all__ = ["gguf_tensors", "write_float_gguf"]
 
 
 def write_float_gguf(folder: Path, vocab: Path, out: Path, *, metadata: Mapping[str, str]) -> None:
@@ -29,13 +29,29 @@ def write_float_gguf(folder: Path, vocab: Path, out: Path, *, metadata: Mapping[
     import gguf
 
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    n_layers = config["num_hidden_layers"]
-    names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, n_layers)
     writer = gguf.GGUFWriter(out, "llama", use_temp_file=False)
     _add_llama_keys(writer, config)
     copy_keys(open_gguf(vocab), writer, "tokenizer.")
     for key, value in metadata.items():
         writer.add_string(key, value)
+    for name, tensor in gguf_tensors(folder):
+        writer.add_tensor(name, tensor)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def gguf_tensors(folder: Path) -> Iterator[tuple[str, Any]]:
+    """Yield (name in the GGUF, float32 array) of every tensor of a Hugging Face folder, ordered as llama.cpp reads it.
+
+    Raises:
+        FddError: A tensor has no place in the architecture.
+    """
+    import gguf
+
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, config["num_hidden_layers"])
     permute = _rope_permutation(config)
     tied = config.get("tie_word_embeddings", False)
     for name, tensor in _tensors(folder):
@@ -44,11 +60,7 @@ def write_float_gguf(folder: Path, vocab: Path, out: Path, *, metadata: Mapping[
         target = names.get_name(name, try_suffixes=(".weight", ".bias"))
         if target is None:
             raise FddError(f"{folder} holds the tensor {name}, which has no place in a llama GGUF.")
-        writer.add_tensor(target, permute(target, tensor))
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
+        yield target, permute(target, tensor)
 
 
 def _add_llama_keys(writer: Any, config: Mapping[str, Any]) -> None:

@@ -1,0 +1,222 @@
+"""What the float model does on the prompts of a certificate, written down once for all files that are held against it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from fdd_edge.errors import FddError
+from fdd_edge.ondevice.prompt import Prompt
+from fdd_edge.ondevice.protocol import SpecialIds
+from fdd_edge.ondevice.replies import judge
+from fdd_edge.progress import progress
+
+__all__ = ["MAX_NEW_TOKENS", "Asked", "Record", "Reply", "load_record", "record_reference", "save_record"]
+
+MAX_NEW_TOKENS = 96
+"""Tokens of a reply: a program of a word problem has 20 to 80."""
+
+_ROWS = 4
+"""Positions of a reply whose logits are kept whole: its first, its last, and two between."""
+
+_MOST_LOGITS = 2**25
+"""Logits that are kept, at most (128 MiB): a large vocabulary gets fewer positions."""
+
+_KEY = "record"
+_LOGITS = "logits"
+
+
+class Asked(NamedTuple):
+    """A prompt of a certificate; one that is not ``answered`` is compared in bytes and ids only."""
+
+    id: str
+    question: str
+    gold: int | float | None
+    answered: bool = True
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the reference makes of one prompt.
+
+    Attributes:
+        id: The problem's.
+        question: What is asked.
+        gold: Its answer, where known.
+        prompt: The text the reference reads.
+        prompt_ids: Its ids.
+        ids: What it writes greedily, the id that ends it included; empty where it was not asked to.
+        ended: Whether it came to an end by itself.
+        text: What it wrote.
+        answer: The number that its program gives; None where it gives none.
+        best: The likeliest token at each position of ``ids``.
+        leads: By how many logits that beats the next one.
+        rows: Positions whose logits are kept.
+    """
+
+    id: str
+    question: str
+    gold: int | float | None
+    prompt: str
+    prompt_ids: tuple[int, ...]
+    ids: tuple[int, ...] = ()
+    ended: bool = False
+    text: str = ""
+    answer: int | float | None = None
+    best: tuple[int, ...] = ()
+    leads: tuple[float, ...] = ()
+    rows: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Record:
+    """The reference's side of a certificate.
+
+    Attributes:
+        name: The reference's.
+        sha256: Hash of its folder.
+        special: The ids that begin and end a text.
+        max_new_tokens: Of a reply.
+        replies: One a prompt.
+        logits: The rows that the replies name, in their order: shape (rows, n_vocab).
+    """
+
+    name: str
+    sha256: str
+    special: SpecialIds
+    max_new_tokens: int
+    replies: tuple[Reply, ...]
+    logits: npt.NDArray[np.float32]
+
+    @property
+    def answered(self) -> list[Reply]:
+        """The prompts it has replied to."""
+        return [reply for reply in self.replies if reply.ids]
+
+
+def record_reference(
+    folder: Path,
+    asked: Sequence[Asked],
+    *,
+    name: str,
+    sha256: str,
+    template: str,
+    adds_bos: bool,
+    stops: Sequence[int],
+) -> Record:
+    """Have the float model read and answer prompts.
+
+    Args:
+        folder: Its Hugging Face folder.
+        asked: The prompts.
+        name: Of the model.
+        sha256: Of the folder.
+        template: The prompt it was trained on, holding ``{question}``.
+        adds_bos: Whether its prompts begin with the token that begins a text.
+        stops: Ids that end a reply, by its vocabulary; those of its tokenizer and its generation config are added.
+    """
+    from fdd_edge.students.reference import Reference
+    from fdd_edge.students.tokenizer import encode_prompts, load_tokenizer
+
+    tokenizer = load_tokenizer(folder)
+    reference = Reference(folder)
+    ends = {*stops, tokenizer.eos_token_id} | reference.stop_ids
+    special = SpecialIds(tokenizer.bos_token_id, tokenizer.eos_token_id, tuple(sorted(ends)), adds_bos)
+    prompts = [Prompt.parse(template).render(one.question) for one in asked]
+    prompt_ids = encode_prompts(tokenizer, prompts, adds_bos=adds_bos)
+    answered = [i for i, one in enumerate(asked) if one.answered]
+    with progress("the reference's replies for the parity certificate", len(answered)) as advance:
+        written = reference.complete(
+            [prompt_ids[i] for i in answered], max_new_tokens=MAX_NEW_TOKENS, stops=ends, on_progress=advance
+        )
+    written_to = dict(zip(answered, written, strict=True))
+    per_reply = max(1, min(_ROWS, _MOST_LOGITS // (len(tokenizer) * max(1, len(answered)))))
+    replies, kept = [], []
+    for i, one in enumerate(asked):
+        base = Reply(one.id, one.question, one.gold, prompts[i], tuple(prompt_ids[i]))
+        if i in written_to:
+            reply, rows = _read_reply(reference, tokenizer, base, written_to[i], ends, per_reply)
+            kept.append(rows)
+            replies.append(reply)
+        else:
+            replies.append(base)
+    return Record(name, sha256, special, MAX_NEW_TOKENS, tuple(replies), np.concatenate(kept))
+
+
+def _read_reply(
+    reference: Any, tokenizer: Any, base: Reply, ids: Sequence[int], ends: set[int], per_reply: int
+) -> tuple[Reply, npt.NDArray[np.float32]]:
+    """Feed the reference its own reply once more, without padding, and take its logits."""
+    logits = reference.logits(base.prompt_ids, ids)
+    top = np.partition(logits, -2, axis=1)[:, -2:]
+    rows = _spread(len(ids), per_reply)
+    ended = ids[-1] in ends
+    text = tokenizer.decode(ids[:-1] if ended else ids, clean_up_tokenization_spaces=False)
+    reply = Reply(
+        base.id,
+        base.question,
+        base.gold,
+        base.prompt,
+        base.prompt_ids,
+        ids=tuple(ids),
+        ended=ended,
+        text=text,
+        answer=judge(text, unfinished=not ended, answer="program").answer,
+        best=tuple(int(token) for token in logits.argmax(1)),
+        leads=tuple(round(float(high - low), 6) for low, high in top),
+        rows=rows,
+    )
+    return reply, logits[list(rows)]
+
+
+def _spread(length: int, n: int) -> tuple[int, ...]:
+    """Return ``n`` positions from first to last, fewer where there are not so many; the last goes first."""
+    if n == 1:
+        return (length - 1,)
+    return tuple(sorted({round(k * (length - 1) / (n - 1)) for k in range(n)}))
+
+
+def save_record(record: Record, path: Path) -> None:
+    """Write a record as one safetensors file: the logits as its tensor, the rest as JSON in its header."""
+    from safetensors.numpy import save_file
+
+    content = {
+        "name": record.name,
+        "sha256": record.sha256,
+        "special": asdict(record.special),
+        "max_new_tokens": record.max_new_tokens,
+        "replies": [asdict(reply) for reply in record.replies],
+    }
+    save_file({_LOGITS: record.logits}, path, metadata={_KEY: json.dumps(content, allow_nan=False)})
+
+
+def load_record(path: Path) -> Record:
+    """Read a record back.
+
+    Raises:
+        FddError: The file is damaged.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        file: Any
+        with safe_open(path, framework="numpy") as file:
+            content = json.loads(file.metadata()[_KEY])
+            logits = file.get_tensor(_LOGITS)
+        special = SpecialIds(**_tuples(content["special"]))
+        replies = tuple(Reply(**_tuples(row)) for row in content["replies"])
+        return Record(
+            content["name"], content["sha256"], special, content["max_new_tokens"], replies, logits
+        )
+    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise FddError(f"{path} is damaged ({error}); remove it, and it is made again.") from None
+
+
+def _tuples(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}

@@ -17,12 +17,13 @@ import yaml
 
 from fdd_edge.artifacts.recipe import load_recipe, load_recipes
 from fdd_edge.config import Config, changed_keys, parse_config
-from fdd_edge.errors import FddError
+from fdd_edge.errors import FddError, ParityError
 from fdd_edge.ondevice.measure import physical_cores
 from fdd_edge.progress import announce
 from fdd_edge.runs import Manifest, PrunedInputError, RunLayout, Stages, run_lock
 from fdd_edge.stages.evaluation import read_evaluation
 from fdd_edge.stages.export import check_disk, count_parameters
+from fdd_edge.stages.parity import complaint
 from fdd_edge.stages.problems import dataset_files
 from fdd_edge.stages.prompts import requested_prompt, student_prompt, worked_examples
 from fdd_edge.stages.student import Student, open_student
@@ -34,6 +35,7 @@ from fdd_edge.steps import (
     evaluate_untuned,
     evolve_problems,
     export_student,
+    failed_certificates,
     gather_data,
     models,
     read_problem_sets,
@@ -54,6 +56,7 @@ def run(
     config: Config,
     source: Mapping[str, Any],
     *,
+    parity: bool = True,
     on_round: Callable[[RoundSummary], None] = lambda summary: None,
 ) -> RunLayout:
     """Run a config, or go on where an earlier call stopped.
@@ -61,6 +64,7 @@ def run(
     Args:
         config: The checked config.
         source: The config as written, stored in the run folder.
+        parity: Whether each artifact is certified before it is evaluated; if not, the manifest says so.
         on_round: Called with the figures of every round, those finished earlier too.
 
     Returns:
@@ -68,6 +72,7 @@ def run(
 
     Raises:
         FddError: The folder is another run's, something of the config is missing, or a stage failed.
+        ParityError: An artifact failed its certificate: the judge's at once, any other once the rounds are done.
     """
     layout = RunLayout(Path(config.output_dir))
     check_before_start(config, layout)
@@ -78,7 +83,7 @@ def run(
             # Again, now that nobody else can write: another process may have begun a run here meanwhile.
             check_folder_is_this_run(config, layout)
             layout.write_config(yaml.safe_dump(dict(source), sort_keys=False, allow_unicode=True))
-            run_rounds(open_run(config, layout, student), on_round)
+            run_rounds(open_run(config, layout, student, parity=parity), on_round)
     except FddError:
         if began_here and not has_work(layout):
             shutil.rmtree(layout.root, ignore_errors=True)
@@ -86,7 +91,7 @@ def run(
     return layout
 
 
-def open_run(config: Config, layout: RunLayout, student: Student) -> Run:
+def open_run(config: Config, layout: RunLayout, student: Student, *, parity: bool = True) -> Run:
     """Read or begin the manifest, and record what later commands and later starts need to know."""
     manifest = Manifest(layout.manifest)
     # The default depends on the machine at hand; a run that goes on elsewhere keeps the number it began with.
@@ -100,6 +105,7 @@ def open_run(config: Config, layout: RunLayout, student: Student) -> Run:
         student_prompt(config.student.prompt, student.folder),
         load_recipes(config.export.recipes),
         threads,
+        parity,
     )
     manifest.facts["student"] = {"name": student.name, "sha256": student.sha256}
     manifest.facts["judge"] = this.judge
@@ -108,7 +114,11 @@ def open_run(config: Config, layout: RunLayout, student: Student) -> Run:
 
 
 def run_rounds(this: Run, on_round: Callable[[RoundSummary], None]) -> None:
-    """Read the data, evaluate the untuned student if asked to, and do every round that is not done."""
+    """Read the data, evaluate the untuned student if asked to, and do every round that is not done.
+
+    Raises:
+        ParityError: An artifact failed its certificate and was left out.
+    """
     read_problem_sets(this)
     if this.config.baseline is not None:
         evaluate_untuned(this)
@@ -124,6 +134,9 @@ def run_rounds(this: Run, on_round: Callable[[RoundSummary], None]) -> None:
             summary = run_round(this, number)
         on_round(summary)
         keep_what_is_needed(this, number)
+    places = [this.layout.untuned, *map(this.layout.round, range(this.config.rounds))]
+    if failed := {p.root.name: list(found.values()) for p in places if (found := failed_certificates(this, p))}:
+        raise ParityError("\n".join(complaint(found, f"the evaluations of {name}") for name, found in failed.items()))
 
 
 def run_round(this: Run, number: int) -> RoundSummary:
@@ -140,6 +153,7 @@ def run_round(this: Run, number: int) -> RoundSummary:
         this.layout,
         number,
         recipes=this.evaluated,
+        certified=this.certified if this.parity else [],
         targets=this.target_names,
         datasets=list(this.reported),
         declined=this.manifest.facts.get("declined", {}).get(place.root.name, {}),

@@ -126,8 +126,8 @@ class Certificate:
         try:
             row = json.loads(path.read_text(encoding="utf-8"))
             items = tuple(_item(name, dict(content)) for name, content in row["items"].items())
-            parts = [row[key] for key in ("artifact", "reference", "target", "prompts")]
-            return cls(*parts, bounds=Bounds(**row["bounds"]), items=items)
+            artifact, reference, target, prompts = (row[key] for key in ("artifact", "reference", "target", "prompts"))
+            return cls(artifact, reference, target, prompts, Bounds(**row["bounds"]), items)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise FddError(f"{path} is no parity certificate ({error}); remove it, and make it again.") from None
 

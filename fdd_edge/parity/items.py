@@ -51,7 +51,7 @@ def _bos(reference: SpecialIds, file: SpecialIds, pairs: _Pairs) -> Item:
     """Compare the id that begins a text, whether it is put before a prompt, and how many of it stand there."""
     figures = {"reference": reference.bos, "file": file.bos, "adds_bos": file.adds_bos}
     if reference.adds_bos != file.adds_bos:
-        difference = {"adds_bos of the reference": reference.adds_bos, "file": file.adds_bos}
+        difference: dict[str, Any] = {"adds_bos of the reference": reference.adds_bos, "file": file.adds_bos}
         return Item("bos", False, "it is put before a prompt on one side only", figures, difference)
     if reference.bos is None:
         return Item("bos", True, "none, and none is put before a prompt", figures)
@@ -207,7 +207,7 @@ class _Place(NamedTuple):
 
 def _places(answered: _Pairs) -> Iterator[_Place]:
     for reply, scores in answered:
-        columns = zip(reply.best, reply.leads, scores.best, strict=True)
+        columns = zip(reply.ids, reply.leads, scores.best, strict=True)
         for position, (reference, lead, file) in enumerate(columns):
             yield _Place(reply, position, reference, lead, file)
 
@@ -228,7 +228,7 @@ def _answers(replies: Sequence[Reply], completions: Sequence[Completion], bounds
         kind = "to_none" if completion.answer is None else "from_none" if reply.answer is None else "other"
         flips[kind] += 1
         if reply.gold is not None:
-            right = [answer is not None and same_answer(answer, reply.gold) for answer in (reply.answer, completion.answer)]
+            right = [_same(reply.gold, answer) for answer in (reply.answer, completion.answer)]
             flips["right_to_wrong"] += right == [True, False]
             flips["wrong_to_right"] += right == [False, True]
         if first is None:
@@ -242,13 +242,13 @@ def _answers(replies: Sequence[Reply], completions: Sequence[Completion], bounds
     )
     if bounds.answers is not None:
         summary += f" (at least {100 * bounds.answers:g} %)"
-    figures = {"n": n, "agree": agree, "share": round(share, 4), "ci95": _interval(agree, n)}
+    figures: dict[str, Any] = {"n": n, "agree": agree, "share": round(share, 4), "ci95": _interval(agree, n)}
     figures |= {"neither": neither, "same_text": texts, "flips": flips}
     return Item("answers", bounds.answers is None or share >= bounds.answers, summary, figures, first)
 
 
-def _same(one: float | None, other: float | None) -> bool:
-    return one is other if one is None or other is None else same_answer(other, one)
+def _same(wanted: float | None, given: float | None) -> bool:
+    return wanted is given if wanted is None or given is None else same_answer(given, wanted)
 
 
 def _side_by_side(reference: str, file: str) -> dict[str, str]:

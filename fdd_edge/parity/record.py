@@ -1,12 +1,12 @@
-"""What the float model does on the prompts of a certificate, written down once for all files that are held against it."""
+"""What the float model does on the prompts of a certificate, written down once for all files held against it."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,13 +17,16 @@ from fdd_edge.ondevice.protocol import SpecialIds
 from fdd_edge.ondevice.replies import judge
 from fdd_edge.progress import progress
 
+if TYPE_CHECKING:
+    from fdd_edge.students.reference import Written
+
 __all__ = ["MAX_NEW_TOKENS", "Asked", "Record", "Reply", "load_record", "record_reference", "save_record"]
 
 MAX_NEW_TOKENS = 96
 """Tokens of a reply: a program of a word problem has 20 to 80."""
 
-_ROWS = 4
-"""Positions of a reply whose logits are kept whole: its first, its last, and two between."""
+_KEPT = (0, 8, 24)
+"""Positions of a reply whose logits are kept whole, beside its last."""
 
 _MOST_LOGITS = 2**25
 """Logits that are kept, at most (128 MiB): a large vocabulary gets fewer positions."""
@@ -55,8 +58,7 @@ class Reply:
         ended: Whether it came to an end by itself.
         text: What it wrote.
         answer: The number that its program gives; None where it gives none.
-        best: The likeliest token at each position of ``ids``.
-        leads: By how many logits that beats the next one.
+        leads: By how many logits each of ``ids``, the likeliest at its place, beats the next one.
         rows: Positions whose logits are kept.
     """
 
@@ -69,7 +71,6 @@ class Reply:
     ended: bool = False
     text: str = ""
     answer: int | float | None = None
-    best: tuple[int, ...] = ()
     leads: tuple[float, ...] = ()
     rows: tuple[int, ...] = ()
 
@@ -109,6 +110,7 @@ def record_reference(
     template: str,
     adds_bos: bool,
     stops: Sequence[int],
+    threads: int | None = None,
 ) -> Record:
     """Have the float model read and answer prompts.
 
@@ -120,66 +122,46 @@ def record_reference(
         template: The prompt it was trained on, holding ``{question}``.
         adds_bos: Whether its prompts begin with the token that begins a text.
         stops: Ids that end a reply, by its vocabulary; those of its tokenizer and its generation config are added.
+        threads: Of torch; None leaves it its own number.
     """
     from fdd_edge.students.reference import Reference
     from fdd_edge.students.tokenizer import encode_prompts, load_tokenizer
 
     tokenizer = load_tokenizer(folder)
-    reference = Reference(folder)
+    reference = Reference(folder, threads=threads)
     ends = {*stops, tokenizer.eos_token_id} | reference.stop_ids
     special = SpecialIds(tokenizer.bos_token_id, tokenizer.eos_token_id, tuple(sorted(ends)), adds_bos)
     prompts = [Prompt.parse(template).render(one.question) for one in asked]
     prompt_ids = encode_prompts(tokenizer, prompts, adds_bos=adds_bos)
     answered = [i for i, one in enumerate(asked) if one.answered]
+    keep = _KEPT[: max(0, _MOST_LOGITS // (len(tokenizer) * max(1, len(answered))) - 1)]
     with progress("the reference's replies for the parity certificate", len(answered)) as advance:
-        written = reference.complete(
-            [prompt_ids[i] for i in answered], max_new_tokens=MAX_NEW_TOKENS, stops=ends, on_progress=advance
+        written = reference.write(
+            [prompt_ids[i] for i in answered], max_new_tokens=MAX_NEW_TOKENS, stops=ends, keep=keep, on_progress=advance
         )
-    written_to = dict(zip(answered, written, strict=True))
-    per_reply = max(1, min(_ROWS, _MOST_LOGITS // (len(tokenizer) * max(1, len(answered)))))
-    replies, kept = [], []
-    for i, one in enumerate(asked):
-        base = Reply(one.id, one.question, one.gold, prompts[i], tuple(prompt_ids[i]))
-        if i in written_to:
-            reply, rows = _read_reply(reference, tokenizer, base, written_to[i], ends, per_reply)
-            kept.append(rows)
-            replies.append(reply)
-        else:
-            replies.append(base)
-    return Record(name, sha256, special, MAX_NEW_TOKENS, tuple(replies), np.concatenate(kept))
+    replies = [
+        Reply(one.id, one.question, one.gold, prompt, tuple(ids))
+        for one, prompt, ids in zip(asked, prompts, prompt_ids, strict=True)
+    ]
+    for i, own in zip(answered, written, strict=True):
+        replies[i] = _answered(replies[i], own, tokenizer, ends)
+    logits = np.concatenate([own.logits for own in written])
+    return Record(name, sha256, special, MAX_NEW_TOKENS, tuple(replies), logits)
 
 
-def _read_reply(
-    reference: Any, tokenizer: Any, base: Reply, ids: Sequence[int], ends: set[int], per_reply: int
-) -> tuple[Reply, npt.NDArray[np.float32]]:
-    """Feed the reference its own reply once more, without padding, and take its logits."""
-    logits = reference.logits(base.prompt_ids, ids)
-    top = np.partition(logits, -2, axis=1)[:, -2:]
-    rows = _spread(len(ids), per_reply)
-    ended = ids[-1] in ends
-    text = tokenizer.decode(ids[:-1] if ended else ids, clean_up_tokenization_spaces=False)
-    reply = Reply(
-        base.id,
-        base.question,
-        base.gold,
-        base.prompt,
-        base.prompt_ids,
-        ids=tuple(ids),
+def _answered(reply: Reply, written: Written, tokenizer: Any, ends: set[int]) -> Reply:
+    """Return a reply with what was written, and the answer that it gives."""
+    ended = written.ids[-1] in ends
+    text = tokenizer.decode(written.ids[:-1] if ended else written.ids, clean_up_tokenization_spaces=False)
+    return replace(
+        reply,
+        ids=written.ids,
+        leads=written.leads,
+        rows=written.rows,
         ended=ended,
         text=text,
         answer=judge(text, unfinished=not ended, answer="program").answer,
-        best=tuple(int(token) for token in logits.argmax(1)),
-        leads=tuple(round(float(high - low), 6) for low, high in top),
-        rows=rows,
     )
-    return reply, logits[list(rows)]
-
-
-def _spread(length: int, n: int) -> tuple[int, ...]:
-    """Return ``n`` positions from first to last, fewer where there are not so many; the last goes first."""
-    if n == 1:
-        return (length - 1,)
-    return tuple(sorted({round(k * (length - 1) / (n - 1)) for k in range(n)}))
 
 
 def save_record(record: Record, path: Path) -> None:
@@ -211,9 +193,7 @@ def load_record(path: Path) -> Record:
             logits = file.get_tensor(_LOGITS)
         special = SpecialIds(**_tuples(content["special"]))
         replies = tuple(Reply(**_tuples(row)) for row in content["replies"])
-        return Record(
-            content["name"], content["sha256"], special, content["max_new_tokens"], replies, logits
-        )
+        return Record(content["name"], content["sha256"], special, content["max_new_tokens"], replies, logits)
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
         raise FddError(f"{path} is damaged ({error}); remove it, and it is made again.") from None
 

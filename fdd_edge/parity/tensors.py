@@ -41,7 +41,8 @@ def compare_tensors(
         bounds: ``tensors`` is used.
     """
     worst: dict[str, float] = {}
-    total, wrong = 0, []
+    total = 0
+    wrong: list[dict[str, Any]] = []
     seen = set()
     for name, weights in reference():
         seen.add(name)
@@ -80,9 +81,7 @@ def relative_error(values: _Array, reference: _Array) -> float:
     return difference / norm if norm else 0.0 if difference == 0 else float("inf")
 
 
-def _look_alike(
-    reference: Callable[[], Iterable[tuple[str, _Array]]], name: str, values: _Array
-) -> dict[str, Any]:
+def _look_alike(reference: Callable[[], Iterable[tuple[str, _Array]]], name: str, values: _Array) -> dict[str, Any]:
     """Say what a wrong tensor holds instead, where that can be seen: its own rows reordered, or another tensor."""
     for other, weights in reference():
         if weights.shape != values.shape:

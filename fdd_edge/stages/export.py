@@ -16,7 +16,7 @@ from fdd_edge.parity import Certificate
 from fdd_edge.progress import announce
 from fdd_edge.records import Problem
 from fdd_edge.runs.layout import MODEL_FILE
-from fdd_edge.stages.parity import CERTIFICATE_FILE, certify, left_out, record_student
+from fdd_edge.stages.parity import CERTIFICATE_FILE, certify, complaint, record_student
 from fdd_edge.stages.student import Student
 
 __all__ = ["EXPORT_VERSION", "check_disk", "export_all", "export_float", "export_quantized", "read_card"]
@@ -117,7 +117,7 @@ def export_all(
                 certificate.write(work / recipe.name / CERTIFICATE_FILE)
             (work / recipe.name).rename(out / recipe.name)
     if failed:
-        raise ParityError(left_out(failed, where=str(out)))
+        raise ParityError(complaint(failed, str(out)))
     return [read_card(out / recipe.name) for recipe in recipes]
 
 

@@ -1,31 +1,38 @@
-"""The parity certificate: an artifact held against the float model it was made from, before anything is judged by it."""
+"""The parity certificate: an artifact held against the float model it was made from, before it judges anything."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from fdd_edge import catalog
-from fdd_edge.artifacts.recipe import Recipe
+from fdd_edge.artifacts.recipe import Recipe, load_recipe
 from fdd_edge.data import read_dataset
 from fdd_edge.errors import FddError
+from fdd_edge.feedback import sample_pool
 from fdd_edge.parity import Asked, Bounds, Certificate, Record, load_record, record_reference, save_record
-from fdd_edge.records import Problem, hash_problems
-from fdd_edge.runs.hashing import hash_file
+from fdd_edge.records import Problem, hash_problems, read_problems
+from fdd_edge.runs.hashing import HashCache, hash_file
 from fdd_edge.runs.layout import MODEL_FILE, RoundLayout
 from fdd_edge.stages.student import Student
-from fdd_edge.targets import load_profile, resolve_threads
+from fdd_edge.targets import load_profile, resolve_threads, runtime_version
 
 __all__ = [
     "CERTIFICATE_FILE",
     "CERTIFICATE_PROMPTS",
     "PARITY_VERSION",
+    "certificate_params",
     "certify",
+    "check_new",
+    "complaint",
+    "find_bounds",
     "find_certificate",
-    "left_out",
     "packaged_prompts",
+    "packaged_sha256",
     "record_student",
+    "write_certificate",
     "write_record",
 ]
 
@@ -44,7 +51,9 @@ def packaged_prompts() -> list[Problem]:
     return read_dataset(path, name="packaged").problems
 
 
-def record_student(student: Student, problems: Sequence[Problem], *, template: str) -> Record:
+def record_student(
+    student: Student, problems: Sequence[Problem], *, template: str, threads: int | None = None
+) -> Record:
     """Have the float student answer the prompts of a certificate.
 
     Args:
@@ -52,6 +61,7 @@ def record_student(student: Student, problems: Sequence[Problem], *, template: s
         problems: The prompts; packaged ones fill them up to 64, and all others of these are compared in their bytes
             and ids.
         template: The prompt it was trained on.
+        threads: Of torch; None leaves it its own number.
     """
     from fdd_edge.artifacts.gguf import DeviceVocab
 
@@ -62,10 +72,11 @@ def record_student(student: Student, problems: Sequence[Problem], *, template: s
         student.folder,
         _asked(problems),
         name=student.name,
-        sha256=student.sha256,
+        sha256=HashCache().of(student.folder),
         template=template,
         adds_bos=student.adds_bos,
         stops=stops,
+        threads=threads,
     )
 
 
@@ -78,15 +89,51 @@ def _asked(problems: Sequence[Problem]) -> list[Asked]:
     return [*answered, *(Asked(p.id, p.question, p.answer, answered=False) for p in others[missing:])]
 
 
-def write_record(student: Student, problems: Sequence[Problem], out: Path, *, template: str) -> None:
-    """Write the reference's side of the certificates to the file ``out``."""
-    save_record(record_student(student, problems, template=template), out)
+def write_record(
+    student: Student, pool: Sequence[Path], out: Path, *, template: str, seed: int, threads: int | None
+) -> None:
+    """Write the reference's side of a run's certificates to the file ``out``.
+
+    Args:
+        student: The reference.
+        pool: Files of problems; 64 are drawn by the seed, spread over their sources.
+        out: The file.
+        template: The prompt it was trained on.
+        seed: Of the draw.
+        threads: Of torch; None leaves it its own number.
+    """
+    drawn = sample_pool([p for path in pool for p in read_problems(path)], CERTIFICATE_PROMPTS, seed)
+    save_record(record_student(student, drawn, template=template, threads=threads), out)
+
+
+def write_certificate(
+    artifact: Path, reference: Path, record: Path, recipe: Recipe, out: Path, *, target: str, threads: int | None
+) -> None:
+    """Write the certificate of an artifact to the file ``out``; see ``certify``."""
+    certify(artifact, reference, load_record(record), recipe, target=target, threads=threads).write(out)
+
+
+def certificate_params(recipe: Recipe, *, target: str, threads: int | None) -> dict[str, Any]:
+    """Return what a certificate depends on beside the file and its reference."""
+    profile = load_profile(target)
+    return {
+        "recipe": recipe.name,
+        "bounds": recipe.parity.model_dump(),
+        "target": profile.name,
+        "threads": resolve_threads(profile, threads),
+        "runtime": runtime_version(profile),
+    }
+
+
+def packaged_sha256() -> str:
+    """Return the hash of the packaged prompts."""
+    return hash_problems(packaged_prompts())
 
 
 def certify(
     artifact: Path,
     reference: Path,
-    record: Record | Path,
+    record: Record,
     recipe: Recipe,
     *,
     target: str,
@@ -98,7 +145,7 @@ def certify(
     Args:
         artifact: The model file.
         reference: Hugging Face folder of the float model.
-        record: What the reference does on the prompts, or the file that says so.
+        record: What the reference does on the prompts.
         recipe: Whose bounds apply.
         target: Name or path of the device profile on which the file runs.
         threads: To decode with; None for one a physical core.
@@ -111,7 +158,6 @@ def certify(
     from fdd_edge.artifacts.gguf import gguf_tensors, stored_tensors
     from fdd_edge.parity import compare_tensors, judge_items, read_file
 
-    record = load_record(record) if isinstance(record, Path) else record
     profile = load_profile(target)
     bounds = Bounds(**recipe.parity.model_dump())
     tensors = compare_tensors(lambda: gguf_tensors(reference), stored_tensors(artifact), bounds)
@@ -130,6 +176,32 @@ def certify(
     )
 
 
+def find_bounds(artifact: Path, recipe: str | None) -> Recipe:
+    """Return the recipe whose bounds apply to a model file: the named one, or the one the file carries.
+
+    Raises:
+        FddError: It carries none, or none that is known here.
+    """
+    from fdd_edge.artifacts.gguf import describe_gguf
+
+    own = describe_gguf(artifact).recipe
+    if recipe is None and own is None:
+        raise FddError(f"{artifact} names no recipe; say whose bounds apply, as in --recipe gguf-q8_0.")
+    return load_recipe(recipe or str(own))
+
+
+def check_new(out: Path) -> None:
+    """Refuse to write a certificate over something.
+
+    Raises:
+        FddError: There is something, or no folder to hold it.
+    """
+    if out.exists():
+        raise FddError(f"{out} exists already; name another file, or remove it.")
+    if not out.parent.is_dir():
+        raise FddError(f"{out.parent} does not exist; name a folder that does.")
+
+
 def find_certificate(artifact: Path, sha256: str) -> Certificate | None:
     """Return the certificate of this very file that lies beside it or in its run; None if there is none.
 
@@ -144,10 +216,14 @@ def find_certificate(artifact: Path, sha256: str) -> Certificate | None:
     return next((certificate for certificate in found if certificate.artifact.get("sha256") == sha256), None)
 
 
-def left_out(failed: Sequence[Certificate], *, where: str) -> str:
-    """Return the message about artifacts that failed: one line an item, with its first difference."""
+def complaint(failed: Sequence[Certificate], where: str) -> str:
+    """Return the message about artifacts that failed: one line an item, with its first difference.
+
+    Args:
+        failed: Their certificates.
+        where: What they are left out of.
+    """
     names = ", ".join(str(certificate.artifact["recipe"]) for certificate in failed)
-    lines = [
-        f"\n  {certificate.artifact['recipe']}: {item.complaint}" for certificate in failed for item in certificate.failed
-    ]
-    return f"{names} failed the parity certificate and was left out of {where}:" + "".join(lines)
+    items = [(certificate.artifact["recipe"], item) for certificate in failed for item in certificate.failed]
+    lines = "".join(f"\n  {recipe}: {item.complaint}" for recipe, item in items)
+    return f"{names} failed the parity certificate and is left out of {where}:{lines}"

@@ -29,8 +29,8 @@ class ParityBounds(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     tensors: _Error = Field(description="relative L2 error of any tensor, dequantized")
-    logits_median: _Error = Field(description="relative L2 error of a row of logits, median over the prompts")
-    logits_max: _Error = Field(description="the same, largest")
+    logits_median: _Error = Field(description="relative L2 error of a row of logits about its mean, median")
+    logits_p99: _Error = Field(description="the same, 99th percentile")
     kl_mean: _Error = Field(description="KL divergence of the next token, mean, in nats")
     greedy: _Share = Field(description="share of positions with the reference's likeliest token")
     stops: _Share = Field(description="share of the reference's stops at which the file stops; 1 also forbids others")

@@ -18,8 +18,8 @@ class Bounds(NamedTuple):
 
     Attributes:
         tensors: Relative L2 error of any tensor, dequantized.
-        logits_median: Relative L2 error of a row of logits, median.
-        logits_max: The same, largest.
+        logits_median: Relative L2 error of a row of logits about its mean, median.
+        logits_p99: The same, 99th percentile.
         kl_mean: Kullback-Leibler divergence of the file's next token from the reference's, mean, in nats.
         greedy: Share of positions with the reference's likeliest token.
         stops: Share of the reference's stops at which the file stops too.
@@ -30,7 +30,7 @@ class Bounds(NamedTuple):
 
     tensors: float
     logits_median: float
-    logits_max: float
+    logits_p99: float
     kl_mean: float
     greedy: float
     stops: float

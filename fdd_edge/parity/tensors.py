@@ -83,14 +83,15 @@ def relative_error(values: _Array, reference: _Array) -> float:
 
 def _look_alike(reference: Callable[[], Iterable[tuple[str, _Array]]], name: str, values: _Array) -> dict[str, Any]:
     """Say what a wrong tensor holds instead, where that can be seen: its own rows reordered, or another tensor."""
+    nearest, error = name, _SAME
     for other, weights in reference():
         if weights.shape != values.shape:
             continue
         if other == name and weights.ndim > 1 and _same_rows(values, weights):
             return {"holds": "the same rows in another order"}
-        if other != name and relative_error(values, weights) < _SAME:
-            return {"holds": other}
-    return {}
+        if (distance := relative_error(values, weights)) < error:
+            nearest, error = other, distance
+    return {} if nearest == name else {"holds": nearest}
 
 
 def _same_rows(values: _Array, weights: _Array) -> bool:

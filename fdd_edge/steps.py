@@ -246,7 +246,9 @@ def certify(this: Run, place: ArtifactsLayout, student: Student, recipes: Sequen
         inputs=made_from | pool,
         is_file=True,
     )
-    for recipe in map(load_recipe, recipes):
+    # A config may hold paths, so the recipes are those that were loaded; the float one need not be among them.
+    loaded = {recipe.name: recipe for recipe in (load_recipe(FLOAT_RECIPE), *this.recipes)}
+    for recipe in (loaded[name] for name in recipes):
         settings: dict[str, Any] = {"target": this.config.feedback.target, "threads": this.threads}
         model = place.model(recipe.name)
         made = this.stages.ensure(

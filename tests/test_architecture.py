@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "fdd_edge"
 
 ROOMS = ("artifacts", "curation", "data", "evaluation", "feedback", "parity", "students", "targets", "teachers")
-BASE = {"records", "errors", "catalog", "cache", "progress", "runs", "validation"}
+BASE = {"records", "errors", "catalog", "cache", "progress", "runs", "statistics", "validation"}
 SHARED_WITH_BOARDS = {"ondevice"}
 EXCEPTIONS = {"parity": {"students", "targets"}}
 TORCH_ROOMS = {"students", "parity"}

@@ -21,6 +21,10 @@ _Rows = npt.NDArray[np.float32]
 _Pairs = Sequence[tuple[Reply, Scores]]
 
 
+_FEW_STOPS = 16
+"""A share of fewer stops says nothing: a student that was not tuned on the prompt hardly ever stops."""
+
+
 def judge_items(record: Record, reading: Reading, tensors: Item, bounds: Bounds) -> tuple[Item, ...]:
     """Return every item, in the order in which a text passes the layers: ids, prompt, weights, logits, answers.
 
@@ -122,8 +126,11 @@ def _stops(reference: SpecialIds, answered: _Pairs, bounds: Bounds) -> Item:
             first = place.difference()
     share = stopped / places if places else 1.0
     # A file may be asked to stop exactly; then it must not stop where the reference goes on either.
-    passed = share >= bounds.stops and not (bounds.stops == 1 and early)
-    summary = f"{stopped} of {places} of the reference's stops, {early} too early (at least {100 * bounds.stops:g} %)"
+    exact = bounds.stops == 1
+    few = places < _FEW_STOPS and not exact
+    passed = few or (share >= bounds.stops and not (exact and early))
+    asked = "too few to judge" if few else f"at least {100 * bounds.stops:g} %"
+    summary = f"{stopped} of {places} of the reference's stops, {early} too early ({asked})"
     figures = {"n": places, "stopped": stopped, "early": early, "unclear": unclear, "share": round(share, 4)}
     return Item("stops", passed, summary, figures | {"ci95": _interval(stopped, places)}, first)
 

@@ -72,7 +72,7 @@ def test_requests_that_cannot_be_read(tiny_gguf: Path) -> None:
     (error,) = events({"protocol": 9})
     assert (error["kind"], error["message"]) == (
         "bad_request",
-        "The request cannot be read: this runner speaks protocol 1, the host asked for 9.",
+        "The request cannot be read: this runner speaks protocol 2, the host asked for 9.",
     )
     ready, error = events({"protocol": 2, "artifact": str(tiny_gguf)}, {"event": "dance"})
     assert (ready["event"], error["kind"]) == ("ready", "bad_request")

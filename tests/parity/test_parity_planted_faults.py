@@ -108,7 +108,7 @@ def unpermuted(good: Good) -> Edit:
     def edit(name: str, data: np.ndarray) -> np.ndarray:
         for part, theirs in (("attn_q", "q_proj"), ("attn_k", "k_proj")):
             if f".{part}." in name:
-                return weights[f"model.layers.{name.split('.')[1]}.self_attn.{theirs}.weight"]
+                return np.asarray(weights[f"model.layers.{name.split('.')[1]}.self_attn.{theirs}.weight"])
         return data
 
     return edit

@@ -130,7 +130,7 @@ def _stops(reference: SpecialIds, answered: _Pairs, bounds: Bounds) -> Item:
     few = places < _FEW_STOPS and not exact
     passed = few or (share >= bounds.stops and not (exact and early))
     asked = "too few to judge" if few else f"at least {100 * bounds.stops:g} %"
-    summary = f"{stopped} of {places} of the reference's stops, {early} too early ({asked})"
+    summary = f"{stopped} of the reference's {places}, {early} too early ({asked})"
     figures = {"n": places, "stopped": stopped, "early": early, "unclear": unclear, "share": round(share, 4)}
     return Item("stops", passed, summary, figures | {"ci95": _interval(stopped, places)}, first)
 
@@ -154,7 +154,7 @@ def _logits(record: Record, reading: Reading, answered: _Pairs, bounds: Bounds) 
     figures = {"n": len(errors), "relative_error": {"median": median, "p99": p99, "max": most}}
     figures |= {"kl": {"mean": kl_mean, "max": kl_max}}
     summary = (
-        f"relative error {median:.2g} median, {p99:.2g} at the 99th percentile; KL {kl_mean:.2g} mean "
+        f"error {median:.2g} median, {p99:.2g} p99; KL {kl_mean:.2g} mean "
         f"(at most {bounds.logits_median:g}, {bounds.logits_p99:g}; {bounds.kl_mean:g})"
     )
     over = np.flatnonzero(errors > (bounds.logits_p99 if p99 > bounds.logits_p99 else bounds.logits_median))
@@ -195,7 +195,8 @@ def _greedy_tokens(answered: _Pairs, bounds: Bounds) -> Item:
         if first is None and not same:
             first = place.difference()
     share = agree / n if n else 0.0
-    summary = f"{agree} of {n} ({100 * share:.1f} %), {unclear} too close to call (at least {100 * bounds.greedy:g} %)"
+    close = f", {unclear} too close to call" if unclear else ""
+    summary = f"{agree} of {n}: {_percent(agree, n)}{close} (at least {100 * bounds.greedy:g} %)"
     figures = {"n": n, "agree": agree, "unclear": unclear, "share": round(share, 4), "ci95": _interval(agree, n)}
     return Item("greedy_tokens", share >= bounds.greedy, summary, figures, first)
 
@@ -246,7 +247,7 @@ def _answers(replies: Sequence[Reply], completions: Sequence[Completion], bounds
     n = len(replies)
     share = agree / n
     summary = (
-        f"{agree} of {n} the same ({100 * share:.1f} %, {neither} without a number on both sides); "
+        f"{agree} of {n}: {_percent(agree, n)}, {neither} without a number on both sides; "
         f"right to wrong {flips['right_to_wrong']}, wrong to right {flips['wrong_to_right']}"
     )
     if bounds.answers is not None:
@@ -273,6 +274,14 @@ def _first_different(one: Sequence[Any], other: Sequence[Any]) -> int:
 def _around(text: str, at: int) -> str:
     """Return the text about a place: enough to find it again."""
     return text[max(0, at - 12) : at + 24]
+
+
+def _percent(successes: int, n: int) -> str:
+    """Return a share with its 95 % interval, in per cent."""
+    if not n:
+        return "-"
+    low, high = wilson(successes, n)
+    return f"{100 * successes / n:.1f} % ({100 * low:.1f}-{100 * high:.1f})"
 
 
 def _interval(successes: int, n: int) -> list[float] | None:

@@ -24,6 +24,7 @@ class Reading:
     """The file's side of a certificate.
 
     Attributes:
+        kv: Number format of the key-value cache.
         info: The target, and the ids that begin and end a text.
         scores: One a prompt of the record.
         logits: The wanted rows in the record's order: shape (rows, n_vocab).
@@ -31,6 +32,7 @@ class Reading:
             are no numbers, so that nothing can be decoded.
     """
 
+    kv: str
     info: TargetInfo
     scores: tuple[Scores, ...]
     logits: npt.NDArray[np.float32]
@@ -71,4 +73,4 @@ def read_file(profile: Profile, artifact: Path, record: Record, *, threads: int,
         if np.isfinite(logits).all():
             waves = session.complete(plan_waves(tasks), lambda n: advance(len(asked) + n))
             completions = tuple(c for result in waves for c in result.completions)
-    return Reading(session.info, scores, logits, completions)
+    return Reading(settings.kv, session.info, scores, logits, completions)

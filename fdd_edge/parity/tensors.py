@@ -59,6 +59,7 @@ def compare_tensors(
         worst[found.type] = max(worst.get(found.type, 0.0), error)
         if not error <= bounds.tensors:
             wrong.append({"tensor": name, "type": found.type, "relative_error": _finite(error)})
+    good = total - len(wrong)
     wrong += [{"tensor": name, "reference": "missing"} for name in file if name not in seen]
     first = wrong[0] if wrong else None
     if first is not None and "relative_error" in first:
@@ -67,8 +68,7 @@ def compare_tensors(
     return Item(
         "tensors",
         not wrong,
-        f"{total - len(wrong)} of {total} as the reference's; largest relative error {by_type} (at most "
-        f"{bounds.tensors:g})",
+        f"{good} of {total}; largest error {by_type} (at most {bounds.tensors:g})",
         {"n": total, "wrong": len(wrong), "largest_error": {kind: _finite(e) for kind, e in sorted(worst.items())}},
         first,
     )

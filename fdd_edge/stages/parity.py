@@ -161,7 +161,8 @@ def certify(
     profile = load_profile(target)
     bounds = Bounds(**recipe.parity.model_dump())
     tensors = compare_tensors(lambda: gguf_tensors(reference), stored_tensors(artifact), bounds)
-    reading = read_file(profile, artifact, record, threads=resolve_threads(profile, threads), prompt=prompt)
+    threads = resolve_threads(profile, threads)
+    reading = read_file(profile, artifact, record, threads=threads, prompt=prompt)
     info = asdict(reading.info)
     facts = {key: info[key] for key in ("cpu", "machine", "runtime", "runtime_version", "system_info")}
     answered = record.answered
@@ -169,7 +170,7 @@ def certify(
     return Certificate(
         artifact={"sha256": hash_file(artifact), "bytes": artifact.stat().st_size, "recipe": recipe.name},
         reference={"name": record.name, "sha256": record.sha256},
-        target={"name": profile.name} | facts,
+        target={"name": profile.name, "threads": threads, "kv": reading.kv} | facts,
         prompts={"answered": len(answered), "encoded": len(record.replies), "sha256": hash_problems(questions)},
         bounds=bounds,
         items=judge_items(record, reading, tensors, bounds),

@@ -202,3 +202,23 @@ def test_a_failed_judge_stops_the_run_at_once_unless_no_parity_is_said(
     assert row_of(ran)["parity"] == {}
     facts = json.loads((out / "manifest.json").read_text(encoding="utf-8"))["facts"]
     assert facts["parity"] == {"round-00": "skipped"}
+
+
+def test_a_run_begun_without_certificates_gets_them_when_it_goes_on(tiny_student: Student, tmp_path: Path) -> None:
+    """The untuned student's too; and nothing is evaluated again for that."""
+    out = tmp_path / "run"
+    settings = ["--set", "export.recipes=[gguf-q8_0]", "--set", "baseline.shots=1", *SMALL]
+    settings.remove("--json")
+    without = command("run", "smoke", "-o", out, *settings, "--no-parity")
+    assert without.returncode == 0, without.stderr
+    assert "no certificates were made (--no-parity)" in without.stdout
+    assert not list(out.rglob("parity"))
+    ran = command("run", "smoke", "-o", out, *settings)
+    assert ran.returncode == 0, ran.stderr
+    assert "gguf-f32, gguf-q8_0, untuned gguf-q8_0 passed" in ran.stdout
+    assert "training" not in ran.stderr
+    assert "on local" not in ran.stderr
+    for place in ("untuned", "round-00"):
+        assert json.loads((out / place / "parity" / "gguf-q8_0.json").read_text(encoding="utf-8"))["passed"]
+    report = command("eval", out, "--data", "symbolic:train", "--limit", 1, "--json")
+    assert row_of(report)["parity"] == "passed"

@@ -115,15 +115,14 @@ def _stops(reference: SpecialIds, answered: _Pairs, bounds: Bounds) -> Item:
     for place in _places(answered):
         reference_stops = place.reference in reference.stops
         file_stops = place.file in reference.stops
-        counts = place.lead >= bounds.clear_lead
-        # The end of a reply is where the reference did stop; elsewhere a stop would cut it short.
-        at_end = place.reply.ended and place.position == len(place.reply.ids) - 1
-        unclear += reference_stops != file_stops and not counts
-        places += at_end
-        stopped += at_end and (file_stops or not counts)
-        early += counts and file_stops and not reference_stops
-        if first is None and counts and reference_stops != file_stops:
-            first = place.difference()
+        if reference_stops != file_stops:
+            if place.lead < bounds.clear_lead:
+                unclear += 1
+                continue
+            first = first or place.difference()
+        places += reference_stops
+        stopped += reference_stops and file_stops
+        early += file_stops and not reference_stops
     share = stopped / places if places else 1.0
     # A file may be asked to stop exactly; then it must not stop where the reference goes on either.
     exact = bounds.stops == 1

@@ -36,7 +36,7 @@ _LOGITS = "logits"
 
 
 class Asked(NamedTuple):
-    """A prompt of a certificate; one that is not ``answered`` is compared in bytes and ids only."""
+    """A prompt of a certificate; one that is not ``answered`` is compared in bytes and ids only, where others fit."""
 
     id: str
     question: str
@@ -123,6 +123,9 @@ def record_reference(
         adds_bos: Whether its prompts begin with the token that begins a text.
         stops: Ids that end a reply, by its vocabulary; those of its tokenizer and its generation config are added.
         threads: Of torch; None leaves it its own number.
+
+    Raises:
+        FddError: No prompt leaves room for a reply.
     """
     from fdd_edge.students.reference import Reference
     from fdd_edge.students.tokenizer import encode_prompts, load_tokenizer
@@ -133,7 +136,14 @@ def record_reference(
     special = SpecialIds(tokenizer.bos_token_id, tokenizer.eos_token_id, tuple(sorted(ends)), adds_bos)
     prompts = [Prompt.parse(template).render(one.question) for one in asked]
     prompt_ids = encode_prompts(tokenizer, prompts, adds_bos=adds_bos)
-    answered = [i for i, one in enumerate(asked) if one.answered]
+    room = reference.context - MAX_NEW_TOKENS
+    # A prompt that leaves no room for a reply is compared in bytes and ids only, and another is answered instead.
+    fitting = [i for i, ids in enumerate(prompt_ids) if len(ids) <= room]
+    first_choice = [i for i in fitting if asked[i].answered]
+    spare = [i for i in fitting if not asked[i].answered]
+    answered = sorted([*first_choice, *spare[: sum(one.answered for one in asked) - len(first_choice)]])
+    if not answered:
+        raise FddError(f"No prompt leaves room for a reply of {MAX_NEW_TOKENS} tokens in the context of {name}.")
     keep = _KEPT[: max(0, _MOST_LOGITS // (len(tokenizer) * max(1, len(answered))) - 1)]
     with progress("the reference's replies for the parity certificate", len(answered)) as advance:
         written = reference.write(

@@ -150,6 +150,8 @@ def evaluate_file(
     """
     facts = describe_gguf(artifact)
     sha256 = hash_file(artifact)
+    certificate = find_certificate(artifact, sha256)
+    parity = "none" if certificate is None else "passed" if certificate.passed else "failed"
     found: list[Evaluation] = []
 
     def make(folder: Path) -> None:
@@ -162,8 +164,6 @@ def evaluate_file(
         problems_sha256 = hash_problems(problems)
         made_from = {"artifact": sha256, "problems": problems_sha256, "decoding": decoding.fingerprint(target)}
         make_whole(out, make, params=made_from)
-    certificate = find_certificate(artifact, sha256)
-    parity = "none" if certificate is None else "passed" if certificate.passed else "failed"
     return _report(artifact, sha256, facts.recipe, found[0]) | {"parity": parity}
 
 

@@ -31,6 +31,11 @@ class Reference:
         self._model: Any = load_model(folder).eval()
 
     @property
+    def context(self) -> int:
+        """Tokens it can read at once."""
+        return int(self._model.config.max_position_embeddings)
+
+    @property
     def stop_ids(self) -> set[int]:
         """The ids at which its generation config ends a reply; empty if it names none."""
         named = self._model.generation_config.eos_token_id

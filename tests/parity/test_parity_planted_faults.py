@@ -15,6 +15,7 @@ from fdd_edge.artifacts.gguf import quantize_gguf
 from fdd_edge.artifacts.gguf.reader import open_gguf
 from fdd_edge.artifacts.recipe import load_recipe
 from fdd_edge.parity import Certificate, Item, Record
+from fdd_edge.records import Problem
 from fdd_edge.runs.layout import MODEL_FILE
 from fdd_edge.stages.export import export_float
 from fdd_edge.stages.parity import certify, record_student
@@ -231,3 +232,17 @@ def test_a_certificate_survives_its_file(good: Good, tmp_path: Path) -> None:
     certificate = hold(good, good.file)
     certificate.write(tmp_path / "parity.json")
     assert Certificate.read(tmp_path / "parity.json") == certificate
+
+
+def test_a_prompt_without_room_for_a_reply_is_compared_in_bytes_and_ids(tiny_student: Student, tmp_path: Path) -> None:
+    """It once would have failed the whole certificate, being longer than the context."""
+    long = Problem("long", "Tom has 3 figs. " * 400, 3, "test")
+    record = record_student(tiny_student, [long], template=file_prompt("plain"), threads=1)
+    assert [reply.id for reply in record.replies if not reply.ids] == ["long"]
+    export_float(
+        tiny_student.folder, tiny_student.vocab, tmp_path, name="x", template=file_prompt("plain"), license=None
+    )
+    certificate = hold(Good(tiny_student, record, "", tmp_path / MODEL_FILE), tmp_path / MODEL_FILE)
+    assert failed(certificate) == []
+    assert certificate.prompts["answered"] == 64
+    assert certificate.prompts["encoded"] == 65

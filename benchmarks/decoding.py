@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from peers.llama_server import ask, server_binary, serving
+from llama_server import ask, server_binary, serving
 
 from fdd_edge.evaluation import wilson
 from fdd_edge.ondevice.prompt import Prompt
@@ -112,18 +112,16 @@ def print_floor(artifact: Path, problems: Sequence[Problem], prompt: str | None,
     """Print how often another number of sequences or threads gives another text or answer."""
     base = run_runner(artifact, problems, prompt, settings).rows
     n = len(base)
-    print(
-        f"{'against ' + str(settings.sequences) + ' sequences, ' + str(settings.threads) + ' threads':36} texts, answers that differ"
-    )
-    changes = [{"sequences": k} for k in (1, 4, 8, 32) if k != settings.sequences]
-    changes += [{"threads": k} for k in (1, 2, 4) if k != settings.threads]
-    for change in changes:
-        rows = run_runner(artifact, problems, prompt, replace(settings, **change)).rows
+    named = f"against {settings.sequences} sequences, {settings.threads} threads"
+    print(f"{named:36} texts, answers that differ")
+    changes = {f"sequences {k}": replace(settings, sequences=k) for k in (1, 4, 8, 32) if k != settings.sequences}
+    changes |= {f"threads {k}": replace(settings, threads=k) for k in (1, 2, 4) if k != settings.threads}
+    for name, change in changes.items():
+        rows = run_runner(artifact, problems, prompt, change).rows
         texts = sum(a.text != b.text for a, b in zip(base, rows, strict=True))
         answers = sum((a.answer, a.verdict) != (b.answer, b.verdict) for a, b in zip(base, rows, strict=True))
         low, high = wilson(answers, n)
-        named = ", ".join(f"{key} {value}" for key, value in change.items())
-        print(f"{named:36} {texts} of {n}, {answers} of {n} ({100 * low:.1f}-{100 * high:.1f} %)")
+        print(f"{name:36} {texts} of {n}, {answers} of {n} ({100 * low:.1f}-{100 * high:.1f} %)")
 
 
 def main() -> None:

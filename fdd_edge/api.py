@@ -1,4 +1,4 @@
-"""The commands as functions: what ``fdd-edge run | export | eval | solve`` do, for use from Python."""
+"""The commands as functions: what ``fdd-edge run | export | parity | eval | solve`` do, for use from Python."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from fdd_edge.ondevice.protocol import Completion
 from fdd_edge.runs import RunLayout
 
 if TYPE_CHECKING:
+    from fdd_edge.parity import Certificate
+    from fdd_edge.records import Problem
     from fdd_edge.stages.summary import RoundSummary
 
-__all__ = ["evaluate", "export", "run", "solve"]
+__all__ = ["certify", "evaluate", "export", "run", "solve"]
 
 
 def run(
@@ -22,6 +24,7 @@ def run(
     output: str | None = None,
     overrides: Sequence[str] = (),
     rounds: int | None = None,
+    parity: bool = True,
     on_round: Callable[[RoundSummary], None] = lambda summary: None,
 ) -> RunLayout:
     """Distil a student as a config says, or go on where an earlier call stopped.
@@ -31,6 +34,7 @@ def run(
         output: Run folder; None takes the config's ``output_dir``.
         overrides: ``a.b=value`` for single keys.
         rounds: Number of rounds; more than before extends a run.
+        parity: Whether each artifact is certified before it is evaluated; if not, the manifest says so.
         on_round: Called with the figures of every round.
 
     Returns:
@@ -38,6 +42,7 @@ def run(
 
     Raises:
         FddError: Something the user can mend; the message says how.
+        ParityError: An artifact failed its certificate: the judge's at once, any other once the rounds are done.
     """
     from fdd_edge import loop
     from fdd_edge.config import load_config
@@ -48,13 +53,21 @@ def run(
     if rounds is not None:
         changes.append(f"rounds={rounds}")
     checked, source = load_config(config, changes)
-    return loop.run(checked, source, on_round=on_round)
+    return loop.run(checked, source, parity=parity, on_round=on_round)
 
 
 def export(
-    model: str, recipes: Sequence[str], output: str, *, revision: str | None = None, prompt: str | None = None
+    model: str,
+    recipes: Sequence[str],
+    output: str,
+    *,
+    revision: str | None = None,
+    prompt: str | None = None,
+    prompts: str | None = None,
+    parity: bool = True,
+    on_certificate: Callable[[Certificate], None] = lambda certificate: None,
 ) -> list[dict[str, Any]]:
-    """Export a model by recipes, one folder a recipe, and hold its float file against torch.
+    """Export a model by recipes, one folder a recipe, each with its parity certificate.
 
     Args:
         model: Hugging Face folder or hub id, ``.gguf``, ``package:NAME``, a run, or a round of one.
@@ -62,19 +75,23 @@ def export(
         output: Folder that gets the artifacts.
         revision: Branch, tag or commit of a hub id.
         prompt: Stored in the files; None takes the one the model was trained on, or ``plain``.
+        prompts: File of problems for the certificates; None takes 64 packaged ones.
+        parity: Whether to make certificates.
+        on_certificate: Called with each certificate.
 
     Returns:
         What each artifact is: path, recipe, bytes, bits a weight, tensor types.
 
     Raises:
         FddError: Something the user can mend; the message says how.
-        ParityError: The float file does not answer as torch does.
+        ParityError: An artifact failed its certificate and was left out; the others are in their places.
     """
     from fdd_edge.artifacts.recipe import load_recipes
     from fdd_edge.stages.artifact import open_source
     from fdd_edge.stages.export import export_all
 
     wanted = load_recipes(recipes)
+    asked = _certificate_prompts(prompts) if parity else None
     source = open_source(model, revision=revision, prompt=prompt)
     return export_all(
         source.student,
@@ -84,7 +101,61 @@ def export(
         base=source.base,
         round=source.round,
         trained=source.trained,
+        prompts=asked,
+        on_certificate=on_certificate,
     )
+
+
+def certify(
+    artifact: str,
+    reference: str,
+    *,
+    prompts: str | None = None,
+    recipe: str | None = None,
+    prompt: str | None = None,
+    target: str = "local",
+    output: str | None = None,
+) -> Certificate:
+    """Hold a model file against the float model it was made from: ``fdd-edge parity``.
+
+    Args:
+        artifact: A model file, an artifact folder, a run or a round.
+        reference: The float model, named as for ``export``.
+        prompts: File of problems; None takes 64 packaged ones, which also fill up fewer.
+        recipe: Whose bounds apply; None takes the one the file names.
+        prompt: ``plain``, ``chat`` or a file, for both sides; None takes the one each of them carries.
+        target: Device profile on which the file runs.
+        output: New file for the certificate; None keeps none.
+
+    Returns:
+        The certificate, passed or failed.
+
+    Raises:
+        FddError: Something the user can mend; the message says how.
+        TargetError: The target failed.
+    """
+    from fdd_edge.stages.artifact import find_artifact, open_source
+    from fdd_edge.stages.parity import certify, check_new, find_bounds, record_student
+
+    model = find_artifact(artifact)
+    if output is not None:
+        check_new(Path(output))
+    bounds = find_bounds(model, recipe)
+    asked = _certificate_prompts(prompts)
+    source = open_source(reference, prompt=prompt)
+    record = record_student(source.student, asked, template=source.template)
+    template = None if prompt is None else source.template
+    certificate = certify(model, source.student.folder, record, bounds, target=target, prompt=template)
+    if output is not None:
+        certificate.write(Path(output))
+    return certificate
+
+
+def _certificate_prompts(path: str | None) -> list[Problem]:
+    """Return the problems of a user's file, or none: then the packaged ones are taken."""
+    from fdd_edge.data import read_dataset
+
+    return [] if path is None else read_dataset(Path(path)).problems
 
 
 def evaluate(

@@ -17,7 +17,7 @@ import yaml
 
 from fdd_edge.artifacts.recipe import load_recipe, load_recipes
 from fdd_edge.config import Config, changed_keys, parse_config
-from fdd_edge.errors import FddError
+from fdd_edge.errors import FddError, ParityError
 from fdd_edge.launched import processes
 from fdd_edge.ondevice.measure import physical_cores
 from fdd_edge.progress import announce
@@ -25,6 +25,7 @@ from fdd_edge.runs import Manifest, PrunedInputError, RunLayout, Stages, run_loc
 from fdd_edge.stages.datasets import DatasetSpec, check_set, fetch_set
 from fdd_edge.stages.evaluation import read_evaluation
 from fdd_edge.stages.export import check_disk, count_parameters
+from fdd_edge.stages.parity import complaint
 from fdd_edge.stages.prompts import requested_prompt, student_prompt, worked_examples
 from fdd_edge.stages.student import Student, open_student
 from fdd_edge.stages.summary import RoundSummary, summarize_round
@@ -35,6 +36,7 @@ from fdd_edge.steps import (
     evaluate_untuned,
     evolve_problems,
     export_student,
+    failed_certificates,
     gather_data,
     models,
     read_problem_sets,
@@ -55,6 +57,7 @@ def run(
     config: Config,
     source: Mapping[str, Any],
     *,
+    parity: bool = True,
     on_round: Callable[[RoundSummary], None] = lambda summary: None,
 ) -> RunLayout:
     """Run a config, or go on where an earlier call stopped.
@@ -62,6 +65,7 @@ def run(
     Args:
         config: The checked config.
         source: The config as written, stored in the run folder.
+        parity: Whether each artifact is certified before it is evaluated; if not, the manifest says so.
         on_round: Called with the figures of every round, those finished earlier too.
 
     Returns:
@@ -69,6 +73,7 @@ def run(
 
     Raises:
         FddError: The folder is another run's, something of the config is missing, or a stage failed.
+        ParityError: An artifact failed its certificate: the judge's at once, any other once the rounds are done.
     """
     if processes() > 1:
         raise FddError("A run is one process, which judges and evolves; `accelerate launch` is for fdd-edge train.")
@@ -83,7 +88,7 @@ def run(
             # Again, now that nobody else can write: another process may have begun a run here meanwhile.
             check_folder_is_this_run(config, layout)
             layout.write_config(yaml.safe_dump(dict(source), sort_keys=False, allow_unicode=True))
-            run_rounds(open_run(config, layout, student, sets, commits), on_round)
+            run_rounds(open_run(config, layout, student, sets, commits, parity=parity), on_round)
     except FddError:
         if began_here and not has_work(layout):
             shutil.rmtree(layout.root, ignore_errors=True)
@@ -106,6 +111,8 @@ def open_run(
     student: Student,
     sets: Mapping[str, Sequence[DatasetSpec]],
     commits: Mapping[str, str],
+    *,
+    parity: bool = True,
 ) -> Run:
     """Read or begin the manifest, and record what later commands and later starts need to know."""
     manifest = Manifest(layout.manifest)
@@ -121,6 +128,7 @@ def open_run(
         student_prompt(config.student.prompt, student.folder),
         load_recipes(config.export.recipes),
         threads,
+        parity,
     )
     manifest.facts["student"] = {"name": student.name, "sha256": student.sha256, "revision": student.revision}
     manifest.facts["datasets"] = {
@@ -136,7 +144,11 @@ def open_run(
 
 
 def run_rounds(this: Run, on_round: Callable[[RoundSummary], None]) -> None:
-    """Read the data, evaluate the untuned student if asked to, and do every round that is not done."""
+    """Read the data, evaluate the untuned student if asked to, and do every round that is not done.
+
+    Raises:
+        ParityError: An artifact failed its certificate and was left out.
+    """
     read_problem_sets(this)
     if this.config.baseline is not None:
         evaluate_untuned(this)
@@ -152,6 +164,9 @@ def run_rounds(this: Run, on_round: Callable[[RoundSummary], None]) -> None:
             summary = run_round(this, number)
         on_round(summary)
         keep_what_is_needed(this, number)
+    places = [this.layout.untuned, *map(this.layout.round, range(this.config.rounds))]
+    if failed := {p.root.name: list(found.values()) for p in places if (found := failed_certificates(this, p))}:
+        raise ParityError("\n".join(complaint(found, f"the evaluations of {name}") for name, found in failed.items()))
 
 
 def run_round(this: Run, number: int) -> RoundSummary:
@@ -168,6 +183,7 @@ def run_round(this: Run, number: int) -> RoundSummary:
         this.layout,
         number,
         recipes=this.evaluated,
+        certified=this.certified if this.parity else [],
         targets=this.target_names,
         datasets=list(this.reported),
         declined=this.manifest.facts.get("declined", {}).get(place.root.name, {}),

@@ -10,6 +10,8 @@ from typing import Any
 
 from fdd_edge.artifacts.recipe import FLOAT_RECIPE, NO_IMATRIX, OWN_IMATRIX, Recipe, load_recipe
 from fdd_edge.config import Config, DataConfig
+from fdd_edge.errors import ParityError
+from fdd_edge.parity import Certificate
 from fdd_edge.progress import announce
 from fdd_edge.records import Problem, hash_problems, read_problems
 from fdd_edge.runs import Manifest, RoundLayout, RunLayout, Stages
@@ -28,6 +30,7 @@ __all__ = [
     "evaluate_untuned",
     "evolve_problems",
     "export_student",
+    "failed_certificates",
     "gather_data",
     "models",
     "read_problem_sets",
@@ -43,7 +46,7 @@ NON_EASY = "non-easy"
 
 @dataclass(frozen=True)
 class Run:
-    """What every round needs: the checked config, the folder, the student, and the data sets by role."""
+    """What every round needs: config, folder, student, data sets by role, and whether artifacts are certified."""
 
     config: Config
     layout: RunLayout
@@ -54,6 +57,7 @@ class Run:
     template: str
     recipes: list[Recipe]
     threads: int
+    parity: bool = True
 
     @property
     def judge(self) -> str:
@@ -81,6 +85,11 @@ class Run:
     def evaluated(self) -> list[str]:
         """Recipes that are evaluated on the reported sets: those of the config, and the judge."""
         return list(dict.fromkeys([*self.recipe_names, self.judge]))
+
+    @property
+    def certified(self) -> list[str]:
+        """Recipes that are held against their float model: all that are evaluated, the float artifact for ``lost``."""
+        return list(dict.fromkeys([FLOAT_RECIPE, *self.evaluated]))
 
     def greedy(self) -> Decoding:
         """How the reported sets are decoded."""
@@ -182,10 +191,19 @@ def train_student(this: Run, number: int) -> None:
 
 
 def export_student(this: Run, place: RoundLayout) -> None:
-    """Write the round's float artifact, hold it against torch, and quantize it by every recipe."""
+    """Write the round's float artifact, quantize it by every recipe, and certify all that will be evaluated.
+
+    Raises:
+        ParityError: The judge's artifact is not the model it was made from.
+    """
     export_float(this, place, place.merged)
-    prove_float(this, place)
     export_quantized(this, place, place.merged, this.recipes)
+    student = this.student._replace(
+        name=f"{this.student.name} {place.root.name}", folder=place.merged, vocab=place.merged / "vocab.gguf"
+    )
+    certify(this, place, student, this.certified)
+    if this.judge in (failed := failed_certificates(this, place)):
+        raise ParityError(parity.complaint([failed[this.judge]], f"{place.root.name}, whose judge it is"))
 
 
 def restore_models(this: Run, place: RoundLayout) -> None:
@@ -196,14 +214,16 @@ def restore_models(this: Run, place: RoundLayout) -> None:
 
 
 def models(this: Run, place: RoundLayout) -> list[Path]:
-    """Return what ``keep`` deletes of a round: the merged student and its artifacts, by far its largest files."""
-    return [place.merged, *(place.artifact(name) for name in dict.fromkeys([FLOAT_RECIPE, *this.recipe_names]))]
+    """Return what ``keep`` deletes of a round, by far its largest files: the merged student, artifacts, reference."""
+    artifacts = [place.artifact(name) for name in dict.fromkeys([FLOAT_RECIPE, *this.recipe_names])]
+    return [place.merged, *artifacts, place.reference]
 
 
 def evaluate_reported(this: Run, place: RoundLayout) -> None:
-    """Run every artifact on every target over valid and the eval sets."""
+    """Run every artifact whose certificate did not fail on every target over valid and the eval sets."""
+    failed = failed_certificates(this, place)
     for target in this.config.targets:
-        for recipe in this.evaluated:
+        for recipe in [name for name in this.evaluated if name not in failed]:
             for name, path in this.reported.items():
                 evaluate(this, place, recipe, target, name, read_problems(path), this.greedy())
 
@@ -229,28 +249,48 @@ def export_float(this: Run, place: ArtifactsLayout, folder: Path) -> None:
     )
 
 
-def prove_float(this: Run, place: RoundLayout) -> None:
-    """Hold the float artifact against the merged student in torch."""
-    chosen = read_problems(this.layout.seed_problems)[: parity.PARITY_PROMPTS]
+def certify(this: Run, place: ArtifactsLayout, student: Student, recipes: Sequence[str]) -> None:
+    """Hold artifacts against their float model on the judge's target; failed ones are certified as such, and named."""
+    this.manifest.facts.setdefault("parity", {})[place.root.name] = "made" if this.parity else "skipped"
+    this.manifest.write()
+    if not this.parity:
+        return
+    made_from = {"student": student.folder} if student.folder.is_relative_to(this.layout.root) else {}
+    pool = {"seed": this.layout.seed_problems, "valid": this.layout.valid}
+    facts: dict[str, Any] = {"template": this.template, "seed": this.config.seed}
     this.stages.ensure(
-        place.parity(FLOAT_RECIPE),
-        lambda out: parity.prove_float(
-            place.merged,
-            place.model(FLOAT_RECIPE),
-            chosen,
-            out,
-            template=this.template,
-            adds_bos=this.student.adds_bos,
+        place.reference,
+        lambda out: parity.write_record(
+            student, list(pool.values()), out, threads=this.config.training.threads, **facts
         ),
         version=parity.PARITY_VERSION,
-        params={"prompts": parity.PARITY_PROMPTS},
-        inputs={
-            "merged": place.merged,
-            "artifact": place.artifact(FLOAT_RECIPE),
-            "problems": this.layout.seed_problems,
-        },
+        params=facts | {"student": this.student.sha256, "packaged": parity.packaged_sha256()},
+        inputs=made_from | pool,
         is_file=True,
     )
+    # A config may hold paths, so the recipes are those that were loaded; the float one need not be among them.
+    loaded = {recipe.name: recipe for recipe in (load_recipe(FLOAT_RECIPE), *this.recipes)}
+    for recipe in (loaded[name] for name in recipes):
+        settings: dict[str, Any] = {"target": this.config.feedback.target, "threads": this.threads}
+        model = place.model(recipe.name)
+        made = this.stages.ensure(
+            place.parity(recipe.name),
+            partial(parity.write_certificate, model, student.folder, place.reference, recipe, **settings),
+            version=parity.PARITY_VERSION,
+            params=parity.certificate_params(recipe, **settings) | {"student": this.student.sha256},
+            inputs=made_from | {"artifact": place.artifact(recipe.name), "reference": place.reference},
+            is_file=True,
+        )
+        failed = failed_certificates(this, place).get(recipe.name)
+        if made and failed is not None:
+            announce(parity.complaint([failed], f"the evaluations of {place.root.name}"))
+
+
+def failed_certificates(this: Run, place: ArtifactsLayout) -> dict[str, Certificate]:
+    """Return the failed certificates of a round, or of the untuned student, by recipe; none where none are made."""
+    made = [recipe for recipe in this.certified if this.parity and place.parity(recipe).is_file()]
+    certificates = {recipe: Certificate.read(place.parity(recipe)) for recipe in made}
+    return {recipe: certificate for recipe, certificate in certificates.items() if not certificate.passed}
 
 
 def export_quantized(this: Run, place: ArtifactsLayout, folder: Path, recipes: Sequence[Recipe]) -> None:
@@ -269,7 +309,8 @@ def export_quantized(this: Run, place: ArtifactsLayout, folder: Path, recipes: S
                 export.export_quantized, place.model(FLOAT_RECIPE), recipe=recipe, own_imatrix=inputs.get("imatrix")
             ),
             version=export.EXPORT_VERSION,
-            params={"recipe": recipe.model_dump()},
+            # Its parity bounds do not change the file.
+            params={"recipe": recipe.model_dump(exclude={"parity"})},
             inputs=inputs,
         )
 
@@ -324,6 +365,9 @@ def evaluate_untuned(this: Run) -> None:
     announce(f"The untuned student, {baseline.shots} worked examples in its prompt")
     export_float(this, place, this.student.folder)
     export_quantized(this, place, this.student.folder, [recipe for recipe in this.recipes if recipe.name == this.judge])
+    certify(this, place, this.student, [this.judge])
+    if failed_certificates(this, place):
+        return
     decoding = replace(
         this.greedy(),
         prompt=requested_prompt(baseline.prompt),
@@ -342,7 +386,7 @@ def split_by_judge(this: Run, number: int) -> None:
     rows = evaluate(this, place, this.judge, rules.target, POOL, pool, this.sampled())
     inputs = {"pool": place.train, "rows": rows / "rows.jsonl"}
     float_rows: Path | None = None
-    if this.judge != FLOAT_RECIPE:
+    if this.judge != FLOAT_RECIPE and FLOAT_RECIPE not in failed_certificates(this, place):
         missed = feedback.non_easy(pool, rows, **bands)
         if missed:
             float_rows = evaluate(this, place, FLOAT_RECIPE, "local", NON_EASY, missed, this.sampled())

@@ -12,7 +12,18 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "fdd_edge"
 
 ROOMS = ("artifacts", "curation", "data", "evaluation", "feedback", "parity", "students", "targets", "teachers")
-BASE = {"records", "errors", "catalog", "cache", "hub", "launched", "progress", "runs", "validation"}
+BASE = {
+    "cache",
+    "catalog",
+    "errors",
+    "hub",
+    "launched",
+    "progress",
+    "records",
+    "runs",
+    "statistics",
+    "validation",
+}
 SHARED_WITH_BOARDS = {"ondevice"}
 EXCEPTIONS = {"parity": {"students", "targets"}}
 TORCH_ROOMS = {"students", "parity"}

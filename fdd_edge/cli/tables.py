@@ -10,9 +10,16 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from fdd_edge.parity import Certificate
 from fdd_edge.stages.summary import EvaluationFigures, RoundSummary
 
-__all__ = ["print_artifacts", "print_evaluation", "print_round"]
+__all__ = ["print_artifacts", "print_certificate", "print_evaluation", "print_round"]
+
+_PARITY = {
+    "passed": "its certificate passed",
+    "failed": "its certificate FAILED: it is not the model it was made from",
+    "none": "no certificate; make one with: fdd-edge parity",
+}
 
 _WIDTH = 80
 """Of tables in files and pipes, where there is no terminal to ask."""
@@ -89,7 +96,6 @@ def _lines(summary: RoundSummary) -> list[tuple[str, str]]:
     rejected = f"; rejected {_counts(summary.rejected)}" if summary.rejected else ""
     loss = "-" if summary.loss is None else f"{summary.loss[0]:.3f} to {summary.loss[1]:.3f}"
     loss += "" if summary.valid_loss is None else f", {summary.valid_loss:.3f} on valid"
-    parity = summary.parity
     evolved = _counts(summary.evolved) or "none"
     untuned = f"the student before training, with {summary.shots} worked examples in its prompt"
     declined = "; ".join(f"{origin} declined {_counts(why)}" for origin, why in summary.declined.items() if why)
@@ -101,14 +107,32 @@ def _lines(summary: RoundSummary) -> list[tuple[str, str]]:
         ("files", _files(summary.evaluations)),
         ("data", f"{total} problems: {_counts(summary.data)}{rejected}"),
         ("training", f"loss {loss}"),
-        (
-            "parity",
-            f"{parity['agree']} of {parity['positions']} tokens as torch, {parity['unclear']} too close to call",
-        ),
+        ("parity", _parity(summary.parity)),
         ("split", _counts(summary.split)),
         ("evolved", evolved + (f" ({declined})" if declined else "")),
         *([("untuned", untuned)] if summary.untuned else []),
     ]
+
+
+def _parity(parity: Mapping[str, Sequence[str]]) -> str:
+    """Return which artifacts have passed their certificates; of those that have not, the items that failed."""
+    if not parity:
+        return "no certificates were made (--no-parity)"
+    failed = {name: [line.split(":", 1)[0] for line in lines] for name, lines in parity.items() if lines}
+    named = [f"{name} FAILED ({', '.join(items)}), left out" for name, items in failed.items()]
+    passed = [name for name in parity if name not in failed]
+    return "; ".join([*named, f"{', '.join(passed)} passed"] if passed else named)
+
+
+def print_certificate(certificate: Certificate) -> None:
+    """Print a certificate, one line an item."""
+    n = certificate.prompts["answered"]
+    verdict = "passed" if certificate.passed else "FAILED"
+    _print(f"{certificate.artifact['recipe']} against {certificate.reference['name']}, {n} prompts: {verdict}")
+    for item in certificate.items:
+        mark = "ok" if item.passed else "FAILED"
+        text = item.summary if item.passed else item.complaint.split(": ", 1)[1]
+        _print(f"  {mark:<6} {item.name:<13} {text}")
 
 
 def _counts(counts: Mapping[str, int]) -> str:
@@ -163,6 +187,7 @@ def print_evaluation(report: Mapping[str, Any]) -> None:
         ),
         ("memory", "not measured" if peak is None else f"{peak:.0f} MB at its peak"),
         ("file", f"{artifact['path']}, {artifact['bytes'] / 1e6:.1f} MB, {artifact['recipe'] or 'no recipe of ours'}"),
+        ("parity", _PARITY[report["parity"]]),
         (
             "target",
             " ".join(str(target.get(key, "-")) for key in ("name", "cpu", "runtime", "runtime_version")),

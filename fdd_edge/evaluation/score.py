@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from fdd_edge.evaluation.statistics import Interval, wilson
 from fdd_edge.ondevice.protocol import Completion
 from fdd_edge.ondevice.verdicts import Verdict
 from fdd_edge.records import Problem, same_answer
+from fdd_edge.statistics import Interval, wilson
 
 __all__ = ["Summary", "score", "summarize"]
 

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from llama_cpp import llama_cpp as c_api
 
-from .protocol import RunnerError
+from .protocol import RunnerError, SpecialIds
 
 __all__ = ["MAX_SEQUENCES", "Context", "Feed", "Model", "runtime_version", "system_info"]
 
@@ -109,6 +109,17 @@ class Model:
     def eos_text(self) -> str:
         """The text of the token that ends a text; empty if there is none."""
         return self._token_text(c_api.llama_vocab_eos(self._vocab))
+
+    @functools.cached_property
+    def special_ids(self) -> SpecialIds:
+        """The ids that begin and end a text."""
+        bos, eos = c_api.llama_vocab_bos(self._vocab), c_api.llama_vocab_eos(self._vocab)
+        return SpecialIds(
+            bos=bos if bos >= 0 else None,
+            eos=eos if eos >= 0 else None,
+            stops=tuple(token for token in range(self.n_vocab) if self.ends_reply(token)),
+            adds_bos=bool(c_api.llama_vocab_get_add_bos(self._vocab)),
+        )
 
     def metadata(self, key: str) -> str | None:
         """Return the file's metadata under that key, if it is there and is no list."""

@@ -1,7 +1,8 @@
 """What a host and the runner on a device say to each other; ``protocol`` writes and reads it as lines of JSON.
 
-The host sends one request, then waves one by one, then ``{"event": "end"}`` or the end of its stream. The runner
-answers with events: ``ready``, any number of ``progress``, one ``wave`` for each wave, and ``done``; or ``error``.
+The host sends one request, then waves and texts to score one by one, then ``{"event": "end"}`` or the end of its
+stream. The runner answers with events: ``ready``, any number of ``progress``, one ``wave`` for each wave, one
+``scores`` for each scored text, and ``done``; or ``error``.
 """
 
 from __future__ import annotations
@@ -25,8 +26,11 @@ __all__ = [
     "ProtocolError",
     "Request",
     "RunnerError",
+    "Score",
+    "Scores",
     "Settings",
     "Shot",
+    "SpecialIds",
     "TargetInfo",
     "Task",
     "Timing",
@@ -138,6 +142,30 @@ class Wave:
 
 
 @dataclass(frozen=True)
+class Score:
+    """Another runtime's prompt and reply, to be read by this one: what would it have written at each position?
+
+    Every layer is given what the other runtime has, not what this one made of the layer before, so that a fault
+    shows in its own layer only: the template gets the question, the tokenizer the text, the weights the ids.
+
+    Attributes:
+        problem_id: Echoed in the answer.
+        question: For the template of this side.
+        text: The prompt as the other side renders it, for the tokenizer of this side.
+        prompt_ids: The other side's ids of it.
+        reply_ids: What it wrote; may be empty, then nothing is decoded.
+        rows: Positions in the reply whose logits are wanted whole; 0 is what follows the prompt.
+    """
+
+    problem_id: str
+    question: str
+    text: str
+    prompt_ids: tuple[int, ...]
+    reply_ids: tuple[int, ...] = ()
+    rows: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
 class End:
     """The host has no more waves."""
 
@@ -203,6 +231,29 @@ class Completion:
 
 
 @dataclass(frozen=True)
+class Scores:
+    """What this runtime makes of a text that another one wrote.
+
+    Attributes:
+        problem_id: That of the question.
+        prompt: This side's prompt for it.
+        prompt_ids: This side's ids of its own prompt.
+        text_ids: This side's ids of the other side's prompt.
+        best: This side's likeliest token at each position of the reply.
+        leads: By how many logits it beats the next one; 0 where that is no number.
+        logits: The wanted rows, float32, little-endian, in base64; see ``rows.decode_rows``.
+    """
+
+    problem_id: str
+    prompt: str
+    prompt_ids: tuple[int, ...]
+    text_ids: tuple[int, ...]
+    best: tuple[int, ...]
+    leads: tuple[float, ...]
+    logits: str
+
+
+@dataclass(frozen=True)
 class Timing:
     """What a wave cost.
 
@@ -223,6 +274,23 @@ class Timing:
 
 
 @dataclass(frozen=True)
+class SpecialIds:
+    """The ids that begin and end a text, as a vocabulary has them.
+
+    Attributes:
+        bos: Begins a text; None if there is none.
+        eos: Ends a text; None if there is none.
+        stops: Every id that ends a reply, sorted.
+        adds_bos: Whether a prompt is begun with ``bos``.
+    """
+
+    bos: int | None
+    eos: int | None
+    stops: tuple[int, ...]
+    adds_bos: bool
+
+
+@dataclass(frozen=True)
 class TargetInfo:
     """What the runner says of itself, the device and the file once the file is loaded (``ready``).
 
@@ -240,6 +308,7 @@ class TargetInfo:
     model: str
     n_params: int
     n_ctx_train: int
+    special: SpecialIds
     prompt: str
     load_seconds: float
 
@@ -282,8 +351,8 @@ class Failure:
     message: str
 
 
-Command = Wave | End
-Event = TargetInfo | Progress | WaveResult | Totals | Failure
+Command = Wave | Score | End
+Event = TargetInfo | Progress | WaveResult | Scores | Totals | Failure
 
 
 def prompt_ids_sha(ids: Sequence[int]) -> str:

@@ -18,8 +18,11 @@ from .messages import (
     ProtocolError,
     Request,
     RunnerError,
+    Score,
+    Scores,
     Settings,
     Shot,
+    SpecialIds,
     TargetInfo,
     Task,
     Timing,
@@ -42,8 +45,11 @@ __all__ = [
     "ProtocolError",
     "Request",
     "RunnerError",
+    "Score",
+    "Scores",
     "Settings",
     "Shot",
+    "SpecialIds",
     "TargetInfo",
     "Task",
     "Timing",
@@ -58,15 +64,16 @@ __all__ = [
     "prompt_ids_sha",
 ]
 
-PROTOCOL = 1
+PROTOCOL = 2
 
 T = TypeVar("T")
 
-_COMMANDS: dict[str, type[Command]] = {"wave": Wave, "end": End}
+_COMMANDS: dict[str, type[Command]] = {"wave": Wave, "score": Score, "end": End}
 _EVENTS: dict[str, type[Event]] = {
     "ready": TargetInfo,
     "progress": Progress,
     "wave": WaveResult,
+    "scores": Scores,
     "done": Totals,
     "error": Failure,
 }
@@ -103,7 +110,7 @@ def decode_command(line: str) -> Command:
     """Read one of the host's later lines.
 
     Raises:
-        ProtocolError: It is neither a wave nor the end.
+        ProtocolError: It is no command of this version.
     """
     return _decode(line, _COMMANDS)
 
@@ -176,4 +183,8 @@ _READERS: dict[tuple[type, str], Callable[[Any], Any]] = {
     (WaveResult, "completions"): _each(Completion.from_row),
     (WaveResult, "timing"): lambda row: _build(Timing, row),
     (TargetInfo, "cpu_features"): tuple,
+    (TargetInfo, "special"): lambda row: _build(SpecialIds, row),
+    (SpecialIds, "stops"): tuple,
+    **{(Score, name): tuple for name in ("prompt_ids", "reply_ids", "rows")},
+    **{(Scores, name): tuple for name in ("prompt_ids", "text_ids", "best", "leads")},
 }

@@ -1,7 +1,8 @@
-"""A session with a host: load the file once, then answer wave after wave."""
+"""A session with a host: load the file once, then answer command after command."""
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
 import sys
@@ -21,6 +22,8 @@ from .protocol import (
     ProtocolError,
     Request,
     RunnerError,
+    Score,
+    Scores,
     Settings,
     Shot,
     TargetInfo,
@@ -41,9 +44,10 @@ _PROGRESS_SECONDS = 0.3
 
 
 class Loaded(NamedTuple):
-    """A decoder and what there is to say about its file and this device."""
+    """What a loaded file can do, and what there is to say about it and this device."""
 
     decoder: Decoder
+    score: Callable[[Score], Scores]
     info: TargetInfo
 
 
@@ -67,7 +71,7 @@ def load(artifact: str, prompt: str | None, shots: Sequence[Shot], settings: Set
     """
     began = time.perf_counter()
     try:
-        from . import llamacpp
+        from . import llamacpp, scoring
         from .waves import Decoder
     except ModuleNotFoundError as error:
         raise RunnerError("runtime_missing", f"{error.name} is not installed for {sys.executable}.") from None
@@ -88,10 +92,11 @@ def load(artifact: str, prompt: str | None, shots: Sequence[Shot], settings: Set
                 model=model.description,
                 n_params=model.n_params,
                 n_ctx_train=model.n_ctx_train,
+                special=model.special_ids,
                 prompt=template.template,
                 load_seconds=time.perf_counter() - began,
             )
-            yield Loaded(decoder, info)
+            yield Loaded(decoder, functools.partial(scoring.score, model, template, settings), info)
 
 
 def serve(lines: TextIO, out: TextIO) -> int:
@@ -128,8 +133,11 @@ def _session(lines: TextIO, tell: Callable[[Event], None]) -> None:
     n_waves = n_problems = n_prompt = n_decoded = 0
     with load(request.artifact, request.prompt, request.shots, request.settings) as loaded:
         tell(loaded.info)
-        for wave in _waves(lines):
-            result = loaded.decoder.run(wave, _progress(wave.index, tell))
+        for asked in _commands(lines):
+            if isinstance(asked, Score):
+                tell(loaded.score(asked))
+                continue
+            result = loaded.decoder.run(asked, _progress(asked.index, tell))
             tell(result)
             n_waves += 1
             n_problems += len(result.completions)
@@ -168,8 +176,8 @@ def _read_request(lines: TextIO) -> Request:
     return decode_request(line)
 
 
-def _waves(lines: TextIO) -> Iterator[Wave]:
-    # readline, not iteration: a file iterator reads ahead, and the host waits for each wave's answer.
+def _commands(lines: TextIO) -> Iterator[Wave | Score]:
+    # readline, not iteration: a file iterator reads ahead, and the host waits for each command's answer.
     while line := lines.readline():
         command = decode_command(line)
         if isinstance(command, End):

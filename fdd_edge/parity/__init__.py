@@ -1,5 +1,24 @@
-"""Proves an exported file against the float model it was made from."""
+"""Proves an exported file against the float model it was made from: the parity certificate (docs/parity.md)."""
 
-from fdd_edge.parity.greedy import GreedyParity, compare_greedy
+from fdd_edge.parity.certificate import Bounds, Certificate, Item
+from fdd_edge.parity.items import judge_items
+from fdd_edge.parity.reading import Reading, read_file
+from fdd_edge.parity.record import Asked, Record, Reply, load_record, record_reference, save_record
+from fdd_edge.parity.tensors import FileTensor, compare_tensors
 
-__all__ = ["GreedyParity", "compare_greedy"]
+__all__ = [
+    "Asked",
+    "Bounds",
+    "Certificate",
+    "FileTensor",
+    "Item",
+    "Reading",
+    "Record",
+    "Reply",
+    "compare_tensors",
+    "judge_items",
+    "load_record",
+    "read_file",
+    "record_reference",
+    "save_record",
+]

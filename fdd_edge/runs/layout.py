@@ -26,8 +26,13 @@ class ArtifactsLayout:
         return self.artifact(recipe) / MODEL_FILE
 
     def parity(self, recipe: str) -> Path:
-        """What the comparison of an artifact with its float model gave."""
+        """The parity certificate of an artifact."""
         return self.root / "parity" / f"{recipe}.json"
+
+    @property
+    def reference(self) -> Path:
+        """What the float model does on the prompts of the certificates."""
+        return self.root / "parity" / "reference.safetensors"
 
     @property
     def imatrix(self) -> Path:

@@ -29,6 +29,7 @@ from fdd_edge.records import Problem, hash_problems, read_jsonl, write_jsonl
 from fdd_edge.runs.hashing import hash_file
 from fdd_edge.runs.layout import MODEL_FILE
 from fdd_edge.runs.stage import make_whole
+from fdd_edge.stages.parity import find_certificate
 from fdd_edge.targets import Profile, load_profile, open_session, resolve_threads, runtime_version
 
 __all__ = ["EVAL_VERSION", "Decoding", "Evaluation", "ask", "complete", "evaluate_file", "read_evaluation", "read_rows"]
@@ -149,6 +150,8 @@ def evaluate_file(
     """
     facts = describe_gguf(artifact)
     sha256 = hash_file(artifact)
+    certificate = find_certificate(artifact, sha256)
+    parity = "none" if certificate is None else "passed" if certificate.passed else "failed"
     found: list[Evaluation] = []
 
     def make(folder: Path) -> None:
@@ -161,7 +164,7 @@ def evaluate_file(
         problems_sha256 = hash_problems(problems)
         made_from = {"artifact": sha256, "problems": problems_sha256, "decoding": decoding.fingerprint(target)}
         make_whole(out, make, params=made_from)
-    return _report(artifact, sha256, facts.recipe, found[0])
+    return _report(artifact, sha256, facts.recipe, found[0]) | {"parity": parity}
 
 
 def ask(artifact: Path, question: str, *, target: str, decoding: Decoding) -> Completion:

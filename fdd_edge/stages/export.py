@@ -5,23 +5,33 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fdd_edge.artifacts.recipe import FLOAT_RECIPE, Recipe
-from fdd_edge.errors import FddError
+from fdd_edge.errors import FddError, ParityError
+from fdd_edge.parity import Certificate
 from fdd_edge.progress import announce
 from fdd_edge.records import Problem
 from fdd_edge.runs.layout import MODEL_FILE
 from fdd_edge.stages.imatrix import imatrix_for, measure_imatrix, wants_own
-from fdd_edge.stages.parity import PARITY_PROMPTS, prove_float
-from fdd_edge.stages.prompts import worked_examples
+from fdd_edge.stages.parity import CERTIFICATE_FILE, certify, complaint, packaged_prompts, record_student
 from fdd_edge.stages.student import Student
 
 if TYPE_CHECKING:
     from fdd_edge.artifacts.gguf import Fallback
+
+__all__ = [
+    "EXPORT_VERSION",
+    "check_disk",
+    "check_room",
+    "export_all",
+    "export_float",
+    "export_quantized",
+    "read_card",
+]
 
 __all__ = ["EXPORT_VERSION", "check_disk", "check_room", "export_all", "export_float", "export_quantized"]
 
@@ -112,8 +122,12 @@ def export_all(
     base: str | None = None,
     round: int | None = None,
     trained: bool = True,
+    prompts: Sequence[Problem] | None = (),
+    on_certificate: Callable[[Certificate], None] = lambda certificate: None,
 ) -> list[dict[str, Any]]:
-    """Export a student by every recipe into ``out``, one folder a recipe; return what each artifact is.
+    """Export a student by every recipe into ``out``, one folder a recipe, each with its parity certificate.
+
+    An artifact whose certificate fails is left out; of it, only the certificate is kept, as ``RECIPE.parity.json``.
 
     Args:
         student: What is exported.
@@ -123,18 +137,20 @@ def export_all(
         base: What it was trained from, where it was.
         round: The round it comes from, where it does.
         trained: Whether it was trained on ``template``.
+        prompts: Of the certificates; packaged ones fill them up to 64. None makes no certificates.
+        on_certificate: Called with each certificate, in the order of the recipes.
+
+    Returns:
+        What each artifact is.
 
     Raises:
         FddError: A recipe's folder is there already, or the disk is too small.
-        ParityError: The float file does not answer as torch does.
+        ParityError: An artifact is not its model; the others are in their places.
     """
-    if out.exists() and not out.is_dir():
-        raise FddError(f"{out} is a file; name a folder.")
-    taken = [recipe.name for recipe in recipes if (out / recipe.name).exists()]
-    if taken:
-        raise FddError(f"{out / taken[0]} exists already; name another folder, or remove it.")
+    _check_free(out, recipes)
     check_disk(out, count_parameters(student.folder), copies=1 + 0.5 * len(recipes))
     out.parent.mkdir(parents=True, exist_ok=True)
+    failed: list[Certificate] = []
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as temporary:
         work = Path(temporary)
         export_float(
@@ -148,28 +164,37 @@ def export_all(
             round=round,
             trained=trained,
         )
-        prompts = [
-            Problem(f"example-{n}", shot.question, 0, "examples")
-            for n, shot in enumerate(worked_examples(PARITY_PROMPTS))
-        ]
-        prove_float(
-            student.folder,
-            work / FLOAT_RECIPE / MODEL_FILE,
-            prompts,
-            work / "parity.json",
-            template=template,
-            adds_bos=student.adds_bos,
-        )
         imatrix = work / "imatrix.gguf"
         if wants_own(recipes):
-            measure_imatrix(student.folder, prompts, imatrix, template=template, adds_bos=student.adds_bos)
+            asked = prompts or packaged_prompts()
+            measure_imatrix(student.folder, asked, imatrix, template=template, adds_bos=student.adds_bos)
         for recipe in recipes:
             if recipe.name != FLOAT_RECIPE:
                 export_quantized(work / FLOAT_RECIPE / MODEL_FILE, work / recipe.name, recipe, own_imatrix=imatrix)
+        record = None if prompts is None else record_student(student, prompts, template=template)
         out.mkdir(exist_ok=True)
         for recipe in recipes:
+            if record is not None:
+                certificate = certify(work / recipe.name / MODEL_FILE, student.folder, record, recipe, target="local")
+                on_certificate(certificate)
+                if not certificate.passed:
+                    certificate.write(out / f"{recipe.name}.{CERTIFICATE_FILE}")
+                    failed.append(certificate)
+                    continue
+                certificate.write(work / recipe.name / CERTIFICATE_FILE)
             (work / recipe.name).rename(out / recipe.name)
+    if failed:
+        raise ParityError(complaint(failed, str(out)))
     return [read_card(out / recipe.name) for recipe in recipes]
+
+
+def _check_free(out: Path, recipes: Sequence[Recipe]) -> None:
+    """Refuse a folder that holds one of the artifacts already."""
+    if out.exists() and not out.is_dir():
+        raise FddError(f"{out} is a file; name a folder.")
+    taken = [recipe.name for recipe in recipes if (out / recipe.name).exists()]
+    if taken:
+        raise FddError(f"{out / taken[0]} exists already; name another folder, or remove it.")
 
 
 def read_card(artifact: Path) -> dict[str, Any]:

@@ -1,58 +1,230 @@
-"""Comparing the float artifact with torch before anything is judged by its kin."""
+"""The parity certificate: an artifact held against the float model it was made from, before it judges anything."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
-from fdd_edge.errors import ParityError
-from fdd_edge.ondevice.prompt import Prompt
-from fdd_edge.ondevice.protocol import Settings, Task, plan_waves
-from fdd_edge.progress import announce
-from fdd_edge.records import Problem
-from fdd_edge.targets import load_profile, open_session, resolve_threads
+from fdd_edge import catalog
+from fdd_edge.artifacts.recipe import Recipe, load_recipe
+from fdd_edge.data import read_dataset
+from fdd_edge.errors import FddError
+from fdd_edge.feedback import sample_pool
+from fdd_edge.parity import Asked, Bounds, Certificate, Record, load_record, record_reference, save_record
+from fdd_edge.records import Problem, hash_problems, read_problems
+from fdd_edge.runs.hashing import HashCache, hash_file
+from fdd_edge.runs.layout import MODEL_FILE, RoundLayout
+from fdd_edge.stages.student import Student
+from fdd_edge.targets import load_profile, resolve_threads, runtime_version
 
-__all__ = ["PARITY_PROMPTS", "PARITY_VERSION", "prove_float"]
+__all__ = [
+    "CERTIFICATE_FILE",
+    "CERTIFICATE_PROMPTS",
+    "PARITY_VERSION",
+    "certificate_params",
+    "certify",
+    "check_new",
+    "complaint",
+    "find_bounds",
+    "find_certificate",
+    "packaged_prompts",
+    "packaged_sha256",
+    "record_student",
+    "write_certificate",
+    "write_record",
+]
 
-PARITY_VERSION = 1
-PARITY_PROMPTS = 8
+PARITY_VERSION = 2
 
-_NEW_TOKENS = 48
+CERTIFICATE_PROMPTS = 64
+"""Prompts that the reference replies to, at least."""
+
+CERTIFICATE_FILE = "parity.json"
+"""Beside a model file."""
 
 
-def prove_float(
-    folder: Path, artifact: Path, problems: Sequence[Problem], out: Path, *, template: str, adds_bos: bool
-) -> None:
-    """Write the quick check of a float artifact to the file ``out``.
+def packaged_prompts() -> list[Problem]:
+    """Return 64 word problems of our own that hold what tokenizers trip over."""
+    path = catalog.shelf_path("configs/prompts") / "parity.jsonl"
+    return read_dataset(path, name="packaged").problems
+
+
+def record_student(
+    student: Student, problems: Sequence[Problem], *, template: str, threads: int | None = None
+) -> Record:
+    """Have the float student answer the prompts of a certificate.
 
     Args:
-        folder: The merged student the artifact was made from.
-        artifact: The float GGUF.
-        problems: The first few give the prompts.
-        out: The JSON file to write.
-        template: The prompt, holding ``{question}``.
-        adds_bos: Whether the device puts the token that begins a text before a prompt.
+        student: The reference.
+        problems: The prompts; packaged ones fill them up to 64, and all others of these are compared in their bytes
+            and ids.
+        template: The prompt it was trained on.
+        threads: Of torch; None leaves it its own number.
+    """
+    from fdd_edge.artifacts.gguf import DeviceVocab
+
+    vocab = DeviceVocab(student.vocab)
+    stops = vocab.stops
+    vocab.close()
+    return record_reference(
+        student.folder,
+        _asked(problems),
+        name=student.name,
+        sha256=HashCache().of(student.folder),
+        template=template,
+        adds_bos=student.adds_bos,
+        stops=stops,
+        threads=threads,
+    )
+
+
+def _asked(problems: Sequence[Problem]) -> list[Asked]:
+    """Return the prompts that are answered, and behind them the packaged ones that are only encoded."""
+    own = {p.question for p in problems}
+    others = [p for p in packaged_prompts() if p.question not in own]
+    missing = max(0, CERTIFICATE_PROMPTS - len(problems))
+    answered = [Asked(p.id, p.question, p.answer) for p in (*problems, *others[:missing])]
+    return [*answered, *(Asked(p.id, p.question, p.answer, answered=False) for p in others[missing:])]
+
+
+def write_record(
+    student: Student, pool: Sequence[Path], out: Path, *, template: str, seed: int, threads: int | None
+) -> None:
+    """Write the reference's side of a run's certificates to the file ``out``.
+
+    Args:
+        student: The reference.
+        pool: Files of problems; 64 are drawn by the seed, spread over their sources.
+        out: The file.
+        template: The prompt it was trained on.
+        seed: Of the draw.
+        threads: Of torch; None leaves it its own number.
+    """
+    drawn = sample_pool([p for path in pool for p in read_problems(path)], CERTIFICATE_PROMPTS, seed)
+    save_record(record_student(student, drawn, template=template, threads=threads), out)
+
+
+def write_certificate(
+    artifact: Path, reference: Path, record: Path, recipe: Recipe, out: Path, *, target: str, threads: int | None
+) -> None:
+    """Write the certificate of an artifact to the file ``out``; see ``certify``."""
+    certify(artifact, reference, load_record(record), recipe, target=target, threads=threads).write(out)
+
+
+def certificate_params(recipe: Recipe, *, target: str, threads: int | None) -> dict[str, Any]:
+    """Return what a certificate depends on beside the file and its reference."""
+    profile = load_profile(target)
+    return {
+        "recipe": recipe.name,
+        "bounds": recipe.parity.model_dump(),
+        "target": profile.name,
+        "threads": resolve_threads(profile, threads),
+        "runtime": runtime_version(profile),
+    }
+
+
+def packaged_sha256() -> str:
+    """Return the hash of the packaged prompts."""
+    return hash_problems(packaged_prompts())
+
+
+def certify(
+    artifact: Path,
+    reference: Path,
+    record: Record,
+    recipe: Recipe,
+    *,
+    target: str,
+    threads: int | None = None,
+    prompt: str | None = None,
+) -> Certificate:
+    """Hold a model file against its reference.
+
+    Args:
+        artifact: The model file.
+        reference: Hugging Face folder of the float model.
+        record: What the reference does on the prompts.
+        recipe: Whose bounds apply.
+        target: Name or path of the device profile on which the file runs.
+        threads: To decode with; None for one a physical core.
+        prompt: The template, for a file that carries none.
 
     Raises:
-        ParityError: The file does not write what torch would.
+        FddError: The file cannot be loaded, or asked this way.
+        TargetError: The target failed.
     """
-    from fdd_edge.parity import compare_greedy
-    from fdd_edge.students.reference import Reference
-    from fdd_edge.students.tokenizer import encode_prompts, load_tokenizer
+    from fdd_edge.artifacts.gguf import gguf_tensors, stored_tensors
+    from fdd_edge.parity import compare_tensors, judge_items, read_file
 
-    announce("checking parity with torch ...")
-    chosen = problems[:PARITY_PROMPTS]
-    profile = load_profile("local")
-    settings = Settings(
-        max_new_tokens=_NEW_TOKENS, sequences=1, threads=resolve_threads(profile, None), kv="f32", return_ids=True
+    profile = load_profile(target)
+    bounds = Bounds(**recipe.parity.model_dump())
+    tensors = compare_tensors(lambda: gguf_tensors(reference), stored_tensors(artifact), bounds)
+    threads = resolve_threads(profile, threads)
+    reading = read_file(profile, artifact, record, threads=threads, prompt=prompt)
+    info = asdict(reading.info)
+    facts = {key: info[key] for key in ("cpu", "machine", "runtime", "runtime_version", "system_info")}
+    answered = record.answered
+    questions = [Problem(r.id, r.question, r.gold or 0, "parity") for r in answered]
+    return Certificate(
+        artifact={"sha256": hash_file(artifact), "bytes": artifact.stat().st_size, "recipe": recipe.name},
+        reference={"name": record.name, "sha256": record.sha256},
+        target={"name": profile.name, "threads": threads, "kv": reading.kv} | facts,
+        prompts={"answered": len(answered), "encoded": len(record.replies), "sha256": hash_problems(questions)},
+        bounds=bounds,
+        items=judge_items(record, reading, tensors, bounds),
     )
-    tasks = [Task(p.id, 0, p.question) for p in chosen]
-    with open_session(profile, artifact, settings=settings, prompt=template) as session:
-        completions = [c for result in session.complete(plan_waves(tasks)) for c in result.completions]
-    prompts = [Prompt.parse(template).render(p.question) for p in chosen]
-    prompt_ids = encode_prompts(load_tokenizer(folder), prompts, adds_bos=adds_bos)
-    report = compare_greedy(Reference(folder), prompt_ids, completions)
-    out.write_text(json.dumps(report._asdict(), indent=1) + "\n", encoding="utf-8")
-    if not report.passed:
-        raise ParityError(f"{artifact} does not answer as the model it was made from: {report.first_difference}.")
+
+
+def find_bounds(artifact: Path, recipe: str | None) -> Recipe:
+    """Return the recipe whose bounds apply to a model file: the named one, or the one the file carries.
+
+    Raises:
+        FddError: It carries none, or none that is known here.
+    """
+    from fdd_edge.artifacts.gguf import describe_gguf
+
+    own = describe_gguf(artifact).recipe
+    if recipe is None and own is None:
+        raise FddError(f"{artifact} names no recipe; say whose bounds apply, as in --recipe gguf-q8_0.")
+    return load_recipe(recipe or str(own))
+
+
+def check_new(out: Path) -> None:
+    """Refuse to write a certificate over something.
+
+    Raises:
+        FddError: There is something, or no folder to hold it.
+    """
+    if out.exists():
+        raise FddError(f"{out} exists already; name another file, or remove it.")
+    if not out.parent.is_dir():
+        raise FddError(f"{out.parent} does not exist; name a folder that does.")
+
+
+def find_certificate(artifact: Path, sha256: str) -> Certificate | None:
+    """Return the certificate of this very file that lies beside it or in its run; None if there is none.
+
+    Raises:
+        FddError: What lies there is no certificate.
+    """
+    artifact = artifact.resolve()
+    places = [artifact.with_name(CERTIFICATE_FILE), artifact.with_suffix(".parity.json")]
+    if artifact.name == MODEL_FILE and len(artifact.parents) > 2:
+        places.append(RoundLayout(artifact.parents[2]).parity(artifact.parent.name))
+    found = [Certificate.read(path) for path in places if path.is_file()]
+    return next((certificate for certificate in found if certificate.artifact.get("sha256") == sha256), None)
+
+
+def complaint(failed: Sequence[Certificate], where: str) -> str:
+    """Return the message about artifacts that failed: one line an item, with its first difference.
+
+    Args:
+        failed: Their certificates.
+        where: What they are left out of.
+    """
+    names = ", ".join(str(certificate.artifact["recipe"]) for certificate in failed)
+    items = [(certificate.artifact["recipe"], item) for certificate in failed for item in certificate.failed]
+    lines = "".join(f"\n  {recipe}: {item.complaint}" for recipe, item in items)
+    return f"{names} failed the parity certificate and is left out of {where}:{lines}"

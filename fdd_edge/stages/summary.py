@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import Any, NamedTuple
 
-from fdd_edge.artifacts.recipe import FLOAT_RECIPE
+from fdd_edge.parity import Certificate
 from fdd_edge.records import read_jsonl, read_problems
 from fdd_edge.runs import RunLayout
 from fdd_edge.runs.layout import ArtifactsLayout
@@ -58,7 +58,7 @@ class RoundSummary(NamedTuple):
         split: Labelled problems, by label.
         evolved: Problems the teacher wrote for the next round, by origin.
         declined: How often it would not, by origin and reason.
-        parity: Whether the float artifact answers as torch does, with counts.
+        parity: What failed of each certified artifact, one line an item; empty where no certificates were made.
         evaluations: Every artifact on every target and set.
         untuned: The same for the student before training; empty without a baseline.
         shots: Worked examples in its prompt.
@@ -72,7 +72,7 @@ class RoundSummary(NamedTuple):
     split: dict[str, int]
     evolved: dict[str, int]
     declined: dict[str, dict[str, int]]
-    parity: dict[str, Any]
+    parity: dict[str, list[str]]
     evaluations: list[EvaluationFigures]
     untuned: list[EvaluationFigures]
     shots: int
@@ -88,14 +88,17 @@ def summarize_round(
     number: int,
     *,
     recipes: Sequence[str],
+    certified: Sequence[str],
     targets: Sequence[str],
     datasets: Sequence[str],
     declined: dict[str, dict[str, int]],
     shots: int,
 ) -> RoundSummary:
-    """Collect a finished round's figures."""
+    """Collect a finished round's figures; an artifact whose certificate failed has none."""
     place = layout.round(number)
     trace = json.loads((place.adapter / "training.json").read_text(encoding="utf-8"))
+    parity = _read_parity(layout, place, certified)
+    recipes = [recipe for recipe in recipes if not parity.get(recipe)]
     triples = [(target, recipe, dataset) for target in targets for recipe in recipes for dataset in datasets]
     return RoundSummary(
         round=number,
@@ -106,7 +109,7 @@ def summarize_round(
         split=split_counts(place.split),
         evolved=dict(Counter(p.origin for p in read_problems(place.evolved))),
         declined=declined,
-        parity=_read_parity(place),
+        parity=parity,
         evaluations=[evaluation_figures(place, *triple) for triple in triples],
         untuned=_untuned(layout.untuned, datasets),
         shots=shots,
@@ -143,9 +146,12 @@ def _kept(valid_losses: Sequence[tuple[int, float]], best_step: int | None) -> f
     return dict(valid_losses)[valid_losses[-1][0] if best_step is None else best_step]
 
 
-def _read_parity(place: ArtifactsLayout) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(place.parity(FLOAT_RECIPE).read_text(encoding="utf-8"))
-    return found
+def _read_parity(layout: RunLayout, place: ArtifactsLayout, certified: Sequence[str]) -> dict[str, list[str]]:
+    """Return the failed items of each certified artifact, the untuned student's among them."""
+    paths = {recipe: place.parity(recipe) for recipe in certified}
+    paths |= {f"untuned {recipe}": layout.untuned.parity(recipe) for recipe in certified}
+    found = {name: Certificate.read(path) for name, path in paths.items() if path.is_file()}
+    return {name: [item.complaint for item in certificate.failed] for name, certificate in found.items()}
 
 
 def _untuned(place: ArtifactsLayout, datasets: Sequence[str]) -> list[EvaluationFigures]:

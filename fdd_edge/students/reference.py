@@ -2,52 +2,154 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
+from fdd_edge.progress import Advance
 from fdd_edge.students.base import load_model
 
-__all__ = ["Choice", "Reference"]
+__all__ = ["Reference", "Written"]
 
-
-class Choice(NamedTuple):
-    """What the reference would write at one position: its best token.
-
-    Attributes:
-        token: Its id.
-        logits_gap: By how many logits it beats the token that was written; 0 where they are the same.
-    """
-
-    token: int
-    logits_gap: float
+_BATCH = 32
+"""Prompts that are completed together; the weights are read once for all of them."""
 
 
 class Reference:
-    """A merged student in float32 on the CPU."""
+    """A student in float32 on the CPU."""
 
-    def __init__(self, folder: Path) -> None:
-        """Load the Hugging Face folder."""
-        self._model: Any = load_model(folder).eval()
-
-    def choices(self, prompt_ids: Sequence[int], written_ids: Sequence[int]) -> list[Choice]:
-        """Return what the reference would choose at each position of a text that another runtime wrote.
-
-        Feeding it the written tokens keeps every position comparable, also after a first difference.
-
-        Args:
-            prompt_ids: Ids of the prompt, length p.
-            written_ids: Ids that were written after it, length w.
-
-        Returns:
-            w choices.
-        """
+    def __init__(self, folder: Path, *, threads: int | None = None) -> None:
+        """Load the Hugging Face folder; ``threads`` None leaves torch its own number."""
         import torch
 
-        ids = torch.tensor([[*prompt_ids, *written_ids]])
+        if threads is not None:
+            torch.set_num_threads(threads)
+        self._model: Any = load_model(folder).eval()
+
+    @property
+    def context(self) -> int:
+        """Tokens it can read at once."""
+        return int(self._model.config.max_position_embeddings)
+
+    @property
+    def stop_ids(self) -> set[int]:
+        """The ids at which its generation config ends a reply; empty if it names none."""
+        named = self._model.generation_config.eos_token_id
+        return set() if named is None else {named} if isinstance(named, int) else set(named)
+
+    def write(
+        self,
+        prompts: Sequence[Sequence[int]],
+        *,
+        max_new_tokens: int,
+        stops: Collection[int],
+        keep: Collection[int],
+        on_progress: Advance = lambda done: None,
+    ) -> list[Written]:
+        """Write greedily after each prompt.
+
+        Args:
+            prompts: Ids; none is empty.
+            max_new_tokens: Tokens of a reply, at most.
+            stops: Ids that end one.
+            keep: Positions of a reply whose logits are kept, beside its last.
+            on_progress: Called with the number of replies that are written.
+
+        Returns:
+            One reply a prompt.
+        """
+        written: list[Written] = [_NOTHING] * len(prompts)
+        # Neighbours in length share a batch, so that little of it is padding.
+        order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
+        for start in range(0, len(order), _BATCH):
+            chosen = order[start : start + _BATCH]
+            drafts = self._write_batch([prompts[i] for i in chosen], max_new_tokens, set(stops), set(keep))
+            for i, draft in zip(chosen, drafts, strict=True):
+                written[i] = draft.finish()
+            on_progress(start + len(chosen))
+        return written
+
+    def _write_batch(
+        self, prompts: Sequence[Sequence[int]], max_new_tokens: int, stops: set[int], keep: set[int]
+    ) -> list[_Draft]:
+        """Write after prompts that are padded on the left; a finished reply is fed on until all are."""
+        import torch
+
+        width = max(len(ids) for ids in prompts)
+        padding = [width - len(ids) for ids in prompts]
+        fed = torch.tensor([[0] * pad + list(ids) for pad, ids in zip(padding, prompts, strict=True)])
+        mask = torch.tensor([[0] * pad + [1] * (width - pad) for pad in padding])
+        positions = (mask.cumsum(1) - 1).clamp(min=0)
+        cache = None
+        drafts = [_Draft() for _ in prompts]
         with torch.inference_mode():
-            logits = self._model(ids).logits[0, len(prompt_ids) - 1 : -1].float()
-        best = logits.max(dim=-1)
-        written = logits.gather(1, torch.tensor(written_ids).unsqueeze(1)).squeeze(1)
-        gaps = best.values - written
-        return [Choice(int(token), float(gap)) for token, gap in zip(best.indices, gaps, strict=True)]
+            for step in range(max_new_tokens):
+                out = self._model(
+                    fed,
+                    attention_mask=mask,
+                    position_ids=positions,
+                    past_key_values=cache,
+                    use_cache=True,
+                    logits_to_keep=1,
+                )
+                cache = out.past_key_values
+                logits = out.logits[:, -1].float()
+                top = logits.topk(2, dim=-1)
+                tokens, leads = top.indices[:, 0].tolist(), (top.values[:, 0] - top.values[:, 1]).tolist()
+                for draft, token, lead, row in zip(drafts, tokens, leads, logits.numpy(), strict=True):
+                    if not draft.over:
+                        draft.add(token, lead, row, keep=step in keep)
+                        draft.over = token in stops
+                if all(draft.over for draft in drafts):
+                    break
+                fed = top.indices[:, :1]
+                mask = torch.cat([mask, mask.new_ones(len(prompts), 1)], 1)
+                positions = positions[:, -1:] + 1
+        return drafts
+
+
+class Written(NamedTuple):
+    """A greedy reply of the reference.
+
+    Attributes:
+        ids: What it wrote, the id that ended it included.
+        leads: By how many logits each beat the next one.
+        rows: Positions whose logits are kept, ascending; the last of the reply is among them.
+        logits: Those rows, shape (rows, n_vocab).
+    """
+
+    ids: tuple[int, ...]
+    leads: tuple[float, ...]
+    rows: tuple[int, ...]
+    logits: npt.NDArray[np.float32]
+
+
+_NOTHING = Written((), (), (), np.empty((0, 0), np.float32))
+
+
+@dataclass
+class _Draft:
+    """A reply under way; of its logits, only the wanted rows and the latest are held."""
+
+    ids: list[int] = field(default_factory=list)
+    leads: list[float] = field(default_factory=list)
+    kept: dict[int, npt.NDArray[np.float32]] = field(default_factory=dict)
+    latest: npt.NDArray[np.float32] | None = None
+    over: bool = False
+
+    def add(self, token: int, lead: float, row: npt.NDArray[np.float32], *, keep: bool) -> None:
+        self.latest = row.copy()
+        if keep:
+            self.kept[len(self.ids)] = self.latest
+        self.ids.append(token)
+        self.leads.append(lead)
+
+    def finish(self) -> Written:
+        assert self.latest is not None, "a reply has at least one token"
+        rows = self.kept | {len(self.ids) - 1: self.latest}
+        leads = tuple(round(lead, 6) for lead in self.leads)
+        return Written(tuple(self.ids), leads, tuple(sorted(rows)), np.stack([rows[i] for i in sorted(rows)]))

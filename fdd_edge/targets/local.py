@@ -24,6 +24,8 @@ from fdd_edge.ondevice.protocol import (
     Progress,
     ProtocolError,
     Request,
+    Score,
+    Scores,
     Settings,
     Shot,
     TargetInfo,
@@ -127,6 +129,18 @@ class LocalSession:
             n_before += len(event.completions)
             if on_progress:
                 on_progress(n_before)
+            yield event
+
+    def score(self, texts: Iterable[Score], on_progress: Callable[[int], None] | None = None) -> Iterator[Scores]:
+        """Score texts in their order; see ``Session``."""
+        for n, text in enumerate(texts, start=1):
+            self._doing = f"scoring {text.problem_id} with {self._artifact}"
+            self._send(text)
+            event = self._receive()
+            if not isinstance(event, Scores):
+                raise TargetError(f"The runner answered with {type(event).__name__} while {self._doing}.")
+            if on_progress:
+                on_progress(n)
             yield event
 
     def close(self) -> None:

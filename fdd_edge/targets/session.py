@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
-from fdd_edge.ondevice.protocol import TargetInfo, Totals, Wave, WaveResult
+from fdd_edge.ondevice.protocol import Score, Scores, TargetInfo, Totals, Wave, WaveResult
 
 __all__ = ["Session"]
 
@@ -34,6 +34,18 @@ class Session(Protocol):
         Args:
             waves: The waves; each is drawn when the one before it is done.
             on_progress: Called with the number of problems that this call has finished.
+
+        Raises:
+            TargetError: The runner died.
+            FddError: The runner said why it cannot go on.
+        """
+
+    def score(self, texts: Iterable[Score], on_progress: Callable[[int], None] | None = None) -> Iterator[Scores]:
+        """Score what another runtime wrote, text by text.
+
+        Args:
+            texts: Its prompts and replies.
+            on_progress: Called with the number of texts that are done.
 
         Raises:
             TargetError: The runner died.

@@ -12,6 +12,8 @@ from fdd_edge.ondevice.protocol import (
     Progress,
     ProtocolError,
     Request,
+    Score,
+    Scores,
     Settings,
     Shot,
     Task,
@@ -39,8 +41,15 @@ def test_request_survives_its_line() -> None:
     assert decode_request(encode(request)) == request
 
 
-@pytest.mark.parametrize("command", [Wave(3, (Task("p1", 0, "a\nb"), Task("p1", 1, "{}"))), End()])
-def test_commands_survive_their_lines(command: Wave | End) -> None:
+@pytest.mark.parametrize(
+    "command",
+    [
+        Wave(3, (Task("p1", 0, "a\nb"), Task("p1", 1, "{}"))),
+        Score("p1", "1+1?", "Q: 1+1?", (3, 4), (5, 6), (0, 1)),
+        End(),
+    ],
+)
+def test_commands_survive_their_lines(command: Wave | Score | End) -> None:
     line = encode(command)
     assert "\n" not in line
     assert decode_command(line) == command
@@ -58,11 +67,12 @@ def test_any_question_is_one_line(question: str) -> None:
     [
         Progress(0, 12),
         WaveResult(2, (COMPLETION, CUT), Timing(1.5, 10, 7)),
+        Scores("p1", "Q: 1+1?", (3, 4), (3, 4), (5, 6), (0.5, 1.25), "AACAPw=="),
         Totals(1, 2, 3, 4, 5.0, 0.5, 1 << 30),
         Failure("bad_artifact", "It is broken."),
     ],
 )
-def test_events_survive_their_lines(event: Progress | WaveResult | Totals | Failure) -> None:
+def test_events_survive_their_lines(event: Progress | WaveResult | Scores | Totals | Failure) -> None:
     assert decode_event(encode(event)) == event
 
 
@@ -91,7 +101,7 @@ def test_a_completion_names_the_field_it_lacks() -> None:
     [
         ("{", "not JSON"),
         ("[]", "not a JSON object"),
-        ('{"event": "dance"}', "'dance' is not an event of protocol 1"),
+        ('{"event": "dance"}', "'dance' is not an event of protocol 2"),
         ('{"event": "progress", "index": 0}', "Progress lacks the field 'finished'"),
         ('{"event": "progress", "index": 0, "finished": 1, "mood": 2}', "Progress has no field 'mood'"),
     ],
@@ -104,12 +114,12 @@ def test_lines_that_are_no_events(line: str, fault: str) -> None:
 @pytest.mark.parametrize(
     ("row", "fault"),
     [
-        ({"protocol": 2, "artifact": "m"}, "speaks protocol 1, the host asked for 2"),
-        ({"protocol": 1}, "lacks the field 'artifact'"),
-        ({"protocol": 1, "artifact": "m", "settings": {"sequences": 0}}, "sequences must be at least 1"),
-        ({"protocol": 1, "artifact": "m", "settings": {"kv": "q8"}}, "kv must be f16 or f32"),
-        ({"protocol": 1, "artifact": "m", "settings": {"threads": "two"}}, "wrong type"),
-        ({"protocol": 1, "artifact": "m", "shots": [{"question": "q"}]}, "needs a question and a reply"),
+        ({"protocol": 3, "artifact": "m"}, "speaks protocol 2, the host asked for 3"),
+        ({"protocol": 2}, "lacks the field 'artifact'"),
+        ({"protocol": 2, "artifact": "m", "settings": {"sequences": 0}}, "sequences must be at least 1"),
+        ({"protocol": 2, "artifact": "m", "settings": {"kv": "q8"}}, "kv must be f16 or f32"),
+        ({"protocol": 2, "artifact": "m", "settings": {"threads": "two"}}, "wrong type"),
+        ({"protocol": 2, "artifact": "m", "shots": [{"question": "q"}]}, "needs a question and a reply"),
     ],
 )
 def test_requests_that_are_refused(row: dict[str, object], fault: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from families import Case
 
@@ -214,13 +215,24 @@ def test_the_licence_is_what_the_folders_card_says(card: str | None, license: st
     assert read_license(tmp_path) == license
 
 
-def test_the_reference_names_its_choice_and_the_gap(tiny_student: Student) -> None:
-    ids = load_tokenizer(tiny_student.folder)(PAIRS[0][0])["input_ids"]
+def test_the_reference_writes_what_it_would_write_alone(tiny_student: Student) -> None:
+    """Prompts of other lengths share its batch, padded on the left: neither ids nor logits may show it."""
+    import torch
+
+    prompts = load_tokenizer(tiny_student.folder)([pair[0] for pair in PAIRS[:5]])["input_ids"]
+    prompts[0] = prompts[0][-3:]
     reference = Reference(tiny_student.folder)
-    first = reference.choices(ids, [5])[0]
-    again = reference.choices(ids, [first.token])[0]
-    assert again.logits_gap == 0
-    assert first.logits_gap > 0 or first.token == 5
+    written = reference.write(prompts, max_new_tokens=12, stops={0}, keep={0, 4})
+    model = load_model(tiny_student.folder)
+    for prompt, own in zip(prompts, written, strict=True):
+        with torch.inference_mode():
+            logits = model(torch.tensor([[*prompt, *own.ids]])).logits[0, len(prompt) - 1 : -1].numpy()
+        assert own.ids == tuple(logits.argmax(1))
+        assert own.ids.index(0) == len(own.ids) - 1 if 0 in own.ids else len(own.ids) == 12
+        assert own.rows == tuple(sorted({0, 4, len(own.ids) - 1}))
+        assert np.abs(own.logits - logits[list(own.rows)]).max() < 1e-3
+        top = np.sort(logits, axis=1)[:, -2:]
+        assert np.abs(np.array(own.leads) - (top[:, 1] - top[:, 0])).max() < 1e-3
 
 
 def test_settings_are_plain_values() -> None:

@@ -7,9 +7,10 @@ from fdd_edge.artifacts.gguf.imatrix import read_imatrix, write_imatrix
 from fdd_edge.artifacts.gguf.prediction import Fallback, Prediction, predict_quantized
 from fdd_edge.artifacts.gguf.quantize import quantize_gguf
 from fdd_edge.artifacts.gguf.quantized import QuantizedFile
+from fdd_edge.artifacts.gguf.reader import StoredTensor, stored_tensors
 from fdd_edge.artifacts.gguf.vocab import copy_vocab, read_vocab
 from fdd_edge.artifacts.gguf.vocab_from_folder import write_vocab_from_folder
-from fdd_edge.artifacts.gguf.write import check_architecture, hf_names, write_float_gguf
+from fdd_edge.artifacts.gguf.write import check_architecture, gguf_tensors, hf_names, write_float_gguf
 
 __all__ = [
     "DeviceVocab",
@@ -17,15 +18,18 @@ __all__ = [
     "GgufFacts",
     "Prediction",
     "QuantizedFile",
+    "StoredTensor",
     "check_architecture",
     "copy_vocab",
     "describe_gguf",
     "fitting_chat_template",
+    "gguf_tensors",
     "hf_names",
     "predict_quantized",
     "quantize_gguf",
     "read_imatrix",
     "read_vocab",
+    "stored_tensors",
     "write_float_gguf",
     "write_imatrix",
     "write_vocab_from_folder",

@@ -106,6 +106,14 @@ class DeviceVocab:
         return self._text(self._llama_cpp.llama_vocab_bos(self._vocab))
 
     @property
+    def stops(self) -> tuple[int, ...]:
+        """Every id that ends a reply, sorted."""
+        c_api = self._llama_cpp
+        return tuple(
+            i for i in range(c_api.llama_vocab_n_tokens(self._vocab)) if c_api.llama_vocab_is_eog(self._vocab, i)
+        )
+
+    @property
     def eos_text(self) -> str:
         """Text of the token that ends a reply; empty if there is none."""
         return self._text(self.eos)

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from fdd_edge.errors import FddError, MissingExtraError
 
-__all__ = ["field", "open_gguf"]
+__all__ = ["StoredTensor", "field", "open_gguf", "stored_tensors"]
 
 _MAGIC = b"GGUF"
+
+
+class StoredTensor(NamedTuple):
+    """A tensor of a file: the name of its number format, and what reads it as a float32 array."""
+
+    type: str
+    load: Callable[[], Any]
 
 
 def open_gguf(path: Path) -> Any:
@@ -56,3 +65,20 @@ def field(reader: Any, name: str, default: Any = None) -> Any:
     """Return the value of a metadata key, or ``default``."""
     found = reader.get_field(name)
     return default if found is None else found.contents()
+
+
+def stored_tensors(path: Path) -> dict[str, StoredTensor]:
+    """Return the tensors of a file by name; each is read, and dequantized, when it is loaded.
+
+    Raises:
+        FddError: It is no GGUF, or damaged.
+    """
+    return {t.name: StoredTensor(t.tensor_type.name, partial(_dequantize, t)) for t in open_gguf(path).tensors}
+
+
+def _dequantize(tensor: Any) -> Any:
+    """Return the float32 values of a tensor, rows first."""
+    from gguf.quants import dequantize
+
+    shape = [int(n) for n in reversed(tensor.shape)]
+    return dequantize(tensor.data, tensor.tensor_type).astype("float32", copy=False).reshape(shape)

@@ -13,7 +13,7 @@ from fdd_edge.artifacts.gguf.reader import open_gguf
 from fdd_edge.artifacts.gguf.vocab import copy_keys
 from fdd_edge.errors import FddError
 
-__all__ = ["check_architecture", "hf_names", "row_order", "write_float_gguf"]
+__all__ = ["check_architecture", "gguf_tensors", "hf_names", "row_order", "write_float_gguf"]
 
 _CHAT_TEMPLATE = "tokenizer.chat_template"
 
@@ -55,15 +55,28 @@ def write_float_gguf(
         shapes |= {name: tensors[own].get_slice(own).get_shape() for name, own in names.items()}
         for name, shape in shapes.items():
             writer.add_tensor_info(name, shape, np.dtype(np.float32), 4 * int(np.prod(shape)))
-        writer.write_header_to_file()
-        writer.write_kv_data_to_file()
-        writer.write_ti_data_to_file()
-        for array in added.values():
-            writer.write_tensor_data(array)
-        for name, own in names.items():
-            array = tensors[own].get_tensor(own).float().numpy()
-            writer.write_tensor_data(np.ascontiguousarray(architecture.transform(name, array, config)))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_ti_data_to_file()
+    for _, array in gguf_tensors(folder):
+        writer.write_tensor_data(array)
     writer.close()
+
+
+def gguf_tensors(folder: Path) -> Iterator[tuple[str, Any]]:
+    """Yield (name in the GGUF, float32 array) of every tensor of a Hugging Face folder, as llama.cpp reads it.
+
+    Raises:
+        FddError: The architecture cannot be written, or a tensor has no place in it.
+    """
+    import numpy as np
+
+    config, architecture = _read_config(folder), check_architecture(folder)
+    yield from architecture.added(config).items()
+    with _open_tensors(folder) as tensors:
+        for name, own in _place(tensors, architecture, config, folder).items():
+            array = tensors[own].get_tensor(own).float().numpy()
+            yield name, np.ascontiguousarray(architecture.transform(name, array, config))
 
 
 def check_architecture(folder: Path) -> Architecture:

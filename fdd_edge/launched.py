@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-__all__ = ["is_first_process", "processes", "processes_here"]
+__all__ = ["is_first_process", "process_number", "processes", "processes_here"]
 
 
 def processes() -> int:
@@ -17,6 +17,11 @@ def processes_here() -> int:
     return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
 
 
+def process_number() -> int:
+    """Return which of them this process is, from 0."""
+    return int(os.environ.get("RANK", "0"))
+
+
 def is_first_process() -> bool:
     """Say whether this process is the one that writes."""
-    return int(os.environ.get("RANK", "0")) == 0
+    return process_number() == 0

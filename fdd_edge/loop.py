@@ -25,6 +25,7 @@ from fdd_edge.runs import Manifest, PrunedInputError, RunLayout, Stages, run_loc
 from fdd_edge.stages.datasets import DatasetSpec, check_set, fetch_set
 from fdd_edge.stages.evaluation import read_evaluation
 from fdd_edge.stages.export import check_disk, count_parameters
+from fdd_edge.stages.imatrix import check_imatrix, warn_of_imatrix
 from fdd_edge.stages.parity import complaint
 from fdd_edge.stages.prompts import requested_prompt, student_prompt, worked_examples
 from fdd_edge.stages.student import Student, open_student
@@ -140,6 +141,8 @@ def open_run(
     manifest.facts["commits"] = dict(commits)
     manifest.facts["judge"] = this.judge
     manifest.write()
+    if config.training.quantization_aware != "none":
+        warn_of_imatrix(load_recipe(config.training.quantization_aware), this.recipes)
     return this
 
 
@@ -201,8 +204,10 @@ def check_before_start(config: Config, layout: RunLayout) -> None:
     """
     check_folder_is_this_run(config, layout)
     datasets = [spec for specs in dataset_specs(config.data).values() for spec in specs]
+    aware_of = config.training.quantization_aware
+    recipe_names = [*config.export.recipes, *([] if aware_of == "none" else [aware_of])]
     checks: list[Callable[[], object]] = [
-        *(partial(load_recipe, name) for name in config.export.recipes),
+        *(partial(check_recipe, name) for name in recipe_names),
         *(partial(load_profile, name) for name in config.targets),
         *(partial(load_teacher, name) for name in (*config.teacher.rationale, config.teacher.evolve)),
         *(partial(check_set, spec) for spec in datasets),
@@ -213,6 +218,11 @@ def check_before_start(config: Config, layout: RunLayout) -> None:
     faults = list(dict.fromkeys(fault for check in checks if (fault := _fault(check))))
     if faults:
         raise FddError(faults[0] if len(faults) == 1 else "".join(f"\n  - {fault}" for fault in faults))
+
+
+def check_recipe(name: str) -> None:
+    """Load a recipe, and find the importance matrix that it may name."""
+    check_imatrix(load_recipe(name))
 
 
 def _fault(check: Callable[[], object]) -> str | None:

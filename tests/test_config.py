@@ -38,6 +38,13 @@ def test_every_shipped_config_is_valid(name: str, monkeypatch: pytest.MonkeyPatc
     assert config.rounds >= 2 or name == "quantization"
 
 
+def test_dropout_has_no_place_in_a_merged_weight() -> None:
+    """Quantization-aware training once passed lora_dropout over in silence."""
+    overrides = ["training.quantization_aware=gguf-q4_0", "lora.lora_dropout=0.1"]
+    with pytest.raises(FddError, match=r"which has no place for lora\.lora_dropout"):
+        load_config("smoke", overrides)
+
+
 def test_there_are_shipped_configs() -> None:
     assert {"smoke", "quickstart", "gsm8k-smollm2"} <= set(catalog.names("configs"))
 

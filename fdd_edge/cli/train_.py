@@ -25,7 +25,7 @@ def command(config: str, data: str, valid: str | None, output: str, overrides: t
     from fdd_edge.config import load_config
     from fdd_edge.data import read_dataset
     from fdd_edge.errors import FddError
-    from fdd_edge.launched import is_first_process
+    from fdd_edge.launched import is_first_process, processes
     from fdd_edge.runs import RunLayout
     from fdd_edge.runs.hashing import hash_file
     from fdd_edge.runs.stage import make_whole, partial_of
@@ -33,6 +33,7 @@ def command(config: str, data: str, valid: str | None, output: str, overrides: t
     from fdd_edge.stages.prompts import student_prompt
     from fdd_edge.stages.student import open_student
     from fdd_edge.stages.training import merge, train
+    from fdd_edge.students.train import wait_for_processes
 
     run = RunLayout(Path(config))
     checked, _ = load_config(
@@ -43,7 +44,8 @@ def command(config: str, data: str, valid: str | None, output: str, overrides: t
     if not any(problem.program for problem in problems):
         raise FddError(f"{data} holds no problem with a program to train on; each line needs one under `program`.")
     held = [] if valid is None else read_dataset(Path(valid)).problems
-    aware_of = checked.training.quantization_aware
+    named = checked.training.quantization_aware
+    aware_of = None if named == "none" else load_recipe(named)
     student = open_student(checked.student.model_name_or_path, checked.student.revision)
     template = student_prompt(checked.student.prompt, student.folder)
 
@@ -58,22 +60,32 @@ def command(config: str, data: str, valid: str | None, output: str, overrides: t
             dtype=checked.student.dtype,
             seed=checked.seed,
             valid=held,
-            aware_of=None if aware_of == "none" else load_recipe(aware_of),
+            aware_of=aware_of,
         )
 
+    def tune_unless_done(folder: Path) -> None:
+        # A call that was killed while it merged goes on there; all processes must see the same before one acts.
+        wait_for_processes()
+        done = (folder / "training.json").is_file()
+        wait_for_processes()
+        if not done:
+            tune(folder)
+
     def make(folder: Path) -> None:
-        if not (folder / "adapter" / "training.json").is_file():
-            tune(folder / "adapter")
+        tune_unless_done(folder / "adapter")
         merge(student, folder / "adapter", folder / "merged", template=template)
 
     if not is_first_process():
-        tune(partial_of(out) / "adapter")
+        tune_unless_done(partial_of(out) / "adapter")
         return
     made_from = {
         "student": student.sha256,
         "data": hash_file(Path(data)),
         "valid": valid and hash_file(Path(valid)),
         "settings": checked.model_dump(mode="json", include={"student", "lora", "training", "seed"}),
+        "template": template,
+        "aware_of": aware_of and aware_of.model_dump(mode="json"),
+        "processes": processes(),
     }
     check_disk(out, count_parameters(student.folder), copies=1.5)
     make_whole(out, make, params=made_from)

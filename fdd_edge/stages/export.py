@@ -27,13 +27,12 @@ __all__ = [
     "EXPORT_VERSION",
     "check_disk",
     "check_room",
+    "count_parameters",
     "export_all",
     "export_float",
     "export_quantized",
     "read_card",
 ]
-
-__all__ = ["EXPORT_VERSION", "check_disk", "check_room", "export_all", "export_float", "export_quantized"]
 
 EXPORT_VERSION = 2
 

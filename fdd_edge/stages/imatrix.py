@@ -12,7 +12,7 @@ from fdd_edge.ondevice.prompt import Prompt
 from fdd_edge.progress import announce
 from fdd_edge.records import Problem
 
-__all__ = ["IMATRIX_VERSION", "imatrix_for", "measure_imatrix", "wants_own"]
+__all__ = ["IMATRIX_VERSION", "check_imatrix", "imatrix_for", "measure_imatrix", "wants_own", "warn_of_imatrix"]
 
 IMATRIX_VERSION = 1
 
@@ -23,6 +23,28 @@ _PROBLEMS = 256
 def wants_own(recipes: Sequence[Recipe]) -> bool:
     """Say whether a recipe asks for the matrix of its own run."""
     return any(recipe.imatrix == OWN_IMATRIX for recipe in recipes)
+
+
+def check_imatrix(recipe: Recipe) -> None:
+    """Refuse a recipe whose importance matrix is not there, before anything is made.
+
+    Raises:
+        FddError: The file is missing, or no importance matrix.
+    """
+    from fdd_edge.artifacts.gguf import open_imatrix
+
+    if recipe.imatrix not in (NO_IMATRIX, OWN_IMATRIX):
+        open_imatrix(Path(recipe.imatrix).expanduser())
+
+
+def warn_of_imatrix(aware_of: Recipe, recipes: Sequence[Recipe]) -> None:
+    """Say so where a student that is trained for one rounding is rounded in another way."""
+    for recipe in recipes:
+        if recipe.imatrix != NO_IMATRIX:
+            announce(
+                f"Warning: {recipe.name} rounds by an importance matrix; training.quantization_aware trains for "
+                f"{aware_of.type} without one, so this file is not the model that was trained."
+            )
 
 
 def measure_imatrix(

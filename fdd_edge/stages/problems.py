@@ -24,6 +24,7 @@ __all__ = [
     "SETS_VERSION",
     "extend_training_data",
     "seed_training_data",
+    "validation_data",
     "write_sets",
 ]
 

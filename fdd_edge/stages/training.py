@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
-from collections.abc import Iterator, Sequence
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from fdd_edge.artifacts.recipe import NO_IMATRIX, Recipe
+from fdd_edge.artifacts.recipe import Recipe
 from fdd_edge.errors import FddError
-from fdd_edge.launched import is_first_process, processes, processes_here
+from fdd_edge.launched import is_first_process, process_number, processes, processes_here
 from fdd_edge.ondevice.prompt import Prompt
 from fdd_edge.progress import announce, progress
 from fdd_edge.records import Problem
+from fdd_edge.stages.export import check_disk, count_parameters
+from fdd_edge.stages.imatrix import warn_of_imatrix
 from fdd_edge.stages.problems import REPEAT
 from fdd_edge.stages.student import Student
 
@@ -23,6 +25,10 @@ __all__ = ["MERGE_VERSION", "MODEL_CARD", "TRAIN_VERSION", "merge", "train"]
 
 TRAIN_VERSION = 2
 MERGE_VERSION = 1
+
+_QUANTIZED = "quantized"
+_QUANTIZED_COPIES = 1.4
+"""Of the student in float32: its float file, and the quantized one beside it."""
 
 MODEL_CARD = "fdd_edge.json"
 """Beside a merged student: the prompt it was trained on, its base, its licence."""
@@ -63,7 +69,7 @@ def train(
         FddError: No problem is left to train on, an id differs from what the device would see, or early stopping is
             asked for and there is nothing to take a validation loss on.
     """
-    from fdd_edge.students.train import LoraSettings, TrainSettings, cpu_has_bf16, train_adapter
+    from fdd_edge.students.train import LoraSettings, train_adapter
 
     examples, too_long = _examples(student, problems, template, training["max_length"])
     if not examples:
@@ -74,24 +80,12 @@ def train(
             "training.early_stopping_patience needs a validation loss, and no problem of valid has a program: "
             "name a set with programs under data.valid, or leave the key out."
         )
-    settings = TrainSettings(
-        learning_rate=training["learning_rate"],
-        num_train_epochs=training["num_train_epochs"],
-        per_device_train_batch_size=training["per_device_train_batch_size"],
-        gradient_accumulation_steps=training["gradient_accumulation_steps"],
-        max_length=training["max_length"],
-        seed=seed,
-        bf16=dtype == "bfloat16" or (dtype == "auto" and cpu_has_bf16()),
-        threads=training["threads"] or max(1, len(os.sched_getaffinity(0)) // processes_here()),
-        eval_steps=training["eval_steps"],
-        early_stopping_patience=training["early_stopping_patience"],
-        save_steps=training["save_steps"],
-    )
+    settings = _settings(training, dtype, seed)
     shape = LoraSettings(lora["r"], lora["lora_alpha"], lora["lora_dropout"], tuple(lora["target_modules"]))
     per_step = settings.per_device_train_batch_size * settings.gradient_accumulation_steps * processes()
     steps = round(-(-len(examples) // per_step) * settings.num_train_epochs)
     title = f"training on {len(examples)} examples"
-    with _quantized(student, aware_of) as quantized, progress(title, steps) as advance:
+    with _quantized(student, aware_of, out) as quantized, progress(title, steps) as advance:
         trace = train_adapter(
             student.folder,
             examples,
@@ -109,26 +103,47 @@ def train(
         (out / "training.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 
 
+def _settings(training: Mapping[str, Any], dtype: str, seed: int) -> Any:
+    """Return the config's ``training`` as the trainer takes it."""
+    from fdd_edge.students.train import TrainSettings, cpu_has_bf16
+
+    return TrainSettings(
+        learning_rate=training["learning_rate"],
+        num_train_epochs=training["num_train_epochs"],
+        per_device_train_batch_size=training["per_device_train_batch_size"],
+        gradient_accumulation_steps=training["gradient_accumulation_steps"],
+        max_length=training["max_length"],
+        seed=seed,
+        bf16=dtype == "bfloat16" or (dtype == "auto" and cpu_has_bf16()),
+        threads=training["threads"] or max(1, len(os.sched_getaffinity(0)) // processes_here()),
+        eval_steps=training["eval_steps"],
+        early_stopping_patience=training["early_stopping_patience"],
+        save_steps=training["save_steps"],
+    )
+
+
 @contextmanager
-def _quantized(student: Student, recipe: Recipe | None) -> Iterator[Any]:
-    """Quantize the student before training by a recipe, for its tensor types and the weights that stay as they are."""
+def _quantized(student: Student, recipe: Recipe | None, out: Path) -> Iterator[Any]:
+    """Quantize the student before training by a recipe, for its tensor types and the weights that stay as they are.
+
+    The files lie in ``out`` while it is trained, each process's own.
+    """
     if recipe is None:
         yield None
         return
     from fdd_edge.artifacts.gguf import QuantizedFile, quantize_gguf, write_float_gguf
 
-    if recipe.imatrix != NO_IMATRIX:
-        announce(
-            f"Warning: {recipe.name} rounds by an importance matrix, which is not what training.quantization_aware "
-            "rounds by; train for a recipe without one."
-        )
+    warn_of_imatrix(recipe, [recipe])
     announce(f"reading the tensor types of {recipe.name} ...")
-    with tempfile.TemporaryDirectory(prefix="fdd-edge-") as temporary:
-        whole, small = Path(temporary) / "float.gguf", Path(temporary) / "quantized.gguf"
-        write_float_gguf(student.folder, student.vocab, whole, metadata={})
-        quantize_gguf(whole, small, recipe.type, recipe=recipe.name)
-        whole.unlink()
-        yield QuantizedFile(small, student.folder)
+    check_disk(out, count_parameters(student.folder), copies=_QUANTIZED_COPIES)
+    folder = out / f"{_QUANTIZED}-{process_number()}"
+    folder.mkdir(parents=True, exist_ok=True)
+    whole, small = folder / "float.gguf", folder / "quantized.gguf"
+    write_float_gguf(student.folder, student.vocab, whole, metadata={})
+    quantize_gguf(whole, small, recipe.type, recipe=recipe.name)
+    whole.unlink()
+    yield QuantizedFile(small, student.folder)
+    shutil.rmtree(folder)
 
 
 def merge(student: Student, adapter: Path, out: Path, *, template: str) -> None:

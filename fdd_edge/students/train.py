@@ -12,7 +12,15 @@ from typing import Any, NamedTuple, Protocol
 from fdd_edge.students.base import load_model
 from fdd_edge.students.tokenizer import Example
 
-__all__ = ["LoraSettings", "QuantizedWeights", "TrainSettings", "TrainingTrace", "cpu_has_bf16", "train_adapter"]
+__all__ = [
+    "LoraSettings",
+    "QuantizedWeights",
+    "TrainSettings",
+    "TrainingTrace",
+    "cpu_has_bf16",
+    "train_adapter",
+    "wait_for_processes",
+]
 
 _CHECKPOINTS = "checkpoints"
 """Inside the adapter's folder while it is trained; gone afterwards."""
@@ -58,7 +66,7 @@ class TrainingTrace(NamedTuple):
         steps: Optimizer steps, those before an interruption too.
         losses: Mean loss on completion tokens at every step.
         valid_losses: (step, validation loss), as often as it was taken.
-        tokens: Tokens that this call trained on, padding not counted.
+        tokens: Tokens that this call trained on, padding not counted; of an epoch that was cut its share.
         seconds: What this call took.
         best_step: The step whose weights were kept, where that is not the last.
     """
@@ -86,6 +94,13 @@ def cpu_has_bf16() -> bool:
     import torch
 
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def wait_for_processes() -> None:
+    """Wait until every process of ``accelerate launch`` has come this far; one alone does not wait."""
+    from accelerate import PartialState
+
+    PartialState(cpu=True).wait_for_everyone()
 
 
 def train_adapter(
@@ -120,10 +135,13 @@ def train_adapter(
 
     Raises:
         FddError: A weight that is trained has a tensor type without a grid.
+        ValueError: Dropout is asked for together with ``quantized``: a merged weight has no place for it.
     """
     import torch
     from transformers import set_seed
 
+    if quantized is not None and lora.lora_dropout:
+        raise ValueError("a merged weight has no place for dropout")
     torch.set_num_threads(settings.threads)
     set_seed(settings.seed)
     model = _with_adapter(base, lora, settings, start_from, quantized)
@@ -210,6 +228,8 @@ def _fit(
     last = _last_checkpoint(checkpoints)
     before = 0 if last is None else json.loads((last / _STATE).read_text(encoding="utf-8"))["global_step"]
     result = trainer.train(resume_from_checkpoint=None if last is None else str(last))
+    # The first process deletes the checkpoints, from which another may still be loading the best weights.
+    processes.wait_for_everyone()
     trace = _trace(trainer.state, sum(len(row["input_ids"]) for row in rows), before, result.metrics["train_runtime"])
     return trace, processes.is_main_process
 
@@ -241,8 +261,8 @@ def _arguments(checkpoints: Path, settings: TrainSettings, *, has_valid: bool) -
         save_steps=(settings.eval_steps or settings.save_steps) if stops_early else settings.save_steps,
         save_total_limit=2,
         load_best_model_at_end=stops_early,
-        metric_for_best_model="eval_loss",
-        greater_is_better=False,
+        metric_for_best_model="eval_loss" if stops_early else None,
+        greater_is_better=False if stops_early else None,
         prediction_loss_only=True,
         report_to=[],
         disable_tqdm=True,
@@ -268,7 +288,7 @@ _STATE = "trainer_state.json"
 
 
 def _last_checkpoint(folder: Path) -> Path | None:
-    """Return the newest checkpoint that was written whole, and remove those that a kill cut short."""
+    """Return the newest checkpoint that was written whole; a kill may have cut a later one short."""
     whole = []
     for path in folder.glob("checkpoint-*"):
         try:

@@ -30,6 +30,12 @@ def fit(student: Student, out: Path, settings: TrainSettings = SETTINGS, **more:
     return train_adapter(student.folder, examples(student), out, lora=LORA, settings=settings, base_name="tiny", **more)
 
 
+def contrary(student: Student) -> list[Example]:
+    """Examples whose replies belong to other prompts: what is trained makes their loss rise in the end."""
+    given = examples(student)
+    return [Example(e.prompt_ids, other.completion_ids) for e, other in zip(given, given[::-1], strict=True)]
+
+
 class Killed(BaseException):
     """Stands for a signal: nothing in the trainer may catch it."""
 
@@ -66,7 +72,7 @@ def test_a_checkpoint_that_was_cut_short_is_passed_over(tiny_student: Student, t
 
 def test_it_stops_early_and_keeps_the_best(tiny_student: Student, tmp_path: Path) -> None:
     """Examples that contradict what is trained: the validation loss rises, and the first measured step is kept."""
-    against = [Example(e.prompt_ids, other.completion_ids) for e, other in zip(examples(tiny_student), reversed(examples(tiny_student)), strict=True)]  # fmt: skip # noqa: E501
+    against = contrary(tiny_student)
     settings = replace(SETTINGS, num_train_epochs=40.0, eval_steps=7, early_stopping_patience=3)
     trace = fit(tiny_student, tmp_path / "a", settings, valid=against)
     losses = dict(trace.valid_losses)
@@ -76,6 +82,15 @@ def test_it_stops_early_and_keeps_the_best(tiny_student: Student, tmp_path: Path
     settings = replace(settings, num_train_epochs=1.0, learning_rate=1e-12, early_stopping_patience=None)
     after = fit(tiny_student, tmp_path / "b", settings, valid=against, start_from=tmp_path / "a")
     assert after.valid_losses[-1][1] == pytest.approx(losses[trace.best_step or 0], rel=1e-4)
+
+
+def test_without_early_stopping_the_last_weights_are_kept_and_said_to_be(tiny_student: Student, tmp_path: Path) -> None:
+    """A checkpoint of the best validation loss once passed for the weights that were saved."""
+    settings = replace(SETTINGS, num_train_epochs=20.0, eval_steps=7, save_steps=7)
+    trace = fit(tiny_student, tmp_path / "a", settings, valid=contrary(tiny_student))
+    losses = dict(trace.valid_losses)
+    assert min(losses, key=losses.__getitem__) != trace.steps
+    assert trace.best_step is None
 
 
 def launch(arguments: Sequence[str], cwd: Path) -> subprocess.CompletedProcess[str]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from families import Case
 from peft import LoraConfig, get_peft_model
 
 from fdd_edge.stages.student import Student
@@ -37,16 +39,20 @@ def gradients(model: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("max_length", [512, 4096], ids=["own attention", "torch's attention"])
-def test_loss_and_gradients_are_those_of_transformers(tiny_student: Student, max_length: int) -> None:
-    given = batch(tiny_student)
-    plain, lean = adapted(tiny_student.folder), adapted(tiny_student.folder)
+@pytest.mark.parametrize("case", [None, Case("qwen2"), Case("qwen3", tied=False), Case("gemma3")], ids=str)
+def test_loss_and_gradients_are_those_of_transformers(
+    case: Case | None, max_length: int, tiny_student: Student, family_student: Callable[[Case], Student]
+) -> None:
+    student = tiny_student if case is None else family_student(case)
+    given = batch(student)
+    plain, lean = adapted(student.folder), adapted(student.folder)
     make_lean(lean, max_length=max_length)
     attends = (given["input_ids"] != 0) | (given["labels"] != -100)
     expected = plain(**given, attention_mask=attends.long()).loss
     loss = lean(**given)["loss"]
     expected.backward()
     loss.backward()
-    assert float(loss) == pytest.approx(float(expected), rel=1e-5)
+    assert float(loss.detach()) == pytest.approx(float(expected.detach()), rel=1e-5)
     wanted, got = gradients(plain), gradients(lean)
     assert got.keys() == wanted.keys()
     assert len(got) == 2 * len(list(lora_layers(lean)))

@@ -3,7 +3,7 @@
 from fdd_edge.artifacts.gguf.chat_template import fitting_chat_template
 from fdd_edge.artifacts.gguf.describe import GgufFacts, describe_gguf
 from fdd_edge.artifacts.gguf.device_vocab import DeviceVocab
-from fdd_edge.artifacts.gguf.imatrix import read_imatrix, write_imatrix
+from fdd_edge.artifacts.gguf.imatrix import open_imatrix, read_imatrix, write_imatrix
 from fdd_edge.artifacts.gguf.prediction import Fallback, Prediction, predict_quantized
 from fdd_edge.artifacts.gguf.quantize import quantize_gguf
 from fdd_edge.artifacts.gguf.quantized import QuantizedFile
@@ -25,6 +25,7 @@ __all__ = [
     "fitting_chat_template",
     "gguf_tensors",
     "hf_names",
+    "open_imatrix",
     "predict_quantized",
     "quantize_gguf",
     "read_imatrix",

@@ -13,7 +13,7 @@ from typing import Any
 from fdd_edge.artifacts.gguf.reader import field, open_gguf
 from fdd_edge.errors import FddError
 
-__all__ = ["read_imatrix", "write_imatrix"]
+__all__ = ["open_imatrix", "read_imatrix", "write_imatrix"]
 
 _SUMS, _COUNTS = ".in_sum2", ".counts"
 
@@ -44,6 +44,20 @@ def write_imatrix(path: Path, sums: Mapping[str, Any], n_inputs: int, *, source:
     writer.close()
 
 
+def open_imatrix(path: Path) -> Any:
+    """Return a reader on an importance matrix.
+
+    Raises:
+        FddError: There is no such file, or it is no importance matrix in GGUF.
+    """
+    if path.suffix == ".dat":
+        raise FddError(f"{path} is of the old kind; it becomes GGUF by: llama-imatrix --in-file {path} -o NEW.gguf")
+    reader = open_gguf(path)
+    if field(reader, "general.type") != "imatrix":
+        raise FddError(f"{path} is no importance matrix: it is a GGUF of another kind.")
+    return reader
+
+
 def read_imatrix(path: Path, model: Path) -> dict[str, Any]:
     """Read the mean squared inputs of each matrix of a model.
 
@@ -59,13 +73,7 @@ def read_imatrix(path: Path, model: Path) -> dict[str, Any]:
     """
     import numpy as np
 
-    if path.is_file() and path.read_bytes()[:4] != b"GGUF":
-        raise FddError(
-            f"{path} is no GGUF. An old .dat matrix becomes one by: llama-imatrix --in-file {path} -o NEW.gguf"
-        )
-    reader = open_gguf(path)
-    if field(reader, "general.type") != "imatrix":
-        raise FddError(f"{path} is no importance matrix: it is a GGUF of another kind.")
+    reader = open_imatrix(path)
     tensors = {tensor.name: np.array(tensor.data, np.float32) for tensor in reader.tensors}
     means = {}
     for name, sums in tensors.items():

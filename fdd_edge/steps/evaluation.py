@@ -1,0 +1,73 @@
+"""Running artifacts over the sets that are reported, as stages of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from fdd_edge.progress import announce
+from fdd_edge.records import Problem, hash_problems, read_problems
+from fdd_edge.runs import RoundLayout
+from fdd_edge.runs.layout import ArtifactsLayout
+from fdd_edge.stages import evaluation
+from fdd_edge.stages.evaluation import Decoding
+from fdd_edge.stages.prompts import requested_prompt, shot_stops, worked_examples
+from fdd_edge.steps.artifacts import certify, export_float, export_quantized, failed_certificates
+from fdd_edge.steps.run import Run
+from fdd_edge.targets import load_profile
+
+__all__ = ["evaluate", "evaluate_reported", "evaluate_untuned"]
+
+
+def evaluate_reported(this: Run, place: RoundLayout) -> None:
+    """Run every artifact whose certificate did not fail on every target over valid and the eval sets."""
+    failed = failed_certificates(this, place)
+    for target in this.config.targets:
+        for recipe in [name for name in this.evaluated if name not in failed]:
+            for name, path in this.reported.items():
+                evaluate(this, place, recipe, target, name, read_problems(path), this.greedy())
+
+
+def evaluate_untuned(this: Run) -> None:
+    """Evaluate the student before training, with worked examples in its prompt, as the judge's recipe."""
+    assert this.config.baseline is not None
+    baseline, place = this.config.baseline, this.layout.untuned
+    announce(f"The untuned student, {baseline.shots} worked examples in its prompt")
+    export_float(this, place, this.student.folder)
+    export_quantized(this, place, this.student.folder, [recipe for recipe in this.recipes if recipe.name == this.judge])
+    certify(this, place, this.student, [this.judge])
+    if failed_certificates(this, place):
+        return
+    decoding = replace(
+        this.greedy(),
+        prompt=requested_prompt(baseline.prompt),
+        shots=worked_examples(baseline.shots),
+        stop=shot_stops(baseline.shots, baseline.prompt),
+    )
+    for name, path in this.reported.items():
+        evaluate(this, place, this.judge, this.config.feedback.target, name, read_problems(path), decoding)
+
+
+def evaluate(
+    this: Run,
+    place: ArtifactsLayout,
+    recipe: str,
+    target: str,
+    dataset: str,
+    asked: Sequence[Problem],
+    decoding: Decoding,
+) -> Path:
+    """Run one artifact on one target over one set; return the evaluation's folder."""
+    name = load_profile(target).name
+    out = place.evaluation(name, recipe, dataset)
+    title = f"{place.root.name} {recipe} on {name}: {dataset}"
+    model = place.model(recipe)
+    this.stages.ensure(
+        out,
+        lambda folder: evaluation.complete(model, asked, folder, target=target, decoding=decoding, title=title),
+        version=evaluation.EVAL_VERSION,
+        params={"problems": hash_problems(asked), "decoding": decoding.fingerprint(target)},
+        inputs={"artifact": place.artifact(recipe)},
+    )
+    return out

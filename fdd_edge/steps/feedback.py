@@ -1,0 +1,65 @@
+"""Labelling a round's problems and evolving them, as stages of its folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from fdd_edge.artifacts.recipe import FLOAT_RECIPE
+from fdd_edge.stages import feedback
+from fdd_edge.steps.artifacts import failed_certificates
+from fdd_edge.steps.evaluation import evaluate
+from fdd_edge.steps.run import Run
+
+__all__ = ["evolve_problems", "split_by_judge"]
+
+POOL = "pool"
+NON_EASY = "non-easy"
+"""Names, among the data sets of an evaluation, of the problems that are labelled and of those the judge missed."""
+
+
+def split_by_judge(this: Run, number: int) -> None:
+    """Label a sample of the round's problems by what the judge solves of them on its target."""
+    rules, place = this.config.feedback, this.layout.round(number)
+    bands = {"easy_at": rules.easy_at, "hard_at": rules.hard_at}
+    pool = feedback.draw_pool(place.train, rules.limit, this.config.seed + number)
+    rows = evaluate(this, place, this.judge, rules.target, POOL, pool, this.sampled())
+    inputs = {"pool": place.train, "rows": rows / "rows.jsonl"}
+    float_rows: Path | None = None
+    if this.judge != FLOAT_RECIPE and FLOAT_RECIPE not in failed_certificates(this, place):
+        missed = feedback.non_easy(pool, rows, **bands)
+        if missed:
+            float_rows = evaluate(this, place, FLOAT_RECIPE, "local", NON_EASY, missed, this.sampled())
+            inputs["float_rows"] = float_rows / "rows.jsonl"
+    this.stages.ensure(
+        place.split,
+        lambda out: feedback.split(pool, rows, float_rows, out, **bands),
+        version=feedback.SPLIT_VERSION,
+        params={"limit": rules.limit, "seed": this.config.seed + number} | bands,
+        inputs=inputs,
+    )
+
+
+def evolve_problems(this: Run, number: int) -> None:
+    """Let the teacher write more complex problems from easy ones, and similar ones from hard ones."""
+    rules, place = this.config.feedback, this.layout.round(number)
+    settings: dict[str, Any] = {
+        "teacher": this.config.teacher.evolve,
+        "per_easy": rules.per_easy,
+        "per_hard": rules.per_hard,
+        "max_depth": rules.max_depth,
+        "round_number": number,
+        "seed": this.config.seed + number,
+    }
+
+    def make(out: Path) -> None:
+        this.manifest.facts.setdefault("declined", {})[place.root.name] = feedback.evolve(place.split, out, **settings)
+
+    this.stages.ensure(
+        place.evolved,
+        make,
+        version=feedback.EVOLVE_VERSION,
+        params=settings,
+        inputs={"split": place.split},
+        is_file=True,
+    )

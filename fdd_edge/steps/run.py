@@ -1,0 +1,78 @@
+"""What every step of a run needs, and how it decodes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fdd_edge.artifacts.recipe import FLOAT_RECIPE, Recipe, load_recipe
+from fdd_edge.config import Config
+from fdd_edge.runs import Manifest, RunLayout, Stages
+from fdd_edge.stages.datasets import DatasetSpec
+from fdd_edge.stages.evaluation import Decoding
+from fdd_edge.stages.student import Student
+from fdd_edge.targets import load_profile
+
+__all__ = ["Run"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What every round needs: config, folder, student, data sets by role, and whether artifacts are certified."""
+
+    config: Config
+    layout: RunLayout
+    stages: Stages
+    manifest: Manifest
+    student: Student
+    sets: Mapping[str, Sequence[DatasetSpec]]
+    template: str
+    recipes: list[Recipe]
+    threads: int
+    parity: bool = True
+
+    @property
+    def judge(self) -> str:
+        """Recipe of the artifact that splits easy from hard."""
+        named = self.config.feedback.artifact
+        return FLOAT_RECIPE if named == "float" else load_recipe(named).name
+
+    @property
+    def recipe_names(self) -> list[str]:
+        """Names of the recipes that every round exports."""
+        return [recipe.name for recipe in self.recipes]
+
+    @property
+    def target_names(self) -> list[str]:
+        """Names of the targets; a config may hold paths."""
+        return [load_profile(target).name for target in self.config.targets]
+
+    @property
+    def reported(self) -> dict[str, Path]:
+        """The sets that every artifact is evaluated on: valid, then eval."""
+        named = {d.label: self.layout.eval_set(d.label) for d in self.config.data.eval}
+        return {"valid": self.layout.valid} | named
+
+    @property
+    def evaluated(self) -> list[str]:
+        """Recipes that are evaluated on the reported sets: those of the config, and the judge."""
+        return list(dict.fromkeys([*self.recipe_names, self.judge]))
+
+    @property
+    def certified(self) -> list[str]:
+        """Recipes that are held against their float model: all that are evaluated, the float artifact for ``lost``."""
+        return list(dict.fromkeys([FLOAT_RECIPE, *self.evaluated]))
+
+    def greedy(self) -> Decoding:
+        """How the reported sets are decoded."""
+        d = self.config.decoding
+        return Decoding(d.max_new_tokens, d.sequences, self.threads, 0.0, d.wave, seed=self.config.seed)
+
+    def sampled(self) -> Decoding:
+        """How the labelled problems are decoded: greedily, or several times by chance."""
+        d, samples = self.config.decoding, self.config.feedback.samples
+        temperature = d.temperature if samples > 1 else 0.0
+        return Decoding(
+            d.max_new_tokens, d.sequences, self.threads, temperature, d.wave, samples=samples, seed=self.config.seed
+        )

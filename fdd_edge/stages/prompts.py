@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from fdd_edge import catalog
 from fdd_edge.errors import FddError
@@ -10,7 +12,50 @@ from fdd_edge.ondevice.prompt import CHAT, PLACEHOLDER
 from fdd_edge.ondevice.protocol import Shot
 from fdd_edge.records import read_jsonl
 
-__all__ = ["chat_prompt", "file_prompt", "requested_prompt", "shot_stops", "student_prompt", "worked_examples"]
+__all__ = [
+    "BegunPrompt",
+    "begin_prompt",
+    "chat_prompt",
+    "file_prompt",
+    "requested_prompt",
+    "shot_stops",
+    "student_prompt",
+    "worked_examples",
+]
+
+
+class BegunPrompt(NamedTuple):
+    """The prompt that some work began with, as it is noted beside it.
+
+    Attributes:
+        asked: What the config says: ``plain``, ``chat``, or a file.
+        student: sha256 of the student it was made for.
+        template: Text that holds ``{question}``.
+    """
+
+    asked: str
+    student: str
+    template: str
+
+
+def begin_prompt(prompt: str, folder: Path, sha256: str, noted: Mapping[str, Any] | None) -> BegunPrompt:
+    """Return the prompt of work that begins, or goes on.
+
+    A chat template may print the date; work that goes on keeps what it was on the day it began. A file is read anew:
+    its text changes only where somebody wrote another, and that must be noticed.
+
+    Args:
+        prompt: As for ``student_prompt``.
+        folder: The student's Hugging Face folder.
+        sha256: Hash of the student.
+        noted: The fields of an earlier ``BegunPrompt``, or None where the work begins.
+
+    Raises:
+        FddError: As ``student_prompt``.
+    """
+    if noted is not None and prompt == CHAT and (noted["asked"], noted["student"]) == (prompt, sha256):
+        return BegunPrompt(**noted)
+    return BegunPrompt(prompt, sha256, student_prompt(prompt, folder))
 
 
 def student_prompt(prompt: str, folder: Path) -> str:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from fdd_edge import catalog
 from fdd_edge.errors import FddError
-from fdd_edge.ondevice.prompt import CHAT, PLACEHOLDER
+from fdd_edge.ondevice.prompt import CHAT, PLACEHOLDER, template_failures
 from fdd_edge.ondevice.protocol import Shot
 from fdd_edge.records import read_jsonl
 
@@ -80,6 +80,9 @@ def chat_prompt(folder: Path) -> str:
     """Return the chat template of a student, rendered around one user message.
 
     A token that begins every text is left to the runtimes, which add it: plain completion would see it twice.
+
+    Raises:
+        FddError: There is none, or it cannot be rendered.
     """
     from fdd_edge.students.tokenizer import begins_texts, load_tokenizer
 
@@ -87,7 +90,13 @@ def chat_prompt(folder: Path) -> str:
     if not tokenizer.chat_template:
         raise FddError(f"{folder} has no chat template; use the prompt plain or a file.")
     messages = [{"role": "user", "content": PLACEHOLDER}]
-    text = str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+    try:
+        text = str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+    except template_failures() as error:
+        why = str(error).rstrip(".") or type(error).__name__
+        raise FddError(
+            f"The chat template of {folder} cannot be rendered: {why}; use the prompt plain or a file."
+        ) from None
     if PLACEHOLDER not in text:
         raise FddError(
             f"The chat template of {folder} does not show the user's message; use the prompt plain or a file."

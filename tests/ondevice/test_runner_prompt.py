@@ -58,6 +58,15 @@ def test_shots_of_a_chat_are_earlier_turns() -> None:
         ("Solve it.", File(), "The prompt template has no {question}: 'Solve it.'."),
         ("chat", File(tokenizer__chat_template="{{ raise_exception('no users') }}"), "cannot be rendered: no users."),
         ("chat", File(tokenizer__chat_template="{% if %}"), "cannot be rendered"),
+        # These were "The runner failed".
+        ("chat", File(tokenizer__chat_template="{{ messages + 1 }}"), "cannot be rendered: can only concatenate list"),
+        (
+            "chat",
+            File(tokenizer__chat_template="{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}"),
+            "cannot be rendered: maximum recursion depth exceeded",
+        ),
+        ("chat", File(tokenizer__chat_template="{% for a in 'b' %}" * 30 + "{% endfor %}" * 30), "cannot be rendered"),
+        ("chat", File(tokenizer__chat_template="{{ 'a' * 10 ** 17 }}"), "cannot be rendered: MemoryError"),
     ],
 )
 def test_prompts_that_cannot_be_made(requested: str | None, file: File, fault: str) -> None:

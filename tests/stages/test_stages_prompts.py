@@ -12,9 +12,10 @@ from click.testing import CliRunner
 from fdd_edge import loop
 from fdd_edge.cli import cli
 from fdd_edge.config import load_config
+from fdd_edge.errors import FddError
 from fdd_edge.records import Problem, write_jsonl
 from fdd_edge.runs import RunLayout
-from fdd_edge.stages.prompts import begin_prompt
+from fdd_edge.stages.prompts import begin_prompt, chat_prompt
 from fdd_edge.stages.student import Student, open_student
 
 CLOCK = "Now: {{ strftime_now('%f') }} {{ messages[0].content }}\n"
@@ -74,3 +75,20 @@ def test_an_interrupted_train_keeps_its_chat_prompt(
     card = json.loads((tmp_path / "out" / "merged" / "fdd_edge.json").read_text(encoding="utf-8"))
     assert card["prompt_template"] == began
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["adapter", "merged"]
+
+
+@pytest.mark.parametrize(
+    ("source", "why"),
+    [
+        ("{{ raise_exception('no users here.') }}", "no users here"),
+        ("{{ messages + 1 }}", "can only concatenate list"),
+        ("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", "maximum recursion depth exceeded"),
+        ("{% if %}", "Expected an expression"),
+    ],
+)
+def test_a_template_that_fails_is_a_sentence(student: Student, source: str, why: str) -> None:
+    """These were tracebacks."""
+    (student.folder / "chat_template.jinja").write_text(source, encoding="utf-8")
+    with pytest.raises(FddError, match=rf"cannot be rendered: .*{why}.*; use the prompt plain or a file") as caught:
+        chat_prompt(student.folder)
+    assert caught.value.exit_code == 2

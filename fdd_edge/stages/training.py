@@ -24,6 +24,9 @@ __all__ = ["MERGE_VERSION", "MODEL_CARD", "TRAIN_VERSION", "merge", "train"]
 TRAIN_VERSION = 2
 MERGE_VERSION = 1
 
+_EMBEDDINGS = ("lm_head", "embed_tokens")
+"""Names of the modules that share one matrix where a head is tied, in every family."""
+
 MODEL_CARD = "fdd_edge.json"
 """Beside a merged student: the prompt it was trained on, its base, its licence."""
 
@@ -61,10 +64,11 @@ def train(
 
     Raises:
         FddError: No problem is left to train on, an id differs from what the device would see, or early stopping is
-            asked for and there is nothing to take a validation loss on.
+            asked for and there is nothing to take a validation loss on; or an adapter would part tied embeddings.
     """
     from fdd_edge.students.train import LoraSettings, TrainSettings, cpu_has_bf16, train_adapter
 
+    _check_targets(student, lora["target_modules"])
     examples, too_long = _examples(student, problems, template, training["max_length"])
     if not examples:
         raise FddError(f"There is no problem that can be trained on ({too_long} are longer than max_length).")
@@ -107,6 +111,19 @@ def train(
     if is_first_process():
         facts = {"examples": len(examples), "too_long": too_long, "bf16": settings.bf16} | trace._asdict()
         (out / "training.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+
+
+def _check_targets(student: Student, target_modules: Sequence[str]) -> None:
+    """Refuse an adapter on a matrix that is both embedding and head: merged, it would part the two, or change both."""
+    from fdd_edge.artifacts.gguf import check_architecture
+
+    config = json.loads((student.folder / "config.json").read_text(encoding="utf-8"))
+    shared = [module for module in target_modules if module.rsplit(".", 1)[-1] in _EMBEDDINGS]
+    if shared and check_architecture(student.folder).is_tied(config):
+        raise FddError(
+            f"lora.target_modules names {' and '.join(shared)}, but the head of {student.name} is tied to its "
+            "embeddings, and a merged adapter would change both: leave it out."
+        )
 
 
 @contextmanager

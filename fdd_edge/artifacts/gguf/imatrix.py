@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fdd_edge.artifacts.gguf.reader import field, open_gguf
+from fdd_edge.artifacts.gguf.reader import field, is_gguf, open_gguf
 from fdd_edge.errors import FddError
 
 __all__ = ["read_imatrix", "write_imatrix"]
@@ -59,7 +59,7 @@ def read_imatrix(path: Path, model: Path) -> dict[str, Any]:
     """
     import numpy as np
 
-    if path.is_file() and path.read_bytes()[:4] != b"GGUF":
+    if path.is_file() and not is_gguf(path):
         raise FddError(
             f"{path} is no GGUF. An old .dat matrix becomes one by: llama-imatrix --in-file {path} -o NEW.gguf"
         )

@@ -12,7 +12,16 @@ from typing import Protocol
 
 from .protocol import RunnerError, Shot
 
-__all__ = ["CHAT", "PLACEHOLDER", "TEMPLATE_KEY", "ModelTexts", "Prompt", "make_prompt", "template_failures"]
+__all__ = [
+    "CHAT",
+    "PLACEHOLDER",
+    "TEMPLATE_KEY",
+    "ModelTexts",
+    "Prompt",
+    "begins_with_bos",
+    "make_prompt",
+    "template_failures",
+]
 
 PLACEHOLDER = "{question}"
 
@@ -67,6 +76,17 @@ class Prompt:
     def template(self) -> str:
         """The template as text again."""
         return self.render(PLACEHOLDER)
+
+
+def begins_with_bos(text: str, *, adds_bos: bool, bos_text: str | None) -> bool:
+    """Say whether the token that begins a text is put before this one: not if the text begins with it already.
+
+    Args:
+        text: A prompt.
+        adds_bos: Whether the vocabulary asks for the token.
+        bos_text: The token's text; empty or None if there is none.
+    """
+    return adds_bos and not (bos_text and text.startswith(bos_text))
 
 
 def make_prompt(requested: str | None, shots: Sequence[Shot], model: ModelTexts) -> Prompt:

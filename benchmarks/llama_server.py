@@ -77,8 +77,8 @@ def serving(binary: Path, model: Path, *, slots: int, threads: int, context: int
             for _ in range(_PATIENCE * 10):
                 if _is_ready(port):
                     break
-                if process.poll() is not None:
-                    raise RuntimeError(f"llama-server ended with exit code {process.returncode}")
+                if (status := process.poll()) is not None:
+                    raise RuntimeError(f"llama-server ended with status {status} before it was ready: {command}")
                 time.sleep(0.1)
             else:
                 raise TimeoutError(f"llama-server was not ready after {_PATIENCE} s")

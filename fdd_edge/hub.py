@@ -83,6 +83,7 @@ def find(
     except HFValidationError:
         raise FddError(f"{id} is neither a local path nor a hub id OWNER/NAME.") from None
     except OSError as error:
+        _pass_on_local(error)
         raise FddError(_explain(error, kind, id, wanted)) from None
     commit = snapshot.name
     if not _COMMIT.fullmatch(commit):
@@ -128,12 +129,17 @@ def fetch(repository: Repository, names: Iterable[str]) -> dict[str, Path]:
             try:
                 paths[name] = Path(hf_hub_download(id, name, repo_type=kind, revision=commit))
             except OSError as error:
-                if error.errno is not None:
-                    raise  # a fault of this machine's disk
+                _pass_on_local(error)
                 raise FddError(_explain(error, kind, id, commit, name)) from None
             done += sizes.get(name) or 0
             advance(done)
     return paths
+
+
+def _pass_on_local(error: OSError) -> None:
+    """Raise a fault of this machine's disk as it is; only those have a number, the client's own have none."""
+    if error.errno is not None:
+        raise error
 
 
 def _stays_inside(name: str) -> bool:

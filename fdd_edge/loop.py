@@ -27,7 +27,7 @@ from fdd_edge.stages.evaluation import read_evaluation
 from fdd_edge.stages.export import check_disk, count_parameters
 from fdd_edge.stages.imatrix import check_imatrix, warn_of_imatrix
 from fdd_edge.stages.parity import complaint
-from fdd_edge.stages.prompts import requested_prompt, student_prompt, worked_examples
+from fdd_edge.stages.prompts import begin_prompt, requested_prompt, worked_examples
 from fdd_edge.stages.student import Student, open_student
 from fdd_edge.stages.summary import RoundSummary, summarize_round
 from fdd_edge.steps import (
@@ -119,6 +119,8 @@ def open_run(
     manifest = Manifest(layout.manifest)
     # The default depends on the machine at hand; a run that goes on elsewhere keeps the number it began with.
     threads = manifest.facts.setdefault("threads", config.decoding.threads or physical_cores())
+    noted = manifest.facts.get("prompt")
+    prompt = begin_prompt(config.student.prompt, student.folder, student.sha256, noted)
     this = Run(
         config,
         layout,
@@ -126,11 +128,12 @@ def open_run(
         manifest,
         student,
         sets,
-        student_prompt(config.student.prompt, student.folder),
+        prompt.template,
         load_recipes(config.export.recipes),
         threads,
         parity,
     )
+    manifest.facts["prompt"] = prompt._asdict()
     manifest.facts["student"] = {"name": student.name, "sha256": student.sha256, "revision": student.revision}
     manifest.facts["datasets"] = {
         f"{role}/{spec.name}": {"id": spec.path, "revision": spec.commit}

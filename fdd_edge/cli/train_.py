@@ -30,7 +30,7 @@ def command(config: str, data: str, valid: str | None, output: str, overrides: t
     from fdd_edge.runs.hashing import hash_file
     from fdd_edge.runs.stage import make_whole, partial_of
     from fdd_edge.stages.export import check_disk, count_parameters
-    from fdd_edge.stages.prompts import student_prompt
+    from fdd_edge.stages.prompts import begin_prompt
     from fdd_edge.stages.student import open_student
     from fdd_edge.stages.training import merge, train
     from fdd_edge.students.train import wait_for_processes
@@ -47,7 +47,10 @@ def command(config: str, data: str, valid: str | None, output: str, overrides: t
     named = checked.training.quantization_aware
     aware_of = None if named == "none" else load_recipe(named)
     student = open_student(checked.student.model_name_or_path, checked.student.revision)
-    template = student_prompt(checked.student.prompt, student.folder)
+    note = partial_of(out) / "prompt.json"
+    noted = json.loads(note.read_text(encoding="utf-8")) if note.is_file() else None
+    prompt = begin_prompt(checked.student.prompt, student.folder, student.sha256, noted)
+    template = prompt.template
 
     def tune(folder: Path) -> None:
         train(
@@ -72,8 +75,10 @@ def command(config: str, data: str, valid: str | None, output: str, overrides: t
             tune(folder)
 
     def make(folder: Path) -> None:
+        (folder / note.name).write_text(json.dumps(prompt._asdict()), encoding="utf-8")
         tune_unless_done(folder / "adapter")
         merge(student, folder / "adapter", folder / "merged", template=template)
+        (folder / note.name).unlink()
 
     if not is_first_process():
         tune_unless_done(partial_of(out) / "adapter")

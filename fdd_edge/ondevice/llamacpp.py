@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from llama_cpp import llama_cpp as c_api
 
+from .prompt import begins_with_bos
 from .protocol import RunnerError, SpecialIds
 
 __all__ = ["MAX_SEQUENCES", "Context", "Feed", "Model", "runtime_version", "system_info"]
@@ -142,8 +143,9 @@ class Model:
         n = c_api.llama_tokenize(self._vocab, raw, len(raw), ids, len(ids), False, True)
         if n < 0:
             raise RunnerError("internal", f"llama.cpp needs {-n} tokens for {len(raw)} bytes of text.")
-        adds_bos = c_api.llama_vocab_get_add_bos(self._vocab) and not (self.bos_text and text.startswith(self.bos_text))
-        bos: list[int] = [c_api.llama_vocab_bos(self._vocab)] if adds_bos else []
+        adds_bos = bool(c_api.llama_vocab_get_add_bos(self._vocab))
+        begins = begins_with_bos(text, adds_bos=adds_bos, bos_text=self.bos_text)
+        bos: list[int] = [c_api.llama_vocab_bos(self._vocab)] if begins else []
         return bos + list(ids[:n])
 
     def ends_reply(self, token: int) -> bool:

@@ -12,7 +12,16 @@ from typing import Protocol
 
 from .protocol import RunnerError, Shot
 
-__all__ = ["CHAT", "PLACEHOLDER", "TEMPLATE_KEY", "ModelTexts", "Prompt", "make_prompt"]
+__all__ = [
+    "CHAT",
+    "PLACEHOLDER",
+    "TEMPLATE_KEY",
+    "ModelTexts",
+    "Prompt",
+    "begins_with_bos",
+    "make_prompt",
+    "template_failures",
+]
 
 PLACEHOLDER = "{question}"
 
@@ -69,6 +78,17 @@ class Prompt:
         return self.render(PLACEHOLDER)
 
 
+def begins_with_bos(text: str, *, adds_bos: bool, bos_text: str | None) -> bool:
+    """Say whether the token that begins a text is put before this one: not if the text begins with it already.
+
+    Args:
+        text: A prompt.
+        adds_bos: Whether the vocabulary asks for the token.
+        bos_text: The token's text; empty or None if there is none.
+    """
+    return adds_bos and not (bos_text and text.startswith(bos_text))
+
+
 def make_prompt(requested: str | None, shots: Sequence[Shot], model: ModelTexts) -> Prompt:
     """Find the template and put the worked examples in front.
 
@@ -95,7 +115,6 @@ def _render_chat(shots: Sequence[Shot], model: ModelTexts) -> str:
     template = model.metadata("tokenizer.chat_template")
     if template is None:
         raise RunnerError("bad_request", "This file has no chat template; name another prompt with --prompt.")
-    from jinja2 import TemplateError
     from llama_cpp.llama_chat_format import Jinja2ChatFormatter
 
     messages = []
@@ -106,6 +125,28 @@ def _render_chat(shots: Sequence[Shot], model: ModelTexts) -> str:
     try:
         formatter = Jinja2ChatFormatter(template=template, eos_token=model.eos_text, bos_token=model.bos_text)
         return str(formatter(messages=messages).prompt)
-    except (TemplateError, ValueError) as error:
+    except template_failures() as error:
         # Templates refuse what they do not know by raising, with a text of their own.
-        raise RunnerError("bad_request", f"The file's chat template cannot be rendered: {error}.") from None
+        why = str(error).rstrip(".") or type(error).__name__
+        raise RunnerError("bad_request", f"The file's chat template cannot be rendered: {why}.") from None
+
+
+def template_failures() -> tuple[type[Exception], ...]:
+    """Return what compiling or rendering a chat template may raise: a stranger's may fail as any expression can.
+
+    Nothing bounds how long one takes or how much it writes: Jinja's sandbox limits a single ``range`` only.
+    """
+    from jinja2 import TemplateError
+
+    return (
+        TemplateError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        LookupError,
+        ArithmeticError,
+        AssertionError,
+        MemoryError,  # one giant string
+        RuntimeError,  # RecursionError, from a macro that calls itself, and what an iterator may raise
+        SyntaxError,  # blocks nested deeper than Python's compiler allows
+    )

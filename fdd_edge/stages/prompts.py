@@ -2,15 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from fdd_edge import catalog
 from fdd_edge.errors import FddError
-from fdd_edge.ondevice.prompt import CHAT, PLACEHOLDER
+from fdd_edge.ondevice.prompt import CHAT, PLACEHOLDER, template_failures
 from fdd_edge.ondevice.protocol import Shot
 from fdd_edge.records import read_jsonl
 
-__all__ = ["chat_prompt", "file_prompt", "requested_prompt", "shot_stops", "student_prompt", "worked_examples"]
+__all__ = [
+    "BegunPrompt",
+    "begin_prompt",
+    "chat_prompt",
+    "file_prompt",
+    "requested_prompt",
+    "shot_stops",
+    "student_prompt",
+    "worked_examples",
+]
+
+
+class BegunPrompt(NamedTuple):
+    """The prompt that some work began with, as it is noted beside it.
+
+    Attributes:
+        asked: What the config says: ``plain``, ``chat``, or a file.
+        student: sha256 of the student it was made for.
+        template: Text that holds ``{question}``.
+    """
+
+    asked: str
+    student: str
+    template: str
+
+
+def begin_prompt(prompt: str, folder: Path, sha256: str, noted: Mapping[str, Any] | None) -> BegunPrompt:
+    """Return the prompt of work that begins, or goes on.
+
+    A chat template may print the date; work that goes on keeps what it was on the day it began. A file is read anew:
+    its text changes only where somebody wrote another, and that must be noticed.
+
+    Args:
+        prompt: As for ``student_prompt``.
+        folder: The student's Hugging Face folder.
+        sha256: Hash of the student.
+        noted: The fields of an earlier ``BegunPrompt``, or None where the work begins.
+
+    Raises:
+        FddError: As ``student_prompt``.
+    """
+    if noted is not None and prompt == CHAT and (noted["asked"], noted["student"]) == (prompt, sha256):
+        return BegunPrompt(**noted)
+    return BegunPrompt(prompt, sha256, student_prompt(prompt, folder))
 
 
 def student_prompt(prompt: str, folder: Path) -> str:
@@ -35,6 +80,9 @@ def chat_prompt(folder: Path) -> str:
     """Return the chat template of a student, rendered around one user message.
 
     A token that begins every text is left to the runtimes, which add it: plain completion would see it twice.
+
+    Raises:
+        FddError: There is none, or it cannot be rendered.
     """
     from fdd_edge.students.tokenizer import begins_texts, load_tokenizer
 
@@ -42,7 +90,13 @@ def chat_prompt(folder: Path) -> str:
     if not tokenizer.chat_template:
         raise FddError(f"{folder} has no chat template; use the prompt plain or a file.")
     messages = [{"role": "user", "content": PLACEHOLDER}]
-    text = str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+    try:
+        text = str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+    except template_failures() as error:
+        why = str(error).rstrip(".") or type(error).__name__
+        raise FddError(
+            f"The chat template of {folder} cannot be rendered: {why}; use the prompt plain or a file."
+        ) from None
     if PLACEHOLDER not in text:
         raise FddError(
             f"The chat template of {folder} does not show the user's message; use the prompt plain or a file."

@@ -30,6 +30,9 @@ _QUANTIZED = "quantized"
 _QUANTIZED_COPIES = 1.4
 """Of the student in float32: its float file, and the quantized one beside it."""
 
+_EMBEDDINGS = ("lm_head", "embed_tokens")
+"""Names of the modules that share one matrix where a head is tied, in every family."""
+
 MODEL_CARD = "fdd_edge.json"
 """Beside a merged student: the prompt it was trained on, its base, its licence."""
 
@@ -67,10 +70,11 @@ def train(
 
     Raises:
         FddError: No problem is left to train on, an id differs from what the device would see, or early stopping is
-            asked for and there is nothing to take a validation loss on.
+            asked for and there is nothing to take a validation loss on; or an adapter would part tied embeddings.
     """
     from fdd_edge.students.train import LoraSettings, train_adapter
 
+    _check_targets(student, lora["target_modules"])
     examples, too_long = _examples(student, problems, template, training["max_length"])
     if not examples:
         raise FddError(f"There is no problem that can be trained on ({too_long} are longer than max_length).")
@@ -120,6 +124,19 @@ def _settings(training: Mapping[str, Any], dtype: str, seed: int) -> Any:
         early_stopping_patience=training["early_stopping_patience"],
         save_steps=training["save_steps"],
     )
+
+
+def _check_targets(student: Student, target_modules: Sequence[str]) -> None:
+    """Refuse an adapter on a matrix that is both embedding and head: merged, it would part the two, or change both."""
+    from fdd_edge.artifacts.gguf import check_architecture
+
+    config = json.loads((student.folder / "config.json").read_text(encoding="utf-8"))
+    shared = [module for module in target_modules if module.rsplit(".", 1)[-1] in _EMBEDDINGS]
+    if shared and check_architecture(student.folder).is_tied(config):
+        raise FddError(
+            f"lora.target_modules names {' and '.join(shared)}, but the head of {student.name} is tied to its "
+            "embeddings, and a merged adapter would change both: leave it out."
+        )
 
 
 @contextmanager

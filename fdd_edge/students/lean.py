@@ -136,7 +136,8 @@ def _short_attention(
     return CausalAttention.apply(query, key, value, mask, scaling).transpose(1, 2), None
 
 
-@functools.lru_cache(maxsize=256)
+# One length for a batch, and two windows in a Gemma; a mask of 768 tokens is 2.4 MB.
+@functools.lru_cache(maxsize=4)
 def _causal_mask(tokens: int, window: int | None) -> Any:
     """Return what is added to scores: 0 where a token may look, minus infinity elsewhere; shape (tokens, tokens)."""
     looks = torch.ones(tokens, tokens, dtype=torch.bool).tril()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fdd_edge.errors import FddError
+from fdd_edge.ondevice.prompt import begins_with_bos
 
 __all__ = [
     "PRE_TOKENIZERS",
@@ -119,10 +120,10 @@ def encode_prompts(tokenizer: Any, prompts: Sequence[str], *, adds_bos: bool) ->
     """Encode prompts as the runner does: begun with BOS if the vocabulary says so and the text does not have it."""
     ids: list[list[int]] = tokenizer(list(prompts), add_special_tokens=False)["input_ids"]
     bos = tokenizer.bos_token
-    if not adds_bos or bos is None:
-        return ids
+    adds = adds_bos and bos is not None
     return [
-        own if text.startswith(bos) else [tokenizer.bos_token_id, *own] for text, own in zip(prompts, ids, strict=True)
+        [tokenizer.bos_token_id, *own] if begins_with_bos(text, adds_bos=adds, bos_text=bos) else own
+        for text, own in zip(prompts, ids, strict=True)
     ]
 
 

@@ -93,7 +93,10 @@ def cpu_has_bf16() -> bool:
     """Say whether this CPU multiplies bfloat16 in hardware; elsewhere bf16 is slower than float32."""
     import torch
 
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+    from fdd_edge.ondevice.measure import cpu_features
+
+    # torch answers for x86 alone; the kernel lists ARM's by this name.
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported() or "bf16" in cpu_features())
 
 
 def wait_for_processes() -> None:

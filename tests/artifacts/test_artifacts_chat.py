@@ -166,3 +166,9 @@ def test_a_model_as_it_came_keeps_its_own_template(family_student: Callable[[Cas
     export_float(student.folder, student.vocab, out, name="x", template=PLAIN, license=None, trained=False)
     with DeviceVocab(out / MODEL_FILE) as vocab:
         assert vocab.chat_template == CHAT_TEMPLATE
+
+
+def test_a_template_that_calls_itself_for_ever_does_not_fit(student: Student) -> None:
+    """It ended the export with a RecursionError."""
+    with DeviceVocab(student.vocab) as vocab:
+        assert not renders("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", PLAIN, vocab)

@@ -225,3 +225,18 @@ def test_numbers_and_texts_are_written_as_metadata(tiny_student: Student, tmp_pa
     write_float_gguf(tiny_student.folder, tiny_student.vocab, out, metadata=metadata)
     facts = describe_gguf(out)
     assert (facts.license, facts.base, facts.round) == ("mit", "SmolLM2", 3)
+
+
+def test_a_pre_tokenizer_that_llama_cpp_does_not_know_is_passed_over(
+    tiny_student: Student, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An older build ended the search there with "cannot read the vocabulary"."""
+    from fdd_edge.artifacts.gguf import vocab_from_folder as module
+
+    with DeviceVocab(tiny_student.vocab) as device:
+        wanted = device.encode(module._HARD_TEXT)
+    monkeypatch.setattr(module, "PRE_TOKENIZERS", ("of-tomorrow", *module.PRE_TOKENIZERS))
+    assert module._find_pre(tiny_student.vocab, wanted) in module.PRE_TOKENIZERS[1:]
+    monkeypatch.setattr(module, "PRE_TOKENIZERS", ("of-tomorrow",))
+    with pytest.raises(FddError, match="cannot read the vocabulary"):
+        module._find_pre(tiny_student.vocab, wanted)

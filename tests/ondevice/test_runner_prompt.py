@@ -2,7 +2,7 @@ import pytest
 
 pytest.importorskip("llama_cpp", reason="needs: pip install 'fdd-edge[gguf]'")
 
-from fdd_edge.ondevice.prompt import Prompt, make_prompt
+from fdd_edge.ondevice.prompt import Prompt, begins_with_bos, make_prompt
 from fdd_edge.ondevice.protocol import RunnerError, Shot
 
 CHAT = "{% for m in messages %}[{{ m.role }}]{{ m.content }}{{ eos_token }}{% endfor %}[assistant]"
@@ -58,6 +58,15 @@ def test_shots_of_a_chat_are_earlier_turns() -> None:
         ("Solve it.", File(), "The prompt template has no {question}: 'Solve it.'."),
         ("chat", File(tokenizer__chat_template="{{ raise_exception('no users') }}"), "cannot be rendered: no users."),
         ("chat", File(tokenizer__chat_template="{% if %}"), "cannot be rendered"),
+        # These were "The runner failed".
+        ("chat", File(tokenizer__chat_template="{{ messages + 1 }}"), "cannot be rendered: can only concatenate list"),
+        (
+            "chat",
+            File(tokenizer__chat_template="{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}"),
+            "cannot be rendered: maximum recursion depth exceeded",
+        ),
+        ("chat", File(tokenizer__chat_template="{% for a in 'b' %}" * 30 + "{% endfor %}" * 30), "cannot be rendered"),
+        ("chat", File(tokenizer__chat_template="{{ 'a' * 10 ** 17 }}"), "cannot be rendered: MemoryError"),
     ],
 )
 def test_prompts_that_cannot_be_made(requested: str | None, file: File, fault: str) -> None:
@@ -65,3 +74,18 @@ def test_prompts_that_cannot_be_made(requested: str | None, file: File, fault: s
         make_prompt(requested, (), file)
     assert caught.value.kind == "bad_request"
     assert fault in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "adds_bos", "bos_text", "begins"),
+    [
+        ("1+1?", True, "<s>", True),
+        ("<s>1+1?", True, "<s>", False),
+        ("1+1?", False, "<s>", False),
+        ("1+1?", True, "", True),
+        ("1+1?", False, None, False),
+    ],
+)
+def test_bos_is_put_before_a_text_that_lacks_it(text: str, adds_bos: bool, bos_text: str | None, begins: bool) -> None:
+    """One rule, which training, export and the runner each had a copy of."""
+    assert begins_with_bos(text, adds_bos=adds_bos, bos_text=bos_text) is begins

@@ -113,3 +113,25 @@ def test_each_epoch_draws_every_example_once_in_batches_of_like_length() -> None
 def test_processes_that_share_a_batch_see_the_same_order() -> None:
     lengths = list(range(64))
     assert list(LengthGroupedSampler(lengths, 8, seed=0)) == list(LengthGroupedSampler(lengths, 4 * 2, seed=0))
+
+
+@pytest.mark.parametrize(("features", "found"), [(("asimd", "bf16"), True), (("asimd", "sve"), False)])
+def test_an_arm_cpu_with_bf16_counts(features: tuple[str, ...], found: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only torch's answers about x86 were asked for."""
+    from fdd_edge.ondevice import measure
+    from fdd_edge.students.train import cpu_has_bf16
+
+    monkeypatch.setattr(measure, "cpu_features", lambda: features)
+    for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+        monkeypatch.setattr(torch.cpu, name, lambda: False)
+    assert cpu_has_bf16() is found
+
+
+def test_few_masks_are_kept() -> None:
+    """256 of them were, each of up to 2.4 MB."""
+    from fdd_edge.students.lean import _causal_mask
+
+    _causal_mask.cache_clear()
+    for tokens in range(1, 20):
+        _causal_mask(tokens, None)
+    assert _causal_mask.cache_info().currsize <= 4

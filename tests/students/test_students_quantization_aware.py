@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from fdd_edge.artifacts.gguf import QuantizedFile, hf_names, quantize_gguf, write_float_gguf
-from fdd_edge.artifacts.recipe import load_recipe
+from fdd_edge.artifacts.recipe import Recipe, load_recipe
 from fdd_edge.config import LoraConfig, TrainingConfig
 from fdd_edge.errors import FddError
 from fdd_edge.records import Problem
@@ -169,3 +169,31 @@ def test_asking_for_an_importance_matrix_too_is_warned_of(
         aware_of=load_recipe("gguf-q4_0-imatrix"),
     )
     assert "Warning: gguf-q4_0-imatrix rounds by an importance matrix" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("aware_of", [None, load_recipe("gguf-q4_0")], ids=["plain", "aware"])
+@pytest.mark.parametrize("module", ["lm_head", "model.embed_tokens"])
+def test_an_adapter_on_tied_embeddings_is_refused(
+    module: str, aware_of: Recipe | None, tiny_student: Student, tmp_path: Path
+) -> None:
+    """Under quantization-aware training this was a bare KeyError; merged, it parted the head from the embedding."""
+    with pytest.raises(FddError, match=rf"lora.target_modules names {module}, but the head of tiny is tied"):
+        train(
+            tiny_student,
+            [Problem("p", "Tom had 2 figs.", 2, "test", program="answer = 2")],
+            tmp_path / "adapter",
+            template="{question}\n",
+            lora=LoraConfig(target_modules=["q_proj", module]).model_dump(),
+            training=TrainingConfig(threads=1).model_dump(),
+            dtype="float32",
+            seed=0,
+            aware_of=aware_of,
+        )
+
+
+def test_a_matrix_that_the_file_does_not_have_is_named(tiny_student: Student, tmp_path: Path) -> None:
+    write_float_gguf(tiny_student.folder, tiny_student.vocab, tmp_path / "f32.gguf", metadata={})
+    file = QuantizedFile(tmp_path / "f32.gguf", tiny_student.folder)
+    for read in (file.type_of, file.dequantized):
+        with pytest.raises(FddError, match=r"for lm_head, .*: take lm_head out of lora\.target_modules"):
+            read("lm_head.weight")

@@ -12,7 +12,7 @@ from typing import Any
 
 from fdd_edge.artifacts.gguf.device_vocab import DeviceVocab
 from fdd_edge.errors import MissingExtraError
-from fdd_edge.ondevice.prompt import BLANK_LINE, Prompt
+from fdd_edge.ondevice.prompt import BLANK_LINE, Prompt, template_failures
 
 __all__ = ["fitting_chat_template", "renders", "write_chat_template"]
 
@@ -94,7 +94,6 @@ def _literal(text: str) -> str:
 def _render(chat_template: str, messages: Sequence[dict[str, str]], vocab: DeviceVocab, clock: str) -> str | None:
     """Render a chat template as llama-cpp-python does, at a time of our choice; None if it cannot be."""
     try:
-        from jinja2 import TemplateError
         from llama_cpp.llama_chat_format import Jinja2ChatFormatter
     except ImportError:
         raise MissingExtraError("llama-cpp-python", "gguf") from None
@@ -102,6 +101,5 @@ def _render(chat_template: str, messages: Sequence[dict[str, str]], vocab: Devic
         formatter: Any = Jinja2ChatFormatter(template=chat_template, eos_token=vocab.eos_text, bos_token=vocab.bos_text)
         formatter.strftime_now = lambda format: clock
         return str(formatter(messages=list(messages)).prompt)
-    except (TemplateError, ValueError, TypeError, ArithmeticError, LookupError):
-        # A stranger's template may fail in any way that an expression can; then it does not fit.
+    except template_failures():
         return None

@@ -10,6 +10,7 @@ from typing import Self
 
 from fdd_edge.artifacts.gguf.log import captured_log
 from fdd_edge.errors import FddError, MissingExtraError
+from fdd_edge.ondevice.prompt import begins_with_bos
 
 __all__ = ["DeviceVocab"]
 
@@ -77,13 +78,13 @@ class DeviceVocab:
         return list(ids[:n])
 
     def encode_prompt(self, text: str) -> list[int]:
-        """Return the ids of a prompt: with the token that begins a text, by the rule of ``ondevice.llamacpp``."""
+        """Return the ids of a prompt: with the token that begins a text, by the runner's own rule."""
         bos = [self._llama_cpp.llama_vocab_bos(self._vocab)] if self.begins(text) else []
         return [*bos, *self.encode(text)]
 
     def begins(self, text: str) -> bool:
         """Say whether the device puts the token that begins a text before this one."""
-        return self.adds_bos and not (self.bos_text and text.startswith(self.bos_text))
+        return begins_with_bos(text, adds_bos=self.adds_bos, bos_text=self.bos_text)
 
     def write_back(self, ids: Sequence[int]) -> bytes:
         """Return what the device replies when a model writes these ids: up to a token that ends a reply."""

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fdd_edge.artifacts.gguf.reader import field, open_gguf
+from fdd_edge.artifacts.gguf.reader import field, is_gguf, open_gguf
 from fdd_edge.errors import FddError
 
 __all__ = ["open_imatrix", "read_imatrix", "write_imatrix"]
@@ -50,8 +50,10 @@ def open_imatrix(path: Path) -> Any:
     Raises:
         FddError: There is no such file, or it is no importance matrix in GGUF.
     """
-    if path.suffix == ".dat":
-        raise FddError(f"{path} is of the old kind; it becomes GGUF by: llama-imatrix --in-file {path} -o NEW.gguf")
+    if path.is_file() and not is_gguf(path):
+        raise FddError(
+            f"{path} is no GGUF. An old .dat matrix becomes one by: llama-imatrix --in-file {path} -o NEW.gguf"
+        )
     reader = open_gguf(path)
     if field(reader, "general.type") != "imatrix":
         raise FddError(f"{path} is no importance matrix: it is a GGUF of another kind.")

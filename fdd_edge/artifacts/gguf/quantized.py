@@ -7,6 +7,7 @@ from typing import Any
 
 from fdd_edge.artifacts.gguf.reader import open_gguf
 from fdd_edge.artifacts.gguf.write import hf_names, row_order
+from fdd_edge.errors import FddError
 
 __all__ = ["QuantizedFile"]
 
@@ -26,16 +27,33 @@ class QuantizedFile:
         self._tensors = {tensor.name: tensor for tensor in open_gguf(path).tensors}
 
     def type_of(self, name: str) -> str:
-        """Return ggml's name of the tensor type of a weight, by its name in the folder."""
-        return str(self._tensors[self._own_names[name]].tensor_type.name)
+        """Return ggml's name of the tensor type of a weight, by its name in the folder.
+
+        Raises:
+            FddError: The file has no such matrix, as it has none of a tied head.
+        """
+        return str(self._tensor(name).tensor_type.name)
 
     def dequantized(self, name: str) -> Any:
-        """Return a matrix as the file is read back, rows in the folder's order: float32 array."""
+        """Return a matrix as the file is read back, rows in the folder's order: float32 array.
+
+        Raises:
+            FddError: The file has no such matrix.
+        """
         import gguf
         import numpy as np
 
-        tensor = self._tensors[self._own_names[name]]
+        tensor = self._tensor(name)
         rows = gguf.quants.dequantize(tensor.data, tensor.tensor_type).astype(np.float32)
         ordered = np.empty_like(rows)
         ordered[row_order(self._folder, tensor.name, len(rows))] = rows
         return ordered
+
+    def _tensor(self, name: str) -> Any:
+        if name not in self._own_names:
+            module = name.removesuffix(".weight").removesuffix(".base_layer")
+            raise FddError(
+                f"The quantized file has no matrix of its own for {module}, so it cannot be rounded to: take "
+                f"{module.rsplit('.', 1)[-1]} out of lora.target_modules, or set training.quantization_aware=none."
+            )
+        return self._tensors[self._own_names[name]]

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from fdd_edge.errors import FddError, MissingExtraError
 
-__all__ = ["StoredTensor", "field", "open_gguf", "stored_tensors"]
+__all__ = ["StoredTensor", "field", "is_gguf", "open_gguf", "stored_tensors"]
 
 _MAGIC = b"GGUF"
 
@@ -20,6 +20,12 @@ class StoredTensor(NamedTuple):
 
     type: str
     load: Callable[[], Any]
+
+
+def is_gguf(path: Path) -> bool:
+    """Say whether a file begins as a GGUF does."""
+    with path.open("rb") as file:
+        return file.read(len(_MAGIC)) == _MAGIC
 
 
 def open_gguf(path: Path) -> Any:
@@ -35,9 +41,8 @@ def open_gguf(path: Path) -> Any:
         raise MissingExtraError("gguf", "gguf") from None
     if not path.is_file():
         raise FddError(f"{path} does not exist.")
-    with path.open("rb") as file:
-        if file.read(4) != _MAGIC:
-            raise FddError(f"{path} is not a GGUF file.")
+    if not is_gguf(path):
+        raise FddError(f"{path} is not a GGUF file.")
     try:
         return _reader_class(gguf)(path)
     except Exception as error:

@@ -91,11 +91,25 @@ def write_vocab_from_folder(folder: Path, tokenizer: Any, out: Path, *, architec
 
 
 def _find_pre(vocab: Path, wanted: Sequence[int]) -> str | None:
-    """Return the first pre-tokenizer that gives the wanted ids on the hard text."""
+    """Return the first pre-tokenizer that gives the wanted ids on the hard text.
+
+    Raises:
+        FddError: llama.cpp cannot read the vocabulary under any of the names.
+    """
+    fault: FddError | None = None
+    readable = False
     for pre in PRE_TOKENIZERS:
-        with DeviceVocab(vocab, pre=pre) as device:
+        try:
+            device = DeviceVocab(vocab, pre=pre)
+        except FddError as error:
+            fault = error  # an older llama.cpp does not know every name
+            continue
+        readable = True
+        with device:
             if device.encode(_HARD_TEXT) == wanted:
                 return pre
+    if fault is not None and not readable:
+        raise fault
     return None
 
 

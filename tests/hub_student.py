@@ -11,6 +11,7 @@ UNSAFE = {
     "training_args.bin": "never fetched",
     "consolidated.safetensors": "not what transformers loads",
     "onnx/config.json": "{}",
+    "fdd_edge.json": '{"prompt_template": "{question}"}',
 }
 
 

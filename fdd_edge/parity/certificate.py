@@ -126,7 +126,9 @@ class Certificate:
         try:
             row = json.loads(path.read_text(encoding="utf-8"))
             items = tuple(_item(name, dict(content)) for name, content in row["items"].items())
-            artifact, reference, target, prompts = (row[key] for key in ("artifact", "reference", "target", "prompts"))
+            artifact, reference, target, prompts = (
+                dict(row[k]) for k in ("artifact", "reference", "target", "prompts")
+            )
             return cls(artifact, reference, target, prompts, Bounds(**row["bounds"]), items)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise FddError(f"{path} is no parity certificate ({error}); remove it, and make it again.") from None
@@ -134,6 +136,8 @@ class Certificate:
 
 def _item(name: str, content: dict[str, Any]) -> Item:
     fixed = {key: content.pop(key) for key in ("passed", "summary", "first_difference")}
+    if not isinstance(fixed["passed"], bool):
+        raise TypeError(f"{name} neither passed nor failed")
     return Item(name, figures=content, **fixed)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fdd_edge.errors import FddError
+from fdd_edge.ondevice.prompt import PLACEHOLDER
 from fdd_edge.runs import Manifest, RoundLayout, RunLayout, Stages
 from fdd_edge.runs.layout import MODEL_FILE
 from fdd_edge.stages.prompts import student_prompt
@@ -86,14 +87,36 @@ def open_source(name: str, *, revision: str | None = None, prompt: str | None) -
                 raise FddError(f"{name} has no merged student yet; let the run finish a round.")
             path, number = merged, place.number
     student = open_student(str(path) if path.is_dir() else name, revision)
-    card_file = student.folder / MODEL_CARD
-    card = json.loads(card_file.read_text(encoding="utf-8")) if card_file.is_file() else {}
+    card = _read_model_card(student.folder / MODEL_CARD)
     template = card.get("prompt_template") if prompt is None else None
     trained = template is not None or prompt is not None
     if template is None:
         template = student_prompt(prompt or "plain", student.folder)
     student = student._replace(license=student.license or card.get("license"))
     return Source(student, template, card.get("base"), number, trained)
+
+
+def _read_model_card(path: Path) -> dict[str, str]:
+    """Return what a merged student says of itself; nothing where it has no card.
+
+    Raises:
+        FddError: The file is no such card.
+    """
+    if not path.is_file():
+        return {}
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise FddError(f"{path} is no JSON ({error}); restore it, or remove it.") from None
+    if not isinstance(card, dict):
+        raise FddError(f"{path} is no JSON object; restore it, or remove it.")
+    known = {key: card[key] for key in ("prompt_template", "base", "license") if card.get(key) is not None}
+    wrong = [key for key, value in known.items() if not isinstance(value, str)]
+    if wrong:
+        raise FddError(f"{path}: {wrong[0]} must be a text, not {known[wrong[0]]!r}; restore the file, or remove it.")
+    if PLACEHOLDER not in known.get("prompt_template", PLACEHOLDER):
+        raise FddError(f"{path}: prompt_template does not hold {PLACEHOLDER}; restore the file, or remove it.")
+    return known
 
 
 def _check_kept(run: RunLayout, output: Path, name: str) -> None:

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from fdd_edge import catalog
-from fdd_edge.artifacts.recipe import Recipe, load_recipe
+from fdd_edge.artifacts.recipe import NO_IMATRIX, Recipe, load_recipe
 from fdd_edge.data import read_dataset
 from fdd_edge.errors import FddError
 from fdd_edge.feedback import sample_pool
 from fdd_edge.parity import Asked, Bounds, Certificate, Record, load_record, record_reference, save_record
+from fdd_edge.progress import announce
 from fdd_edge.records import Problem, hash_problems, read_problems
 from fdd_edge.runs.hashing import HashCache, hash_file
 from fdd_edge.runs.layout import MODEL_FILE, RoundLayout
@@ -180,15 +181,28 @@ def certify(
 def find_bounds(artifact: Path, recipe: str | None) -> Recipe:
     """Return the recipe whose bounds apply to a model file: the named one, or the one the file carries.
 
-    Raises:
-        FddError: It carries none, or none that is known here.
-    """
-    from fdd_edge.artifacts.gguf import describe_gguf
+    What a file says of itself is a stranger's word: it may name a packaged recipe only, and its tensors must be of the
+    types that this recipe gives them, so that no file picks coarser bounds than its own.
 
-    own = describe_gguf(artifact).recipe
-    if recipe is None and own is None:
-        raise FddError(f"{artifact} names no recipe; say whose bounds apply, as in --recipe gguf-q8_0.")
-    return load_recipe(recipe or str(own))
+    Raises:
+        FddError: It carries none, none that is packaged, or one that it was not made by.
+    """
+    from fdd_edge.artifacts.gguf import describe_gguf, types_by
+
+    if recipe is not None:
+        return load_recipe(recipe)
+    facts = describe_gguf(artifact)
+    ask = "say whose bounds apply, as in --recipe gguf-q8_0."
+    if facts.recipe is None:
+        raise FddError(f"{artifact} names no recipe; {ask}")
+    if facts.recipe not in catalog.names("export/recipes"):
+        raise FddError(f"{artifact} names the recipe {facts.recipe!r}, which is not a packaged one; {ask}")
+    own = load_recipe(facts.recipe)
+    given = types_by(artifact, own.type, weighted=own.imatrix != NO_IMATRIX)
+    if facts.types != given:
+        found, expected = (", ".join(f"{n} {kind}" for kind, n in types.items()) for types in (facts.types, given))
+        raise FddError(f"{artifact} names the recipe {own.name}, which gives {expected}, but holds {found}; {ask}")
+    return own
 
 
 def check_new(out: Path) -> None:
@@ -206,15 +220,23 @@ def check_new(out: Path) -> None:
 def find_certificate(artifact: Path, sha256: str) -> Certificate | None:
     """Return the certificate of this very file that lies beside it or in its run; None if there is none.
 
-    Raises:
-        FddError: What lies there is no certificate.
+    What lies there and is no certificate, or one of another version, is none: one line says so.
     """
     artifact = artifact.resolve()
     places = [artifact.with_name(CERTIFICATE_FILE), artifact.with_suffix(".parity.json")]
     if artifact.name == MODEL_FILE and len(artifact.parents) > 2:
         places.append(RoundLayout(artifact.parents[2]).parity(artifact.parent.name))
-    found = [Certificate.read(path) for path in places if path.is_file()]
-    return next((certificate for certificate in found if certificate.artifact.get("sha256") == sha256), None)
+    for path in places:
+        if not path.is_file():
+            continue
+        try:
+            certificate = Certificate.read(path)
+        except FddError as error:
+            announce(f"{error} It is passed over.")
+            continue
+        if certificate.artifact.get("sha256") == sha256:
+            return certificate
+    return None
 
 
 def complaint(failed: Sequence[Certificate], where: str) -> str:

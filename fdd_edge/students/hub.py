@@ -16,6 +16,9 @@ __all__ = ["HubStudent", "fetch_student"]
 
 _NEEDED = {"config.json", "tokenizer.json"}
 
+_OURS = "fdd_edge.json"
+"""What this tool writes into a student that it trained; in a stranger's it would choose the prompt and the licence."""
+
 
 class HubStudent(NamedTuple):
     """A student's Hugging Face folder, and the commit its files are of."""
@@ -59,7 +62,7 @@ def fetch_student(
 
 
 def _describes(name: str) -> bool:
-    return "/" not in name and (name == "README.md" or name.endswith((".json", ".jinja")))
+    return "/" not in name and name != _OURS and (name == "README.md" or name.endswith((".json", ".jinja")))
 
 
 def _show(folder: Path, files: Mapping[str, Path]) -> None:

@@ -4,7 +4,7 @@ from fdd_edge.artifacts.gguf.chat_template import fitting_chat_template
 from fdd_edge.artifacts.gguf.describe import GgufFacts, describe_gguf
 from fdd_edge.artifacts.gguf.device_vocab import DeviceVocab
 from fdd_edge.artifacts.gguf.imatrix import open_imatrix, read_imatrix, write_imatrix
-from fdd_edge.artifacts.gguf.prediction import Fallback, Prediction, predict_quantized
+from fdd_edge.artifacts.gguf.prediction import Fallback, Prediction, predict_quantized, types_by
 from fdd_edge.artifacts.gguf.quantize import quantize_gguf
 from fdd_edge.artifacts.gguf.quantized import QuantizedFile
 from fdd_edge.artifacts.gguf.reader import StoredTensor, stored_tensors
@@ -31,6 +31,7 @@ __all__ = [
     "read_imatrix",
     "read_vocab",
     "stored_tensors",
+    "types_by",
     "write_float_gguf",
     "write_imatrix",
     "write_vocab_from_folder",

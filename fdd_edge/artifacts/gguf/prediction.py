@@ -17,7 +17,7 @@ from fdd_edge.artifacts.gguf.quantize import FILE_TYPES, imatrix_entries
 from fdd_edge.artifacts.gguf.reader import field, open_gguf
 from fdd_edge.errors import FddError, MissingExtraError
 
-__all__ = ["Fallback", "Prediction", "predict_quantized"]
+__all__ = ["Fallback", "Prediction", "predict_quantized", "types_by"]
 
 _RECIPE_KEY = "fdd_edge.recipe"
 _HEAD_BLOCK = 256
@@ -81,20 +81,52 @@ def predict_quantized(source: Path, kind: str, *, recipe: str, imatrix: Mapping[
 
     said = _dry_run(source, kind, imatrix or {})
     reader = open_gguf(source)
-    types = {name: gguf.GGMLQuantizationType[(new or old).upper()] for name, old, new in _TENSOR.findall(said)}
-    if types.keys() != {tensor.name for tensor in reader.tensors}:
-        raise RuntimeError(f"llama.cpp named {len(types)} of {len(reader.tensors)} tensors in its dry run:\n{said}")
+    types = _types(said, reader)
     size = _metadata_bytes(reader, recipe)
     for tensor in reader.tensors:
         block, block_bytes = gguf.GGML_QUANT_SIZES[types[tensor.name]]
         size += _padded(int(tensor.n_elements) // block * block_bytes, reader.alignment)
     weights = sum(int(tensor.n_elements) for tensor in reader.tensors)
-    matrices = Counter(types[tensor.name].name for tensor in reader.tensors if len(tensor.shape) > 1)
-    return Prediction(size, 8 * size / weights, dict(matrices.most_common()), _fallbacks(said, reader, types, kind))
+    return Prediction(size, 8 * size / weights, _of_matrices(types, reader), _fallbacks(said, reader, types, kind))
 
 
-def _dry_run(source: Path, kind: str, imatrix: Mapping[str, Any]) -> str:
-    """Return what llama.cpp says when it only pretends to quantize."""
+def types_by(artifact: Path, kind: str, *, weighted: bool) -> dict[str, int]:
+    """Return how many matrices of each type a file has if it was quantized to a kind; it may be quantized already.
+
+    Args:
+        artifact: The file.
+        kind: A key of ``FILE_TYPES``.
+        weighted: Whether an importance matrix was used, on which some types depend.
+
+    Raises:
+        FddError: llama.cpp cannot read the file.
+    """
+    import numpy as np
+
+    reader = open_gguf(artifact)
+    imatrix = {t.name: np.ones(int(t.shape[0]), np.float32) for t in reader.tensors if len(t.shape) > 1}
+    said = _dry_run(artifact, kind, imatrix if weighted else {}, again=True)
+    return _of_matrices(_types(said, reader), reader)
+
+
+def _types(said: str, reader: Any) -> dict[str, Any]:
+    """Return the type of every tensor by name."""
+    import gguf
+
+    types = {name: gguf.GGMLQuantizationType[(new or old).upper()] for name, old, new in _TENSOR.findall(said)}
+    if types.keys() != {tensor.name for tensor in reader.tensors}:
+        raise RuntimeError(f"llama.cpp named {len(types)} of {len(reader.tensors)} tensors in its dry run:\n{said}")
+    return types
+
+
+def _of_matrices(types: Mapping[str, Any], reader: Any) -> dict[str, int]:
+    """Return the number of matrices of each type, most frequent first."""
+    counted = Counter(types[tensor.name].name for tensor in reader.tensors if len(tensor.shape) > 1)
+    return dict(counted.most_common())
+
+
+def _dry_run(source: Path, kind: str, imatrix: Mapping[str, Any], *, again: bool = False) -> str:
+    """Return what llama.cpp says when it only pretends to quantize, a quantized file too where ``again``."""
     try:
         import llama_cpp
     except ImportError:
@@ -102,6 +134,7 @@ def _dry_run(source: Path, kind: str, imatrix: Mapping[str, Any]) -> str:
     params = llama_cpp.llama_model_quantize_default_params()
     params.ftype = getattr(llama_cpp, f"LLAMA_FTYPE_{FILE_TYPES[kind]}")
     params.dry_run = True
+    params.allow_requantize = again
     entries = imatrix_entries(llama_cpp, imatrix)
     if imatrix:
         params.imatrix = ctypes.cast(entries, type(params.imatrix))

@@ -110,6 +110,7 @@ def certify(
     artifact: str,
     reference: str,
     *,
+    revision: str | None = None,
     prompts: str | None = None,
     recipe: str | None = None,
     prompt: str | None = None,
@@ -121,6 +122,7 @@ def certify(
     Args:
         artifact: A model file, an artifact folder, a run or a round.
         reference: The float model, named as for ``export``.
+        revision: Branch, tag or commit of the reference, a hub id.
         prompts: File of problems; None takes 64 packaged ones, which also fill up fewer.
         recipe: Whose bounds apply; None takes the one the file names.
         prompt: ``plain``, ``chat`` or a file, for both sides; None takes the one each of them carries.
@@ -142,7 +144,7 @@ def certify(
         check_new(Path(output))
     bounds = find_bounds(model, recipe)
     asked = _certificate_prompts(prompts)
-    source = open_source(reference, prompt=prompt)
+    source = open_source(reference, revision=revision, prompt=prompt)
     record = record_student(source.student, asked, template=source.template)
     template = None if prompt is None else source.template
     certificate = certify(model, source.student.folder, record, bounds, target=target, prompt=template)

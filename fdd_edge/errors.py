@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from typing import Any
 
 __all__ = ["FddError", "MissingExtraError", "ParityError", "TargetError", "did_you_mean"]
 
@@ -15,9 +16,17 @@ class FddError(Exception):
 
 
 class ParityError(FddError):
-    """An artifact does not answer as the float model it was made from."""
+    """An artifact does not answer as the float model it was made from.
+
+    Attributes:
+        artifacts: What the others are, which passed and are in their places.
+    """
 
     exit_code = 4
+
+    def __init__(self, message: str, artifacts: Sequence[dict[str, Any]] = ()) -> None:
+        super().__init__(message)
+        self.artifacts = list(artifacts)
 
 
 class TargetError(FddError):

@@ -33,6 +33,7 @@ def command(
 
     from fdd_edge import api
     from fdd_edge.cli.tables import print_artifacts, print_certificate
+    from fdd_edge.errors import ParityError
     from fdd_edge.parity import Certificate
 
     certificates: list[dict[str, object]] = []
@@ -54,9 +55,12 @@ def command(
             parity=not no_parity,
             on_certificate=show,
         )
+    except ParityError as error:
+        cards = error.artifacts
+        raise
     finally:
         if as_json and (cards or certificates):
             click.echo(json.dumps({"artifacts": cards, "certificates": certificates}))
-    if not as_json:
-        print_artifacts(cards)
-        click.echo(f'\nTry it:\n\n  fdd-edge solve {cards[0]["path"]} "..."\n')
+        elif cards:
+            print_artifacts(cards)
+            click.echo(f'\nTry it:\n\n  fdd-edge solve {cards[0]["path"]} "..."\n')

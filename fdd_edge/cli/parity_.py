@@ -8,6 +8,7 @@ import click
 @click.command("parity")
 @click.argument("artifact")
 @click.option("--reference", required=True, metavar="MODEL", help="The float model it was made from.")
+@click.option("--revision", metavar="REV", help="Branch, tag or commit of MODEL, a hub id.")
 @click.option("--prompts", metavar="FILE", help="Problems to ask; default: 64 packaged ones, which also fill up fewer.")
 @click.option("--recipe", metavar="NAME", help="Whose bounds apply; default: the one the file names.")
 @click.option("--prompt", metavar="plain|chat|FILE", help="For both sides; default: the prompt each of them carries.")
@@ -17,6 +18,7 @@ import click
 def command(
     artifact: str,
     reference: str,
+    revision: str | None,
     prompts: str | None,
     recipe: str | None,
     prompt: str | None,
@@ -37,7 +39,14 @@ def command(
     from fdd_edge.errors import ParityError
 
     certificate = api.certify(
-        artifact, reference, prompts=prompts, recipe=recipe, prompt=prompt, target=target, output=output
+        artifact,
+        reference,
+        revision=revision,
+        prompts=prompts,
+        recipe=recipe,
+        prompt=prompt,
+        target=target,
+        output=output,
     )
     if as_json:
         click.echo(json.dumps(certificate.to_row()))

@@ -144,7 +144,7 @@ def export_all(
 
     Raises:
         FddError: A recipe's folder is there already, or the disk is too small.
-        ParityError: An artifact is not its model; the others are in their places.
+        ParityError: An artifact is not its model; the others are in their places, and the error holds their cards.
     """
     _check_free(out, recipes)
     check_disk(out, count_parameters(student.folder), copies=1 + 0.5 * len(recipes))
@@ -181,10 +181,12 @@ def export_all(
                     failed.append(certificate)
                     continue
                 certificate.write(work / recipe.name / CERTIFICATE_FILE)
+                (out / f"{recipe.name}.{CERTIFICATE_FILE}").unlink(missing_ok=True)  # of an earlier failure
             (work / recipe.name).rename(out / recipe.name)
+    cards = [read_card(out / recipe.name) for recipe in recipes if (out / recipe.name).is_dir()]
     if failed:
-        raise ParityError(complaint(failed, str(out)))
-    return [read_card(out / recipe.name) for recipe in recipes]
+        raise ParityError(complaint(failed, str(out)), cards)
+    return cards
 
 
 def _check_free(out: Path, recipes: Sequence[Recipe]) -> None:

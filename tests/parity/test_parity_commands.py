@@ -116,6 +116,11 @@ def test_a_failed_artifact_is_left_out_and_named(tiny_student: Student, impossib
     assert sorted(p.name for p in out.iterdir()) == ["gguf-f16", "impossible.parity.json"]
     assert not json.loads((out / "impossible.parity.json").read_text(encoding="utf-8"))["passed"]
     assert [c["passed"] for c in json.loads(ran.stdout)["certificates"]] == [False, True]
+    assert [card["recipe"] for card in json.loads(ran.stdout)["artifacts"]] == ["gguf-f16"]  # was lost once
+    impossible.write_text(IMPOSSIBLE.replace("1.0e-9", "1").replace("kl_mean: 9", "kl_mean: 99"), encoding="utf-8")
+    again = command("export", tiny_student.folder, "-r", impossible, "-o", out)
+    assert again.returncode == 0, again.stderr
+    assert sorted(p.name for p in out.iterdir()) == ["gguf-f16", "impossible"]  # no stale certificate of a failure
 
 
 def test_parity_alone_gives_the_same_and_never_overwrites(
@@ -136,6 +141,12 @@ def test_parity_alone_gives_the_same_and_never_overwrites(
     assert failed.returncode == 4
     assert "FAILED tensors" in failed.stdout
     assert "is not the model it was made from:\n  tensors:" in failed.stderr
+
+
+def test_a_revision_reaches_the_reference(exported: Path, tiny_student: Student) -> None:
+    ran = command("parity", exported, "--reference", tiny_student.folder, "--revision", "v1")
+    assert ran.returncode == 2
+    assert "is on this machine" in ran.stderr
 
 
 def test_a_file_without_a_recipe_needs_one_named(tiny_gguf: Path, tiny_student: Student) -> None:

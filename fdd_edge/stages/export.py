@@ -166,7 +166,9 @@ def export_all(
         imatrix = work / "imatrix.gguf"
         if wants_own(recipes):
             asked = prompts or packaged_prompts()
-            measure_imatrix(student.folder, asked, imatrix, template=template, adds_bos=student.adds_bos)
+            measure_imatrix(
+                student.folder, asked, imatrix, template=template, adds_bos=student.adds_bos, source="the certificate's"
+            )
         for recipe in recipes:
             if recipe.name != FLOAT_RECIPE:
                 export_quantized(work / FLOAT_RECIPE / MODEL_FILE, work / recipe.name, recipe, own_imatrix=imatrix)
@@ -176,17 +178,24 @@ def export_all(
             if record is not None:
                 certificate = certify(work / recipe.name / MODEL_FILE, student.folder, record, recipe, target="local")
                 on_certificate(certificate)
-                if not certificate.passed:
-                    certificate.write(out / f"{recipe.name}.{CERTIFICATE_FILE}")
+                if not _certified(certificate, work / recipe.name, out / f"{recipe.name}.{CERTIFICATE_FILE}"):
                     failed.append(certificate)
                     continue
-                certificate.write(work / recipe.name / CERTIFICATE_FILE)
-                (out / f"{recipe.name}.{CERTIFICATE_FILE}").unlink(missing_ok=True)  # of an earlier failure
             (work / recipe.name).rename(out / recipe.name)
     cards = [read_card(out / recipe.name) for recipe in recipes if (out / recipe.name).is_dir()]
     if failed:
         raise ParityError(complaint(failed, str(out)), cards)
     return cards
+
+
+def _certified(certificate: Certificate, artifact: Path, alone: Path) -> bool:
+    """Write a certificate into its artifact if it passed, else alone; say whether it passed."""
+    if certificate.passed:
+        certificate.write(artifact / CERTIFICATE_FILE)
+        alone.unlink(missing_ok=True)  # of an earlier failure
+    else:
+        certificate.write(alone)
+    return certificate.passed
 
 
 def _check_free(out: Path, recipes: Sequence[Recipe]) -> None:

@@ -48,7 +48,14 @@ def warn_of_imatrix(aware_of: Recipe, recipes: Sequence[Recipe]) -> None:
 
 
 def measure_imatrix(
-    folder: Path, problems: Sequence[Problem], out: Path, *, template: str, adds_bos: bool, seed: int = 0
+    folder: Path,
+    problems: Sequence[Problem],
+    out: Path,
+    *,
+    template: str,
+    adds_bos: bool,
+    seed: int = 0,
+    source: str = "the run's",
 ) -> None:
     """Write the importance matrix of a student in float32.
 
@@ -59,6 +66,7 @@ def measure_imatrix(
         template: The prompt, holding ``{question}``.
         adds_bos: Whether the device puts the token that begins a text before a prompt.
         seed: Of the draw.
+        source: Whose problems they are; noted in the file.
     """
     from fdd_edge.artifacts.gguf import hf_names, write_imatrix
     from fdd_edge.students.activations import input_squares
@@ -73,7 +81,7 @@ def measure_imatrix(
     squares = input_squares(folder, examples)
     own_names = {own: name for name, own in hf_names(folder).items()}
     sums = {own_names[own]: columns for own, columns in squares.sums.items()}
-    write_imatrix(out, sums, squares.n_inputs, source=f"{len(pairs)} problems of the run")
+    write_imatrix(out, sums, squares.n_inputs, source=f"{len(pairs)} of {source} problems")
 
 
 def imatrix_for(recipe: Recipe, float_model: Path, own: Path | None) -> dict[str, Any] | None:

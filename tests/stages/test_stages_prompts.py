@@ -55,7 +55,7 @@ def test_an_edited_prompt_file_is_noticed(student: Student, tmp_path: Path) -> N
 def test_an_interrupted_train_keeps_its_chat_prompt(
     student: Student, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from fdd_edge.stages import training
+    from fdd_edge.stages import tuning
 
     row = Problem("p", "Tom had 2 figs.", 2, "test", program="answer = 2").to_row()
     write_jsonl(tmp_path / "d.jsonl", [row])
@@ -67,11 +67,12 @@ def test_an_interrupted_train_keeps_its_chat_prompt(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(training, "merge", interrupt)
+        patch.setattr(tuning, "merge", interrupt)
         assert CliRunner().invoke(cli, words).exit_code != 0
     began = json.loads((tmp_path / ".out.partial" / "prompt.json").read_text(encoding="utf-8"))["template"]
     ended = CliRunner().invoke(cli, words)
     assert ended.exit_code == 0, ended.output
+    assert "training on" not in ended.output  # it was killed while it merged: only that is done again
     card = json.loads((tmp_path / "out" / "merged" / "fdd_edge.json").read_text(encoding="utf-8"))
     assert card["prompt_template"] == began
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["adapter", "merged"]

@@ -102,6 +102,7 @@ def export(
         round=source.round,
         trained=source.trained,
         prompts=asked,
+        trained_on=source.problems,
         on_certificate=on_certificate,
     )
 

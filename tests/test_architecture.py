@@ -23,6 +23,7 @@ BASE = {
     "runs",
     "statistics",
     "validation",
+    "weights",
 }
 SHARED_WITH_BOARDS = {"ondevice"}
 EXCEPTIONS = {"parity": {"students", "targets"}}

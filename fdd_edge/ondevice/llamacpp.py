@@ -122,6 +122,11 @@ class Model:
             adds_bos=bool(c_api.llama_vocab_get_add_bos(self._vocab)),
         )
 
+    @functools.cached_property
+    def keeps_state(self) -> bool:
+        """Whether its memory cannot be cut at a position, as that of Mamba and its like cannot."""
+        return bool(c_api.llama_model_is_recurrent(self._model) or c_api.llama_model_is_hybrid(self._model))
+
     def metadata(self, key: str) -> str | None:
         """Return the file's metadata under that key, if it is there and is no list."""
         name = key.encode()
@@ -159,7 +164,7 @@ class Model:
         return self._pieces[token]
 
     def open_context(self, cells: int, sequences: int, threads: int, kv: Literal["f16", "f32"]) -> Context:
-        """Allocate a key-value cache of ``cells`` tokens, shared by ``sequences`` sequences.
+        """Allocate a key-value cache of ``cells`` tokens for each of ``sequences`` sequences.
 
         Raises:
             RunnerError: llama.cpp refuses, as for a model that does not generate text.
@@ -194,20 +199,21 @@ class Feed(NamedTuple):
 class Context:
     """A key-value cache and the batch that fills it. Close it when done.
 
-    All sequences share one pool of cells (``kv_unified``), so that a common beginning is stored once.
+    Every sequence has cells of its own, so attention looks at its own tokens only. llama.cpp runs such a batch in one
+    piece if its sequences follow one another without a gap (``llama_batch_allocr::split_equal``).
     """
 
     def __init__(self, model: Any, n_vocab: int, cells: int, sequences: int, threads: int, kv: str) -> None:
         params = c_api.llama_context_default_params()
-        params.n_ctx = cells
+        params.n_ctx = cells * sequences
         params.n_batch = params.n_ubatch = BATCH
         params.n_seq_max = sequences
         params.n_threads = params.n_threads_batch = threads
         params.type_k = params.type_v = _KV_TYPES[kv]
-        if kv == "f32":
-            # The flash attention kernels round to f16 inside, whatever the cache holds.
-            params.flash_attn_type = c_api.LLAMA_FLASH_ATTN_TYPE_DISABLED
-        params.kv_unified = True
+        # On CPUs llama.cpp's flash attention goes token by token: a step of 16 replies of 150 tokens takes 1.5 times as
+        # long. It also rounds to f16 inside, whatever the cache holds.
+        params.flash_attn_type = c_api.LLAMA_FLASH_ATTN_TYPE_DISABLED
+        params.kv_unified = False
         params.no_perf = True
         self._context: Any = c_api.llama_init_from_model(model, params)
         if not self._context:
@@ -228,13 +234,18 @@ class Context:
         """Forget every sequence, and zero the cells so that nothing of an earlier wave is left."""
         c_api.llama_memory_clear(self._memory, True)
 
-    def forget(self, sequence: int) -> None:
-        """Free one sequence's cells."""
-        c_api.llama_memory_seq_rm(self._memory, sequence, -1, -1)
+    def cut(self, sequence: int, position: int) -> None:
+        """Forget what a sequence holds from a position on."""
+        c_api.llama_memory_seq_rm(self._memory, sequence, position, -1)
 
-    def share(self, source: int, target: int) -> None:
-        """Let ``target`` begin with all of ``source``; the cells are shared, not copied."""
+    def copy(self, source: int, target: int) -> None:
+        """Make ``target`` what ``source`` is now."""
         c_api.llama_memory_seq_cp(self._memory, source, target, -1, -1)
+
+    def read(self, sequence: int, position: int, tokens: Sequence[int]) -> None:
+        """Append tokens to a sequence, however many, and ask for no logits."""
+        for start in range(0, len(tokens), BATCH):
+            self.decode([Feed(sequence, position + start, tokens[start : start + BATCH], False)])
 
     def decode(self, feeds: Sequence[Feed]) -> npt.NDArray[np.float32]:
         """Run one batch.

@@ -242,6 +242,7 @@ class Scores:
         best: This side's likeliest token at each position of the reply.
         leads: By how many logits it beats the next one; 0 where that is no number.
         logits: The wanted rows, float32, little-endian, in base64; see ``rows.decode_rows``.
+        unreadable: Why this file cannot be fed the other side's ids; empty where it can. Nothing is scored then.
     """
 
     problem_id: str
@@ -251,6 +252,7 @@ class Scores:
     best: tuple[int, ...]
     leads: tuple[float, ...]
     logits: str
+    unreadable: str = ""
 
 
 @dataclass(frozen=True)

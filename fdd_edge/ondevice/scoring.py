@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from .llamacpp import BATCH, Context, Feed, Model
+from .llamacpp import Context, Feed, Model
 from .prompt import Prompt
 from .protocol import RunnerError, Score, Scores, Settings
 from .rows import encode_rows
@@ -30,13 +30,14 @@ def score(model: Model, prompt: Prompt, settings: Settings, asked: Score) -> Sco
         asked: The other side's text and ids.
 
     Raises:
-        RunnerError: An id is not in the vocabulary, the text is too long for the model, or llama.cpp failed.
+        RunnerError: There is no prompt to reply to, or llama.cpp failed.
     """
     own = prompt.render(asked.question)
     best: list[int] = []
     leads: list[float] = []
     wanted: list[_Rows] = []
-    if asked.reply_ids:
+    unreadable = _unreadable(model, asked)
+    if asked.reply_ids and not unreadable:
         for position, row in enumerate(_rows(model, settings, asked)):
             token, lead = _lead(row)
             best.append(token)
@@ -52,21 +53,29 @@ def score(model: Model, prompt: Prompt, settings: Settings, asked: Score) -> Sco
         best=tuple(best),
         leads=tuple(leads),
         logits=encode_rows(rows),
+        unreadable=unreadable,
     )
+
+
+def _unreadable(model: Model, asked: Score) -> str:
+    """Return why a file cannot be fed the other side's ids; empty if it can."""
+    strange = [token for token in (*asked.prompt_ids, *asked.reply_ids) if not 0 <= token < model.n_vocab]
+    if strange:
+        return f"it has no token {strange[0]}, only {model.n_vocab}"
+    if len(asked.prompt_ids) + len(asked.reply_ids) - 1 > model.n_ctx_train:
+        return f"they are longer than its context of {model.n_ctx_train}"
+    return ""
 
 
 def _rows(model: Model, settings: Settings, asked: Score) -> Iterator[_Rows]:
     """Yield the logits for each token of the reply; a row holds until the next one is drawn."""
     ids = [*asked.prompt_ids, *asked.reply_ids[:-1]]
     first = len(asked.prompt_ids) - 1
-    if first < 0 or not all(0 <= token < model.n_vocab for token in ids):
-        raise RunnerError("bad_request", f"The ids of {asked.problem_id} are not of this file's vocabulary.")
-    if len(ids) > model.n_ctx_train:
-        raise RunnerError("bad_request", f"{asked.problem_id} is longer than the context of {model.path}.")
+    if first < 0:
+        raise RunnerError("bad_request", f"{asked.problem_id} has no prompt to reply to.")
     context = model.open_context(len(ids), 1, settings.threads, settings.kv)
     try:
-        for start in range(0, first, BATCH):
-            context.decode([Feed(0, start, ids[start : min(start + BATCH, first)], False)])
+        context.read(0, 0, ids[:first])
         for start in range(first, len(ids), _ASKED):
             yield from _decode_each(context, start, ids[start : start + _ASKED])
     finally:

@@ -10,14 +10,14 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 import numpy as np
 
 from .language import Outcome
-from .llamacpp import BATCH, MAX_SEQUENCES, Context, Feed, Model
+from .llamacpp import MAX_SEQUENCES, Context, Feed, Model
 from .prompt import Prompt
 from .protocol import Completion, RunnerError, Settings, Task, Timing, Wave, WaveResult, prompt_ids_sha
 from .replies import Reply, choose, judge, random_stream
@@ -31,15 +31,14 @@ _CELL_BLOCK = 256
 
 @dataclass
 class _Job:
-    """A task on its way: what is still to be fed, and what came out."""
+    """A task on its way: the id to feed next, its position, and what came out."""
 
     task: Task
     prompt_ids: list[int]
     reply: Reply
     stream: np.random.Generator
-    sequence: int = -1
-    position: int = 0
-    pending: list[int] = field(default_factory=list)
+    next_id: int = -1
+    position: int = -1
 
 
 class Decoder:
@@ -93,35 +92,42 @@ class Decoder:
 
     def _decode(self, jobs: Sequence[_Job], on_progress: Callable[[int], None], n_finished: int) -> int:
         """Decode jobs to their ends; return how many prompt tokens that took."""
-        shared = _common_ids(jobs)
+        shared = 0 if self._model.keeps_state else _common_ids(jobs)
         n_sequences = min(self._settings.sequences, len(jobs))
-        context = self._open(jobs, n_sequences, shared)
-        prefix_sequence = n_sequences  # one past those of the jobs
-        self._feed_prefix(context, prefix_sequence, jobs[0].prompt_ids[:shared])
-        waiting, running = deque(jobs), list[_Job]()
-        free = deque(range(n_sequences))
+        context = self._open(jobs, n_sequences)
+        if shared:
+            context.read(0, 0, jobs[0].prompt_ids[:shared])
+            for sequence in range(1, n_sequences):
+                context.copy(0, sequence)
+        waiting = deque(jobs)
+        running: list[_Job] = []  # a job's place here is its sequence in the context
         while waiting or running:
-            while waiting and free:
-                job = waiting.popleft()
-                job.sequence, job.position, job.pending = free.popleft(), shared, job.prompt_ids[shared:]
-                if shared:
-                    context.share(prefix_sequence, job.sequence)
-                running.append(job)
+            while waiting and len(running) < n_sequences:
+                running.append(waiting.popleft())
+                self._read_prompt(context, len(running) - 1, running[-1], shared)
             self._step(context, running)
-            for job in [job for job in running if job.reply.over]:
-                running.remove(job)
-                context.forget(job.sequence)
-                free.append(job.sequence)
+            # From the last: what moves into a gap has been looked at.
+            for sequence in reversed(range(len(running))):
+                if not running[sequence].reply.over:
+                    continue
                 n_finished += 1
                 on_progress(n_finished)
+                if waiting:
+                    context.cut(sequence, shared)
+                    running[sequence] = waiting.popleft()
+                    self._read_prompt(context, sequence, running[sequence], shared)
+                    continue
+                last = running.pop()
+                if sequence < len(running):
+                    context.copy(len(running), sequence)
+                    running[sequence] = last
         return shared + sum(len(job.prompt_ids) - shared for job in jobs)
 
-    def _open(self, jobs: Iterable[_Job], n_sequences: int, shared: int) -> Context:
+    def _open(self, jobs: Iterable[_Job], n_sequences: int) -> Context:
         """Return an empty context with room for the wave's longest task in every sequence."""
         longest_prompt = max(len(job.prompt_ids) for job in jobs)
-        longest = min(longest_prompt + self._settings.max_new_tokens, self._model.n_ctx_train) - shared
-        cells = -(-(shared + n_sequences * longest) // _CELL_BLOCK) * _CELL_BLOCK
-        shape = (cells, n_sequences + 1)
+        longest = min(longest_prompt + self._settings.max_new_tokens, self._model.n_ctx_train)
+        shape = (-(-longest // _CELL_BLOCK) * _CELL_BLOCK, n_sequences)
         if self._context is None or self._context.shape != shape:
             if self._context:
                 self._context.close()
@@ -129,33 +135,22 @@ class Decoder:
         self._context.clear()
         return self._context
 
-    def _feed_prefix(self, context: Context, sequence: int, ids: Sequence[int]) -> None:
-        for start in range(0, len(ids), BATCH):
-            context.decode([Feed(sequence, start, ids[start : start + BATCH], False)])
+    def _read_prompt(self, context: Context, sequence: int, job: _Job, shared: int) -> None:
+        """Feed a prompt but for its last id, whose logits the next step asks for."""
+        context.read(sequence, shared, job.prompt_ids[shared:-1])
+        job.next_id, job.position = job.prompt_ids[-1], len(job.prompt_ids) - 1
 
     def _step(self, context: Context, running: Sequence[_Job]) -> None:
-        """Feed one batch: the next token of each reply, and prompts as far as there is room."""
-        feeds: list[Feed] = []
-        asked: list[_Job] = []
-        room = BATCH
-        for job in running:
-            tokens = job.pending[:room]
-            if not tokens:
-                continue
-            job.pending = job.pending[len(tokens) :]
-            feeds.append(Feed(job.sequence, job.position, tokens, wants_logits=not job.pending))
-            job.position += len(tokens)
-            room -= len(tokens)
-            if not job.pending:
-                asked.append(job)
-        for job, logits in zip(asked, context.decode(feeds), strict=True):
+        """Let every reply grow by a token."""
+        feeds = [Feed(sequence, job.position, (job.next_id,), True) for sequence, job in enumerate(running)]
+        for job, logits in zip(running, context.decode(feeds), strict=True):
             try:
-                token = choose(logits, self._settings.temperature, job.stream)
+                job.next_id = choose(logits, self._settings.temperature, job.stream)
             except FloatingPointError as error:
                 message = f"{self._model.path} does not compute on this CPU: {error}."
                 raise RunnerError("bad_artifact", message) from None
-            job.reply.add(token)
-            job.pending = [token]
+            job.reply.add(job.next_id)
+            job.position += 1
 
     def _completion(self, job: _Job) -> Completion:
         if self._is_too_long(job):

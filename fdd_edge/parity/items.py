@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -37,6 +37,7 @@ def judge_items(record: Record, reading: Reading, tensors: Item, bounds: Bounds)
     pairs = list(zip(record.replies, reading.scores, strict=True))
     answered = [(reply, scores) for reply, scores in pairs if reply.ids]
     own = reading.info.special
+    unread = _unreadable(answered)
     return (
         _bos(record.special, own, pairs),
         _ids("eos_id", record.special.eos, own.eos),
@@ -44,11 +45,21 @@ def judge_items(record: Record, reading: Reading, tensors: Item, bounds: Bounds)
         _prompt_bytes(pairs),
         _prompt_ids(pairs),
         tensors,
-        _logits(record, reading, answered, bounds),
-        _greedy_tokens(answered, bounds),
-        _stops(record.special, answered, bounds),
+        unread("logits") or _logits(record, reading, answered, bounds),
+        unread("greedy_tokens") or _greedy_tokens(answered, bounds),
+        unread("stops") or _stops(record.special, answered, bounds),
         _answers([reply for reply, _ in answered], reading.completions, bounds),
     )
+
+
+def _unreadable(answered: _Pairs) -> Callable[[str], Item | None]:
+    """Return what makes the items of a file that cannot be fed the reference's ids: none where it can."""
+    found = [(reply, scores.unreadable) for reply, scores in answered if scores.unreadable]
+    if not found:
+        return lambda name: None
+    reply, reason = found[0]
+    summary = f"the file cannot read {len(found)} of the reference's {len(answered)} replies: {reason}"
+    return lambda name: Item(name, False, summary, {"n": len(answered)}, {"prompt": reply.id})
 
 
 def _bos(reference: SpecialIds, file: SpecialIds, pairs: _Pairs) -> Item:

@@ -27,7 +27,7 @@ class Reading:
         kv: Number format of the key-value cache.
         info: The target, and the ids that begin and end a text.
         scores: One a prompt of the record.
-        logits: The wanted rows in the record's order: shape (rows, n_vocab).
+        logits: The wanted rows in the record's order: shape (rows, n_vocab); none where a reply could not be read.
         completions: Its own greedy replies to the prompts that the reference has answered; empty where its logits
             are no numbers, so that nothing can be decoded.
     """
@@ -67,8 +67,8 @@ def read_file(profile: Profile, artifact: Path, record: Record, *, threads: int,
         progress(title, len(asked) + len(tasks)) as advance,
     ):
         scores = tuple(session.score(asked, advance))
-        rows = [decode_rows(s.logits, len(r.rows)) for s, r in zip(scores, record.replies, strict=True) if r.rows]
-        logits = np.concatenate(rows)
+        rows = [decode_rows(s.logits, len(r.rows)) for s, r in zip(scores, record.replies, strict=True) if s.best]
+        logits = np.concatenate(rows or [np.empty((0, 0), np.float32)])
         completions: tuple[Completion, ...] = ()
         if np.isfinite(logits).all():
             waves = session.complete(plan_waves(tasks), lambda n: advance(len(asked) + n))

@@ -15,7 +15,7 @@ from fdd_edge.errors import FddError
 from fdd_edge.ondevice.prompt import Prompt
 from fdd_edge.ondevice.protocol import SpecialIds
 from fdd_edge.ondevice.replies import judge
-from fdd_edge.progress import progress
+from fdd_edge.progress import announce, progress
 
 if TYPE_CHECKING:
     from fdd_edge.students.reference import Written
@@ -29,7 +29,10 @@ _KEPT = (0, 8, 24)
 """Positions of a reply whose logits are kept whole, beside its last."""
 
 _MOST_LOGITS = 2**25
-"""Logits that are kept, at most (128 MiB): a large vocabulary gets fewer positions."""
+"""Logits that are kept, at most (128 MiB): a large vocabulary gets fewer positions, then fewer replies."""
+
+_MOST_ANSWERED = 256
+"""Prompts that are replied to, at most: more would narrow no interval that matters, and cost minutes each hundred."""
 
 _KEY = "record"
 _LOGITS = "logits"
@@ -108,7 +111,6 @@ def record_reference(
     name: str,
     sha256: str,
     template: str,
-    adds_bos: bool,
     stops: Sequence[int],
     threads: int | None = None,
 ) -> Record:
@@ -116,11 +118,10 @@ def record_reference(
 
     Args:
         folder: Its Hugging Face folder.
-        asked: The prompts.
+        asked: The prompts; the first 256 are replied to, fewer where the vocabulary is huge.
         name: Of the model.
         sha256: Of the folder.
         template: The prompt it was trained on, holding ``{question}``.
-        adds_bos: Whether its prompts begin with the token that begins a text.
         stops: Ids that end a reply, by its vocabulary; those of its tokenizer and its generation config are added.
         threads: Of torch; None leaves it its own number.
 
@@ -128,10 +129,12 @@ def record_reference(
         FddError: No prompt leaves room for a reply.
     """
     from fdd_edge.students.reference import Reference
-    from fdd_edge.students.tokenizer import encode_prompts, load_tokenizer
+    from fdd_edge.students.tokenizer import begins_texts, encode_prompts, load_tokenizer
 
     tokenizer = load_tokenizer(folder)
     reference = Reference(folder, threads=threads)
+    # Its own tokenizer is asked, not the vocabulary file that the artifact's was copied from.
+    adds_bos = begins_texts(tokenizer)
     ends = {*stops, tokenizer.eos_token_id} | reference.stop_ids
     special = SpecialIds(tokenizer.bos_token_id, tokenizer.eos_token_id, tuple(sorted(ends)), adds_bos)
     prompts = [Prompt.parse(template).render(one.question) for one in asked]
@@ -141,10 +144,13 @@ def record_reference(
     fitting = [i for i, ids in enumerate(prompt_ids) if len(ids) <= room]
     first_choice = [i for i in fitting if asked[i].answered]
     spare = [i for i in fitting if not asked[i].answered]
-    answered = sorted([*first_choice, *spare[: sum(one.answered for one in asked) - len(first_choice)]])
+    most = min(_MOST_ANSWERED, _MOST_LOGITS // reference.n_vocab)
+    answered = sorted([*first_choice, *spare[: sum(one.answered for one in asked) - len(first_choice)]][:most])
     if not answered:
         raise FddError(f"No prompt leaves room for a reply of {MAX_NEW_TOKENS} tokens in the context of {name}.")
-    keep = _KEPT[: max(0, _MOST_LOGITS // (len(tokenizer) * max(1, len(answered))) - 1)]
+    if len(first_choice) > most:
+        announce(f"{most} of {len(first_choice)} prompts are replied to; the others are compared in bytes and ids")
+    keep = _KEPT[: _MOST_LOGITS // (reference.n_vocab * len(answered)) - 1]
     with progress("the reference's replies for the parity certificate", len(answered)) as advance:
         written = reference.write(
             [prompt_ids[i] for i in answered], max_new_tokens=MAX_NEW_TOKENS, stops=ends, keep=keep, on_progress=advance

@@ -27,6 +27,7 @@ class Source(NamedTuple):
         base: What it was trained from, where this tool trained it.
         round: The round it comes from, where it does.
         trained: Whether ``template`` was chosen for it; else it is a model as it came, asked in plain words.
+        problems: File of the problems it was trained on, where it is a run's: an importance matrix is measured on them.
     """
 
     student: Student
@@ -34,6 +35,7 @@ class Source(NamedTuple):
     base: str | None
     round: int | None
     trained: bool
+    problems: Path | None = None
 
 
 def find_artifact(name: str) -> Path:
@@ -76,7 +78,8 @@ def open_source(name: str, *, revision: str | None = None, prompt: str | None) -
     Raises:
         FddError: There is no such model.
     """
-    path, number = Path(name), None
+    path = Path(name)
+    place: RoundLayout | None = None
     if path.is_dir():
         run = RunLayout(path if RunLayout(path).is_run() else path.resolve().parent)
         if run.is_run():
@@ -85,7 +88,7 @@ def open_source(name: str, *, revision: str | None = None, prompt: str | None) -
             _check_kept(run, merged, name)
             if not merged.is_dir():
                 raise FddError(f"{name} has no merged student yet; let the run finish a round.")
-            path, number = merged, place.number
+            path = merged
     student = open_student(str(path) if path.is_dir() else name, revision)
     card = _read_model_card(student.folder / MODEL_CARD)
     template = card.get("prompt_template") if prompt is None else None
@@ -93,7 +96,11 @@ def open_source(name: str, *, revision: str | None = None, prompt: str | None) -
     if template is None:
         template = student_prompt(prompt or "plain", student.folder)
     student = student._replace(license=student.license or card.get("license"))
-    return Source(student, template, card.get("base"), number, trained)
+    if place is None:
+        return Source(student, template, card.get("base"), None, trained)
+    # As the loop names it: whoever exports a round again gets the same file.
+    student = student._replace(name=f"{card.get('base', student.name)} {place.root.name}")
+    return Source(student, template, card.get("base"), place.number, trained, place.train)
 
 
 def _read_model_card(path: Path) -> dict[str, str]:

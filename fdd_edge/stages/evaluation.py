@@ -34,7 +34,7 @@ from fdd_edge.targets import Profile, load_profile, open_session, resolve_thread
 
 __all__ = ["EVAL_VERSION", "Decoding", "Evaluation", "ask", "complete", "evaluate_file", "read_evaluation", "read_rows"]
 
-EVAL_VERSION = 1
+EVAL_VERSION = 2
 
 _JOURNAL = "waves.jsonl"
 """Finished waves of an evaluation that is under way; a killed one goes on from here."""

@@ -14,11 +14,12 @@ from fdd_edge.artifacts.recipe import FLOAT_RECIPE, Recipe
 from fdd_edge.errors import FddError, ParityError
 from fdd_edge.parity import Certificate
 from fdd_edge.progress import announce
-from fdd_edge.records import Problem
+from fdd_edge.records import Problem, read_problems
 from fdd_edge.runs.layout import MODEL_FILE
 from fdd_edge.stages.imatrix import imatrix_for, measure_imatrix, wants_own
 from fdd_edge.stages.parity import CERTIFICATE_FILE, certify, complaint, packaged_prompts, record_student
 from fdd_edge.stages.student import Student
+from fdd_edge.weights import weight_files
 
 if TYPE_CHECKING:
     from fdd_edge.artifacts.gguf import Fallback
@@ -122,6 +123,7 @@ def export_all(
     round: int | None = None,
     trained: bool = True,
     prompts: Sequence[Problem] | None = (),
+    trained_on: Path | None = None,
     on_certificate: Callable[[Certificate], None] = lambda certificate: None,
 ) -> list[dict[str, Any]]:
     """Export a student by every recipe into ``out``, one folder a recipe, each with its parity certificate.
@@ -137,6 +139,7 @@ def export_all(
         round: The round it comes from, where it does.
         trained: Whether it was trained on ``template``.
         prompts: Of the certificates; packaged ones fill them up to 64. None makes no certificates.
+        trained_on: File of the problems that an importance matrix is measured on; None takes those of the certificates.
         on_certificate: Called with each certificate, in the order of the recipes.
 
     Returns:
@@ -165,10 +168,9 @@ def export_all(
         )
         imatrix = work / "imatrix.gguf"
         if wants_own(recipes):
-            asked = prompts or packaged_prompts()
-            measure_imatrix(
-                student.folder, asked, imatrix, template=template, adds_bos=student.adds_bos, source="the certificate's"
-            )
+            asked = prompts or packaged_prompts() if trained_on is None else read_problems(trained_on)
+            source = "the certificate's" if trained_on is None else "the run's"
+            measure_imatrix(student.folder, asked, imatrix, template=template, adds_bos=student.adds_bos, source=source)
         for recipe in recipes:
             if recipe.name != FLOAT_RECIPE:
                 export_quantized(work / FLOAT_RECIPE / MODEL_FILE, work / recipe.name, recipe, own_imatrix=imatrix)
@@ -217,13 +219,13 @@ def count_parameters(folder: Path) -> int:
     """Return the number of weights of a Hugging Face folder, from the headers of its safetensors.
 
     Raises:
-        FddError: A file is damaged.
+        FddError: A file is missing or damaged.
     """
     from safetensors import SafetensorError, safe_open
 
     total = 0
     file: Any
-    for path in folder.glob("*.safetensors"):
+    for path in weight_files(folder):
         try:
             file = safe_open(path, framework="numpy")
         except SafetensorError as error:

@@ -37,7 +37,7 @@ __all__ = [
     "write_record",
 ]
 
-PARITY_VERSION = 2
+PARITY_VERSION = 3
 
 CERTIFICATE_PROMPTS = 64
 """Prompts that the reference replies to, at least."""
@@ -75,7 +75,6 @@ def record_student(
         name=student.name,
         sha256=HashCache().of(student.folder),
         template=template,
-        adds_bos=student.adds_bos,
         stops=stops,
         threads=threads,
     )

@@ -17,7 +17,7 @@ from fdd_edge.stages.prompts import file_prompt
 
 __all__ = ["Student", "open_student"]
 
-_VERSION = 2
+_VERSION = 3
 """Raised when the conversion changes meaning, so that the cache is not used across the change."""
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from fdd_edge import hub
 from fdd_edge.cache import cache_dir
 from fdd_edge.errors import FddError
-from fdd_edge.students.weights import INDEX, SINGLE, named_shards
+from fdd_edge.weights import INDEX, SINGLE, named_shards
 
 __all__ = ["HubStudent", "fetch_student"]
 

@@ -36,6 +36,11 @@ class Reference:
         return int(self._model.config.max_position_embeddings)
 
     @property
+    def n_vocab(self) -> int:
+        """Length of a row of logits."""
+        return int(self._model.config.vocab_size)
+
+    @property
     def stop_ids(self) -> set[int]:
         """The ids at which its generation config ends a reply; empty if it names none."""
         named = self._model.generation_config.eos_token_id

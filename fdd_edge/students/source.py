@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 from fdd_edge.errors import FddError, MissingExtraError
 from fdd_edge.hub import is_hub_id
 from fdd_edge.students.hub import fetch_student
-from fdd_edge.students.weights import check_weights
+from fdd_edge.weights import weight_files
 
 __all__ = ["ARCHITECTURES", "GGUF_ARCHITECTURE", "StudentSource", "locate"]
 
@@ -81,7 +81,7 @@ def locate(name: str, revision: str | None = None, *, commits: MutableMapping[st
         return StudentSource("gguf", name, path)
     if path.is_dir():
         check_folder(path)
-        check_weights(path)
+        weight_files(path)
         return StudentSource("folder", name, path)
     if not is_hub_id(name):
         raise FddError(

@@ -45,6 +45,7 @@ def rebuild_tokenizer(
     merges: Sequence[str],
     pre: str,
     bos: int | None,
+    adds_bos: bool,
     eos: int,
     chat_template: str | None,
 ) -> None:
@@ -57,13 +58,14 @@ def rebuild_tokenizer(
         merges: Pairs joined by a space, best first.
         pre: GGUF's name of the pre-tokenizer.
         bos: Id of the token that begins a text, or None.
+        adds_bos: Whether it is put before every text.
         eos: Id of the token that ends a reply; also used as padding.
         chat_template: Jinja source, or None.
 
     Raises:
         FddError: Its pre-tokenizer is not one of ``PRE_TOKENIZERS``.
     """
-    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
     if pre not in PRE_TOKENIZERS:
@@ -79,6 +81,9 @@ def rebuild_tokenizer(
     for token, kind in zip(tokens, token_types, strict=True):
         if kind in whole:
             backend.add_tokens([AddedToken(token, special=whole[kind], normalized=False)])
+    if adds_bos and bos is not None:
+        begins = (tokens[bos], bos)
+        backend.post_processor = processors.TemplateProcessing(single=f"{tokens[bos]} $A", special_tokens=[begins])
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=backend,
         bos_token=None if bos is None else tokens[bos],

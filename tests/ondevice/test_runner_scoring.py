@@ -46,14 +46,23 @@ def test_the_vocabulary_says_what_begins_and_ends_a_text(tiny_gguf: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("ids", "sentence"), [((1, 10**6), "not of this file's vocabulary"), ((1,) * 300, "longer than the context")]
+    ("ids", "reason"), [((1, 10**6), "it has no token 1000000, only "), ((1,) * 300, "longer than its context of 256")]
 )
-def test_ids_that_cannot_be_read(tiny_gguf: Path, ids: tuple[int, ...], sentence: str) -> None:
+def test_ids_that_a_file_cannot_read_are_told_as_such(tiny_gguf: Path, ids: tuple[int, ...], reason: str) -> None:
+    with open_session(load_profile("local"), tiny_gguf, settings=SETTINGS) as session:
+        asked = [Score("p", "?", "?", ids, (3, 4), (0,)), Score("q", "?", "?", (1,), (3, 4), (0,))]
+        strange, fine = session.score(asked)
+    assert reason in strange.unreadable
+    assert (strange.best, strange.logits) == ((), "")
+    assert (fine.unreadable, len(fine.best)) == ("", 2)
+
+
+def test_a_reply_to_nothing_is_refused(tiny_gguf: Path) -> None:
     with (
-        pytest.raises(FddError, match=sentence),
+        pytest.raises(FddError, match="p has no prompt to reply to"),
         open_session(load_profile("local"), tiny_gguf, settings=SETTINGS) as session,
     ):
-        list(session.score([Score("p", "?", "?", ids, (3, 4))]))
+        list(session.score([Score("p", "?", "", (), (3, 4))]))
 
 
 def test_rows_survive_their_text() -> None:

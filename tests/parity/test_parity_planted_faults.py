@@ -228,6 +228,14 @@ def test_a_head_that_is_no_number_is_a_failed_certificate(good: Good, tmp_path: 
     json.dumps(certificate.to_row(), allow_nan=False)
 
 
+def test_another_models_file_with_fewer_ids_is_a_failed_certificate(good: Good, tiny_gguf: Path) -> None:
+    """It once was an error of the runner, which was asked to feed ids that the file does not have."""
+    certificate = hold(good, tiny_gguf)
+    assert {"prompt_ids", "tensors", "logits", "greedy_tokens", "stops"} <= set(failed(certificate))
+    assert "the file cannot read" in item(certificate, "logits").summary
+    assert "it has no token" in item(certificate, "greedy_tokens").complaint
+
+
 def test_a_certificate_survives_its_file(good: Good, tmp_path: Path) -> None:
     certificate = hold(good, good.file)
     certificate.write(tmp_path / "parity.json")

@@ -25,6 +25,7 @@ class VocabTables(NamedTuple):
         merges: Pairs joined by a space, best first.
         pre: Name of the pre-tokenizer.
         bos: Id of the token that begins a text, or None.
+        adds_bos: Whether it is put before every text.
         eos: Id of the token that ends a reply.
         chat_template: Jinja source, or None.
     """
@@ -34,6 +35,7 @@ class VocabTables(NamedTuple):
     merges: Sequence[str]
     pre: str
     bos: int | None
+    adds_bos: bool
     eos: int
     chat_template: str | None
 
@@ -78,6 +80,7 @@ def read_vocab(path: Path) -> VocabTables:
         merges=field(reader, "tokenizer.ggml.merges"),
         pre=field(reader, "tokenizer.ggml.pre", "gpt-2"),
         bos=field(reader, "tokenizer.ggml.bos_token_id"),
+        adds_bos=bool(field(reader, "tokenizer.ggml.add_bos_token", False)),
         eos=field(reader, "tokenizer.ggml.eos_token_id"),
         chat_template=field(reader, "tokenizer.chat_template"),
     )

@@ -12,6 +12,7 @@ from fdd_edge.artifacts.gguf.architectures import Architecture, architecture_of
 from fdd_edge.artifacts.gguf.reader import open_gguf
 from fdd_edge.artifacts.gguf.vocab import copy_keys
 from fdd_edge.errors import FddError
+from fdd_edge.weights import weight_files
 
 __all__ = ["check_architecture", "gguf_tensors", "hf_names", "row_order", "write_float_gguf"]
 
@@ -146,7 +147,7 @@ def _open_tensors(folder: Path) -> Iterator[dict[str, Any]]:
 
     with ExitStack() as files:
         held: dict[str, Any] = {}
-        for path in sorted(folder.glob("*.safetensors")):
+        for path in weight_files(folder):
             file = files.enter_context(safe_open(path, framework="pt"))
             held |= dict.fromkeys(file.keys(), file)
         yield held

@@ -1,4 +1,7 @@
-"""The safetensors of a Hugging Face folder: one file, or the shards that its index names."""
+"""The safetensors of a Hugging Face folder: one file, or the shards that its index names.
+
+Every reader asks here, so that all take the same files: a stale shard or an adapter beside them belongs to no model.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from pathlib import Path
 
 from fdd_edge.errors import FddError
 
-__all__ = ["INDEX", "SINGLE", "check_weights", "named_shards"]
+__all__ = ["INDEX", "SINGLE", "named_shards", "weight_files"]
 
 SINGLE = "model.safetensors"
 INDEX = "model.safetensors.index.json"
@@ -31,16 +34,20 @@ def named_shards(folder: Path) -> list[str]:
     return shards
 
 
-def check_weights(folder: Path) -> None:
-    """Refuse a folder whose weights are not there or not whole, before anything is loaded.
+def weight_files(folder: Path) -> list[Path]:
+    """Return the files that hold a folder's weights, as transformers chooses them.
 
     Raises:
         FddError: A shard is missing, or the weights are no safetensors.
     """
-    if not any(folder.glob("*.safetensors")):
-        raise FddError(f"{folder} has no *.safetensors; other weight files are not read, because they can hold code.")
-    if (folder / SINGLE).is_file() or not (folder / INDEX).is_file():
-        return
-    for shard in named_shards(folder):
-        if not (folder / shard).is_file():
-            raise FddError(f"{folder} lacks {shard}, which its {INDEX} names; fetch it, or save the model again.")
+    if (folder / SINGLE).is_file():
+        return [folder / SINGLE]
+    if not (folder / INDEX).is_file():
+        raise FddError(
+            f"{folder} has no {SINGLE} and no {INDEX}; other weight files are not read, because they can hold code."
+        )
+    files = [folder / shard for shard in named_shards(folder)]
+    for file in files:
+        if not file.is_file():
+            raise FddError(f"{folder} lacks {file.name}, which its {INDEX} names; fetch it, or save the model again.")
+    return files

@@ -2,7 +2,8 @@
 
 Six students: plain training, and quantization-aware training for Q4_0 and for Q8_0, two seeds each, the same data and
 steps. The plain ones are quantized in every way, the others in their own. Each is a run of the config ``quantization``,
-which goes on where it was interrupted, and its folder keeps the student. Run it with:
+which goes on where it was interrupted, and its folder keeps the student. What each file solved is kept as a line of
+``DIR/results.jsonl``; ``--with FILE`` adds the lines of another day or machine to the tables. Run it with:
 
     FDD_DATA=FOLDER python benchmarks/quantization.py -o DIR
 """
@@ -14,10 +15,11 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fdd_edge import api
 from fdd_edge.evaluation import mcnemar, paired_difference, wilson
+from fdd_edge.records import read_jsonl, write_jsonl
 from fdd_edge.runs import RunLayout
 from fdd_edge.stages.evaluation import read_evaluation, read_rows
 
@@ -53,15 +55,47 @@ COMPARED = (
 Key = tuple[str, str]
 """A student's training, and a recipe."""
 Solved = Mapping[str, bool]
-"""By problem of all sets: was it solved?"""
+"""By set and place in it, as in ``svamp/17``: was the problem solved?"""
+UNTRAINED = "untuned"
+KEYS = [(training, recipe) for training, recipes in STUDENTS.items() for recipe in recipes]
+BEFORE: list[tuple[int | None, Key]] = [(None, (UNTRAINED, recipe)) for recipe in UNTUNED]
 
 
 class File(NamedTuple):
-    """One file of one seed."""
+    """One file of one seed.
 
-    solved: Solved
+    Attributes:
+        seed: Of the training; None for the student before it.
+        training: A key of ``STUDENTS``, or ``untuned``.
+        recipe: What it was quantized by.
+        bytes: Its size.
+        seconds: That answering all problems took.
+        solved: Which.
+    """
+
+    seed: int | None
+    training: str
+    recipe: str
     bytes: int
     seconds: float
+    solved: Solved
+
+    @property
+    def key(self) -> Key:
+        return self.training, self.recipe
+
+    def to_row(self) -> dict[str, Any]:
+        """Return the JSON line: a 0 or 1 for every problem of a set, in its order."""
+        marks: dict[str, str] = {}
+        for problem, solved in self.solved.items():
+            name = problem.partition("/")[0]
+            marks[name] = marks.get(name, "") + str(int(solved))
+        return self._asdict() | {"solved": marks}
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> File:
+        marks = {f"{name}/{i}": mark == "1" for name, line in row["solved"].items() for i, mark in enumerate(line)}
+        return cls(**{**row, "solved": marks})
 
 
 def build(out: Path, seed: int) -> Iterator[tuple[str, RunLayout]]:
@@ -79,7 +113,7 @@ def build(out: Path, seed: int) -> Iterator[tuple[str, RunLayout]]:
         yield training, layout
 
 
-def untuned(out: Path, layout: RunLayout) -> Iterator[tuple[str, File]]:
+def untuned(out: Path, layout: RunLayout) -> Iterator[File]:
     """Evaluate the student before training on the same problems, with worked examples in its prompt."""
     if not (out / "untuned").is_dir():
         api.export(BASE, UNTUNED, str(out / "untuned"), parity=False)
@@ -90,23 +124,29 @@ def untuned(out: Path, layout: RunLayout) -> Iterator[tuple[str, File]]:
                 problems = str(layout.eval_set(name))
                 file = str(out / "untuned" / recipe)
                 api.evaluate(file, problems, shots=SHOTS, max_new_tokens=160, output=str(folder))
-        yield recipe, read_folders(folders)
+        yield read_folders(None, UNTRAINED, recipe, folders)
 
 
-def read_file(layout: RunLayout, recipe: str) -> File:
-    """Read what a file solved."""
-    return read_folders({name: layout.round(0).evaluation("local", recipe, name) for name in SETS})
-
-
-def read_folders(folders: Mapping[str, Path]) -> File:
+def read_folders(seed: int | None, training: str, recipe: str, folders: Mapping[str, Path]) -> File:
     """Put the evaluations of one file together."""
     solved: dict[str, bool] = {}
     seconds, size = 0.0, 0
     for name, folder in folders.items():
-        solved |= {f"{name}/{row.problem_id}": row.verdict == "correct" for row in read_rows(folder)}
+        solved |= {f"{name}/{i}": row.verdict == "correct" for i, row in enumerate(read_rows(folder))}
         timing = read_evaluation(folder).timing
         seconds, size = seconds + timing["seconds"], timing["artifact_bytes"]
-    return File(solved, size, seconds)
+    return File(seed, training, recipe, size, round(seconds, 1), solved)
+
+
+def measure(out: Path, seeds: Sequence[int]) -> Iterator[File]:
+    """Build the students of these seeds, and yield what each of their files solved; then those before training."""
+    for seed in seeds:
+        for training, layout in build(out, seed):
+            for recipe in STUDENTS[training]:
+                folders = {name: layout.round(0).evaluation("local", recipe, name) for name in SETS}
+                yield read_folders(seed, training, recipe, folders)
+    if seeds:
+        yield from untuned(out, layout)
 
 
 def flips(one: Solved, other: Solved) -> tuple[int, int]:
@@ -116,41 +156,42 @@ def flips(one: Solved, other: Solved) -> tuple[int, int]:
     return gained, lost
 
 
-def print_files(files: Mapping[tuple[int, Key], File], before: Mapping[str, File]) -> None:
+def print_files(files: Sequence[File]) -> None:
     """Print a line a file: accuracy by set, and against the f32 file of the plain student of its seed."""
-    lines = [
-        (str(seed), training, recipe, file, files[seed, ("plain", FLOAT)])
-        for (seed, (training, recipe)), file in files.items()
-    ]
-    lines += [("-", f"untuned, {SHOTS} examples", recipe, file, before[FLOAT]) for recipe, file in before.items()]
+    whole = {file.seed: file for file in files if file.recipe == FLOAT}
     print("| seed | training | file | MB | " + " | ".join(SETS) + " | all | gained, lost against f32 | p | per s |")
     print("|---" * (9 + len(SETS)) + "|")
-    for seed, training, recipe, file, whole in lines:
+    for file in files:
         cells = []
         for name in (*SETS, ""):
             own = [solved for problem, solved in file.solved.items() if problem.startswith(f"{name}/" if name else "")]
             low, high = wilson(sum(own), len(own))
             cells.append(f"{100 * fmean(own):.1f} ({100 * low:.1f}-{100 * high:.1f})")
-        gained, lost = flips(whole.solved, file.solved)
+        gained, lost = flips(whole[file.seed].solved, file.solved)
+        seed, training = (file.seed, file.training) if file.seed is not None else ("-", f"untuned, {SHOTS} examples")
         against = f"{gained}, {lost} | {mcnemar(gained, lost):.2g}"
         speed = len(file.solved) / file.seconds
-        named = f"| {seed} | {training} | {recipe} | {file.bytes / 1e6:.1f} |"
+        named = f"| {seed} | {training} | {file.recipe} | {file.bytes / 1e6:.1f} |"
         print(f"{named} {' | '.join(cells)} | {against} | {speed:.1f} |")
 
 
-def print_comparisons(files: Mapping[tuple[int, Key], File], seeds: Sequence[int]) -> None:
-    """Print the paired differences, pooled over the sets and seeds."""
-    print("\n| compared | difference, points | 95 % | gained, lost by seed | bytes |")
-    print("|---|---|---|---|---|")
+def print_comparisons(files: Sequence[File]) -> None:
+    """Print the paired differences, pooled over the sets and the seeds that have both files."""
+    found = {(file.seed, file.key): file for file in files if file.seed is not None}
+    print("\n| compared | seeds | difference, points | 95 % | gained, lost by seed | bytes |")
+    print("|---|---|---|---|---|---|")
     for one, other in COMPARED:
-        pairs = [(files[seed, one], files[seed, other]) for seed in seeds]
+        seeds = sorted({seed for seed, key in found if key == one and (seed, other) in found and seed is not None})
+        if not seeds:
+            continue
+        pairs = [(found[seed, one], found[seed, other]) for seed in seeds]
         problems = pairs[0][0].solved
         differences = [fmean(a.solved[p] - b.solved[p] for a, b in pairs) for p in problems]
         low, high = paired_difference(differences)
         counted = ["{}, {} (p {:.2g})".format(*(f := flips(b.solved, a.solved)), mcnemar(*f)) for a, b in pairs]
         print(
-            f"| {' '.join(one)} less {' '.join(other)} | {100 * fmean(differences):+.1f} | "
-            f"{100 * low:+.1f} to {100 * high:+.1f} | {'; '.join(counted)} | "
+            f"| {' '.join(one)} less {' '.join(other)} | {', '.join(map(str, seeds))} | "
+            f"{100 * fmean(differences):+.1f} | {100 * low:+.1f} to {100 * high:+.1f} | {'; '.join(counted)} | "
             f"{100 * pairs[0][0].bytes / pairs[0][1].bytes:.0f} % |"
         )
 
@@ -158,16 +199,20 @@ def print_comparisons(files: Mapping[tuple[int, Key], File], seeds: Sequence[int
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-o", "--output", type=Path, default=Path("runs/quantization"), help="(default: %(default)s)")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1], help="(default: 0 1)")
+    parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1], help="(default: 0 1)")
+    parser.add_argument("--with", dest="earlier", type=Path, nargs="*", default=[], help="results.jsonl of other days")
     options = parser.parse_args()
-    files: dict[tuple[int, Key], File] = {}
-    for seed in options.seeds:
-        for training, layout in build(options.output, seed):
-            for recipe in STUDENTS[training]:
-                files[seed, (training, recipe)] = read_file(layout, recipe)
-    before = dict(untuned(options.output, layout))
-    print_files(files, before)
-    print_comparisons(files, options.seeds)
+    known = [File.from_row(row) for path in options.earlier for _, row in read_jsonl(path)]
+    options.output.mkdir(parents=True, exist_ok=True)
+    measured: list[File] = []
+    for file in measure(options.output, options.seeds):
+        measured.append(file)
+        write_jsonl(options.output / "results.jsonl", (file.to_row() for file in measured))
+    files = {(file.seed, file.key): file for file in (*known, *measured)}
+    # In the order of the trainings and recipes, whatever day they are of.
+    order = [*((seed, key) for seed in sorted({s for s, _ in files if s is not None}) for key in KEYS), *BEFORE]
+    print_files([files[name] for name in order if name in files])
+    print_comparisons(list(files.values()))
 
 
 if __name__ == "__main__":

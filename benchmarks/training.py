@@ -155,6 +155,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=8, help="examples a step (default: %(default)s)")
     parser.add_argument("--repeat", type=int, default=1, help="turns of all sides (default: %(default)s)")
     parser.add_argument("--modes", default="default,best", help="of peers/trl_sft.py, by commas (default: %(default)s)")
+    parser.add_argument("--aware", nargs="*", default=[], metavar="RECIPE", help="ours again, trained for its rounding")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="default: every core")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
@@ -166,7 +167,9 @@ def main() -> None:
         job = ["--student", str(student.folder), "--examples", str(examples), "--steps", str(options.steps)]
         job += ["--batch", str(options.batch), "--threads", str(options.threads), "--seed", str(options.seed)]
         commands = {OURS: [sys.executable, str(HERE / "training_ours.py"), *job]}
-        for mode in options.modes.split(","):
+        for recipe in options.aware:
+            commands[f"{OURS}, {recipe}"] = [*commands[OURS], "--aware", recipe]
+        for mode in filter(None, options.modes.split(",")):
             # Isolated: neither our packages nor the user's reach the peer.
             commands[f"trl {mode}"] = [str(python), "-I", str(HERE / "peers" / "trl_sft.py"), *job, "--mode", mode]
         sides: dict[str, list[Run]] = {name: [] for name in commands}

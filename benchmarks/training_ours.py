@@ -19,7 +19,10 @@ PACKAGES = ("fdd-edge", "transformers", "peft", "torch")
 
 
 def train(options: argparse.Namespace) -> dict[str, Any]:
+    from fdd_edge.artifacts.recipe import load_recipe
     from fdd_edge.config import LoraConfig, TrainingConfig
+    from fdd_edge.stages.student import open_student
+    from fdd_edge.stages.training import quantized_weights
     from fdd_edge.students.tokenizer import Example
     from fdd_edge.students.train import LoraSettings, TrainSettings, cpu_has_bf16, train_adapter
 
@@ -36,7 +39,11 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
     )
     rows = [json.loads(line) for line in options.examples.read_text(encoding="utf-8").splitlines()]
     examples = [Example(row["prompt_ids"], row["completion_ids"]) for row in rows]
-    with tempfile.TemporaryDirectory() as scratch:
+    aware_of = None if options.aware is None else load_recipe(options.aware)
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        quantized_weights(open_student(str(options.student)), aware_of, Path(scratch)) as quantized,
+    ):
         before = resource.getrusage(resource.RUSAGE_SELF)
         trace = train_adapter(
             options.student,
@@ -45,6 +52,7 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
             lora=LoraSettings(lora.r, lora.lora_alpha, lora.lora_dropout, tuple(lora.target_modules)),
             settings=settings,
             base_name="benchmark",
+            quantized=quantized,
         )
         after = resource.getrusage(resource.RUSAGE_SELF)
     return {
@@ -67,6 +75,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, required=True)
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--aware", help="train for the rounding of this recipe")
     options = parser.parse_args()
     with contextlib.redirect_stdout(sys.stderr):
         facts = train(options)

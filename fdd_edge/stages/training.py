@@ -21,7 +21,7 @@ from fdd_edge.stages.imatrix import warn_of_imatrix
 from fdd_edge.stages.problems import REPEAT
 from fdd_edge.stages.student import Student
 
-__all__ = ["MERGE_VERSION", "MODEL_CARD", "TRAIN_VERSION", "merge", "train"]
+__all__ = ["MERGE_VERSION", "MODEL_CARD", "TRAIN_VERSION", "merge", "quantized_weights", "train"]
 
 TRAIN_VERSION = 2
 MERGE_VERSION = 1
@@ -89,7 +89,7 @@ def train(
     per_step = settings.per_device_train_batch_size * settings.gradient_accumulation_steps * processes()
     steps = round(-(-len(examples) // per_step) * settings.num_train_epochs)
     title = f"training on {len(examples)} examples"
-    with _quantized(student, aware_of, out) as quantized, progress(title, steps) as advance:
+    with quantized_weights(student, aware_of, out) as quantized, progress(title, steps) as advance:
         trace = train_adapter(
             student.folder,
             examples,
@@ -140,7 +140,7 @@ def _check_targets(student: Student, target_modules: Sequence[str]) -> None:
 
 
 @contextmanager
-def _quantized(student: Student, recipe: Recipe | None, out: Path) -> Iterator[Any]:
+def quantized_weights(student: Student, recipe: Recipe | None, out: Path) -> Iterator[Any]:
     """Quantize the student before training by a recipe, for its tensor types and the weights that stay as they are.
 
     The files lie in ``out`` while it is trained, each process's own.

@@ -65,12 +65,15 @@ def server_binary(x86: bool) -> Path:
 
 
 @contextmanager
-def serving(binary: Path, model: Path, *, slots: int, threads: int, context: int) -> Iterator[tuple[int, int]]:
+def serving(
+    binary: Path, model: Path, *, slots: int, threads: int, context: int, flash_attention: str
+) -> Iterator[tuple[int, int]]:
     """Run the server on loopback; yield its port and its process id."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     size = ["-np", str(slots), "-c", str(slots * context), "-t", str(threads), "-tb", str(threads)]
+    size += ["--flash-attn", flash_attention]
     size += ["--cache-ram", "0"]  # no question comes twice; keeping their caches costs a per cent and 200 MB
     command = [str(binary), "-m", str(model), "--host", "127.0.0.1", "--port", str(port), "--no-ui", *size]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:

@@ -24,7 +24,7 @@ from fdd_edge.cache import cache_dir
 from fdd_edge.errors import FddError
 from fdd_edge.ondevice.prompt import Prompt
 from fdd_edge.progress import announce
-from fdd_edge.records import read_problems, write_jsonl
+from fdd_edge.records import Problem, read_problems, write_jsonl
 from fdd_edge.stages.datasets import DatasetSpec, read_set
 from fdd_edge.stages.problems import seed_training_data
 from fdd_edge.stages.prompts import file_prompt
@@ -74,14 +74,8 @@ def peer_python() -> Path:
     return python
 
 
-def write_examples(student: Student, out: Path, *, data: Sequence[str], count: int, seed: int) -> tuple[int, float]:
-    """Write encoded examples, half of them of our own situations where ``data`` is given.
-
-    Returns:
-        Tokens in all, and the share of them that are completion.
-    """
-    from fdd_edge.students.tokenizer import encode_examples, load_tokenizer
-
+def training_problems(data: Sequence[str], count: int, seed: int) -> list[Problem]:
+    """Return at least so many problems with programs, half of them of our own situations where ``data`` is given."""
     # More than is needed: the annotated teacher declines some, and what repeats or is too long falls out.
     specs = [DatasetSpec("symbolic", "symbolic:train", limit=count if data else 2 * count)]
     specs += [DatasetSpec(Path(path).stem, path, limit=-(-5 * count // (4 * len(data)))) for path in data]
@@ -92,6 +86,18 @@ def write_examples(student: Student, out: Path, *, data: Sequence[str], count: i
         seed_training_data(seeds, {}, kept, teachers=["annotated"])
         problems = read_problems(kept / "train.jsonl")
     random.Random(seed).shuffle(problems)
+    return problems
+
+
+def write_examples(student: Student, out: Path, *, data: Sequence[str], count: int, seed: int) -> tuple[int, float]:
+    """Write encoded examples.
+
+    Returns:
+        Tokens in all, and the share of them that are completion.
+    """
+    from fdd_edge.students.tokenizer import encode_examples, load_tokenizer
+
+    problems = training_problems(data, count, seed)
     prompt = Prompt.parse(file_prompt("plain"))
     pairs = [(prompt.render(problem.question), problem.program or "") for problem in problems]
     examples = encode_examples(load_tokenizer(student.folder), pairs, adds_bos=student.adds_bos)
@@ -154,7 +160,11 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=40, help=STEPS_HELP)
     parser.add_argument("--batch", type=int, default=8, help="examples a step (default: %(default)s)")
     parser.add_argument("--repeat", type=int, default=1, help="turns of all sides (default: %(default)s)")
-    parser.add_argument("--modes", default="default,best", help="of peers/trl_sft.py, by commas (default: %(default)s)")
+    parser.add_argument(
+        "--modes",
+        default="default,best,best-eager,packed",
+        help="of peers/trl_sft.py, by commas (default: %(default)s)",
+    )
     parser.add_argument("--aware", nargs="*", default=[], metavar="RECIPE", help="ours again, trained for its rounding")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="default: every core")
     parser.add_argument("--seed", type=int, default=0)

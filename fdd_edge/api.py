@@ -75,7 +75,8 @@ def export(
         output: Folder that gets the artifacts.
         revision: Branch, tag or commit of a hub id.
         prompt: Stored in the files; None takes the one the model was trained on, or ``plain``.
-        prompts: File of problems for the certificates; None takes 64 packaged ones.
+        prompts: File of problems for the certificates, and for an importance matrix of a model that is no run's; None
+            takes 64 packaged ones.
         parity: Whether to make certificates.
         on_certificate: Called with each certificate.
 
@@ -91,7 +92,7 @@ def export(
     from fdd_edge.stages.export import export_all
 
     wanted = load_recipes(recipes)
-    asked = _certificate_prompts(prompts) if parity else None
+    asked = _certificate_prompts(prompts)
     source = open_source(model, revision=revision, prompt=prompt)
     return export_all(
         source.student,
@@ -102,7 +103,10 @@ def export(
         round=source.round,
         trained=source.trained,
         prompts=asked,
-        trained_on=source.problems,
+        parity=parity,
+        trained_on=source.trained_on and source.trained_on.problems,
+        seed=source.trained_on.seed if source.trained_on else 0,
+        aware_of=source.aware_of,
         on_certificate=on_certificate,
     )
 

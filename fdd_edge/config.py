@@ -150,7 +150,7 @@ class DecodingConfig(_Section):
     """How answers are decoded, the same on every target."""
 
     max_new_tokens: Count = 200
-    sequences: int = Field(16, ge=1, le=255, description="problems that share a batch")
+    sequences: int = Field(16, ge=1, le=256, description="problems that share a batch")
     threads: int | None = Field(
         None, ge=1, le=512, description="default: one a physical core; a target's own number goes first"
     )

@@ -30,6 +30,7 @@ from fdd_edge.stages.parity import complaint
 from fdd_edge.stages.prompts import begin_prompt, requested_prompt, worked_examples
 from fdd_edge.stages.student import Student, open_student
 from fdd_edge.stages.summary import RoundSummary, summarize_round
+from fdd_edge.stages.training import check_training
 from fdd_edge.steps import (
     Run,
     dataset_specs,
@@ -83,6 +84,8 @@ def run(
     commits = read_commits(layout)
     sets = {role: [fetch_set(spec, commits=commits) for spec in s] for role, s in dataset_specs(config.data).items()}
     student = open_student(config.student.model_name_or_path, config.student.revision, commits=commits)
+    aware_of = config.training.quantization_aware
+    check_training(student, config.lora.target_modules, None if aware_of == "none" else load_recipe(aware_of))
     began_here = layout.is_free()
     try:
         with run_lock(layout.lock):
@@ -145,7 +148,7 @@ def open_run(
     manifest.facts["judge"] = this.judge
     manifest.write()
     if config.training.quantization_aware != "none":
-        warn_of_imatrix(load_recipe(config.training.quantization_aware), this.recipes)
+        warn_of_imatrix(load_recipe(config.training.quantization_aware).type, this.recipes)
     return this
 
 

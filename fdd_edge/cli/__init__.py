@@ -105,6 +105,8 @@ def _as_interrupt(number: int, frame: object) -> None:
 
 def _how_to_go_on() -> str:
     words = sys.argv[1:]
-    resumable = words[:1] == ["run"] or (words[:1] == ["eval"] and any(w.startswith(("-o", "--output")) for w in words))
+    resumable = words[:1] in (["run"], ["train"]) or (
+        words[:1] == ["eval"] and any(w.startswith(("-o", "--output")) for w in words)
+    )
     again = "What was finished is kept; the same command goes on from there." if resumable else ""
     return f"Interrupted. {again}".strip()

@@ -31,7 +31,7 @@ from fdd_edge.cli.options import refuse_device
     help="What to score: the program's answer, or the last number of a free text.",
 )
 @click.option("--max-new-tokens", type=click.IntRange(min=1), default=200, show_default=True)
-@click.option("--sequences", type=click.IntRange(1, 255), default=16, show_default=True, help="Problems in one batch.")
+@click.option("--sequences", type=click.IntRange(1, 256), default=16, show_default=True, help="Problems in one batch.")
 @click.option("--threads", type=click.IntRange(1, 512), help="Default: one a physical core.")
 @click.option("--wave", type=click.IntRange(min=1), default=64, show_default=True, help="Unit of resume.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Draws of symbolic problems.")

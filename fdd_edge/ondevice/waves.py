@@ -45,8 +45,8 @@ class Decoder:
     """Decodes waves with one model; holds the context that consecutive waves of like size share."""
 
     def __init__(self, model: Model, prompt: Prompt, settings: Settings) -> None:
-        if settings.sequences >= MAX_SEQUENCES:
-            raise RunnerError("bad_request", f"sequences must be below {MAX_SEQUENCES}, not {settings.sequences}.")
+        if settings.sequences > MAX_SEQUENCES:
+            raise RunnerError("bad_request", f"sequences must be at most {MAX_SEQUENCES}, not {settings.sequences}.")
         self._model = model
         self._prompt = prompt
         self._settings = settings

@@ -1,12 +1,14 @@
 """Proves an exported file against the float model it was made from: the parity certificate (docs/parity.md)."""
 
-from fdd_edge.parity.certificate import Bounds, Certificate, Item
+from fdd_edge.parity.certificate import CERTIFICATE_VERSION, ITEMS, Bounds, Certificate, Item
 from fdd_edge.parity.items import judge_items
 from fdd_edge.parity.reading import Reading, read_file
 from fdd_edge.parity.record import Asked, Record, Reply, load_record, record_reference, save_record
 from fdd_edge.parity.tensors import FileTensor, compare_tensors
 
 __all__ = [
+    "CERTIFICATE_VERSION",
+    "ITEMS",
     "Asked",
     "Bounds",
     "Certificate",

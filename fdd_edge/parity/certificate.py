@@ -10,7 +10,16 @@ from typing import Any, NamedTuple
 
 from fdd_edge.errors import FddError
 
-__all__ = ["Bounds", "Certificate", "Item"]
+__all__ = ["CERTIFICATE_VERSION", "ITEMS", "Bounds", "Certificate", "Item"]
+
+CERTIFICATE_VERSION = 3
+"""Raised when an item changes meaning; a certificate of another version says nothing."""
+
+ITEMS = (
+    *("bos", "eos_id", "stop_ids", "prompt_bytes", "prompt_ids"),
+    *("tensors", "logits", "greedy_tokens", "stops", "answers"),
+)
+"""Names of the items, in the order in which a text passes the layers."""
 
 
 class Bounds(NamedTuple):
@@ -75,7 +84,7 @@ class Certificate:
         target: Where the file ran: ``name``, ``cpu``, ``runtime``, ``runtime_version``.
         prompts: How many there are, where they come from, their sha256.
         bounds: The recipe's.
-        items: In the order of ``judge_items``.
+        items: One for each of ``ITEMS``.
     """
 
     artifact: Mapping[str, Any]
@@ -87,8 +96,8 @@ class Certificate:
 
     @property
     def passed(self) -> bool:
-        """Whether every item did."""
-        return all(item.passed for item in self.items)
+        """Whether every item is there, and did."""
+        return tuple(item.name for item in self.items) == ITEMS and all(item.passed for item in self.items)
 
     @property
     def failed(self) -> list[Item]:
@@ -98,6 +107,7 @@ class Certificate:
     def to_row(self) -> dict[str, Any]:
         """Return the JSON object."""
         return {
+            "version": CERTIFICATE_VERSION,
             "passed": self.passed,
             "artifact": dict(self.artifact),
             "reference": dict(self.reference),
@@ -125,6 +135,8 @@ class Certificate:
         """
         try:
             row = json.loads(path.read_text(encoding="utf-8"))
+            if row["version"] != CERTIFICATE_VERSION:
+                raise ValueError(f"it is of version {row['version']}")
             items = tuple(_item(name, dict(content)) for name, content in row["items"].items())
             artifact, reference, target, prompts = (
                 dict(row[k]) for k in ("artifact", "reference", "target", "prompts")

@@ -15,7 +15,14 @@ from fdd_edge.stages.student import Student, open_student
 from fdd_edge.stages.training import MODEL_CARD
 from fdd_edge.students.source import locate
 
-__all__ = ["Source", "find_artifact", "open_source"]
+__all__ = ["Source", "TrainedOn", "find_artifact", "open_source"]
+
+
+class TrainedOn(NamedTuple):
+    """What a round of a run was trained on: a file of problems, and the seed that draws from them."""
+
+    problems: Path
+    seed: int
 
 
 class Source(NamedTuple):
@@ -27,7 +34,8 @@ class Source(NamedTuple):
         base: What it was trained from, where this tool trained it.
         round: The round it comes from, where it does.
         trained: Whether ``template`` was chosen for it; else it is a model as it came, asked in plain words.
-        problems: File of the problems it was trained on, where it is a run's: an importance matrix is measured on them.
+        trained_on: What an importance matrix is measured on, where it is a run's.
+        aware_of: Tensor type whose rounding it was trained for, where it was.
     """
 
     student: Student
@@ -35,7 +43,8 @@ class Source(NamedTuple):
     base: str | None
     round: int | None
     trained: bool
-    problems: Path | None = None
+    trained_on: TrainedOn | None = None
+    aware_of: str | None = None
 
 
 def find_artifact(name: str) -> Path:
@@ -96,11 +105,19 @@ def open_source(name: str, *, revision: str | None = None, prompt: str | None) -
     if template is None:
         template = student_prompt(prompt or "plain", student.folder)
     student = student._replace(license=student.license or card.get("license"))
+    aware_of = card.get("quantization_aware")
     if place is None:
-        return Source(student, template, card.get("base"), None, trained)
-    # As the loop names it: whoever exports a round again gets the same file.
+        return Source(student, template, card.get("base"), None, trained, aware_of=aware_of)
+    # As the loop names it, and by the loop's draw: whoever exports a round again gets the same file.
     student = student._replace(name=f"{card.get('base', student.name)} {place.root.name}")
-    return Source(student, template, card.get("base"), place.number, trained, place.train)
+    trained_on = TrainedOn(place.train, _training_seed(place))
+    return Source(student, template, card.get("base"), place.number, trained, trained_on, aware_of)
+
+
+def _training_seed(place: RoundLayout) -> int:
+    run = RunLayout(place.root.parent)
+    stage = Manifest(run.manifest).stages[place.adapter.relative_to(run.root).as_posix()]
+    return int(stage.params["seed"])
 
 
 def _read_model_card(path: Path) -> dict[str, str]:
@@ -117,7 +134,11 @@ def _read_model_card(path: Path) -> dict[str, str]:
         raise FddError(f"{path} is no JSON ({error}); restore it, or remove it.") from None
     if not isinstance(card, dict):
         raise FddError(f"{path} is no JSON object; restore it, or remove it.")
-    known = {key: card[key] for key in ("prompt_template", "base", "license") if card.get(key) is not None}
+    known = {
+        key: card[key]
+        for key in ("prompt_template", "base", "license", "quantization_aware")
+        if card.get(key) is not None
+    }
     wrong = [key for key, value in known.items() if not isinstance(value, str)]
     if wrong:
         raise FddError(f"{path}: {wrong[0]} must be a text, not {known[wrong[0]]!r}; restore the file, or remove it.")

@@ -16,7 +16,7 @@ from fdd_edge.parity import Certificate
 from fdd_edge.progress import announce
 from fdd_edge.records import Problem, read_problems
 from fdd_edge.runs.layout import MODEL_FILE
-from fdd_edge.stages.imatrix import imatrix_for, measure_imatrix, wants_own
+from fdd_edge.stages.imatrix import imatrix_for, measure_imatrix, wants_own, warn_of_imatrix
 from fdd_edge.stages.parity import CERTIFICATE_FILE, certify, complaint, packaged_prompts, record_student
 from fdd_edge.stages.student import Student
 from fdd_edge.weights import weight_files
@@ -122,8 +122,11 @@ def export_all(
     base: str | None = None,
     round: int | None = None,
     trained: bool = True,
-    prompts: Sequence[Problem] | None = (),
+    prompts: Sequence[Problem] = (),
+    parity: bool = True,
     trained_on: Path | None = None,
+    seed: int = 0,
+    aware_of: str | None = None,
     on_certificate: Callable[[Certificate], None] = lambda certificate: None,
 ) -> list[dict[str, Any]]:
     """Export a student by every recipe into ``out``, one folder a recipe, each with its parity certificate.
@@ -138,8 +141,11 @@ def export_all(
         base: What it was trained from, where it was.
         round: The round it comes from, where it does.
         trained: Whether it was trained on ``template``.
-        prompts: Of the certificates; packaged ones fill them up to 64. None makes no certificates.
-        trained_on: File of the problems that an importance matrix is measured on; None takes those of the certificates.
+        prompts: Of the certificates; packaged ones fill them up to 64.
+        parity: Whether certificates are made.
+        trained_on: File of the problems that an importance matrix is measured on; None takes the prompts.
+        seed: Draws from them.
+        aware_of: Tensor type whose rounding the student was trained for, where it was.
         on_certificate: Called with each certificate, in the order of the recipes.
 
     Returns:
@@ -150,6 +156,8 @@ def export_all(
         ParityError: An artifact is not its model; the others are in their places, and the error holds their cards.
     """
     _check_free(out, recipes)
+    if aware_of is not None:
+        warn_of_imatrix(aware_of, recipes)
     check_disk(out, count_parameters(student.folder), copies=1 + 0.5 * len(recipes))
     out.parent.mkdir(parents=True, exist_ok=True)
     failed: list[Certificate] = []
@@ -170,11 +178,12 @@ def export_all(
         if wants_own(recipes):
             asked = prompts or packaged_prompts() if trained_on is None else read_problems(trained_on)
             source = "the certificate's" if trained_on is None else "the run's"
-            measure_imatrix(student.folder, asked, imatrix, template=template, adds_bos=student.adds_bos, source=source)
+            facts: dict[str, Any] = {"template": template, "adds_bos": student.adds_bos, "seed": seed}
+            measure_imatrix(student.folder, asked, imatrix, **facts, source=source)
         for recipe in recipes:
             if recipe.name != FLOAT_RECIPE:
                 export_quantized(work / FLOAT_RECIPE / MODEL_FILE, work / recipe.name, recipe, own_imatrix=imatrix)
-        record = None if prompts is None else record_student(student, prompts, template=template)
+        record = record_student(student, prompts, template=template) if parity else None
         out.mkdir(exist_ok=True)
         for recipe in recipes:
             if record is not None:

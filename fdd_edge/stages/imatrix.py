@@ -37,13 +37,13 @@ def check_imatrix(recipe: Recipe) -> None:
         open_imatrix(Path(recipe.imatrix).expanduser())
 
 
-def warn_of_imatrix(aware_of: Recipe, recipes: Sequence[Recipe]) -> None:
-    """Say so where a student that is trained for one rounding is rounded in another way."""
+def warn_of_imatrix(aware_of: str, recipes: Sequence[Recipe]) -> None:
+    """Say so where a student that is trained for the rounding of a tensor type is rounded in another way."""
     for recipe in recipes:
         if recipe.imatrix != NO_IMATRIX:
             announce(
                 f"Warning: {recipe.name} rounds by an importance matrix; training.quantization_aware trains for "
-                f"{aware_of.type} without one, so this file is not the model that was trained."
+                f"{aware_of} without one, so this file is not the model that was trained."
             )
 
 

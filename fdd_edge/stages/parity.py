@@ -12,7 +12,16 @@ from fdd_edge.artifacts.recipe import NO_IMATRIX, Recipe, load_recipe
 from fdd_edge.data import read_dataset
 from fdd_edge.errors import FddError
 from fdd_edge.feedback import sample_pool
-from fdd_edge.parity import Asked, Bounds, Certificate, Record, load_record, record_reference, save_record
+from fdd_edge.parity import (
+    CERTIFICATE_VERSION,
+    Asked,
+    Bounds,
+    Certificate,
+    Record,
+    load_record,
+    record_reference,
+    save_record,
+)
 from fdd_edge.progress import announce
 from fdd_edge.records import Problem, hash_problems, read_problems
 from fdd_edge.runs.hashing import HashCache, hash_file
@@ -37,7 +46,7 @@ __all__ = [
     "write_record",
 ]
 
-PARITY_VERSION = 3
+PARITY_VERSION = CERTIFICATE_VERSION
 
 CERTIFICATE_PROMPTS = 64
 """Prompts that the reference replies to, at least."""

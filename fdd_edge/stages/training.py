@@ -21,10 +21,10 @@ from fdd_edge.stages.imatrix import warn_of_imatrix
 from fdd_edge.stages.problems import REPEAT
 from fdd_edge.stages.student import Student
 
-__all__ = ["MERGE_VERSION", "MODEL_CARD", "TRAIN_VERSION", "merge", "quantized_weights", "train"]
+__all__ = ["MERGE_VERSION", "MODEL_CARD", "TRAIN_VERSION", "check_training", "merge", "quantized_weights", "train"]
 
 TRAIN_VERSION = 2
-MERGE_VERSION = 1
+MERGE_VERSION = 2
 
 _QUANTIZED = "quantized"
 _QUANTIZED_COPIES = 1.4
@@ -70,11 +70,11 @@ def train(
 
     Raises:
         FddError: No problem is left to train on, an id differs from what the device would see, or early stopping is
-            asked for and there is nothing to take a validation loss on; or an adapter would part tied embeddings.
+            asked for and there is nothing to take a validation loss on; or ``check_training`` refuses.
     """
     from fdd_edge.students.train import LoraSettings, train_adapter
 
-    _check_targets(student, lora["target_modules"])
+    check_training(student, lora["target_modules"], aware_of)
     examples, too_long = _examples(student, problems, template, training["max_length"])
     if not examples:
         raise FddError(f"There is no problem that can be trained on ({too_long} are longer than max_length).")
@@ -126,16 +126,34 @@ def _settings(training: Mapping[str, Any], dtype: str, seed: int) -> Any:
     )
 
 
-def _check_targets(student: Student, target_modules: Sequence[str]) -> None:
-    """Refuse an adapter on a matrix that is both embedding and head: merged, it would part the two, or change both."""
-    from fdd_edge.artifacts.gguf import check_architecture
+def check_training(student: Student, target_modules: Sequence[str], aware_of: Recipe | None) -> None:
+    """Refuse what cannot be trained, before anything is made.
 
+    Raises:
+        FddError: An adapter has no matrix of the student, or would sit on one that is both embedding and head: merged,
+            it would part the two, or change both. Or there is no grid for the recipe that is trained for.
+    """
+    from fdd_edge.artifacts.gguf import check_architecture, hf_names
+    from fdd_edge.students.grids import GRIDS
+
+    if aware_of is not None and aware_of.type.upper() not in GRIDS:
+        raise FddError(
+            f"training.quantization_aware: {aware_of.name} holds {aware_of.type}, which cannot be trained for yet. "
+            f"Types that can: {', '.join(kind.lower() for kind in GRIDS)}."
+        )
     config = json.loads((student.folder / "config.json").read_text(encoding="utf-8"))
     shared = [module for module in target_modules if module.rsplit(".", 1)[-1] in _EMBEDDINGS]
     if shared and check_architecture(student.folder).is_tied(config):
         raise FddError(
             f"lora.target_modules names {' and '.join(shared)}, but the head of {student.name} is tied to its "
             "embeddings, and a merged adapter would change both: leave it out."
+        )
+    names = [name.removesuffix(".weight") for name in hf_names(student.folder).values() if name.endswith(".weight")]
+    modules = {name.rsplit(".", 1)[-1] for name in names if not name.endswith("norm")}
+    if unknown := [module for module in target_modules if module.rsplit(".", 1)[-1] not in modules]:
+        raise FddError(
+            f"lora.target_modules names {unknown[0]!r}, which {student.name} does not have. "
+            f"It has: {', '.join(sorted(modules))}."
         )
 
 
@@ -150,7 +168,7 @@ def quantized_weights(student: Student, recipe: Recipe | None, out: Path) -> Ite
         return
     from fdd_edge.artifacts.gguf import QuantizedFile, quantize_gguf, write_float_gguf
 
-    warn_of_imatrix(recipe, [recipe])
+    warn_of_imatrix(recipe.type, [recipe])
     announce(f"reading the tensor types of {recipe.name} ...")
     check_disk(out, count_parameters(student.folder), copies=_QUANTIZED_COPIES)
     folder = out / f"{_QUANTIZED}-{process_number()}"
@@ -163,8 +181,16 @@ def quantized_weights(student: Student, recipe: Recipe | None, out: Path) -> Ite
     shutil.rmtree(folder)
 
 
-def merge(student: Student, adapter: Path, out: Path, *, template: str) -> None:
-    """Merge an adapter into its student, in float32, with tokenizer, vocabulary and prompt beside the weights."""
+def merge(student: Student, adapter: Path, out: Path, *, template: str, aware_of: Recipe | None = None) -> None:
+    """Merge an adapter into its student, in float32, with tokenizer, vocabulary and prompt beside the weights.
+
+    Args:
+        student: What was trained.
+        adapter: Folder of the adapter.
+        out: Folder for the merged student.
+        template: The prompt it was trained on.
+        aware_of: The recipe whose rounding it was trained for.
+    """
     from fdd_edge.students.merge import merge_adapter
 
     announce("merging ...")
@@ -175,6 +201,7 @@ def merge(student: Student, adapter: Path, out: Path, *, template: str) -> None:
         "base_sha256": student.sha256,
         "base_revision": student.revision,
         "license": student.license,
+        "quantization_aware": aware_of and aware_of.type,
     }
     (out / MODEL_CARD).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
 

@@ -59,15 +59,19 @@ def tune(
     def make(folder: Path) -> None:
         (folder / _PROMPT).write_text(json.dumps(begun._asdict()), encoding="utf-8")
         fit(folder / "adapter")
-        merge(student, folder / "adapter", folder / "merged", template=begun.template)
+        merge(student, folder / "adapter", folder / "merged", template=begun.template, aware_of=aware_of)
         (folder / _PROMPT).unlink()
 
     if not is_first_process():
         fit(partial_of(out) / "adapter")
         return
     check_disk(out, count_parameters(student.folder), copies=1.5)
-    recipe = aware_of and aware_of.model_dump(mode="json")
-    own = {"template": begun.template, "settings": settings, "aware_of": recipe, "processes": processes()}
+    own = {
+        "template": begun.template,
+        "settings": settings,
+        "aware_of": aware_of and aware_of.type,
+        "processes": processes(),
+    }
     make_whole(out, make, params=made_from | own)
 
 

@@ -44,13 +44,13 @@ def train_student(this: Run, number: int) -> None:
             **settings,
         ),
         version=training.TRAIN_VERSION,
-        params=settings | {"student": this.student.sha256, "aware_of": aware_of and aware_of.model_dump()},
+        params=settings | {"student": this.student.sha256, "aware_of": aware_of and aware_of.type},
         inputs={"train": place.train, "valid": this.layout.validation} | ({"start_from": previous} if previous else {}),
     )
     this.stages.ensure(
         place.merged,
-        lambda out: training.merge(this.student, place.adapter, out, template=this.template),
+        lambda out: training.merge(this.student, place.adapter, out, template=this.template, aware_of=aware_of),
         version=training.MERGE_VERSION,
-        params={"student": this.student.sha256, "template": this.template},
+        params={"student": this.student.sha256, "template": this.template, "aware_of": aware_of and aware_of.type},
         inputs={"adapter": place.adapter},
     )

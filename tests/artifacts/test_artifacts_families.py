@@ -16,6 +16,12 @@ from fdd_edge.artifacts.gguf import DeviceVocab, check_architecture, describe_gg
 from fdd_edge.artifacts.gguf.architectures import ARCHITECTURES
 from fdd_edge.artifacts.gguf.write import write_float_gguf
 from fdd_edge.errors import FddError
+from fdd_edge.ondevice.llamacpp import Model
+from fdd_edge.ondevice.prompt import make_prompt
+from fdd_edge.ondevice.protocol import Settings, Shot, Task, Wave
+from fdd_edge.ondevice.waves import Decoder
+from fdd_edge.runs.layout import MODEL_FILE
+from fdd_edge.stages.export import export_float
 from fdd_edge.stages.student import Student, open_student
 from fdd_edge.students import source
 from fdd_edge.students.base import load_model
@@ -156,6 +162,43 @@ def test_gemmas_vocabulary_begins_texts_and_falls_back_to_bytes(family_student: 
         assert device.encode_prompt("<bos>3") == device.encode_prompt("3")
 
 
+def test_a_token_without_a_row_is_left_out(family_student: FamilyMaker, tmp_path: Path) -> None:
+    """Gemma 3's stand-in for an image: the file once had more tokens than embeddings, and llama.cpp refused it."""
+    student = family_student(Case("gemma3"))
+    folder = Path(shutil.copytree(student.folder, tmp_path / "student"))
+    size = json.loads((folder / "config.json").read_text(encoding="utf-8"))["vocab_size"]
+    tokenizer = load_tokenizer(folder)
+    while len(tokenizer) <= size:
+        tokenizer.add_tokens([f"<image_{len(tokenizer)}>"])
+    tokenizer.save_pretrained(folder)
+    opened = open_student(str(folder))
+    export_float(folder, opened.vocab, tmp_path / "out", name="x", template="{question}", license=None)
+    with DeviceVocab(tmp_path / "out" / MODEL_FILE) as device:
+        assert device.encode("3 figs") == load_tokenizer(folder)("3 figs", add_special_tokens=False)["input_ids"]
+    assert open_float(tmp_path / "out" / MODEL_FILE).n_vocab() == size
+    tokenizer.eos_token = f"<image_{len(tokenizer) - 1}>"
+    tokenizer.save_pretrained(folder)
+    with pytest.raises(FddError, match=f"has {size} embeddings, and none for id {len(tokenizer) - 1}, which ends"):
+        open_student(str(folder))
+
+
+def test_replies_that_share_a_batch_are_those_of_one_alone(family_student: FamilyMaker, tmp_path: Path) -> None:
+    """Also where attention sees a window only, and where sequences begin with worked examples and move into gaps."""
+    student = family_student(Case("gemma3"))
+    template = "Question: {question}\nProgram:\n"
+    export_float(student.folder, student.vocab, tmp_path, name="x", template=template, license=None)
+    shots = tuple(Shot(f"Tom had {n} figs and ate {n // 2}.", f"answer = {n} - {n // 2}") for n in (4, 8))
+    tasks = tuple(Task(f"{n}", 0, f"Ann had {n} figs{' and nuts' * (n % 4)}.") for n in range(14))
+    replies = []
+    with Model(str(tmp_path / MODEL_FILE)) as model:
+        for sequences in (1, 5):
+            settings = Settings(24, sequences, threads=1, kv="f32")
+            with Decoder(model, make_prompt(None, shots, model), settings) as decoder:
+                replies.append([row.text for row in decoder.run(Wave(0, tasks)).completions])
+    assert len(set(replies[0])) > 2
+    assert replies[1] == replies[0]
+
+
 def test_a_tokenizer_that_llama_cpp_reads_otherwise_is_refused(family_student: FamilyMaker, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(family_student(Case("gemma3")).folder, tmp_path / "student"))
     spec = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
@@ -207,10 +250,11 @@ def test_an_untied_head_that_is_missing_is_refused(tiny_student: Student, tmp_pa
 
 def test_a_tensor_without_a_place_is_named(tiny_student: Student, tmp_path: Path) -> None:
     import torch
-    from safetensors.torch import save_file
+    from safetensors.torch import load_file, save_file
 
     folder = Path(shutil.copytree(tiny_student.folder, tmp_path / "student"))
-    save_file({"model.vision.weight": torch.zeros(2)}, folder / "more.safetensors")
+    weights = folder / "model.safetensors"
+    save_file(load_file(weights) | {"model.vision.weight": torch.zeros(2)}, weights)
     with pytest.raises(FddError, match=r"the tensor model\.vision\.weight, which has no place in a llama GGUF"):
         write_float_gguf(folder, tiny_student.vocab, tmp_path / "model.gguf", metadata={})
 

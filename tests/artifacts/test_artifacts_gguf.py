@@ -195,7 +195,7 @@ def test_an_unknown_recipe_names_the_near_one() -> None:
     [
         ("tokenizer.json", "has no tokenizer: tokenizer.json is missing"),
         ("config.json", "it has no config.json"),
-        ("model.safetensors", "has no \\*.safetensors; other weight files are not read"),
+        ("model.safetensors", "has no model.safetensors and no .*; other weight files are not read"),
     ],
 )
 def test_a_folder_that_lacks_a_file(tiny_student: Student, tmp_path: Path, spoil: str, sentence: str) -> None:

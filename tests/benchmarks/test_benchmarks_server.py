@@ -16,6 +16,6 @@ def test_a_server_that_died_is_not_waited_for(tmp_path: Path) -> None:
     assert false is not None
     with (
         pytest.raises(RuntimeError, match="llama-server ended with status 1 before it was ready"),
-        serving(Path(false), tmp_path / "model.gguf", slots=1, threads=1, context=64),
+        serving(Path(false), tmp_path / "model.gguf", slots=1, threads=1, context=64, flash_attention="auto"),
     ):
         pass

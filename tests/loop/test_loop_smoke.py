@@ -249,14 +249,19 @@ def test_solve_answers_from_the_run(smoke: tuple[Path, str, str], tmp_path: Path
     assert f"answer: {solved['answer']}" in ran.stdout
 
 
-def test_a_round_exported_alone_is_the_rounds_own_file(smoke: tuple[Path, str, str], tmp_path: Path) -> None:
+def test_a_round_exported_alone_is_the_rounds_own_file(tiny_student: Student, tmp_path: Path) -> None:
     """It once was called `merged`, and its importance matrix was measured on packaged prompts without programs."""
     from fdd_edge import api
     from fdd_edge.artifacts.gguf import describe_gguf
-    from fdd_edge.stages.artifact import open_source
 
-    cards = api.export(str(smoke[0] / "round-01"), ["gguf-q4_0"], str(tmp_path / "out"), parity=False)
-    own = smoke[0] / "round-01/artifacts/gguf-q4_0/model.gguf"
+    layout = api.run(
+        "smoke",
+        output=str(tmp_path / "run"),
+        rounds=1,
+        overrides=["seed=1", "export.recipes=[gguf-q4_0-imatrix]", "feedback.artifact=gguf-q4_0-imatrix"],
+        parity=False,
+    )
+    cards = api.export(str(layout.root / "round-00"), ["gguf-q4_0-imatrix"], str(tmp_path / "out"), parity=False)
+    own = layout.round(0).model("gguf-q4_0-imatrix")
     assert Path(cards[0]["path"]).read_bytes() == own.read_bytes()
-    assert describe_gguf(own).name == "tiny round-01"
-    assert open_source(str(smoke[0]), prompt=None).problems == (smoke[0] / "best").resolve() / "data" / "train.jsonl"
+    assert describe_gguf(own).name == "tiny round-00"

@@ -138,9 +138,12 @@ def test_a_prompt_longer_than_the_model_is_a_limit(model: Model) -> None:
 
 
 def test_a_reply_ends_where_the_models_context_does(model: Model) -> None:
-    question = "x" * (model.n_ctx_train - 40)
-    (row,) = rows(model, replace(BASE, max_new_tokens=500, stop=()), [Wave(0, (Task("p", 0, question),))])
-    assert row.n_prompt_tokens + row.n_tokens <= model.n_ctx_train
+    cut = [row.problem_id for row in rows(model) if row.verdict is Verdict.unfinished]
+    long = [replace(task, question=task.question + " x" * 40) for task in TASKS if task.problem_id in cut]
+    found = rows(model, replace(BASE, max_new_tokens=500), [Wave(0, tuple(long))])
+    ended = [row for row in found if row.verdict is Verdict.unfinished]
+    assert ended
+    assert {row.n_prompt_tokens + row.n_tokens for row in ended} == {model.n_ctx_train}
 
 
 def test_odd_questions_are_only_text(model: Model) -> None:
@@ -163,5 +166,5 @@ def test_progress_counts_to_the_end(model: Model) -> None:
 
 
 def test_too_many_sequences_are_refused(model: Model) -> None:
-    with pytest.raises(RunnerError, match="sequences must be below 256"):
-        Decoder(model, make_prompt(None, (), model), replace(BASE, sequences=256))
+    with pytest.raises(RunnerError, match="sequences must be at most 256"):
+        Decoder(model, make_prompt(None, (), model), replace(BASE, sequences=257))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,18 +15,13 @@ import pytest
 from fdd_edge.artifacts.gguf import quantize_gguf
 from fdd_edge.artifacts.gguf.reader import open_gguf
 from fdd_edge.artifacts.recipe import load_recipe
-from fdd_edge.parity import Certificate, Item, Record
+from fdd_edge.parity import ITEMS, Certificate, Item, Record
 from fdd_edge.records import Problem
 from fdd_edge.runs.layout import MODEL_FILE
 from fdd_edge.stages.export import export_float
 from fdd_edge.stages.parity import certify, record_student
 from fdd_edge.stages.prompts import file_prompt
 from fdd_edge.stages.student import Student, open_student
-
-ITEMS = [
-    *("bos", "eos_id", "stop_ids", "prompt_bytes", "prompt_ids"),
-    *("tensors", "logits", "greedy_tokens", "stops", "answers"),
-]
 
 Edit = Callable[[str, np.ndarray], np.ndarray]
 """What to write instead of a tensor's stored bytes."""
@@ -79,16 +75,18 @@ def rewrite(source: Path, out: Path, *, keys: Mapping[str, Any] | None = None, e
     """Write a copy of a GGUF file with other metadata, or other tensor bytes."""
     import gguf
 
-    changed = dict(keys or {})
+    changed = dict(keys or {})  # None leaves a key out
     reader = open_gguf(source)
     writer = gguf.GGUFWriter(out, "llama")
     for name, found in reader.fields.items():
-        if name.startswith("GGUF.") or name == "general.architecture":
+        if name.startswith("GGUF.") or name == "general.architecture" or changed.get(name, "") is None:
             continue
         kind = found.types[0]
         sub_type = found.types[-1] if kind == gguf.GGUFValueType.ARRAY else None
         writer.add_key_value(name, changed.pop(name, None) or found.contents(), kind, sub_type=sub_type)
     for name, value in changed.items():
+        if value is None:
+            continue
         writer.add_uint32(name, value)
     for tensor in reader.tensors:
         data = np.array(tensor.data)
@@ -136,7 +134,7 @@ def silent_head(name: str, data: np.ndarray) -> np.ndarray:
 def test_the_unplanted_twin_passes_every_item(good: Good, tmp_path: Path) -> None:
     """Written again by the function that plants the faults, nothing changed."""
     certificate = hold(good, rewrite(good.file, tmp_path / "twin.gguf"))
-    assert [item.name for item in certificate.items] == ITEMS
+    assert tuple(item.name for item in certificate.items) == ITEMS
     assert failed(certificate) == []
     assert certificate.prompts["answered"] == 64
 
@@ -159,6 +157,7 @@ KEYS = "tokenizer.ggml."
         ({f"{KEYS}add_bos_token": True}, "bos", {"prompt_ids", "answers"}),
         ({"fdd_edge.prompt_template": "Question: {question}\n\nProgram:\n"}, "prompt_bytes", {"answers"}),
         ({f"{KEYS}pre": "gpt-2"}, "prompt_ids", {"answers"}),
+        ({f"{KEYS}pre": None}, "prompt_ids", {"answers"}),
         ({"llama.rope.freq_base": 500.0}, "logits", {"stops", "greedy_tokens", "answers"}),
     ],
 )
@@ -234,6 +233,11 @@ def test_another_models_file_with_fewer_ids_is_a_failed_certificate(good: Good, 
     assert {"prompt_ids", "tensors", "logits", "greedy_tokens", "stops"} <= set(failed(certificate))
     assert "the file cannot read" in item(certificate, "logits").summary
     assert "it has no token" in item(certificate, "greedy_tokens").complaint
+
+
+def test_a_certificate_that_compares_nothing_has_not_passed(good: Good) -> None:
+    """All of no items is true."""
+    assert not replace(hold(good, good.file), items=()).passed
 
 
 def test_a_certificate_survives_its_file(good: Good, tmp_path: Path) -> None:

@@ -61,7 +61,9 @@ def test_a_good_file_of_every_recipe_holds_the_types_of_its_recipe(float_file: P
     assert find_bounds(tmp_path / MODEL_FILE, None) == recipe
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"version": 1}', '{"passed": true, "items": {}, "artifact": 3}'])
+@pytest.mark.parametrize(
+    "content", ["{", "[]", '{"version": 1}', '{"version": 3, "passed": true, "items": {}, "artifact": 3}']
+)
 def test_a_foreign_certificate_is_none(
     float_file: Path, tmp_path: Path, content: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

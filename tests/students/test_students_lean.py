@@ -21,10 +21,10 @@ PAIRS = [(f"Question: Tom had {n} figs and got {k}{' more' * n}.\nProgram:\n", f
          ((2, 3), (31, 4), (5, 600), (7, 8))]  # fmt: skip
 
 
-def adapted(folder: Path, **lora: Any) -> Any:
+def adapted(folder: Path, dtype: str = "float32", **lora: Any) -> Any:
     torch.manual_seed(0)
     config = LoraConfig(r=4, lora_alpha=8, target_modules="all-linear", task_type="CAUSAL_LM", **lora)
-    model = get_peft_model(load_model(folder), config)
+    model = get_peft_model(load_model(folder, dtype), config)
     for _, layer in lora_layers(model):
         torch.nn.init.normal_(layer.lora_B["default"].weight, std=0.05)
     return model
@@ -58,6 +58,30 @@ def test_loss_and_gradients_are_those_of_transformers(
     assert len(got) == 2 * len(list(lora_layers(lean)))
     for name, grad in wanted.items():
         assert (got[name] - grad).norm() <= 1e-4 * grad.norm(), name
+
+
+@pytest.mark.parametrize("case", [None, Case("qwen2"), Case("gemma3")], ids=str)
+def test_bfloat16_weights_give_nearly_the_gradients_of_float32(
+    case: Case | None, tiny_student: Student, family_student: Callable[[Case], Student]
+) -> None:
+    """The default where the CPU multiplies bfloat16; the adapter and its gradients are float32 there too."""
+    student = tiny_student if case is None else family_student(case)
+    given = batch(student)
+    whole, half = adapted(student.folder), adapted(student.folder, "bfloat16")
+    for one, other in zip(whole.parameters(), half.parameters(), strict=True):
+        if one.requires_grad:
+            other.data = one.data.clone()
+    losses = []
+    for model in (whole, half):
+        make_lean(model, max_length=512)
+        loss = model(**given)["loss"]
+        loss.backward()
+        losses.append(float(loss.detach()))
+    assert losses[1] == pytest.approx(losses[0], rel=0.02)
+    wanted, got = gradients(whole), gradients(half)
+    assert {grad.dtype for grad in got.values()} == {torch.float32}
+    flat = [torch.cat([grads[name].reshape(-1) for name in wanted]) for grads in (wanted, got)]
+    assert (flat[1] - flat[0]).norm() <= 0.05 * flat[0].norm()
 
 
 def test_dropout_is_left_to_peft(tiny_student: Student) -> None:
@@ -111,8 +135,16 @@ def test_each_epoch_draws_every_example_once_in_batches_of_like_length() -> None
 
 
 def test_processes_that_share_a_batch_see_the_same_order() -> None:
-    lengths = list(range(64))
-    assert list(LengthGroupedSampler(lengths, 8, seed=0)) == list(LengthGroupedSampler(lengths, 4 * 2, seed=0))
+    """Two processes of batch 4, given their share by accelerate, take each step what one of batch 8 takes."""
+    from accelerate.data_loader import BatchSamplerShard
+    from torch.utils.data import BatchSampler
+
+    def draw() -> LengthGroupedSampler:
+        return LengthGroupedSampler([n % 7 for n in range(64)], 8, seed=0)
+
+    shares = [BatchSamplerShard(BatchSampler(draw(), 4, drop_last=False), 2, i) for i in range(2)]
+    steps = [sorted(one + other) for one, other in zip(*shares, strict=True)]
+    assert steps == [sorted(batch) for batch in BatchSampler(draw(), 8, drop_last=False)]
 
 
 @pytest.mark.parametrize(("features", "found"), [(("asimd", "bf16"), True), (("asimd", "sve"), False)])

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from families import Case
 
+from fdd_edge import api
 from fdd_edge.artifacts.gguf import QuantizedFile, hf_names, quantize_gguf, write_float_gguf
 from fdd_edge.artifacts.recipe import Recipe, load_recipe
 from fdd_edge.config import LoraConfig, TrainingConfig
 from fdd_edge.errors import FddError
 from fdd_edge.records import Problem
 from fdd_edge.stages.student import Student
-from fdd_edge.stages.training import merge, train
+from fdd_edge.stages.training import check_training, merge, train
 from fdd_edge.students.base import load_model
 from fdd_edge.students.batches import collate, to_rows
 from fdd_edge.students.grids import GRIDS
@@ -90,14 +94,14 @@ class Everything:
         return self._weights[name].numpy()
 
 
-def fit(student: Student, out: Path, quantized: Any) -> list[float]:
+def fit(student: Student, out: Path, quantized: Any, *, bf16: bool = False) -> list[float]:
     examples = encode_examples(load_tokenizer(student.folder), PAIRS)
     trace = train_adapter(
         student.folder,
         examples,
         out,
         lora=LORA,
-        settings=SETTINGS,
+        settings=replace(SETTINGS, bf16=bf16),
         base_name="tiny",
         valid=examples,
         quantized=quantized,
@@ -105,11 +109,21 @@ def fit(student: Student, out: Path, quantized: Any) -> list[float]:
     return [*trace.losses, *(loss for _, loss in trace.valid_losses)]
 
 
-def test_on_a_grid_that_rounds_nothing_it_is_plain_training(tiny_student: Student, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("bf16", "tolerance"), [(False, 1e-4), (True, 0.02)])
+@pytest.mark.parametrize("case", [None, Case("qwen2")], ids=str)
+def test_on_a_grid_that_rounds_nothing_it_is_plain_training(
+    case: Case | None,
+    bf16: bool,
+    tolerance: float,
+    tiny_student: Student,
+    family_student: Callable[[Case], Student],
+    tmp_path: Path,
+) -> None:
     """The straight-through gradients are LoRA's own; rounding was once kept from one step to the next."""
-    plain = fit(tiny_student, tmp_path / "plain", None)
-    aware = fit(tiny_student, tmp_path / "aware", Everything("F32", tiny_student.folder))
-    assert aware == pytest.approx(plain, rel=1e-4)
+    student = tiny_student if case is None else family_student(case)
+    plain = fit(student, tmp_path / "plain", None, bf16=bf16)
+    aware = fit(student, tmp_path / "aware", Everything("F32", student.folder), bf16=bf16)
+    assert aware == pytest.approx(plain, rel=tolerance)
 
 
 def test_a_type_without_a_grid_is_refused_by_name(tiny_student: Student, tmp_path: Path) -> None:
@@ -169,6 +183,48 @@ def test_asking_for_an_importance_matrix_too_is_warned_of(
         aware_of=load_recipe("gguf-q4_0-imatrix"),
     )
     assert "Warning: gguf-q4_0-imatrix rounds by an importance matrix" in capsys.readouterr().err
+
+
+def test_an_export_knows_what_its_student_was_trained_for(
+    tiny_student: Student, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It was warned of inside one config only."""
+    settings: dict[str, Any] = {
+        "template": "Question: {question}\nProgram:\n",
+        "lora": LoraConfig(r=2).model_dump(),
+        "training": TrainingConfig(threads=1).model_dump(),
+        "dtype": "float32",
+        "seed": 0,
+    }
+    problems = [Problem("p", "Tom had 2 figs.", 2, "test", program="answer = 2")]
+    recipe = load_recipe("gguf-q4_0")
+    train(tiny_student, problems, tmp_path / "adapter", aware_of=recipe, **settings)
+    merge(tiny_student, tmp_path / "adapter", tmp_path / "merged", template=settings["template"], aware_of=recipe)
+    wanted = ["gguf-q4_0", "gguf-q4_0-imatrix"]
+    api.export(str(tmp_path / "merged"), wanted, str(tmp_path / "out"), parity=False)
+    told = capsys.readouterr().err
+    assert told.count("Warning:") == 1
+    assert "Warning: gguf-q4_0-imatrix rounds by an importance matrix" in told
+
+
+@pytest.mark.parametrize(
+    ("modules", "recipe", "sentence"),
+    [
+        (["q_proj", "qproj"], None, r"names 'qproj', which tiny does not have\. It has: .*down_proj"),
+        (["input_layernorm"], None, r"names 'input_layernorm', which tiny does not have"),
+        (["q_proj"], "gguf-q4_k_m", r"gguf-q4_k_m holds q4_k_m, which cannot be trained for yet\. Types .* q4_0"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_before_anything_is_made(
+    modules: list[str], recipe: str | None, sentence: str, tiny_student: Student, tmp_path: Path
+) -> None:
+    """A mistyped module was PEFT's own traceback; a type without a grid was found after the untuned student's runs."""
+    with pytest.raises(FddError, match=sentence):
+        check_training(tiny_student, modules, load_recipe(recipe) if recipe else None)
+    overrides = [f"lora.target_modules={json.dumps(modules)}", f"training.quantization_aware={recipe or 'none'}"]
+    with pytest.raises(FddError, match=sentence):
+        api.run("smoke", output=str(tmp_path / "run"), overrides=overrides)
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("aware_of", [None, load_recipe("gguf-q4_0")], ids=["plain", "aware"])

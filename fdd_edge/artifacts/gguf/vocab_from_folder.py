@@ -150,8 +150,9 @@ def _tokens(spec: Any, size: int) -> tuple[list[str | None], dict[int, Any]]:
     """Return one token an id, None where there is none, and the added tokens by id."""
     added = {token["id"]: token for token in spec.get("added_tokens", [])}
     by_id = {i: t for t, i in spec["model"]["vocab"].items()} | {i: t["content"] for i, t in added.items()}
-    # Models are often padded past their tokenizer; llama.cpp wants a name for every row of the embedding.
-    return [by_id.get(i) for i in range(max(size, max(by_id) + 1))], added
+    # llama.cpp wants a name for every row of the embedding, and no more: models are often padded past their tokenizer,
+    # and some tokenizers have a token that the model has no row for (Gemma 3's stand-in for an image).
+    return [by_id.get(i) for i in range(size)], added
 
 
 def _merges(spec: Any) -> Iterator[Sequence[str]]:
@@ -185,10 +186,16 @@ def _writer(
     writer.add_token_list([f"[PAD{i}]" if token is None else token for i, token in enumerate(tokens)])
     writer.add_token_types(types)
     yield writer
+    for role, token in (("ends", tokenizer.eos_token_id), ("begins", tokenizer.bos_token_id)):
+        if token is not None and token >= len(tokens):
+            raise FddError(
+                f"The model has {len(tokens)} embeddings, and none for id {token}, which {role} a text by its "
+                "tokenizer: call model.resize_token_embeddings(len(tokenizer)), train that token, and save both again."
+            )
     writer.add_eos_token_id(tokenizer.eos_token_id)
     if tokenizer.bos_token_id is not None:
         writer.add_bos_token_id(tokenizer.bos_token_id)
-    if tokenizer.pad_token_id is not None:
+    if tokenizer.pad_token_id is not None and tokenizer.pad_token_id < len(tokens):
         writer.add_pad_token_id(tokenizer.pad_token_id)
     # What the tokenizer itself puts before a text decides; configuration flags often say otherwise.
     writer.add_add_bos_token(tokenizer("a")["input_ids"][:1] == [tokenizer.bos_token_id])

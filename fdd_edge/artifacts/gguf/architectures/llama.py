@@ -1,4 +1,4 @@
-"""Llama, and what shares its class: SmolLM, TinyLlama, Llama 3.2."""
+"""Llama, and what shares its class: SmolLM, Llama 3.2."""
 
 from __future__ import annotations
 

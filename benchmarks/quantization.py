@@ -50,6 +50,7 @@ COMPARED = (
     (("aware-q4_0", "gguf-q4_0"), ("plain", "gguf-q4_0")),
     (("aware-q4_0", "gguf-q4_0"), ("plain", "gguf-q4_k_m")),
     (("aware-q8_0", "gguf-q8_0"), ("plain", "gguf-q8_0")),
+    *((("plain", f"{recipe}-imatrix"), ("plain", recipe)) for recipe in PLAIN if f"{recipe}-imatrix" in PLAIN),
 )
 
 Key = tuple[str, str]

@@ -169,7 +169,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="default: every core")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    student, python = open_student(options.student), peer_python()
+    student, modes = open_student(options.student), [mode for mode in options.modes.split(",") if mode]
+    python = peer_python() if modes else None
     with tempfile.TemporaryDirectory() as folder:
         examples = Path(folder) / "examples.jsonl"
         count = options.steps * options.batch
@@ -179,7 +180,7 @@ def main() -> None:
         commands = {OURS: [sys.executable, str(HERE / "training_ours.py"), *job]}
         for recipe in options.aware:
             commands[f"{OURS}, {recipe}"] = [*commands[OURS], "--aware", recipe]
-        for mode in filter(None, options.modes.split(",")):
+        for mode in modes:
             # Isolated: neither our packages nor the user's reach the peer.
             commands[f"trl {mode}"] = [str(python), "-I", str(HERE / "peers" / "trl_sft.py"), *job, "--mode", mode]
         sides: dict[str, list[Run]] = {name: [] for name in commands}

@@ -116,7 +116,7 @@ def print_table(results: Sequence[Result]) -> None:
             f"{result.seconds / ours.seconds:9.2f}x {rss:>7}  {same} of {n}"
         )
     most = max(abs(result.tokens / ours.tokens - 1) for result in results)
-    print("\nA batch's neighbours change the last bits, and so, now and then, a text.")
+    print("\nRuntimes add in other orders, which changes the last bits and so, now and then, a text.")
     print(f"The sides' tokens differ by up to {100 * most:.1f} %.")
     if most > TOLERANCE:
         sys.exit(f"That is more than {100 * TOLERANCE:.0f} %: the sides did not do the same work.")

@@ -74,7 +74,7 @@ def serving(
         port = free.getsockname()[1]
     size = ["-np", str(slots), "-c", str(slots * context), "-t", str(threads), "-tb", str(threads)]
     size += ["--flash-attn", flash_attention]
-    size += ["--cache-ram", "0"]  # no question comes twice; keeping their caches costs a per cent and 200 MB
+    size += ["--cache-ram", "0"]  # no question comes twice: keeping old caches only costs memory
     command = [str(binary), "-m", str(model), "--host", "127.0.0.1", "--port", str(port), "--no-ui", *size]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:

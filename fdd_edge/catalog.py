@@ -31,14 +31,19 @@ def names(shelf: Shelf) -> list[str]:
     return sorted(path.stem for path in shelf_path(shelf).glob("*.yaml"))
 
 
-def find(shelf: Shelf, name_or_path: str) -> Path:
+def find(shelf: Shelf, name_or_path: str, *, beside: Path | None = None) -> Path:
     """Return the YAML file of that name on the shelf, or at that path.
+
+    Args:
+        shelf: Where names are looked up.
+        name_or_path: What is looked for.
+        beside: The file that names it, and from whose folder a relative path starts.
 
     Raises:
         FddError: There is none; says which names there are and which one is near.
     """
     if name_or_path.endswith((".yaml", ".yml")) or "/" in name_or_path:
-        path = Path(name_or_path)
+        path = Path(name_or_path) if beside is None else beside.parent / name_or_path
         on_shelf = shelf_path(shelf) / name_or_path
         if path.is_file():
             return path

@@ -6,8 +6,10 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from . import measure
+from .home import clean
 from .protocol import RunnerError, Settings, Task, Wave
 from .serve import load, serve, take_stdout
 
@@ -18,11 +20,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return the exit code."""
     options = _parser().parse_args(arguments)
     if options.command == "serve":
-        return serve(sys.stdin, take_stdout())
+        return serve(sys.stdin, take_stdout(), options.home)
     if options.command == "info":
         sys.stdout.write(json.dumps(measure.describe_device()) + "\n")
         return 0
     try:
+        if options.command == "clean":
+            sys.stdout.write(json.dumps({"bytes": clean(options.home)}) + "\n")
+            return 0
         return _solve(options)
     except RunnerError as error:
         sys.stderr.write(f"{error}\n")
@@ -32,7 +37,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="runner", description="Answers math problems with a GGUF model.")
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("serve", help="answer a host's requests, as JSON lines on stdin and stdout")
+    serving = commands.add_parser("serve", help="answer a host's requests, as JSON lines on stdin and stdout")
+    serving.add_argument("--home", type=Path, help="a board's own folder, for its lock and finished waves")
+    cleaning = commands.add_parser("clean", help="delete the models, runners and finished waves of a board's folder")
+    cleaning.add_argument("--home", type=Path, required=True)
     commands.add_parser("info", help="print what this device is, as JSON")
     solve = commands.add_parser("solve", help="answer one question")
     solve.add_argument("model", help="a GGUF file")

@@ -41,7 +41,9 @@ __all__ = [
     "prompt_ids_sha",
 ]
 
-FailureKind = Literal["bad_artifact", "bad_request", "runtime_missing", "internal"]
+FailureKind = Literal["bad_artifact", "bad_request", "runtime_missing", "busy", "device", "died", "internal"]
+"""Whose fault it is: the file's, the request's, the installation's, another runner's, the device's (a full disk), or
+the runner's own, which may have died of it."""
 
 
 class ProtocolError(ValueError):
@@ -52,7 +54,7 @@ class RunnerError(Exception):
     """What the runner tells the host when it cannot go on.
 
     Attributes:
-        kind: Whose fault it is: the file's, the request's, the installation's or the runner's own.
+        kind: Whose fault it is.
     """
 
     def __init__(self, kind: FailureKind, message: str) -> None:
@@ -263,16 +265,17 @@ class Timing:
         seconds: From its first token to its last.
         prompt_tokens: Prompt tokens decoded; a common beginning counts once.
         decode_tokens: Tokens generated.
+        prompt_seconds: Of ``seconds``, those in which prompts were read, up to each one's last token.
+        first_token_seconds: From the wave's start to its first generated token; None where none was generated.
+        peak_rss_bytes: The most memory the runner has held until the wave's end.
     """
 
     seconds: float
     prompt_tokens: int
     decode_tokens: int
-
-    @property
-    def tokens_per_second(self) -> float:
-        """Generated tokens a second, the time for prompts included."""
-        return self.decode_tokens / self.seconds if self.seconds else 0.0
+    prompt_seconds: float
+    first_token_seconds: float | None
+    peak_rss_bytes: int
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ __all__ = [
     "prompt_ids_sha",
 ]
 
-PROTOCOL = 2
+PROTOCOL = 3
 
 T = TypeVar("T")
 

@@ -6,12 +6,15 @@ import functools
 import os
 import platform
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from . import measure
+from .home import KeptWaves, occupy
 from .prompt import make_prompt
 from .protocol import (
     PROTOCOL,
@@ -40,7 +43,10 @@ if TYPE_CHECKING:
 __all__ = ["Loaded", "load", "serve", "take_stdout"]
 
 _PROGRESS_SECONDS = 0.3
-"""Between two progress events, at least."""
+"""Between two progress events, at least. They also tell a runner on a board that its host has gone."""
+
+_SILENCE_SECONDS = 120.0
+"""On a board: a host that says nothing for so long is taken for gone. It sends a wave as soon as it has the last."""
 
 
 class Loaded(NamedTuple):
@@ -99,10 +105,15 @@ def load(artifact: str, prompt: str | None, shots: Sequence[Shot], settings: Set
             yield Loaded(decoder, functools.partial(scoring.score, model, template, settings), info)
 
 
-def serve(lines: TextIO, out: TextIO) -> int:
+def serve(lines: TextIO, out: TextIO, home: Path | None = None) -> int:
     """Answer one host until its stream ends; return the exit code.
 
     Every failure is told as an event, so that the host need not guess from a traceback.
+
+    Args:
+        lines: What the host says.
+        out: What it hears.
+        home: On a board: its folder, which one runner holds at a time, and where finished waves are kept.
     """
 
     def tell(event: Event) -> None:
@@ -110,7 +121,8 @@ def serve(lines: TextIO, out: TextIO) -> int:
         out.flush()
 
     try:
-        _session(lines, tell)
+        with occupy(home) if home else nullcontext():
+            _session(lines, tell, home)
     except BrokenPipeError:
         # The host has gone, and there is nobody left to tell; stdout must not be flushed again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
@@ -127,18 +139,29 @@ def serve(lines: TextIO, out: TextIO) -> int:
     return 0
 
 
-def _session(lines: TextIO, tell: Callable[[Event], None]) -> None:
+def _session(lines: TextIO, tell: Callable[[Event], None], home: Path | None) -> None:
     began = time.perf_counter()
-    request = _read_request(lines)
+    patience = None if home is None else _SILENCE_SECONDS
+    request = _read_request(lines, patience)
     n_waves = n_problems = n_prompt = n_decoded = 0
     with load(request.artifact, request.prompt, request.shots, request.settings) as loaded:
+        build = f"{loaded.info.runtime_version} {loaded.info.system_info} {Path(sys.argv[0]).name}"
+        kept = KeptWaves(home, request, build) if home else None
         tell(loaded.info)
-        for asked in _commands(lines):
+        for asked in _commands(lines, patience):
             if isinstance(asked, Score):
                 tell(loaded.score(asked))
                 continue
-            result = loaded.decoder.run(asked, _progress(asked.index, tell))
-            tell(result)
+            result = kept.find(asked) if kept else None
+            if result is None:
+                result = loaded.decoder.run(asked, _progress(asked.index, tell))
+                try:
+                    if kept:
+                        kept.keep(asked, result)
+                finally:  # on a full disk the host still gets what it can keep itself
+                    tell(result)
+            else:
+                tell(result)
             n_waves += 1
             n_problems += len(result.completions)
             n_prompt += result.timing.prompt_tokens
@@ -169,17 +192,30 @@ def _progress(index: int, tell: Callable[[Event], None]) -> Callable[[int], None
     return on_progress
 
 
-def _read_request(lines: TextIO) -> Request:
-    line = lines.readline()
+def _read_request(lines: TextIO, patience: float | None) -> Request:
+    line = _hear(lines, patience)
     if not line:
         raise ProtocolError("the host sent nothing")
     return decode_request(line)
 
 
-def _commands(lines: TextIO) -> Iterator[Wave | Score]:
+def _commands(lines: TextIO, patience: float | None) -> Iterator[Wave | Score]:
     # readline, not iteration: a file iterator reads ahead, and the host waits for each command's answer.
-    while line := lines.readline():
+    while line := _hear(lines, patience):
         command = decode_command(line)
         if isinstance(command, End):
             return
         yield command
+
+
+def _hear(lines: TextIO, patience: float | None) -> str:
+    """Read a line; on a board, end if none comes: the other end of a cut cable is never told that it was cut."""
+    if patience is None:
+        return lines.readline()
+    watch = threading.Timer(patience, os._exit, [1])
+    watch.daemon = True
+    watch.start()
+    try:
+        return lines.readline()
+    finally:
+        watch.cancel()

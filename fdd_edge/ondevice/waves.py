@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
 import numpy as np
 
+from . import measure
 from .language import Outcome
 from .llamacpp import MAX_SEQUENCES, Context, Feed, Model
 from .prompt import Prompt
@@ -39,6 +41,26 @@ class _Job:
     stream: np.random.Generator
     next_id: int = -1
     position: int = -1
+
+
+@dataclass
+class _Clock:
+    """Where the time of a wave goes."""
+
+    began: float = field(default_factory=time.perf_counter)
+    prompt_seconds: float = 0.0
+    first_token_seconds: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self.began
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Count the block as time spent on prompts."""
+        began = self.seconds
+        yield
+        self.prompt_seconds += self.seconds - began
 
 
 class Decoder:
@@ -66,18 +88,24 @@ class Decoder:
 
         Args:
             wave: The tasks; they are started in their order.
-            on_progress: Called with the number of finished tasks whenever it grows.
+            on_progress: Called with the number of finished tasks after every step.
 
         Raises:
             RunnerError: The runtime failed, or the model's numbers are not finite.
         """
-        began = time.perf_counter()
+        clock = _Clock()
         jobs = [self._job(task) for task in wave.tasks]
         fitting = [job for job in jobs if not self._is_too_long(job)]
-        n_prompt = self._decode(fitting, on_progress, len(jobs) - len(fitting)) if fitting else 0
-        n_decoded = sum(len(job.reply.ids) for job in jobs)
-        completions = tuple(self._completion(job) for job in jobs)
-        return WaveResult(wave.index, completions, Timing(time.perf_counter() - began, n_prompt, n_decoded))
+        n_prompt = self._decode(fitting, on_progress, len(jobs) - len(fitting), clock) if fitting else 0
+        timing = Timing(
+            seconds=clock.seconds,
+            prompt_tokens=n_prompt,
+            decode_tokens=sum(len(job.reply.ids) for job in jobs),
+            prompt_seconds=clock.prompt_seconds,
+            first_token_seconds=clock.first_token_seconds,
+            peak_rss_bytes=measure.peak_rss_bytes(),
+        )
+        return WaveResult(wave.index, tuple(self._completion(job) for job in jobs), timing)
 
     def _job(self, task: Task) -> _Job:
         ids = self._model.tokenize(self._prompt.render(task.question))
@@ -90,13 +118,14 @@ class Decoder:
     def _is_too_long(self, job: _Job) -> bool:
         return len(job.prompt_ids) >= self._model.n_ctx_train
 
-    def _decode(self, jobs: Sequence[_Job], on_progress: Callable[[int], None], n_finished: int) -> int:
+    def _decode(self, jobs: Sequence[_Job], on_progress: Callable[[int], None], n_finished: int, clock: _Clock) -> int:
         """Decode jobs to their ends; return how many prompt tokens that took."""
         shared = 0 if self._model.keeps_state else _common_ids(jobs)
         n_sequences = min(self._settings.sequences, len(jobs))
         context = self._open(jobs, n_sequences)
         if shared:
-            context.read(0, 0, jobs[0].prompt_ids[:shared])
+            with clock.reading():
+                context.read(0, 0, jobs[0].prompt_ids[:shared])
             for sequence in range(1, n_sequences):
                 context.copy(0, sequence)
         waiting = deque(jobs)
@@ -104,23 +133,25 @@ class Decoder:
         while waiting or running:
             while waiting and len(running) < n_sequences:
                 running.append(waiting.popleft())
-                self._read_prompt(context, len(running) - 1, running[-1], shared)
+                self._read_prompt(context, len(running) - 1, running[-1], shared, clock)
             self._step(context, running)
+            if clock.first_token_seconds is None:
+                clock.first_token_seconds = clock.seconds
             # From the last: what moves into a gap has been looked at.
             for sequence in reversed(range(len(running))):
                 if not running[sequence].reply.over:
                     continue
                 n_finished += 1
-                on_progress(n_finished)
                 if waiting:
                     context.cut(sequence, shared)
                     running[sequence] = waiting.popleft()
-                    self._read_prompt(context, sequence, running[sequence], shared)
+                    self._read_prompt(context, sequence, running[sequence], shared, clock)
                     continue
                 last = running.pop()
                 if sequence < len(running):
                     context.copy(len(running), sequence)
                     running[sequence] = last
+            on_progress(n_finished)
         return shared + sum(len(job.prompt_ids) - shared for job in jobs)
 
     def _open(self, jobs: Iterable[_Job], n_sequences: int) -> Context:
@@ -135,9 +166,10 @@ class Decoder:
         self._context.clear()
         return self._context
 
-    def _read_prompt(self, context: Context, sequence: int, job: _Job, shared: int) -> None:
+    def _read_prompt(self, context: Context, sequence: int, job: _Job, shared: int, clock: _Clock) -> None:
         """Feed a prompt but for its last id, whose logits the next step asks for."""
-        context.read(sequence, shared, job.prompt_ids[shared:-1])
+        with clock.reading():
+            context.read(sequence, shared, job.prompt_ids[shared:-1])
         job.next_id, job.position = job.prompt_ids[-1], len(job.prompt_ids) - 1
 
     def _step(self, context: Context, running: Sequence[_Job]) -> None:

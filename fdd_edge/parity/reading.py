@@ -72,5 +72,6 @@ def read_file(profile: Profile, artifact: Path, record: Record, *, threads: int,
         completions: tuple[Completion, ...] = ()
         if np.isfinite(logits).all():
             waves = session.complete(plan_waves(tasks), lambda n: advance(len(asked) + n))
-            completions = tuple(c for result in waves for c in result.completions)
+            in_order = sorted(waves, key=lambda result: result.index)
+            completions = tuple(c for result in in_order for c in result.completions)
     return Reading(settings.kv, session.info, scores, logits, completions)

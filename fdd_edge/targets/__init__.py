@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 
 from fdd_edge.errors import FddError
 from fdd_edge.ondevice.protocol import Settings, Shot, TargetInfo, Totals, plan_waves
 from fdd_edge.targets.local import local_session
+from fdd_edge.targets.pool import pool_session
 from fdd_edge.targets.profile import Profile, load_profile, resolve_threads, runtime_version
 from fdd_edge.targets.session import Session
+from fdd_edge.targets.ssh import ssh_session
 
 __all__ = [
     "Profile",
@@ -23,6 +26,8 @@ __all__ = [
     "resolve_threads",
     "runtime_version",
 ]
+
+_Open = Callable[[Profile, Path, Settings, str | None, Sequence[Shot]], AbstractContextManager[Session]]
 
 
 @contextmanager
@@ -53,6 +58,22 @@ def open_session(
     """
     if not artifact.is_file():
         raise FddError(f"{artifact} is a folder, not a file." if artifact.is_dir() else f"{artifact} does not exist.")
-    transports = {"local": local_session}
-    with transports[profile.transport](artifact, settings, prompt, shots) as session:
-        yield session
+    if profile.transport == "pool":
+        boards = [partial(_open, load_profile(board), artifact, settings, prompt, shots) for board in profile.pool]
+    else:
+        boards = [partial(_open, profile, artifact, settings, prompt, shots)] * (profile.processes or 1)
+    if len(boards) == 1:
+        with boards[0]() as session:
+            yield session
+    else:
+        with pool_session(boards) as shared:
+            yield shared
+
+
+_TRANSPORTS: Mapping[str, _Open] = {"local": local_session, "ssh": ssh_session}
+
+
+def _open(
+    profile: Profile, artifact: Path, settings: Settings, prompt: str | None, shots: Sequence[Shot]
+) -> AbstractContextManager[Session]:
+    return _TRANSPORTS[profile.transport](profile, artifact, settings, prompt, shots)

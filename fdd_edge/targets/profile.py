@@ -2,20 +2,44 @@
 
 from __future__ import annotations
 
+import os
+import re
+from collections.abc import Mapping
 from importlib import metadata
-from typing import Literal
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from fdd_edge import catalog
 from fdd_edge.errors import FddError
 from fdd_edge.ondevice.measure import physical_cores
 from fdd_edge.validation import faults_of
 
-__all__ = ["Profile", "load_profile", "resolve_threads", "runtime_version"]
+__all__ = ["RUNTIME", "Budgets", "Profile", "load_profile", "resolve_host", "resolve_threads", "runtime_version"]
+
+RUNTIME = {"llama-cpp-python": "0.3.36"}
+"""What a board is set up with and held to, so that boards of different days answer alike."""
 
 _TORCH_DEVICES = ("auto", "cpu", "cuda", "gpu", "mps")
+
+_ENV = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+# ssh reads what begins with a dash as an option; the rest are the characters of users, names, addresses and ports.
+_HOST = r"^[A-Za-z0-9_$][A-Za-z0-9_.:@%{}$\[\]/-]*$"
+
+Megabytes = Annotated[float, Field(gt=0)]
+
+
+class Budgets(BaseModel):
+    """What an artifact may cost on a target; what is not named is not limited."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    max_size_mb: Megabytes | None = Field(None, description="bytes of the file, in millions")
+    max_rss_mb: Megabytes | None = Field(None, description="peak memory of the runner, in millions of bytes")
+    min_tokens_per_s: float | None = Field(None, gt=0, description="generated tokens a second, one reply at a time")
 
 
 class Profile(BaseModel):
@@ -25,12 +49,33 @@ class Profile(BaseModel):
 
     name: str = Field(pattern=catalog.NAME, description="what it is called in configs, results and folders")
     description: str = Field("", description="one line, shown by `fdd-edge ls`")
-    transport: Literal["local"] = Field("local", description="how the runner gets there")
+    transport: Literal["local", "ssh", "emulated", "pool"] = Field("local", description="how the runner gets there")
+    architecture: Literal["x86_64", "aarch64"] | None = Field(None, description="as `uname -m` prints it")
+    cpu: str | None = Field(None, pattern=r"^[a-z0-9.-]+$", description="the CPU core; an emulated one, as QEMU has it")
+    features: tuple[str, ...] = Field((), description="instruction sets that a runtime may use, as the kernel has them")
+    build: tuple[str, ...] = Field((), description="CMake options that compile llama.cpp for this CPU")
+    runtimes: tuple[Literal["llama-cpp-python"], ...] = Field(("llama-cpp-python",), description="what decodes there")
     threads: int | None = Field(None, ge=1, le=512, description="threads to decode with; goes before decoding.threads")
+    processes: int | None = Field(None, ge=1, le=64, description="runners that share the waves; emulated: one a core")
+    budgets: Budgets = Field(Budgets(), description="what an artifact may cost there")
+    host: str | None = Field(None, pattern=_HOST, description="as in `ssh HOST`: a name of ~/.ssh/config, or user@host")
+    ssh_config: str | None = Field(None, description="another file than ~/.ssh/config")
+    python: str = Field("python3", description="what starts Python on the board")
+    home: str = Field(".cache/fdd-edge", description="the board's folder; from the user's home, or absolute")
+    pool: tuple[str, ...] = Field((), description="equal boards that share the waves: names or paths of profiles")
+
+    @model_validator(mode="after")
+    def _fits_the_transport(self) -> Self:
+        needed = {"ssh": ["host"], "emulated": ["architecture", "cpu"], "pool": ["pool"]}.get(self.transport, [])
+        if missing := [key for key in needed if not getattr(self, key)]:
+            raise ValueError(f"transport {self.transport} needs {' and '.join(missing)}")
+        if self.pool and self.transport != "pool":
+            raise ValueError(f"pool is for transport pool, not {self.transport}")
+        return self
 
 
 def load_profile(name_or_path: str) -> Profile:
-    """Read a profile by name or path.
+    """Read a profile by name or path, on top of the one it extends.
 
     Raises:
         FddError: There is none, or it has faults; every fault is named with its key.
@@ -42,17 +87,65 @@ def load_profile(name_or_path: str) -> Profile:
             f"Known: {known}."
         )
     path = catalog.find("devices/profiles", name_or_path)
+    content = _read(path, ())
+    try:
+        profile = Profile.model_validate({"name": path.stem} | content)
+    except ValidationError as error:
+        faults = "; ".join(faults_of(error, _known_keys))
+        raise FddError(f"{path} is no device profile: {faults}") from None
+    return _with_boards(profile, path) if profile.pool else profile
+
+
+def _with_boards(pool: Profile, path: Path) -> Profile:
+    """Return a pool whose boards are paths; it decodes with as many threads as they do."""
+    paths = [str(catalog.find("devices/profiles", board, beside=path)) for board in pool.pool]
+    boards = [load_profile(board) for board in paths]
+    if nested := [board.name for board in boards if board.pool]:
+        raise FddError(f"{path}: {', '.join(nested)} is a pool itself; name its boards.")
+    return pool.model_copy(update={"pool": tuple(paths), "threads": pool.threads or boards[0].threads})
+
+
+def _read(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
+    """Return the keys of a profile; its own name and description are never those of the one it extends."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise FddError(f"{path} cannot be read as YAML: {' '.join(str(error).split())}.") from None
     if not isinstance(content, dict):
         raise FddError(f"{path} must hold keys and values: {', '.join(Profile.model_fields)}.")
-    try:
-        return Profile.model_validate(content)
-    except ValidationError as error:
-        faults = "; ".join(faults_of(error, lambda location: list(Profile.model_fields)))
-        raise FddError(f"{path} is no device profile: {faults}") from None
+    base = content.pop("extends", None)
+    if base is None:
+        return content
+    if not isinstance(base, str):
+        raise FddError(f"{path}: extends must be the name or path of a profile, not {base!r}.")
+    found = catalog.find("devices/profiles", base, beside=path)
+    if found in (path, *above):
+        raise FddError(f"{path}: extends leads back to {found}.")
+    inherited = _read(found, (path, *above))
+    return {key: value for key, value in inherited.items() if key not in ("name", "description")} | content
+
+
+def _known_keys(location: object) -> list[str]:
+    return list(Budgets.model_fields) if location else [*Profile.model_fields, "extends"]
+
+
+def resolve_host(profile: Profile, variables: Mapping[str, str] = os.environ) -> str:
+    """Return the host of an ssh profile, its ``${ENV}`` put in.
+
+    Raises:
+        FddError: A variable is not set, or holds what is no host.
+    """
+    assert profile.host is not None
+    for name in _ENV.findall(profile.host):
+        if not variables.get(name):
+            raise FddError(
+                f"{profile.name} does not know its host: export {name}=user@host, or write a profile of your own, such "
+                f"as 'extends: {profile.name}' and 'host: user@host' in my-{profile.name}.yaml."
+            )
+    host = _ENV.sub(lambda match: variables[match[1]], profile.host)
+    if not re.match(_HOST, host) or "$" in host:
+        raise FddError(f"{profile.name}: {host!r} is no host; ssh takes user@host or a name of ~/.ssh/config.")
+    return host
 
 
 def resolve_threads(profile: Profile, requested: int | None) -> int:
@@ -63,9 +156,10 @@ def resolve_threads(profile: Profile, requested: int | None) -> int:
 def runtime_version(profile: Profile) -> str | None:
     """Return the version of the runtime that decodes on a target, or None where it is not installed.
 
-    The only transport so far is this machine, so it is this environment's.
+    This machine's is this environment's; every other target is held to ``RUNTIME``.
     """
-    del profile
+    if profile.transport != "local":
+        return RUNTIME["llama-cpp-python"]
     try:
         return metadata.version("llama-cpp-python")
     except metadata.PackageNotFoundError:

@@ -26,13 +26,13 @@ class Session(Protocol):
         """
 
     def complete(self, waves: Iterable[Wave], on_progress: Callable[[int], None] | None = None) -> Iterator[WaveResult]:
-        """Decode waves in their order and yield each result when it is whole.
+        """Decode waves and yield each result when it is whole: in their order, or in that in which a pool finishes.
 
         What was yielded is the caller's, whatever happens later: to go on after a failure, open a session and send
         the waves that are missing.
 
         Args:
-            waves: The waves; each is drawn when the one before it is done.
+            waves: The waves.
             on_progress: Called with the number of problems that this call has finished.
 
         Raises:
@@ -51,3 +51,6 @@ class Session(Protocol):
             TargetError: The runner died.
             FddError: The runner said why it cannot go on.
         """
+
+    def abort(self) -> None:
+        """End the session at once, from any thread; what is under way raises a ``TargetError``."""

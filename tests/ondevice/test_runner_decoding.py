@@ -162,7 +162,9 @@ def test_progress_counts_to_the_end(model: Model) -> None:
     seen: list[int] = []
     with Decoder(model, make_prompt(None, (), model), BASE) as decoder:
         decoder.run(Wave(0, tuple(TASKS)), seen.append)
-    assert seen == list(range(1, len(TASKS) + 1))
+    assert seen == sorted(seen)
+    assert seen[-1] == len(TASKS)
+    assert len(seen) > len(TASKS), "a host that has gone would not be noticed between two finished replies"
 
 
 def test_too_many_sequences_are_refused(model: Model) -> None:

@@ -66,7 +66,7 @@ def test_any_question_is_one_line(question: str) -> None:
     "event",
     [
         Progress(0, 12),
-        WaveResult(2, (COMPLETION, CUT), Timing(1.5, 10, 7)),
+        WaveResult(2, (COMPLETION, CUT), Timing(1.5, 10, 7, 0.5, 0.1, 1 << 20)),
         Scores("p1", "Q: 1+1?", (3, 4), (3, 4), (5, 6), (0.5, 1.25), "AACAPw=="),
         Totals(1, 2, 3, 4, 5.0, 0.5, 1 << 30),
         Failure("bad_artifact", "It is broken."),
@@ -101,7 +101,7 @@ def test_a_completion_names_the_field_it_lacks() -> None:
     [
         ("{", "not JSON"),
         ("[]", "not a JSON object"),
-        ('{"event": "dance"}', "'dance' is not an event of protocol 2"),
+        ('{"event": "dance"}', "'dance' is not an event of protocol 3"),
         ('{"event": "progress", "index": 0}', "Progress lacks the field 'finished'"),
         ('{"event": "progress", "index": 0, "finished": 1, "mood": 2}', "Progress has no field 'mood'"),
     ],
@@ -114,12 +114,12 @@ def test_lines_that_are_no_events(line: str, fault: str) -> None:
 @pytest.mark.parametrize(
     ("row", "fault"),
     [
-        ({"protocol": 3, "artifact": "m"}, "speaks protocol 2, the host asked for 3"),
-        ({"protocol": 2}, "lacks the field 'artifact'"),
-        ({"protocol": 2, "artifact": "m", "settings": {"sequences": 0}}, "sequences must be at least 1"),
-        ({"protocol": 2, "artifact": "m", "settings": {"kv": "q8"}}, "kv must be f16 or f32"),
-        ({"protocol": 2, "artifact": "m", "settings": {"threads": "two"}}, "wrong type"),
-        ({"protocol": 2, "artifact": "m", "shots": [{"question": "q"}]}, "needs a question and a reply"),
+        ({"protocol": 4, "artifact": "m"}, "speaks protocol 3, the host asked for 4"),
+        ({"protocol": 3}, "lacks the field 'artifact'"),
+        ({"protocol": 3, "artifact": "m", "settings": {"sequences": 0}}, "sequences must be at least 1"),
+        ({"protocol": 3, "artifact": "m", "settings": {"kv": "q8"}}, "kv must be f16 or f32"),
+        ({"protocol": 3, "artifact": "m", "settings": {"threads": "two"}}, "wrong type"),
+        ({"protocol": 3, "artifact": "m", "shots": [{"question": "q"}]}, "needs a question and a reply"),
     ],
 )
 def test_requests_that_are_refused(row: dict[str, object], fault: str) -> None:

@@ -41,7 +41,7 @@ def test_all_faults_at_once(tmp_path: Path) -> None:
     message = str(error.value)
     assert "thread: unknown key. Did you mean 'threads'?" in message
     assert "threads: input should be greater than or equal to 1, not 0" in message
-    assert "transport: input should be 'local', not 'pigeon'" in message
+    assert "transport: input should be 'local', 'ssh', 'emulated' or 'pool', not 'pigeon'" in message
 
 
 @pytest.mark.parametrize("content", ["- a\n", "a: [\n", ""])

@@ -11,7 +11,7 @@ pytest.importorskip("llama_cpp", reason="needs: pip install 'fdd-edge[gguf]'")
 from fdd_edge.errors import FddError, MissingExtraError, TargetError
 from fdd_edge.ondevice.protocol import Completion, Settings, Shot, Task
 from fdd_edge.targets import load_profile, open_session, plan_waves
-from fdd_edge.targets.local import LocalSession
+from fdd_edge.targets.runner_session import RunnerSession
 
 LOCAL = load_profile("local")
 SETTINGS = Settings(max_new_tokens=8, sequences=2)
@@ -67,7 +67,7 @@ def test_a_killed_runner_is_one_sentence_and_finished_waves_stay(tiny_gguf: Path
         ) as error,
         open_session(LOCAL, tiny_gguf, settings=SETTINGS) as session,
     ):
-        assert isinstance(session, LocalSession)
+        assert isinstance(session, RunnerSession)
         for result in session.complete(WAVES):
             kept.append(result.index)
             os.kill(session.pid, signal.SIGKILL)
@@ -80,14 +80,14 @@ def test_a_crash_hints_at_the_build(tiny_gguf: Path) -> None:
         pytest.raises(TargetError, match=r"killed by SIGILL while closing .* If it does so with every file"),
         open_session(LOCAL, tiny_gguf, settings=SETTINGS) as session,
     ):
-        assert isinstance(session, LocalSession)
+        assert isinstance(session, RunnerSession)
         os.kill(session.pid, signal.SIGILL)
 
 
 @pytest.mark.parametrize("interrupt", [KeyboardInterrupt, ZeroDivisionError])
 def test_whatever_ends_the_block_ends_the_child(tiny_gguf: Path, interrupt: type[BaseException]) -> None:
     with pytest.raises(interrupt), open_session(LOCAL, tiny_gguf, settings=SETTINGS) as session:
-        assert isinstance(session, LocalSession)
+        assert isinstance(session, RunnerSession)
         pid = session.pid
         raise interrupt
     assert not is_alive(pid)
@@ -125,7 +125,7 @@ def test_a_missing_runtime_says_how_to_install_it(tiny_gguf: Path, monkeypatch: 
         # A library path without a library is what an installation that is gone looks like from inside.
         return {"PATH": os.environ["PATH"], "LLAMA_CPP_LIB_PATH": "/nonexistent"}
 
-    monkeypatch.setattr("fdd_edge.targets.local._environment", bare)
+    monkeypatch.setattr("fdd_edge.targets.local.clean_environment", bare)
     with (
         pytest.raises(MissingExtraError, match=r"pip install 'fdd-edge\[gguf\]'"),
         open_session(LOCAL, tiny_gguf, settings=SETTINGS),

@@ -1,0 +1,130 @@
+"""A board's own folder: one runner at a time, and the waves it has finished.
+
+The host keeps finished waves too. These outlive it: whatever breaks, the next session is answered from here.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+
+from .protocol import ProtocolError, Request, RunnerError, Wave, WaveResult, decode_event, encode
+
+__all__ = ["MODELS", "RUNNERS", "WAVES", "KeptWaves", "clean", "occupy"]
+
+MODELS, RUNNERS, WAVES = "models", "runners", "waves"
+"""Folders of a board's folder; all they hold can be made again."""
+
+_PATIENCE_SECONDS = 5.0
+"""What a runner whose host has just gone needs to notice it and to end."""
+
+
+@contextmanager
+def occupy(home: Path) -> Iterator[None]:
+    """Hold the board; the system drops the lock of a process that dies, however it dies.
+
+    Raises:
+        RunnerError: Another process holds it, or the folder cannot be written to.
+    """
+    with _device_faults():
+        home.mkdir(parents=True, exist_ok=True)
+        file = (home / "lock").open("a+", encoding="ascii")
+    with file:
+        _lock(file.fileno(), home)
+        with _device_faults():
+            file.seek(0)
+            file.truncate()
+            file.write(f"{os.getpid()}\n")
+            file.flush()
+        yield
+
+
+def _lock(descriptor: int, home: Path) -> None:
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                holder = (home / "lock").read_text(encoding="ascii").strip() or "?"
+                raise RunnerError("busy", f"process {holder} there is evaluating; wait or stop it.") from None
+            time.sleep(0.1)
+
+
+class KeptWaves:
+    """Finished waves on the board's disk, found by all that decides their rows."""
+
+    def __init__(self, home: Path, request: Request, runtime: str) -> None:
+        """Look for the waves of one request.
+
+        Args:
+            home: The board's folder.
+            request: File, prompt and settings; the file's name is that of its content.
+            runtime: Version and build of what decodes, and of the runner.
+        """
+        self._folder = home / WAVES
+        self._made_by = f"{runtime}\n{encode(request)}"
+
+    def find(self, wave: Wave) -> WaveResult | None:
+        """Return the result of a wave if it was finished before; a damaged one was not."""
+        with suppress(OSError, ProtocolError, UnicodeDecodeError):
+            event = decode_event(self._place(wave).read_text(encoding="utf-8"))
+            if isinstance(event, WaveResult):
+                return replace(event, index=wave.index)
+        return None
+
+    def keep(self, wave: Wave, result: WaveResult) -> None:
+        """Write a result so that it is there whole, or not at all, also after a power cut.
+
+        Raises:
+            RunnerError: It cannot be written, as on a full disk.
+        """
+        with _device_faults():
+            self._folder.mkdir(parents=True, exist_ok=True)
+            handle, partial = tempfile.mkstemp(dir=self._folder, suffix=".partial")
+            try:
+                with os.fdopen(handle, "w", encoding="utf-8") as file:
+                    file.write(encode(result) + "\n")
+                    file.flush()
+                    os.fsync(file.fileno())
+                Path(partial).replace(self._place(wave))
+            except OSError:
+                Path(partial).unlink(missing_ok=True)
+                raise
+
+    def _place(self, wave: Wave) -> Path:
+        asked = encode(replace(wave, index=0))
+        digest = hashlib.sha256(f"{self._made_by}\n{asked}".encode("utf-8", errors="replace")).hexdigest()
+        return self._folder / f"{digest}.json"
+
+
+def clean(home: Path) -> int:
+    """Delete what is kept on a board but for its runtime; return how many bytes that were.
+
+    Raises:
+        RunnerError: A runner is at work there.
+    """
+    freed = 0
+    with occupy(home):
+        for path in [p for name in (MODELS, RUNNERS, WAVES) for p in (home / name).glob("*")]:
+            freed += path.stat().st_size
+            path.unlink()
+    return freed
+
+
+@contextmanager
+def _device_faults() -> Iterator[None]:
+    """Turn a fault of the disk into one that the host is told of."""
+    try:
+        yield
+    except OSError as error:
+        where = f": {error.filename}" if error.filename else ""
+        raise RunnerError("device", f"{error.strerror}{where}") from None

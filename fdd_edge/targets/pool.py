@@ -1,0 +1,218 @@
+"""Several runners that share the waves of one data set: equal boards, or one process a core."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass, replace
+from queue import SimpleQueue
+
+from fdd_edge.errors import TargetError
+from fdd_edge.ondevice.protocol import Score, Scores, TargetInfo, Totals, Wave, WaveResult
+from fdd_edge.progress import announce
+from fdd_edge.targets.session import Session
+
+__all__ = ["PoolSession", "pool_session"]
+
+Opener = Callable[[], AbstractContextManager[Session]]
+
+_EQUAL = ("runtime", "runtime_version", "system_info", "machine", "cpu")
+"""What boards must have in common, so that it does not matter which of them decodes a wave."""
+
+
+@contextmanager
+def pool_session(openers: Sequence[Opener]) -> Iterator[PoolSession]:
+    """Open all sessions at once, and close them together.
+
+    A board that cannot be reached is left out with a line that says so.
+
+    Raises:
+        TargetError: No board can be reached, or two are not equal.
+        FddError: The file is broken, or it cannot be asked this way.
+    """
+    pool = PoolSession(openers)
+    try:
+        pool.open()
+        yield pool
+        pool.close()
+    finally:
+        pool.abort()
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A worker's session is open."""
+
+    worker: _Worker
+
+
+@dataclass(frozen=True)
+class _Grew:
+    """A worker has finished so many problems of its wave."""
+
+    worker: _Worker
+    finished: int
+
+
+@dataclass(frozen=True)
+class _Finished:
+    """A worker has finished a wave."""
+
+    worker: _Worker
+    result: WaveResult
+
+
+@dataclass(frozen=True)
+class _Ended:
+    """A worker's session is closed, or it failed in the middle of a wave."""
+
+    worker: _Worker
+    error: BaseException | None
+    wave: Wave | None
+
+
+_Event = _Opened | _Grew | _Finished | _Ended
+
+
+class _Worker(threading.Thread):
+    """Holds one session, and decodes the waves it is handed."""
+
+    def __init__(self, opener: Opener, events: SimpleQueue[_Event]) -> None:
+        super().__init__(daemon=True)
+        self._opener = opener
+        self._events = events
+        self.waves: SimpleQueue[Wave | None] = SimpleQueue()
+        self.session: Session | None = None
+
+    def run(self) -> None:
+        """Open the session, take waves until there is None, close it."""
+        wave = None
+        try:
+            with self._opener() as self.session:
+                self._events.put(_Opened(self))
+                while (wave := self.waves.get()) is not None:
+                    for result in self.session.complete([wave], lambda n: self._events.put(_Grew(self, n))):
+                        self._events.put(_Finished(self, result))
+        except BaseException as error:  # whatever it is, the thread that holds the pool must hear of it
+            self._events.put(_Ended(self, error, wave))
+        else:
+            self._events.put(_Ended(self, None, None))
+
+
+class PoolSession:
+    """A session whose waves are shared by several; made by ``pool_session``."""
+
+    def __init__(self, openers: Sequence[Opener]) -> None:
+        self._events: SimpleQueue[_Event] = SimpleQueue()
+        self._starting = [_Worker(opener, self._events) for opener in openers]
+        self._alive: list[_Worker] = []
+        self._closed: list[Session] = []
+
+    @property
+    def info(self) -> TargetInfo:
+        """What the targets are; loading took as long as the slowest."""
+        infos = [session.info for session in self._sessions]
+        return replace(infos[0], load_seconds=max(info.load_seconds for info in infos))
+
+    @property
+    def totals(self) -> Totals:
+        """What the sessions cost together; memory and time are those of the one that took most."""
+        totals = [session.totals for session in self._sessions]
+        summed = {name: sum(getattr(t, name) for t in totals) for name in _SUMMED}
+        return Totals(**summed, **{name: max(getattr(t, name) for t in totals) for name in _HIGHEST})
+
+    def open(self) -> None:
+        """Start every worker, and wait until each has loaded the file or failed."""
+        error: BaseException | None = None
+        for worker in self._starting:
+            worker.start()
+        for _ in self._starting:
+            event = self._events.get()
+            if isinstance(event, _Opened):
+                self._alive.append(event.worker)
+            elif isinstance(event, _Ended):
+                error = self._lost(event, left=len(self._starting) - 1)
+        if not self._alive:
+            raise error or TargetError("A pool needs a board.")
+        self._check_equal()
+
+    def complete(self, waves: Iterable[Wave], on_progress: Callable[[int], None] | None = None) -> Iterator[WaveResult]:
+        """Hand each wave to the next free worker; that of one who dies is handed to another."""
+        waiting = deque(waves)
+        growing: dict[_Worker, int] = {}
+        n_finished = 0
+        busy: set[_Worker] = set()
+        while waiting or busy:
+            for worker in [w for w in self._alive if w not in busy][: len(waiting)]:
+                worker.waves.put(waiting.popleft())
+                busy.add(worker)
+            event = self._events.get()
+            if isinstance(event, _Grew):
+                growing[event.worker] = event.finished
+            elif isinstance(event, _Finished):
+                busy.discard(event.worker)
+                growing.pop(event.worker, None)
+                n_finished += len(event.result.completions)
+            elif isinstance(event, _Ended):
+                busy.discard(event.worker)
+                growing.pop(event.worker, None)
+                self._alive.remove(event.worker)
+                error = self._lost(event, left=len(self._alive))
+                if not self._alive:
+                    raise error
+                if event.wave is not None:
+                    waiting.appendleft(event.wave)
+            if on_progress:
+                on_progress(n_finished + sum(growing.values()))
+            if isinstance(event, _Finished):
+                yield event.result
+
+    def score(self, texts: Iterable[Score], on_progress: Callable[[int], None] | None = None) -> Iterator[Scores]:
+        """Score texts with the first worker: they come in their order."""
+        yield from self._sessions[0].score(texts, on_progress)
+
+    def close(self) -> None:
+        """Tell every worker that there are no more waves, and wait until its session is closed."""
+        self._closed = self._sessions
+        for worker in self._alive:
+            worker.waves.put(None)
+        while self._alive:
+            event = self._events.get()
+            if isinstance(event, _Ended):
+                self._alive.remove(event.worker)
+                if event.error is not None:
+                    raise event.error
+
+    def abort(self) -> None:
+        """End what is still open, at once."""
+        for worker in self._starting:
+            if worker.is_alive() and worker.session is not None:
+                with suppress(ProcessLookupError):
+                    worker.session.abort()
+            worker.waves.put(None)
+
+    @property
+    def _sessions(self) -> list[Session]:
+        return self._closed or [worker.session for worker in self._alive if worker.session is not None]
+
+    def _lost(self, event: _Ended, left: int) -> BaseException:
+        """Say that a board is lost, and go on with the others; any other fault is everybody's."""
+        error = event.error or TargetError("A board ended its session by itself.")
+        if not isinstance(error, TargetError):
+            raise error
+        if left:
+            announce(f"{error} Its waves go to the others.")
+        return error
+
+    def _check_equal(self) -> None:
+        infos = [session.info for session in self._sessions]
+        for name in _EQUAL:
+            values = sorted({str(getattr(info, name)) for info in infos})
+            if len(values) > 1:
+                raise TargetError(f"The boards of a pool must be equal, and their {name} is not: {', '.join(values)}.")
+
+
+_SUMMED = ("waves", "problems", "prompt_tokens", "decode_tokens")
+_HIGHEST = ("seconds", "load_seconds", "peak_rss_bytes")

@@ -1,0 +1,299 @@
+"""A board reached by the user's own OpenSSH client: one connection takes the files there and runs the runner.
+
+The client's config, agent, jump hosts and known hosts are the user's. Nothing that comes from a profile, a file's name
+or a problem is put into the remote command: it all goes down the line as data (see ``ondevice/receive``).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+from fdd_edge.errors import FddError, TargetError
+from fdd_edge.ondevice import receive
+from fdd_edge.ondevice.home import MODELS, RUNNERS
+from fdd_edge.ondevice.protocol import Failure, Request, Settings, Shot
+from fdd_edge.progress import progress
+from fdd_edge.runs.hashing import hash_file
+from fdd_edge.targets.local import clean_environment
+from fdd_edge.targets.profile import RUNTIME, Profile, resolve_host
+from fdd_edge.targets.runner_archive import runner_archive
+from fdd_edge.targets.runner_session import RunnerSession, end_process, last_words, signal_name
+
+__all__ = ["Board", "ask_board", "ssh_session"]
+
+_CONNECT_SECONDS = 20
+_ALIVE_SECONDS = 15
+"""Between two questions whether the board is still there; after three without an answer it is not."""
+
+_BANNER_LINES = 200
+"""What a login shell may print before the first line of ours."""
+
+_CHUNK = 1 << 20
+
+_ROOM = 20_000_000
+"""Bytes that stay free on a board, for finished waves."""
+
+_SSH_FAILED = 255
+
+_CAUSES = {
+    "permission denied": "Load your key with ssh-add, or name it in ~/.ssh/config; `ssh {host} true` must not ask.",
+    "host key verification failed": "Connect once by hand and look at its key: ssh {host}",
+    "remote host identification has changed": "Connect once by hand and look at its key: ssh {host}",
+    "could not resolve hostname": "Look at the name, and at HostName in ~/.ssh/config.",
+    "connection refused": "Is sshd running there, and is this its port?",
+    "timed out": "Is it switched on, and in reach of this network?",
+    "no route to host": "Is it switched on, and in reach of this network?",
+}
+"""What ssh says, in lower case, and what mends it."""
+
+
+class _File(NamedTuple):
+    """What goes to a board: where it is to lie in the board's folder, and what is there then."""
+
+    place: str
+    path: Path
+    sha256: str
+
+
+class Board:
+    """An open connection to a board: files are there, and a command of the runner is running.
+
+    Attributes:
+        paths: Where the files lie on the board, in the order they were given.
+        facts: What the board said of itself: ``python`` (version), ``machine``, ``home``, ``interpreter``, ``free``.
+    """
+
+    def __init__(self, profile: Profile, host: str, process: subprocess.Popen[bytes], stderr: IO[bytes]) -> None:
+        self.process = process
+        self.stderr = stderr
+        self.paths: list[str] = []
+        self.facts: dict[str, Any] = {}
+        self._profile = profile
+        self._host = host
+
+    @property
+    def name(self) -> str:
+        """The target's name, with its host where that is another word."""
+        named = self._profile.name
+        return named if named == self._host else f"{named} ({self._host})"
+
+    def start(self, files: Sequence[_File], arguments: Sequence[str]) -> None:
+        """Take files to the board, but for those that are there with the same hash, and start the runner.
+
+        Args:
+            files: The first is the runner.
+            arguments: The runner's; ``HOME`` stands for the board's folder.
+
+        Raises:
+            TargetError: The board cannot be reached, its Python is too old, its disk is full, or a file arrived
+                damaged.
+        """
+        wanted = [{"place": f.place, "sha256": f.sha256, "bytes": f.path.stat().st_size} for f in files]
+        self._write(Path(receive.__file__).read_bytes())
+        self.facts = self._greeting()
+        self._say({"home": self._profile.home, "files": wanted, "arguments": list(arguments)})
+        heard = self._hear()
+        self.facts |= {"home": heard["home"], "interpreter": heard["python"], "free": heard["free"]}
+        missing = [files[i].path for i in heard["missing"]]
+        total = sum(path.stat().st_size for path in missing)
+        if missing and total + _ROOM > heard["free"]:
+            raise TargetError(
+                f"{self.name} has {heard['free'] / 1e6:.0f} MB free in {heard['home']}, and {total / 1e6:.0f} MB are "
+                f"to go there: make room, or run: fdd-edge targets clean {self._profile.name}"
+            )
+        if missing:
+            self._push(missing, total)
+        self.paths = list(self._hear()["paths"])
+
+    def read_line(self) -> bytes:
+        """Read one line.
+
+        Raises:
+            TargetError: The connection ended.
+        """
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            raise self.ended(self.process.wait(), "reaching it")
+        return line
+
+    def ended(self, code: int, doing: str) -> TargetError:
+        """Say in one sentence why the connection ended."""
+        words = last_words(self.stderr)
+        said = " ".join(words[-1:]).strip().rstrip(".")
+        for cause, mend in _CAUSES.items():
+            if code == _SSH_FAILED and any(cause in line.lower() for line in words):
+                return TargetError(f"{self.name} cannot be reached: {said}. {mend.format(host=self._host)}")
+        if code == 127:
+            return TargetError(
+                f"{self.name} has no {self._profile.python}: install Python 3.11 there, or name it by the profile's "
+                "key python."
+            )
+        if code == _SSH_FAILED or code < 0:
+            return TargetError(
+                f"The connection to {self.name} ended while {doing}{f': {said}' if said else ''}. Finished waves are "
+                "kept there; the same command goes on from them."
+            )
+        return TargetError(f"The runner on {self.name} ended with exit code {code} while {doing}: {said}.")
+
+    def failed(self, failure: Failure, doing: str) -> FddError:
+        """Tell the board's faults from the user's."""
+        if failure.kind in ("bad_artifact", "bad_request"):
+            return FddError(f"{self.name}: {failure.message}")
+        if failure.kind == "runtime_missing":
+            return TargetError(f"{self.name} has no runtime: {failure.message} {self._set_up}")
+        if failure.kind == "busy":
+            return TargetError(f"{self.name} is in use: {failure.message}")
+        if failure.kind == "device":
+            return TargetError(
+                f"{self.name} failed while {doing}: {failure.message}. Make room there, or run: "
+                f"fdd-edge targets clean {self._profile.name}"
+            )
+        if failure.kind == "died":
+            number = int(failure.message)
+            hint = {
+                signal.SIGKILL: " Linux does so when memory runs out: is the file too large for this board?",
+                signal.SIGILL: f" Its runtime was compiled for another CPU. {self._set_up}",
+            }.get(signal.Signals(number), "")
+            return TargetError(f"The runner on {self.name} was killed by {signal_name(number)} while {doing}.{hint}")
+        return TargetError(f"The runner on {self.name} failed while {doing}: {failure.message}")
+
+    @property
+    def _set_up(self) -> str:
+        return f"Install it with: fdd-edge targets setup {self._profile.name}"
+
+    def _greeting(self) -> dict[str, Any]:
+        """Pass over what a login shell prints; return what the board says of itself."""
+        for _ in range(_BANNER_LINES):
+            line = self.read_line().decode(errors="replace")
+            if line.startswith(receive.MARK):
+                greeting: dict[str, Any] = json.loads(line.removeprefix(receive.MARK))
+                return greeting
+        raise TargetError(
+            f"{self.name} prints without end at login, and nothing of ours; look at: ssh {self._host} true"
+        )
+
+    def _hear(self) -> dict[str, Any]:
+        """Return what the board says of the files; a fault is an error."""
+        line = self.read_line()
+        try:
+            heard: dict[str, Any] = json.loads(line)
+        except ValueError:
+            raise TargetError(f"{self.name} answered with {line[:80]!r}, which is nothing of ours.") from None
+        if heard.get("error") == "python":
+            raise TargetError(
+                f"{self.name}: {heard['message']}, and 3.11 is needed: install it there, or name another one by the "
+                "profile's key python."
+            )
+        if "error" in heard:
+            raise self.failed(Failure("device", str(heard["message"])), "taking files in")
+        return heard
+
+    def _push(self, files: Sequence[Path], total: int) -> None:
+        sent = 0
+        with progress(f"to {self._profile.name}, KB", total // 1000) as advance, suppress(BrokenPipeError):
+            for path in files:
+                with path.open("rb") as file:
+                    for chunk in iter(lambda file=file: file.read(_CHUNK), b""):  # type: ignore[misc]
+                        self._write(chunk)
+                        sent += len(chunk)
+                        advance(sent // 1000)
+
+    def _say(self, message: dict[str, Any]) -> None:
+        with suppress(BrokenPipeError):
+            self._write(json.dumps(message).encode() + b"\n")
+
+    def _write(self, content: bytes) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(content)
+        self.process.stdin.flush()
+
+
+@dataclass(frozen=True)
+class _Client:
+    """The user's ssh client, with a config of its own where the profile names one."""
+
+    host: str
+    config: str | None
+
+    def command(self, remote: str) -> list[str]:
+        options = {"BatchMode": "yes", "RemoteCommand": "none"} | self._fill_in()
+        flags = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
+        return [*self._ssh(), "-T", *flags, "--", self.host, remote]
+
+    def _ssh(self) -> list[str]:
+        return ["ssh", *(["-F", str(Path(self.config).expanduser())] if self.config else [])]
+
+    def _fill_in(self) -> dict[str, str]:
+        """Return our own time limits where the user's config has none."""
+        asked = subprocess.run([*self._ssh(), "-G", "--", self.host], capture_output=True, text=True, check=False)
+        found = dict(line.split(" ", 1) for line in asked.stdout.splitlines() if " " in line)
+        options = {}
+        if found.get("connecttimeout", "none") in ("none", "0"):
+            options["ConnectTimeout"] = str(_CONNECT_SECONDS)
+        if found.get("serveraliveinterval", "0") == "0":
+            options |= {"ServerAliveInterval": str(_ALIVE_SECONDS), "ServerAliveCountMax": "3"}
+        return options
+
+
+@contextmanager
+def ask_board(profile: Profile) -> Iterator[Board]:
+    """Connect to a board; the connection is closed when the block ends, however it ends.
+
+    Raises:
+        FddError: There is no ssh here, or the profile does not know its host.
+    """
+    host = resolve_host(profile)
+    if shutil.which("ssh") is None:
+        raise FddError(
+            "There is no ssh on this machine: install OpenSSH's client (Debian: apt install openssh-client)."
+        )
+    source = Path(receive.__file__).read_bytes()
+    # exec of our own source, which comes first down the line; the command itself is the same for every board.
+    remote = f"{shlex.quote(profile.python)} -c 'import sys; exec(sys.stdin.buffer.read({len(source)}))'"
+    with tempfile.TemporaryFile() as stderr:
+        process = subprocess.Popen(
+            _Client(host, profile.ssh_config).command(remote),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            env=clean_environment(os.environ),
+            start_new_session=True,
+        )
+        try:
+            yield Board(profile, host, process, stderr)
+        finally:
+            end_process(process)
+
+
+@contextmanager
+def ssh_session(
+    profile: Profile, artifact: Path, settings: Settings, prompt: str | None, shots: Sequence[Shot]
+) -> Iterator[RunnerSession]:
+    """Take the runner and a file to a board, and hold a session there."""
+    runner, sha256 = runner_archive(), hash_file(artifact)
+    model = _File(f"{MODELS}/{sha256}{artifact.suffix}", artifact, sha256)
+    files = [_File(f"{RUNNERS}/{runner.name}", runner, hash_file(runner)), model]
+    with ask_board(profile) as board:
+        board.start(files, ["serve", "--home", receive.HOME])
+        session = RunnerSession(board, board.paths[1])
+        session.open(Request(board.paths[1], settings, prompt, tuple(shots)))
+        version, needed = session.info.runtime_version, RUNTIME["llama-cpp-python"]
+        if version != needed:
+            raise TargetError(
+                f"{board.name} has llama-cpp-python {version}, and this fdd-edge goes with {needed}: "
+                f"fdd-edge targets setup {profile.name}"
+            )
+        yield session
+        session.close()

@@ -1,0 +1,135 @@
+"""One data set shared by several boards: real servers on loopback, and what happens when one dies."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sshd
+
+pytest.importorskip("llama_cpp", reason="needs: pip install 'fdd-edge[gguf]'")
+
+from fdd_edge.errors import FddError, TargetError
+from fdd_edge.ondevice.protocol import Completion, Settings, Task
+from fdd_edge.targets import Profile, Session, load_profile, open_session, plan_waves
+
+SETTINGS = Settings(max_new_tokens=8, sequences=2)
+WAVES = plan_waves([Task(f"p{i}", 0, f"{i} and {i}?") for i in range(24)], 2)
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[sshd.Server]]:
+    folder = tmp_path_factory.mktemp("pool")
+    with sshd.serve(folder / "a") as a, sshd.serve(folder / "b") as b:
+        yield [a, b]
+
+
+def make_pool(servers: list[sshd.Server], tmp_path: Path) -> Profile:
+    """Return a pool of one board a server; their profiles lie beside it."""
+    for server, name in zip(servers, ("pi-a", "pi-b"), strict=True):
+        profile = {"transport": "ssh", "host": "board", "ssh_config": str(server.config), "python": sys.executable}
+        (tmp_path / f"{name}.yaml").write_text(json.dumps(profile | {"home": str(tmp_path / name)}))
+    path = tmp_path / "pis.yaml"
+    path.write_text(json.dumps({"transport": "pool", "pool": ["./pi-a.yaml", "./pi-b.yaml"]}))
+    return load_profile(str(path))
+
+
+def rows(session: Session) -> list[Completion]:
+    results = sorted(session.complete(WAVES), key=lambda result: result.index)
+    return [row for result in results for row in result.completions]
+
+
+def alone(artifact: Path) -> list[Completion]:
+    with open_session(load_profile("local"), artifact, settings=SETTINGS) as session:
+        return rows(session)
+
+
+def kept(home: Path) -> int:
+    return len(list((home / "waves").glob("*.json")))
+
+
+def test_two_boards_share_the_waves_and_answer_as_one(
+    servers: list[sshd.Server], tmp_path: Path, tiny_gguf: Path
+) -> None:
+    counted: list[int] = []
+    with open_session(make_pool(servers, tmp_path), tiny_gguf, settings=SETTINGS) as session:
+        results = sorted(session.complete(WAVES, counted.append), key=lambda result: result.index)
+    assert [row for result in results for row in result.completions] == alone(tiny_gguf)
+    assert counted[-1] == 24
+    assert kept(tmp_path / "pi-a") > 0
+    assert kept(tmp_path / "pi-b") > 0
+    assert kept(tmp_path / "pi-a") + kept(tmp_path / "pi-b") == len(WAVES)
+    assert session.totals.problems == 24
+
+
+def test_a_dead_boards_waves_are_taken_over(
+    servers: list[sshd.Server], tmp_path: Path, tiny_gguf: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with open_session(make_pool(servers, tmp_path), tiny_gguf, settings=SETTINGS) as session:
+        os.kill(int((tmp_path / "pi-a" / "lock").read_text()), signal.SIGKILL)
+        assert rows(session) == alone(tiny_gguf)
+    assert "killed by SIGKILL" in capsys.readouterr().err
+    assert kept(tmp_path / "pi-b") >= len(WAVES) - 1
+
+
+def test_a_board_that_cannot_be_reached_is_left_out(
+    servers: list[sshd.Server], tmp_path: Path, tiny_gguf: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pool = make_pool(servers, tmp_path)
+    away = json.loads((tmp_path / "pi-a.yaml").read_text()) | {"host": "nobody.invalid"}
+    (tmp_path / "pi-a.yaml").write_text(json.dumps(away))
+    with open_session(pool, tiny_gguf, settings=SETTINGS) as session:
+        assert rows(session) == alone(tiny_gguf)
+    assert "pi-a (nobody.invalid) cannot be reached" in capsys.readouterr().err
+
+
+def test_no_board_left_is_the_targets_fault(servers: list[sshd.Server], tmp_path: Path, tiny_gguf: Path) -> None:
+    with (
+        pytest.raises(TargetError, match="killed by SIGKILL") as error,
+        open_session(make_pool(servers, tmp_path), tiny_gguf, settings=SETTINGS) as session,
+    ):
+        for name in ("pi-a", "pi-b"):
+            os.kill(int((tmp_path / name / "lock").read_text()), signal.SIGKILL)
+        rows(session)
+    assert error.value.exit_code == 6
+
+
+def test_boards_that_differ_are_no_pool(servers: list[sshd.Server], tmp_path: Path, tiny_gguf: Path) -> None:
+    pool = make_pool(servers, tmp_path)
+    other = tmp_path / "python"
+    site = next(path for path in sys.path if path.endswith("site-packages"))
+    code = "import platform, runpy, sys; platform.machine = lambda: 'riscv64'; sys.argv = sys.argv[1:]; "
+    code += "runpy.run_path(sys.argv[0], run_name='__main__')"
+    other.write_text(f'#!/bin/sh\nPYTHONPATH={site} exec {sys.executable} -c "{code}" "$@"\n')
+    other.chmod(0o755)
+    (tmp_path / "pi-b" / "venv" / "bin").mkdir(parents=True)
+    (tmp_path / "pi-b" / "venv" / "bin" / "python3").symlink_to(other)
+    with (
+        pytest.raises(TargetError, match=r"must be equal, and their machine is not: .*riscv64"),
+        open_session(pool, tiny_gguf, settings=SETTINGS),
+    ):
+        pass
+
+
+def test_a_broken_file_is_told_once_and_is_the_users_fault(servers: list[sshd.Server], tmp_path: Path) -> None:
+    path = tmp_path / "text.gguf"
+    path.write_text("hello")
+    with (
+        pytest.raises(FddError, match="is not a GGUF file") as error,
+        open_session(make_pool(servers, tmp_path), path, settings=SETTINGS),
+    ):
+        pass
+    assert error.value.exit_code == 2
+
+
+def test_an_interrupt_ends_every_runner(servers: list[sshd.Server], tmp_path: Path, tiny_gguf: Path) -> None:
+    pool = make_pool(servers, tmp_path)
+    with pytest.raises(KeyboardInterrupt), open_session(pool, tiny_gguf, settings=SETTINGS):
+        raise KeyboardInterrupt
+    with open_session(pool, tiny_gguf, settings=SETTINGS) as session:  # nobody holds a board any more
+        assert rows(session) == alone(tiny_gguf)

@@ -1,0 +1,270 @@
+"""Boards over ssh: a real server on loopback, and everything that goes wrong on the way to one."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import sshd
+
+pytest.importorskip("llama_cpp", reason="needs: pip install 'fdd-edge[gguf]'")
+
+from fdd_edge.errors import FddError, TargetError
+from fdd_edge.ondevice.protocol import Completion, Settings, Task
+from fdd_edge.targets import Profile, load_profile, open_session, plan_waves
+from fdd_edge.targets.profile import RUNTIME
+
+SETTINGS = Settings(max_new_tokens=8, sequences=2)
+WAVES = plan_waves([Task(f"p{i}", 0, f"{i} and {i}?") for i in range(10)], 4)
+
+MakeProfile = Callable[..., Profile]
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sshd.Server]:
+    with sshd.serve(tmp_path_factory.mktemp("ssh") / "server") as server:
+        yield server
+
+
+@pytest.fixture
+def board(server: sshd.Server, tmp_path: Path) -> Profile:
+    return make_board(server, tmp_path)
+
+
+def make_board(server: sshd.Server, tmp_path: Path, **keys: str) -> Profile:
+    """Return the profile of a new board: a home folder of its own behind the server."""
+    profile = {
+        "transport": "ssh",
+        "host": "board",
+        "ssh_config": str(server.config),
+        "python": sys.executable,
+        "home": str(tmp_path / "home"),
+    }
+    path = tmp_path / "pi.yaml"
+    path.write_text(json.dumps(profile | keys))
+    return load_profile(str(path))
+
+
+def complete(profile: Profile, artifact: Path, settings: Settings = SETTINGS) -> list[Completion]:
+    with open_session(profile, artifact, settings=settings) as session:
+        return [row for result in session.complete(WAVES) for row in result.completions]
+
+
+def files(home: Path, folder: str) -> list[Path]:
+    return sorted((home / folder).iterdir()) if (home / folder).is_dir() else []
+
+
+def error_of(profile: Profile, artifact: Path) -> str:
+    """Return the one sentence of a target that is at fault."""
+    with pytest.raises(TargetError) as error:
+        complete(profile, artifact)
+    assert error.value.exit_code == 6
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_rows_equal_those_of_local(board: Profile, tiny_gguf: Path) -> None:
+    assert complete(board, tiny_gguf) == complete(load_profile("local"), tiny_gguf)
+
+
+def test_what_was_pushed_is_kept_and_pushed_again_only_when_damaged(board: Profile, tiny_gguf: Path) -> None:
+    complete(board, tiny_gguf)
+    (model,) = files(Path(board.home), "models")
+    assert model.read_bytes() == tiny_gguf.read_bytes()
+    written = model.stat().st_mtime_ns
+    complete(board, tiny_gguf)
+    assert model.stat().st_mtime_ns == written
+    model.write_bytes(model.read_bytes()[:-1] + b"x")
+    complete(board, tiny_gguf)
+    assert model.read_bytes() == tiny_gguf.read_bytes()
+    assert [path.name for path in files(Path(board.home), "models")] == [model.name]
+
+
+def test_a_connection_cut_in_mid_wave_costs_one_wave(server: sshd.Server, board: Profile, tiny_gguf: Path) -> None:
+    finished = []
+    with (
+        pytest.raises(
+            TargetError, match=r"The connection to pi \(board\) ended while decoding wave 1 of .*go"
+        ) as error,
+        open_session(board, tiny_gguf, settings=SETTINGS) as session,
+    ):
+        for result in session.complete(WAVES):
+            finished.append(result.index)
+            server.cut()
+    assert (finished, error.value.exit_code) == ([0], 6)
+    kept = files(Path(board.home), "waves")
+    assert len(kept) in (1, 2)
+    before = {path: path.stat().st_mtime_ns for path in kept}
+    assert complete(board, tiny_gguf) == complete(load_profile("local"), tiny_gguf)
+    assert {path: path.stat().st_mtime_ns for path in kept} == before, "a finished wave was decoded again"
+    assert len(files(Path(board.home), "waves")) == len(WAVES)
+
+
+def test_a_killed_host_leaves_its_waves_on_the_board(board: Profile, tiny_gguf: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), open_session(board, tiny_gguf, settings=SETTINGS) as session:
+        for _ in session.complete(WAVES):
+            raise KeyboardInterrupt
+    assert files(Path(board.home), "waves")
+    assert complete(board, tiny_gguf) == complete(load_profile("local"), tiny_gguf)
+
+
+def test_another_file_or_setting_is_not_answered_from_kept_waves(board: Profile, tiny_gguf: Path) -> None:
+    complete(board, tiny_gguf)
+    other = Settings(max_new_tokens=5, sequences=2)
+    assert complete(board, tiny_gguf, other) == complete(load_profile("local"), tiny_gguf, other)
+    assert len(files(Path(board.home), "waves")) == 2 * len(WAVES)
+
+
+def test_a_torn_wave_is_decoded_again(board: Profile, tiny_gguf: Path) -> None:
+    rows = complete(board, tiny_gguf)
+    for path in files(Path(board.home), "waves"):
+        path.write_bytes(path.read_bytes()[:40])
+    assert complete(board, tiny_gguf) == rows
+
+
+def test_one_runner_at_a_time_and_a_dead_one_holds_nothing(board: Profile, tiny_gguf: Path) -> None:
+    with open_session(board, tiny_gguf, settings=SETTINGS):
+        assert "pi (board) is in use: process " in error_of(board, tiny_gguf)
+    assert (Path(board.home) / "lock").is_file()
+    assert complete(board, tiny_gguf)
+
+
+def test_a_runner_that_dies_on_the_board_is_told_by_its_signal(
+    server: sshd.Server, board: Profile, tiny_gguf: Path
+) -> None:
+    with (
+        pytest.raises(TargetError, match=r"The runner on pi \(board\) was killed by SIGKILL while .*memory runs out"),
+        open_session(board, tiny_gguf, settings=SETTINGS) as session,
+    ):
+        os.kill(int((Path(board.home) / "lock").read_text()), signal.SIGKILL)
+        list(session.complete(WAVES))
+
+
+def test_a_wrong_key(server: sshd.Server, tmp_path: Path, tiny_gguf: Path) -> None:
+    stranger = sshd.make_key(tmp_path / "stranger")
+    config = tmp_path / "config"
+    config.write_text(server.config.read_text().replace(str(server.folder / "user"), str(stranger)))
+    said = error_of(make_board(server, tmp_path, ssh_config=str(config)), tiny_gguf)
+    assert said.startswith("pi (board) cannot be reached: ")
+    assert "Permission denied" in said
+    assert "ssh-add" in said
+
+
+def test_a_host_whose_key_is_unknown_is_not_trusted(server: sshd.Server, tmp_path: Path, tiny_gguf: Path) -> None:
+    config = tmp_path / "config"
+    config.write_text(server.config.read_text().replace("known_hosts", "unknown_hosts"))
+    said = error_of(make_board(server, tmp_path, ssh_config=str(config)), tiny_gguf)
+    assert (
+        said == "pi (board) cannot be reached: Host key verification failed. Connect once by hand and look at its "
+        "key: ssh board"
+    )
+    assert not (server.folder / "unknown_hosts").exists()
+
+
+def test_a_host_that_is_gone(server: sshd.Server, tmp_path: Path, tiny_gguf: Path) -> None:
+    config = sshd.write_client_config(server.folder, sshd.free_port())
+    try:
+        said = error_of(make_board(server, tmp_path, ssh_config=str(config)), tiny_gguf)
+    finally:
+        sshd.write_client_config(server.folder, server.port)
+    assert "Connection refused. Is sshd running there, and is this its port?" in said
+
+
+def test_a_name_that_does_not_resolve(server: sshd.Server, tmp_path: Path, tiny_gguf: Path) -> None:
+    said = error_of(make_board(server, tmp_path, host="nobody.invalid"), tiny_gguf)
+    assert "Could not resolve hostname" in said or "Temporary failure" in said
+
+
+def test_a_missing_runtime(server: sshd.Server, tmp_path: Path, tiny_gguf: Path) -> None:
+    bare = tmp_path / "bare"
+    bare.write_text(f'#!/bin/sh\nexec {sys.executable} -S -I "$@"\n')
+    bare.chmod(0o755)
+    (tmp_path / "home" / "venv" / "bin").mkdir(parents=True)
+    (tmp_path / "home" / "venv" / "bin" / "python3").symlink_to(bare)
+    said = error_of(make_board(server, tmp_path), tiny_gguf)
+    assert said.startswith("pi (board) has no runtime: ")
+    assert said.endswith("Install it with: fdd-edge targets setup pi")
+
+
+def test_another_version_of_the_runtime(board: Profile, tiny_gguf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed = RUNTIME["llama-cpp-python"]
+    monkeypatch.setitem(RUNTIME, "llama-cpp-python", "9.9.9")
+    said = error_of(board, tiny_gguf)
+    assert said == (
+        f"pi (board) has llama-cpp-python {installed}, and this fdd-edge goes with 9.9.9: fdd-edge targets setup pi"
+    )
+
+
+def test_no_python_on_the_board(server: sshd.Server, tmp_path: Path, tiny_gguf: Path) -> None:
+    said = error_of(make_board(server, tmp_path, python="python9.9"), tiny_gguf)
+    assert said.startswith("pi (board) has no python9.9: install Python 3.11 there")
+
+
+def test_a_broken_file_is_the_users_fault_not_the_boards(board: Profile, tmp_path: Path) -> None:
+    path = tmp_path / "text.gguf"
+    path.write_text("hello")
+    with pytest.raises(FddError, match="is not a GGUF file") as error:
+        complete(board, path)
+    assert error.value.exit_code == 2
+
+
+def test_a_login_shell_that_prints(tmp_path: Path, tiny_gguf: Path) -> None:
+    """Output of ~/.bashrc came before the first line of the runner, which was taken for a broken protocol."""
+    talkative = tmp_path / "python"
+    talkative.write_text(f"#!/bin/sh\necho Welcome to your board\necho '{{}}'\nexec {sys.executable} \"$@\"\n")
+    talkative.chmod(0o755)
+    with sshd.serve(tmp_path / "server") as server:
+        assert complete(make_board(server, tmp_path, python=str(talkative)), tiny_gguf)
+
+
+def test_a_full_disk(tmp_path: Path, tiny_gguf: Path) -> None:
+    """Neither a file that does not fit nor a wave that cannot be kept takes what was there."""
+    home = tmp_path / "home"
+    home.mkdir()
+    mount = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"]), "sh", "-c"]
+    mount += [f'mount -t tmpfs -o size=24m tmpfs {home} && exec "$0" "$@"']
+    with sshd.serve(tmp_path / "server", before=mount) as server:
+        board = make_board(server, tmp_path)
+        assert complete(board, tiny_gguf)
+        large = tmp_path / "large.gguf"
+        large.write_bytes(tiny_gguf.read_bytes() + bytes(30_000_000))
+        said = error_of(board, large)
+        assert "MB free in" in said
+        assert said.endswith("make room, or run: fdd-edge targets clean pi")
+        assert complete(board, tiny_gguf)
+
+
+@pytest.mark.parametrize("host", ["-oProxyCommand=touch${IFS}pwned", "board; touch pwned", "$(touch pwned)", ""])
+def test_a_host_that_is_no_host_is_refused(host: str, tmp_path: Path) -> None:
+    path = tmp_path / "pi.yaml"
+    path.write_text(json.dumps({"transport": "ssh", "host": host}))
+    with pytest.raises(FddError, match="host"):
+        load_profile(str(path))
+
+
+@pytest.mark.parametrize("name", ["a'b; touch pwned", "x$(touch pwned)", "with space"])
+def test_names_never_reach_a_shell(name: str, server: sshd.Server, tmp_path: Path, tiny_gguf: Path) -> None:
+    artifact = tmp_path / f"{name}.gguf"
+    artifact.write_bytes(tiny_gguf.read_bytes())
+    board = make_board(server, tmp_path, home=str(tmp_path / name))
+    assert complete(board, artifact)
+    assert files(tmp_path / name, "waves")
+    assert not list(Path.home().glob("pwned"))
+
+
+def test_a_host_in_the_environment(
+    server: sshd.Server, tmp_path: Path, tiny_gguf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board = make_board(server, tmp_path, host="${MY_BOARD}")
+    with pytest.raises(FddError, match="export MY_BOARD=user@host, or write a profile of your own"):
+        complete(board, tiny_gguf)
+    monkeypatch.setenv("MY_BOARD", "-oProxyCommand=true")
+    with pytest.raises(FddError, match="is no host"):
+        complete(board, tiny_gguf)
+    monkeypatch.setenv("MY_BOARD", "board")
+    assert complete(board, tiny_gguf)

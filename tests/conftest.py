@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from families import Case
 
+from fdd_edge.cache import cache_dir
 from fdd_edge.stages.student import Student, open_student
 from fdd_edge.teachers.symbolic import generate
 
@@ -19,6 +20,9 @@ CHAT_TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
+
+USER_CACHE = cache_dir()
+"""Read before ``cache_folder`` puts another in its place."""
 
 
 def byte_alphabet() -> list[str]:
@@ -96,6 +100,12 @@ def tiny_gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A GGUF model of 30,000 random weights with a plain prompt and a chat template."""
     pytest.importorskip("gguf", reason="needs: pip install 'fdd-edge[gguf]'")
     return write_tiny_gguf(tmp_path_factory.mktemp("tiny") / "tiny-f32.gguf")
+
+
+@pytest.fixture(scope="session")
+def user_cache() -> str:
+    """The user's own cache, which only tests of what takes minutes to make look into."""
+    return str(USER_CACHE)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -22,7 +22,8 @@ COMMANDS = {
     "parity": "Hold a model file against the float model it was made from.",
     "eval": "Evaluate a model file on a target.",
     "solve": "Ask a model file, or a run, one question.",
-    "doctor": "Say what works on this machine, and what is missing.",
+    "targets": "Make an emulated target, and tidy up what a target keeps.",
+    "doctor": "Say what works on this machine or a target, and what is missing.",
     "ls": "List recipes, targets, configs, teachers and data formats.",
 }
 """Commands in the order a newcomer needs them, with their line of help."""

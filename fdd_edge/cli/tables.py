@@ -173,7 +173,7 @@ def print_evaluation(report: Mapping[str, Any]) -> None:
     artifact, target = report["artifact"], report["target"] or {}
     verdicts = ", ".join(f"{n} {name}" for name, n in report["verdicts"].items() if n)
     speed = report["problems_per_second"]
-    peak = report["peak_rss_mb"]
+    emulated = "; of the emulator, not of the board" if target.get("transport") == "emulated" else ""
     rows = [
         ("solved", f"{report['correct']} of {report['n']}: {100 * report['accuracy']:.1f} %"),
         ("95 %", f"{100 * low:.1f} to {100 * high:.1f} %"),
@@ -183,9 +183,9 @@ def print_evaluation(report: Mapping[str, Any]) -> None:
         ),
         (
             "speed",
-            "not measured" if speed is None else f"{speed:.2f} problems/s, {report['tokens_per_second']:.0f} tokens/s",
+            f"{speed:.2f} problems/s, {report['tokens_per_second']:.0f} tokens/s{emulated}",
         ),
-        ("memory", "not measured" if peak is None else f"{peak:.0f} MB at its peak"),
+        ("memory", f"{report['peak_rss_mb']:.0f} MB at its peak{emulated}"),
         ("file", f"{artifact['path']}, {artifact['bytes'] / 1e6:.1f} MB, {artifact['recipe'] or 'no recipe of ours'}"),
         ("parity", _PARITY[report["parity"]]),
         (

@@ -24,10 +24,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command == "info":
         sys.stdout.write(json.dumps(measure.describe_device()) + "\n")
         return 0
+    if options.command == "clean":
+        return _clean(options.home)
     try:
-        if options.command == "clean":
-            sys.stdout.write(json.dumps({"bytes": clean(options.home)}) + "\n")
-            return 0
         return _solve(options)
     except RunnerError as error:
         sys.stderr.write(f"{error}\n")
@@ -49,6 +48,16 @@ def _parser() -> argparse.ArgumentParser:
     solve.add_argument("--max-new-tokens", type=int, default=Settings.max_new_tokens, help="default: %(default)s")
     solve.add_argument("--threads", type=int, default=measure.physical_cores(), help="default: %(default)s")
     return parser
+
+
+def _clean(home: Path) -> int:
+    """Print how many bytes were freed, or why none were, as JSON."""
+    try:
+        answer: dict[str, int | str] = {"bytes": clean(home)}
+    except RunnerError as error:
+        answer = {"message": str(error)}
+    sys.stdout.write(json.dumps(answer) + "\n")
+    return 2 if "message" in answer else 0
 
 
 def _solve(options: argparse.Namespace) -> int:

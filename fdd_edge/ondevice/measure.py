@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import platform
 import re
@@ -11,10 +12,26 @@ from importlib import metadata, util
 from pathlib import Path
 from typing import Any
 
-__all__ = ["cpu_features", "cpu_model", "describe_device", "peak_rss_bytes", "physical_cores", "runtimes"]
+__all__ = [
+    "cpu_features",
+    "cpu_model",
+    "describe_device",
+    "is_emulated",
+    "peak_rss_bytes",
+    "physical_cores",
+    "runtimes",
+]
 
 # Of the hundred flags of an x86 CPU, those that choose a kernel. ARM lists few, so all are kept there.
 _X86_KERNEL_FLAGS = re.compile(r"^(sse4|ssse3|avx|f16c|fma|bmi2|amx)")
+
+# Linux, arch/arm64/include/uapi/asm/hwcap.h and include/uapi/linux/auxvec.h.
+_AT_HWCAP, _AT_HWCAP2 = 16, 26
+_HWCAP = (
+    "fp asimd evtstrm aes pmull sha1 sha2 crc32 atomics fphp asimdhp cpuid asimdrdm jscvt fcma lrcpc dcpop sha3 sm3 "
+    "sm4 asimddp sha512 sve asimdfhm dit uscat ilrcpc flagm ssbs sb paca pacg"
+)
+_HWCAP2 = {1: "sve2", 12: "svei8mm", 13: "i8mm", 14: "bf16"}
 
 
 def peak_rss_bytes() -> int:
@@ -29,6 +46,8 @@ def peak_rss_bytes() -> int:
 
 def cpu_model() -> str:
     """Return the CPU's name; on an ARM board, that of the board, because the kernel names no CPU there."""
+    if is_emulated():
+        return f"{os.environ.get('QEMU_CPU', 'any')} in QEMU"
     info = _read("/proc/cpuinfo")
     if found := re.search(r"^model name\s*:\s*(.+)$", info, re.M):
         return found[1].strip()
@@ -40,11 +59,29 @@ def cpu_model() -> str:
 
 def cpu_features() -> tuple[str, ...]:
     """Return the instruction sets that a runtime may choose a kernel by, sorted."""
+    if is_emulated():
+        return _arm_features() if platform.machine() == "aarch64" else ()
     found = re.search(r"^(flags|Features)\s*:\s*(.+)$", _read("/proc/cpuinfo"), re.M)
     if found is None:
         return ()
     keep_all = found[1] == "Features"
     return tuple(sorted(flag for flag in found[2].split() if keep_all or _X86_KERNEL_FLAGS.match(flag)))
+
+
+def is_emulated() -> bool:
+    """Say whether this process runs on another CPU than the machine's: QEMU shows the kernel's files as they are."""
+    info = _read("/proc/cpuinfo")
+    is_x86, is_arm = re.search(r"^flags\s*:", info, re.M), re.search(r"^CPU part\s*:", info, re.M)
+    return bool((is_x86 and platform.machine() == "aarch64") or (is_arm and platform.machine() == "x86_64"))
+
+
+def _arm_features() -> tuple[str, ...]:
+    """Return what the (emulated) kernel tells a process of its ARM CPU, in the words of /proc/cpuinfo."""
+    ask = ctypes.CDLL(None).getauxval
+    ask.restype, ask.argtypes = ctypes.c_ulong, [ctypes.c_ulong]
+    low, high = ask(_AT_HWCAP), ask(_AT_HWCAP2)
+    names = [name for bit, name in enumerate(_HWCAP.split()) if low >> bit & 1]
+    return tuple(sorted([*names, *(name for bit, name in _HWCAP2.items() if high >> bit & 1)]))
 
 
 def physical_cores() -> int:

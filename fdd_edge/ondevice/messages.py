@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Literal, NamedTuple, Self
 
+from .conditions import Conditions
 from .verdicts import Verdict
 
 __all__ = [
@@ -268,6 +269,7 @@ class Timing:
         prompt_seconds: Of ``seconds``, those in which prompts were read, up to each one's last token.
         first_token_seconds: From the wave's start to its first generated token; None where none was generated.
         peak_rss_bytes: The most memory the runner has held until the wave's end.
+        conditions: Temperature, clock, throttling and energy, where the device shows them.
     """
 
     seconds: float
@@ -276,6 +278,7 @@ class Timing:
     prompt_seconds: float
     first_token_seconds: float | None
     peak_rss_bytes: int
+    conditions: Conditions
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, asdict, fields
 from typing import Any, TypeVar
 
+from .conditions import Conditions
 from .messages import (
     Command,
     Completion,
@@ -182,6 +183,7 @@ _READERS: dict[tuple[type, str], Callable[[Any], Any]] = {
     (Wave, "tasks"): _each(lambda row: _build(Task, row)),
     (WaveResult, "completions"): _each(Completion.from_row),
     (WaveResult, "timing"): lambda row: _build(Timing, row),
+    (Timing, "conditions"): lambda row: _build(Conditions, row),
     (TargetInfo, "cpu_features"): tuple,
     (TargetInfo, "special"): lambda row: _build(SpecialIds, row),
     (SpecialIds, "stops"): tuple,

@@ -18,6 +18,7 @@ from typing import Self
 import numpy as np
 
 from . import measure
+from .conditions import Meter
 from .language import Outcome
 from .llamacpp import MAX_SEQUENCES, Context, Feed, Model
 from .prompt import Prompt
@@ -93,7 +94,7 @@ class Decoder:
         Raises:
             RunnerError: The runtime failed, or the model's numbers are not finite.
         """
-        clock = _Clock()
+        clock, meter = _Clock(), Meter()
         jobs = [self._job(task) for task in wave.tasks]
         fitting = [job for job in jobs if not self._is_too_long(job)]
         n_prompt = self._decode(fitting, on_progress, len(jobs) - len(fitting), clock) if fitting else 0
@@ -104,6 +105,7 @@ class Decoder:
             prompt_seconds=clock.prompt_seconds,
             first_token_seconds=clock.first_token_seconds,
             peak_rss_bytes=measure.peak_rss_bytes(),
+            conditions=meter.read(),
         )
         return WaveResult(wave.index, tuple(self._completion(job) for job in jobs), timing)
 

@@ -188,11 +188,10 @@ def _title(artifact: Path) -> str:
 
 def _report(artifact: Path, sha256: str, recipe: str | None, evaluation: Evaluation) -> dict[str, Any]:
     timing = dict(evaluation.timing)
-    rss = timing["peak_rss_bytes"]
     return evaluation.summary.to_row() | {
         "problems_per_second": timing["problems_per_second"],
         "tokens_per_second": timing["tokens_per_second"],
-        "peak_rss_mb": None if rss is None else round(rss / 1e6, 1),
+        "peak_rss_mb": round(timing["peak_rss_bytes"] / 1e6, 1),
         "artifact": {
             "path": str(artifact),
             "sha256": sha256,
@@ -240,9 +239,9 @@ def _run(
         prompt=decoding.prompt,
         shots=decoding.shots,
     ) as session:
-        facts["target"] = {"name": profile.name} | asdict(session.info)
+        facts["target"] = {"name": profile.name, "transport": profile.transport} | asdict(session.info)
+        facts["runners"] = session.runners
         yield from session.complete(waves, on_progress)
-    facts["peak_rss_bytes"] = session.totals.peak_rss_bytes
 
 
 def _read_journal(path: Path) -> dict[int, WaveResult]:
@@ -260,17 +259,28 @@ def _read_journal(path: Path) -> dict[int, WaveResult]:
 
 
 def _timing(results: Sequence[WaveResult], facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what the evaluation cost; what was not measured is None."""
-    seconds = sum(r.timing.seconds for r in results)
-    problems = sum(len(r.completions) for r in results)
-    tokens = sum(r.timing.decode_tokens for r in results)
+    """Return what the evaluation cost; what was not measured is None.
+
+    Speeds are those of the target: where several runners share the waves, of all together.
+    """
+    timings = [result.timing for result in results]
+    runners = facts.get("runners", 1)
+    seconds = sum(t.seconds for t in timings) / runners
+    reading = sum(t.prompt_seconds for t in timings) / runners
+    prompt_tokens, decode_tokens = sum(t.prompt_tokens for t in timings), sum(t.decode_tokens for t in timings)
+
+    def per_second(count: int, spent: float) -> float | None:
+        return round(count / spent, 3) if spent > 0 else None
+
     return {
         "seconds": round(seconds, 3),
-        "problems_per_second": round(problems / seconds, 3) if seconds else None,
-        "tokens_per_second": round(tokens / seconds, 3) if seconds else None,
-        "prompt_tokens": sum(r.timing.prompt_tokens for r in results),
-        "decode_tokens": tokens,
-        "peak_rss_bytes": facts.get("peak_rss_bytes"),
+        "problems_per_second": per_second(sum(len(r.completions) for r in results), seconds),
+        "tokens_per_second": per_second(decode_tokens, seconds),
+        "prompt_tokens_per_second": per_second(prompt_tokens, reading),
+        "decode_tokens_per_second": per_second(decode_tokens, seconds - reading),
+        "prompt_tokens": prompt_tokens,
+        "decode_tokens": decode_tokens,
+        "peak_rss_bytes": max(t.peak_rss_bytes for t in timings),
         "target": facts.get("target"),
     }
 

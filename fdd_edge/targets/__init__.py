@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fdd_edge.errors import FddError
 from fdd_edge.ondevice.protocol import Settings, Shot, TargetInfo, Totals, plan_waves
+from fdd_edge.targets.emulated import emulated_session, processes
 from fdd_edge.targets.local import local_session
 from fdd_edge.targets.pool import pool_session
 from fdd_edge.targets.profile import Profile, load_profile, resolve_threads, runtime_version
@@ -61,7 +62,8 @@ def open_session(
     if profile.transport == "pool":
         boards = [partial(_open, load_profile(board), artifact, settings, prompt, shots) for board in profile.pool]
     else:
-        boards = [partial(_open, profile, artifact, settings, prompt, shots)] * (profile.processes or 1)
+        n = processes(profile) if profile.transport == "emulated" else profile.processes or 1
+        boards = [partial(_open, profile, artifact, settings, prompt, shots)] * n
     if len(boards) == 1:
         with boards[0]() as session:
             yield session
@@ -70,7 +72,7 @@ def open_session(
             yield shared
 
 
-_TRANSPORTS: Mapping[str, _Open] = {"local": local_session, "ssh": ssh_session}
+_TRANSPORTS: Mapping[str, _Open] = {"local": local_session, "ssh": ssh_session, "emulated": emulated_session}
 
 
 def _open(

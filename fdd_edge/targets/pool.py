@@ -117,6 +117,11 @@ class PoolSession:
         return replace(infos[0], load_seconds=max(info.load_seconds for info in infos))
 
     @property
+    def runners(self) -> int:
+        """How many are alive."""
+        return len(self._sessions)
+
+    @property
     def totals(self) -> Totals:
         """What the sessions cost together; memory and time are those of the one that took most."""
         totals = [session.totals for session in self._sessions]

@@ -75,6 +75,11 @@ class RunnerSession:
         return self._info
 
     @property
+    def runners(self) -> int:
+        """One."""
+        return 1
+
+    @property
     def totals(self) -> Totals:
         """What the session cost; known once it is closed."""
         if self._totals is None:

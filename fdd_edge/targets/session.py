@@ -18,6 +18,10 @@ class Session(Protocol):
         """What the target, its runtime and the loaded file are."""
 
     @property
+    def runners(self) -> int:
+        """How many runners share the waves."""
+
+    @property
     def totals(self) -> Totals:
         """What the session cost, peak memory included.
 

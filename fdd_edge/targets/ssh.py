@@ -30,7 +30,7 @@ from fdd_edge.targets.profile import RUNTIME, Profile, resolve_host
 from fdd_edge.targets.runner_archive import runner_archive
 from fdd_edge.targets.runner_session import RunnerSession, end_process, last_words, signal_name
 
-__all__ = ["Board", "ask_board", "ssh_session"]
+__all__ = ["Answer", "Board", "ask_board", "ask_runner", "ssh_session"]
 
 _CONNECT_SECONDS = 20
 _ALIVE_SECONDS = 15
@@ -275,6 +275,26 @@ def ask_board(profile: Profile) -> Iterator[Board]:
             yield Board(profile, host, process, stderr)
         finally:
             end_process(process)
+
+
+class Answer(NamedTuple):
+    """What a command of the runner printed on a board: its name, what it said of itself, and the line."""
+
+    name: str
+    facts: dict[str, Any]
+    line: str
+
+
+def ask_runner(profile: Profile, arguments: Sequence[str]) -> Answer:
+    """Run a command of the runner that prints one line, such as ``info``.
+
+    Raises:
+        TargetError: The board cannot be reached, or the command failed.
+    """
+    runner = runner_archive()
+    with ask_board(profile) as board:
+        board.start([_File(f"{RUNNERS}/{runner.name}", runner, hash_file(runner))], arguments)
+        return Answer(board.name, board.facts, board.read_line().decode(errors="replace"))
 
 
 @contextmanager

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis.strategies import text
 
+from fdd_edge.ondevice.conditions import Conditions
 from fdd_edge.ondevice.protocol import (
     Completion,
     End,
@@ -66,7 +67,7 @@ def test_any_question_is_one_line(question: str) -> None:
     "event",
     [
         Progress(0, 12),
-        WaveResult(2, (COMPLETION, CUT), Timing(1.5, 10, 7, 0.5, 0.1, 1 << 20)),
+        WaveResult(2, (COMPLETION, CUT), Timing(1.5, 10, 7, 0.5, 0.1, 1 << 20, Conditions(51.2, 2400.0, False, 3.5))),
         Scores("p1", "Q: 1+1?", (3, 4), (3, 4), (5, 6), (0.5, 1.25), "AACAPw=="),
         Totals(1, 2, 3, 4, 5.0, 0.5, 1 << 30),
         Failure("bad_artifact", "It is broken."),

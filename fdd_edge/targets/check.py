@@ -1,0 +1,88 @@
+"""What works on a target, what is missing, and the line that mends it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from fdd_edge.errors import FddError
+from fdd_edge.ondevice import measure
+from fdd_edge.targets.build import missing_compilers
+from fdd_edge.targets.emulated import processes
+from fdd_edge.targets.profile import RUNTIME, Profile, load_profile
+from fdd_edge.targets.root import emulator, find_root
+from fdd_edge.targets.ssh import ask_runner
+
+__all__ = ["Check", "check_target"]
+
+
+class Check(NamedTuple):
+    """One thing that was looked at: what was found, and the line that mends it where something is missing."""
+
+    what: str
+    found: str
+    mend: str | None = None
+
+
+def check_target(profile: Profile) -> Iterator[Check]:
+    """Look at a target, in the order in which a session needs things; what is hidden by a fault is not looked at."""
+    yield Check(profile.name, profile.description)
+    look = {"local": _local, "ssh": _board, "emulated": _emulated, "pool": _boards}[profile.transport]
+    try:
+        yield from look(profile)
+    except FddError as error:
+        # The sentence says what is wrong and what mends it.
+        yield Check("reached", "no", str(error))
+
+
+def _boards(profile: Profile) -> Iterator[Check]:
+    for board in profile.pool:
+        yield from check_target(load_profile(board))
+
+
+def _local(profile: Profile) -> Iterator[Check]:
+    yield from _device(profile, measure.describe_device())
+
+
+def _board(profile: Profile) -> Iterator[Check]:
+    answer = ask_runner(profile, ["info"])
+    yield Check("reached", f"{answer.name}, folder {answer.facts['home']}")
+    free = answer.facts["free"]
+    mend = None if free > 1e9 else f"make room there, or run: fdd-edge targets clean {profile.name}"
+    yield Check("disk", f"{free / 1e9:.1f} GB free", mend)
+    yield from _device(profile, json.loads(answer.line))
+
+
+def _emulated(profile: Profile) -> Iterator[Check]:
+    yield Check("emulator", emulator(profile))
+    create = f"fdd-edge targets create {profile.name}"
+    root = find_root(profile)
+    if root is None:
+        missing = missing_compilers(profile)
+        mend = f"apt install {' '.join(missing)}" if missing else None
+        yield Check("compiler", "missing" if missing else "there", mend)
+        yield Check("root folder", "not made", create)
+        return
+    yield Check("root folder", str(root.folder))
+    yield Check("processes", f"{processes(profile)}, one thread each")
+    yield from _device(profile, root.ask(profile))
+
+
+def _device(profile: Profile, device: dict[str, Any]) -> Iterator[Check]:
+    """Compare what a device says of itself with its profile."""
+    fits = profile.architecture in (None, device["machine"])
+    mend = None if fits else f"{profile.name} is for {profile.architecture}: name another profile"
+    yield Check("cpu", f"{device['cpu']}, {device['machine']}, {device['cores']} cores", mend)
+    lacking = sorted(set(profile.features) - set(device["cpu_features"]))
+    if profile.features:
+        mend = f"the runtime of {profile.name} may die there; extend a profile with fewer features" if lacking else None
+        yield Check("features", f"lacks {' '.join(lacking)}" if lacking else " ".join(profile.features), mend)
+    yield Check("python", device["python"])
+    for runtime in profile.runtimes:
+        version = device["runtimes"].get(runtime)
+        if profile.transport == "local":
+            mend = None if version else "pip install 'fdd-edge[gguf]'"
+        else:
+            mend = None if version == RUNTIME[runtime] else f"fdd-edge targets setup {profile.name}"
+        yield Check(runtime, version or "not installed", mend)

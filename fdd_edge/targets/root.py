@@ -1,0 +1,183 @@
+"""The root folder of an emulated target: Python from the distribution's packages, and the runtimes of that CPU.
+
+Packages are fetched by apt with a state of its own, so that the machine's is not touched, and unpacked without running
+any of their scripts: no root, no mount, no chroot.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fdd_edge.cache import cache_dir
+from fdd_edge.errors import FddError
+from fdd_edge.progress import announce
+from fdd_edge.targets.build import build_runtime, built_runtime, run_tool, runtime_folder
+from fdd_edge.targets.local import clean_environment
+from fdd_edge.targets.profile import Profile
+from fdd_edge.targets.runner_archive import runner_archive
+
+__all__ = ["Root", "create_root", "emulator", "find_root", "remove_root"]
+
+_PACKAGES = ("python3", "libgomp1", "libstdc++6")
+"""Python, and what llama.cpp links to; apt adds what these need."""
+
+_SITE_PACKAGES = ("numpy", "jinja2", "diskcache", "typing-extensions")
+"""What the runner and llama-cpp-python import."""
+
+_DEBIAN = {"aarch64": "arm64", "x86_64": "amd64"}
+
+_APT = """\
+APT::Architecture "{architecture}";
+APT::Architectures {{ "{architecture}"; }};
+APT::Install-Recommends "false";
+APT::Sandbox::User "";
+Dir::State "{folder}/state";
+Dir::State::status "{folder}/state/status";
+Dir::Cache "{folder}/cache";
+"""
+
+
+@dataclass(frozen=True)
+class Root:
+    """A root folder and what is in it.
+
+    Attributes:
+        folder: Holds ``usr``, ``lib`` and so on, of another architecture.
+        python: Its interpreter.
+        site: Packages for it, the runtime among them.
+    """
+
+    folder: Path
+    python: Path
+    site: Path
+
+    def command(self, profile: Profile, arguments: Sequence[str]) -> list[str]:
+        """Return what runs the packed runner on the emulated CPU; ``variables`` must be set."""
+        return [emulator(profile), "-L", str(self.folder), str(self.python), str(runner_archive()), *arguments]
+
+    def variables(self, profile: Profile) -> dict[str, str]:
+        """Return the environment: the root's Python looks for packages in the root, and the runtime lies beside it."""
+        return {"QEMU_CPU": str(profile.cpu), "PYTHONPATH": str(self.site), "PYTHONNOUSERSITE": "1"}
+
+    def ask(self, profile: Profile) -> dict[str, Any]:
+        """Return what the runner says of the emulated device."""
+        variables = clean_environment(os.environ) | self.variables(profile)
+        said = run_tool(self.command(profile, ["info"]), doing=f"asking {profile.name}", variables=variables)
+        described: dict[str, Any] = json.loads(said)
+        return described
+
+
+def emulator(profile: Profile) -> str:
+    """Return QEMU's program for a profile's architecture.
+
+    Raises:
+        FddError: It is not installed.
+    """
+    names = [f"qemu-{profile.architecture}-static", f"qemu-{profile.architecture}"]
+    found = next(filter(None, map(shutil.which, names)), None)
+    if found is None:
+        raise FddError(f"There is no {names[0]} on this machine: apt install qemu-user-static")
+    return found
+
+
+def find_root(profile: Profile) -> Root | None:
+    """Return the root folder of a profile, or None where it has not been made."""
+    folder, site = _root_folder(profile), _site_folder(profile)
+    pythons = sorted((folder / "usr" / "bin").glob("python3.*[0-9]"))
+    return Root(folder, pythons[-1], site) if pythons and site.is_dir() else None
+
+
+def create_root(profile: Profile) -> Root:
+    """Make the root folder of a profile; what is there already is kept.
+
+    Raises:
+        FddError: A tool is missing or failed; says what installs it.
+    """
+    emulator(profile)
+    _ensure(_root_folder(profile), lambda folder: _unpack_python(profile, folder), "Python and its libraries")
+    wheel = build_runtime(profile)
+    (python,) = [path.name for path in sorted((_root_folder(profile) / "usr" / "bin").glob("python3.*[0-9]"))[-1:]]
+    _ensure(_site_folder(profile), lambda folder: _install(profile, folder, python, wheel), "the runtime's packages")
+    root = find_root(profile)
+    assert root is not None
+    return root
+
+
+def remove_root(profile: Profile) -> int:
+    """Delete a profile's root folder and runtime; return how many bytes that were."""
+    wheel = built_runtime(profile)
+    folders = [_root_folder(profile), _site_folder(profile), *([wheel.parent] if wheel else [])]
+    freed = 0
+    for folder in folders:
+        freed += sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_dir())
+        shutil.rmtree(folder, ignore_errors=True)
+    return freed
+
+
+def _ensure(folder: Path, make: Callable[[Path], None], what: str) -> None:
+    """Make a folder whole or not at all."""
+    if folder.is_dir():
+        announce(f"{what}: there")
+        return
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    announce(f"{what} ...")
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".making-") as making:
+        whole = Path(making) / "whole"
+        whole.mkdir()
+        make(whole)
+        whole.rename(folder)
+
+
+def _unpack_python(profile: Profile, folder: Path) -> None:
+    """Fetch packages with apt and unpack them."""
+    missing = [tool for tool in ("apt-get", "dpkg-deb") if shutil.which(tool) is None]
+    if missing:
+        raise FddError(
+            f"The root folder is made of Debian's packages, and there is no {' and no '.join(missing)} here: make it "
+            "on Debian or in a container of it."
+        )
+    with tempfile.TemporaryDirectory(prefix="fdd-edge-apt-") as name:
+        apt = Path(name)
+        (apt / "state" / "lists" / "partial").mkdir(parents=True)
+        (apt / "cache" / "archives" / "partial").mkdir(parents=True)
+        (apt / "state" / "status").touch()
+        config = apt / "apt.conf"
+        config.write_text(_APT.format(architecture=_DEBIAN[str(profile.architecture)], folder=apt), encoding="utf-8")
+        variables = {"APT_CONFIG": str(config)}
+        run_tool(["apt-get", "-qq", "update"], doing="asking for the list of packages", variables=variables)
+        fetch = ["apt-get", "-qq", "--yes", "--download-only", "install", *_PACKAGES]
+        run_tool(fetch, doing="fetching packages", variables=variables)
+        for package in sorted((apt / "cache" / "archives").glob("*.deb")):
+            run_tool(["dpkg-deb", "-x", str(package), str(folder)], doing=f"unpacking {package.name}")
+
+
+def _install(profile: Profile, folder: Path, python: str, wheel: Path) -> None:
+    """Put the runtime and what it imports into a folder, for another Python and another CPU than this one's."""
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "-q", "--target", str(folder)]
+    platforms = [f"manylinux_2_28_{profile.architecture}", f"manylinux2014_{profile.architecture}"]
+    wanted = [word for platform in platforms for word in ("--platform", platform)]
+    wanted += ["--python-version", python.removeprefix("python"), "--only-binary=:all:"]
+    run_tool([*pip, *wanted, *_SITE_PACKAGES], doing="fetching the packages of the runtime")
+    own = ["--platform", f"linux_{profile.architecture}", "--only-binary=:all:", "--no-deps", "--no-index"]
+    run_tool([*pip, *own, str(wheel)], doing="unpacking the runtime")
+
+
+def _root_folder(profile: Profile) -> Path:
+    """Return the root of an architecture, which all its CPUs share."""
+    key = hashlib.sha256(json.dumps(_PACKAGES).encode()).hexdigest()[:12]
+    return cache_dir() / "roots" / f"{profile.architecture}-{key}"
+
+
+def _site_folder(profile: Profile) -> Path:
+    """Return the packages of one CPU's build; beside the wheel it was made of, and named after it."""
+    built = runtime_folder(profile)
+    return built.with_name(f"{built.name}-site")

@@ -1,0 +1,95 @@
+"""An ARM CPU on this machine: the root folder that `fdd-edge targets create rpi5-emulated` has made, for real."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("llama_cpp", reason="needs: pip install 'fdd-edge[gguf]'")
+
+from fdd_edge.errors import FddError, TargetError
+from fdd_edge.ondevice.protocol import Completion, Settings, Task
+from fdd_edge.targets import Profile, load_profile, open_session, plan_waves
+from fdd_edge.targets.check import check_target
+from fdd_edge.targets.root import find_root
+
+SETTINGS = Settings(max_new_tokens=6, sequences=2)
+WAVES = plan_waves([Task(f"p{i}", 0, f"{i} and {i}?") for i in range(6)], 2)
+
+
+@pytest.fixture
+def pi5(user_cache: str, monkeypatch: pytest.MonkeyPatch) -> Profile:
+    """The emulated Raspberry Pi 5 of the user's cache."""
+    monkeypatch.setenv("FDD_EDGE_CACHE", user_cache)
+    profile = load_profile("rpi5-emulated")
+    if find_root(profile) is None:
+        reason = "needs the emulated target: fdd-edge targets create rpi5-emulated"
+        if os.environ.get("FDD_EDGE_TEST_ARM") == "required":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return profile
+
+
+def complete(profile: Profile, artifact: Path) -> list[Completion]:
+    with open_session(profile, artifact, settings=SETTINGS) as session:
+        results = sorted(session.complete(WAVES), key=lambda result: result.index)
+    return [row for result in results for row in result.completions]
+
+
+def test_a_file_answers_on_the_boards_cpu(pi5: Profile, tiny_gguf: Path) -> None:
+    with open_session(pi5, tiny_gguf, settings=SETTINGS) as session:
+        results = sorted(session.complete(WAVES), key=lambda result: result.index)
+        info = session.info
+    assert (info.machine, info.cpu) == ("aarch64", "cortex-a76 in QEMU")
+    assert {"asimddp", "asimdhp"} <= set(info.cpu_features)
+    assert not {"sve", "i8mm", "avx2"} & set(info.cpu_features), "QEMU's default is every feature there is"
+    assert "DOTPROD = 1" in info.system_info
+    rows = [row for result in results for row in result.completions]
+    assert [row.problem_id for row in rows] == [f"p{i}" for i in range(6)]
+    assert rows == complete(pi5, tiny_gguf)
+    here = complete(load_profile("local"), tiny_gguf)
+    assert [row.prompt_ids_sha for row in rows] == [row.prompt_ids_sha for row in here]
+
+
+def test_one_process_a_core(pi5: Profile, tiny_gguf: Path, tmp_path: Path) -> None:
+    path = tmp_path / "two.yaml"
+    path.write_text(json.dumps({"extends": "rpi5-emulated", "processes": 2}))
+    with open_session(load_profile(str(path)), tiny_gguf, settings=SETTINGS) as session:
+        assert session.runners == 2
+        results = sorted(session.complete(WAVES), key=lambda result: result.index)
+    assert [row for result in results for row in result.completions] == complete(pi5, tiny_gguf)
+
+
+def test_doctor_finds_nothing_missing(pi5: Profile) -> None:
+    checks = list(check_target(pi5))
+    assert [check for check in checks if check.mend] == []
+    assert {"emulator", "root folder", "cpu", "features", "llama-cpp-python"} <= {check.what for check in checks}
+
+
+def test_a_target_that_was_not_made(tiny_gguf: Path) -> None:
+    with (
+        pytest.raises(TargetError, match="fdd-edge targets create rpi5-emulated") as error,
+        open_session(load_profile("rpi5-emulated"), tiny_gguf, settings=SETTINGS),
+    ):
+        pass
+    assert error.value.exit_code == 6
+
+
+def test_making_a_target_without_the_emulator(monkeypatch: pytest.MonkeyPatch) -> None:
+    from fdd_edge.targets.root import create_root
+
+    monkeypatch.setenv("PATH", "/nonexistent")
+    with pytest.raises(FddError, match="There is no qemu-aarch64-static on this machine: apt install qemu-user-static"):
+        create_root(load_profile("rpi5-emulated"))
+
+
+def test_a_board_and_its_emulation_run_the_same_build() -> None:
+    from fdd_edge.targets.build import runtime_folder
+
+    folders = {name: runtime_folder(load_profile(name)) for name in ("rpi5", "rpi5-emulated", "rpi4", "rpi4-emulated")}
+    assert folders["rpi5"] == folders["rpi5-emulated"]
+    assert folders["rpi4"] == folders["rpi4-emulated"]
+    assert folders["rpi4"] != folders["rpi5"]

@@ -19,7 +19,7 @@ BUILD_KEY := $(shell (grep -m1 -iE '^(flags|features)' /proc/cpuinfo; cc --versi
 	echo "$(LLAMA) $(LLAMA_CFLAGS)") 2>/dev/null | sha256sum | cut -c1-12)
 WHEELS := $(FDD_EDGE_CACHE)/wheels/$(BUILD_KEY)
 
-.PHONY: setup demo test check bench stress clean
+.PHONY: setup demo test check bench emulated stress clean
 
 setup: $(READY)
 
@@ -53,6 +53,9 @@ bench: setup
 	$(BIN)/python benchmarks/programs.py
 	$(BIN)/python benchmarks/decoding.py
 	$(BIN)/python benchmarks/training.py
+
+emulated: setup
+	$(BIN)/fdd-edge targets create rpi5-emulated
 
 stress: setup
 	$(BIN)/python -m pytest tests/loop -k killed --kills 30 -s

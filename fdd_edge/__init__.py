@@ -1,6 +1,6 @@
 """Feedback-driven distillation of small math models, judged on the device they will run on.
 
-``run``, ``export``, ``certify``, ``evaluate`` and ``solve`` mirror the commands.
+``run``, ``export``, ``certify``, ``evaluate``, ``bench`` and ``solve`` mirror the commands.
 """
 
 from __future__ import annotations
@@ -8,11 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fdd_edge.api import certify, evaluate, export, run, solve
+    from fdd_edge.api import bench, certify, evaluate, export, run, solve
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "certify", "evaluate", "export", "run", "solve"]
+__all__ = ["__version__", "bench", "certify", "evaluate", "export", "run", "solve"]
 
 
 def __dir__() -> list[str]:

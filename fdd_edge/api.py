@@ -1,4 +1,4 @@
-"""The commands as functions: what ``fdd-edge run | export | parity | eval | solve`` do, for use from Python."""
+"""The commands as functions: what ``fdd-edge run | export | parity | eval | bench | solve`` do, for use from Python."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from fdd_edge.runs import RunLayout
 if TYPE_CHECKING:
     from fdd_edge.parity import Certificate
     from fdd_edge.records import Problem
+    from fdd_edge.stages.bench import Measurement
     from fdd_edge.stages.summary import RoundSummary
 
-__all__ = ["certify", "evaluate", "export", "run", "solve"]
+__all__ = ["bench", "certify", "evaluate", "export", "run", "solve"]
 
 
 def run(
@@ -235,6 +236,28 @@ def evaluate(
     if dataset.commit is not None:
         report["data"] = {"id": data, "revision": dataset.commit}
     return report
+
+
+def bench(
+    artifact: str, *, target: str = "local", prompt: str | None = None, threads: int | None = None
+) -> Measurement:
+    """Measure what a model file costs on a target: ``fdd-edge bench``.
+
+    Args:
+        artifact: A model file of anybody's, an artifact folder, or a run.
+        target: Device profile to run on.
+        prompt: ``plain``, ``chat``, a file, or None for the prompt stored in the artifact.
+        threads: None for one a physical core.
+
+    Raises:
+        FddError: Something the user can mend; the message says how.
+        TargetError: The target failed.
+    """
+    from fdd_edge.stages.artifact import find_artifact
+    from fdd_edge.stages.bench import measure
+    from fdd_edge.stages.prompts import requested_prompt
+
+    return measure(find_artifact(artifact), target=target, prompt=requested_prompt(prompt), threads=threads)
 
 
 def solve(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 
 import click
 
@@ -26,16 +27,26 @@ def reference() -> str:
         for name in COMMANDS:
             command = cli.get_command(group, name)
             assert command is not None
-            with click.Context(
-                command,
-                help_option_names=["-h", "--help"],
-                info_name=name,
-                parent=group,
-                max_content_width=_WIDTH,
-                terminal_width=_WIDTH,
-            ) as ctx:
-                parts.append(f"## {name}\n\n```text\n{command.get_help(ctx)}\n```\n")
+            parts += _sections(command, name, group, name)
     return "\n".join(parts)
+
+
+def _sections(command: click.Command, name: str, parent: click.Context, title: str) -> Iterator[str]:
+    """Yield a command's help, and those of its own commands."""
+    with click.Context(
+        command,
+        help_option_names=["-h", "--help"],
+        info_name=name,
+        parent=parent,
+        max_content_width=_WIDTH,
+        terminal_width=_WIDTH,
+    ) as ctx:
+        yield f"## {title}\n\n```text\n{command.get_help(ctx)}\n```\n"
+        if isinstance(command, click.Group):
+            for own in command.list_commands(ctx):
+                inner = command.get_command(ctx, own)
+                assert inner is not None
+                yield from _sections(inner, own, ctx, f"{title} {own}")
 
 
 if __name__ == "__main__":

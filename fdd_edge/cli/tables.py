@@ -11,15 +11,19 @@ from rich.console import Console
 from rich.table import Table
 
 from fdd_edge.parity import Certificate
+from fdd_edge.stages.bench import Measurement
 from fdd_edge.stages.summary import EvaluationFigures, RoundSummary
 
-__all__ = ["print_artifacts", "print_certificate", "print_evaluation", "print_round"]
+__all__ = ["print_artifacts", "print_certificate", "print_evaluation", "print_measurement", "print_round"]
 
 _PARITY = {
     "passed": "its certificate passed",
     "failed": "its certificate FAILED: it is not the model it was made from",
     "none": "no certificate; make one with: fdd-edge parity",
 }
+
+_COSTS = "seconds to load and to a reply's first token, tokens/s one reply at a time and 16 together, peak memory"
+_EMULATED = "; *: of the emulator, not of the board"
 
 _WIDTH = 80
 """Of tables in files and pipes, where there is no terminal to ask."""
@@ -38,7 +42,7 @@ def print_round(summary: RoundSummary) -> None:
             table.add_section()
         table.add_row(figures.dataset if figures.dataset != last else "", *_cells(figures, figures in summary.untuned))
         last = figures.dataset
-    _print("", table)
+    _print("", table, *([_costs(summary.measured)] if summary.measured else []))
     for name, text in _lines(summary):
         _print(f"{name:<9} {text}")
     _print("")
@@ -79,15 +83,66 @@ def _artifact(figures: EvaluationFigures) -> str:
     return figures.recipe if figures.target == "local" else f"{figures.recipe} on {figures.target}"
 
 
-def _files(evaluations: Sequence[EvaluationFigures]) -> str:
-    """Return size and peak memory of every artifact on every target."""
-    facts: dict[str, str] = {}
-    for name in dict.fromkeys(_artifact(f) for f in evaluations):
-        own = [f for f in evaluations if _artifact(f) == name]
-        peaks = [f.peak_rss_bytes for f in own if f.peak_rss_bytes is not None]
-        peak = f"{max(peaks) / 1e6:.0f} MB at its peak" if peaks else "memory not measured"
-        facts[name] = f"{name} {own[0].bytes / 1e6:.1f} MB ({peak})"
-    return ", ".join(facts.values())
+def _costs(measured: Sequence[Measurement]) -> Table:
+    """Return what every artifact costs on every target."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("artifact", overflow="fold")
+    for column in ("MB", "loads, s", "first, s", "tokens/s", "together", "peak MB"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for m in measured:
+        mark = "*" if m.transport == "emulated" else ""
+        table.add_row(
+            f"{m.recipe}" if m.target == "local" else f"{m.recipe} on {m.target}",
+            f"{m.bytes / 1e6:.1f}",
+            f"{m.load_seconds:.2f}{mark}",
+            f"{m.first_token_seconds:.3f}{mark}",
+            _speed(m.decode_tokens_per_second) + mark,
+            _speed(m.batch_tokens_per_second),
+            f"{m.peak_rss_bytes / 1e6:.0f}{mark}",
+        )
+    return table
+
+
+def _speed(tokens: float | None) -> str:
+    return "-" if tokens is None else f"{tokens:.0f}" if tokens >= 10 else f"{tokens:.1f}"
+
+
+def print_measurement(measured: Measurement) -> None:
+    """Print what one file costs on one target."""
+    m, device = measured, measured.device
+    rows = [
+        ("file", f"{m.bytes / 1e6:.1f} MB, {m.recipe or 'no recipe of ours'}"),
+        ("loads in", f"{m.load_seconds:.2f} s"),
+        ("first token", f"after {1000 * m.first_token_seconds:.0f} ms"),
+        ("prompts", f"{_speed(m.prompt_tokens_per_second)} tokens/s"),
+        ("replies", f"{_speed(m.decode_tokens_per_second)} tokens/s, one at a time"),
+    ]
+    if m.batch_tokens_per_second is not None:
+        together = f"{_speed(m.batch_tokens_per_second)} tokens/s, {m.sequences} together, prompts included"
+        rows.append(("", together))
+    rows += [
+        ("memory", f"{m.peak_rss_bytes / 1e6:.0f} MB at its peak"),
+        ("energy", _shown(m.joules_per_token, "{:.2f} J a token")),
+        ("temperature", _shown(m.temperature_c, "{:.0f} C at its hottest")),
+        ("clock", _shown(m.clock_mhz, "{:.0f} MHz at its slowest")),
+        ("throttled", "not measured" if m.throttled is None else _THROTTLED[m.throttled]),
+        ("target", f"{m.target}: {device['cpu']}, {m.threads} {'thread' if m.threads == 1 else 'threads'}"),
+        ("features", " ".join(device["cpu_features"])),
+        ("runtime", f"{device['runtime']} {device['runtime_version']}, Python {device['python']}"),
+        ("build", device["system_info"].strip(" |")),
+        *(("over budget", sentence) for sentence in m.broken_budgets),
+    ]
+    if m.transport == "emulated":
+        rows.append(("emulated", "times and memory are those of the emulator, not of the board"))
+    for name, text in rows:
+        _print(f"{name:<12} {text}")
+
+
+_THROTTLED = {True: "yes: these speeds are not what the board can do", False: "no"}
+
+
+def _shown(value: float | None, form: str) -> str:
+    return "not measured" if value is None else form.format(value)
 
 
 def _lines(summary: RoundSummary) -> list[tuple[str, str]]:
@@ -98,13 +153,14 @@ def _lines(summary: RoundSummary) -> list[tuple[str, str]]:
     loss += "" if summary.valid_loss is None else f", {summary.valid_loss:.3f} on valid"
     evolved = _counts(summary.evolved) or "none"
     untuned = f"the student before training, with {summary.shots} worked examples in its prompt"
+    emulated = any(m.transport == "emulated" for m in summary.measured)
     declined = "; ".join(f"{origin} declined {_counts(why)}" for origin, why in summary.declined.items() if why)
     return [
         (
             "columns",
             "share solved with its 95 % interval; none: replies without a number; problems per s",
         ),
-        ("files", _files(summary.evaluations)),
+        *([("files", _COSTS + (_EMULATED if emulated else ""))] if summary.measured else []),
         ("data", f"{total} problems: {_counts(summary.data)}{rejected}"),
         ("training", f"loss {loss}"),
         ("parity", _parity(summary.parity)),

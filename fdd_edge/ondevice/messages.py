@@ -119,12 +119,14 @@ class Request:
         settings: How to decode.
         prompt: A template with ``{question}``, the word ``chat``, or None for the file's own template.
         shots: Worked examples.
+        afresh: A board answers no wave from those it has kept, and keeps none: for measuring what a wave costs.
     """
 
     artifact: str
     settings: Settings = Settings()
     prompt: str | None = None
     shots: tuple[Shot, ...] = ()
+    afresh: bool = False
 
 
 @dataclass(frozen=True)

@@ -146,7 +146,7 @@ def _session(lines: TextIO, tell: Callable[[Event], None], home: Path | None) ->
     n_waves = n_problems = n_prompt = n_decoded = 0
     with load(request.artifact, request.prompt, request.shots, request.settings) as loaded:
         build = f"{loaded.info.runtime_version} {loaded.info.system_info} {Path(sys.argv[0]).name}"
-        kept = KeptWaves(home, request, build) if home else None
+        kept = KeptWaves(home, request, build) if home and not request.afresh else None
         tell(loaded.info)
         for asked in _commands(lines, patience):
             if isinstance(asked, Score):

@@ -43,6 +43,10 @@ class ArtifactsLayout:
         """Folder of one artifact's completions of one data set on one target."""
         return self.root / "eval" / target / recipe / dataset
 
+    def bench(self, target: str, recipe: str) -> Path:
+        """What one artifact costs on one target."""
+        return self.root / "eval" / target / recipe / "bench.json"
+
 
 @dataclass(frozen=True)
 class RoundLayout(ArtifactsLayout):

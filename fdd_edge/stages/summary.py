@@ -12,6 +12,7 @@ from fdd_edge.parity import Certificate
 from fdd_edge.records import read_jsonl, read_problems
 from fdd_edge.runs import RunLayout
 from fdd_edge.runs.layout import ArtifactsLayout
+from fdd_edge.stages.bench import Measurement, read_measurement
 from fdd_edge.stages.evaluation import read_evaluation
 from fdd_edge.stages.feedback import split_counts
 
@@ -60,6 +61,7 @@ class RoundSummary(NamedTuple):
         declined: How often it would not, by origin and reason.
         parity: What failed of each certified artifact, one line an item; empty where no certificates were made.
         evaluations: Every artifact on every target and set.
+        measured: What every artifact costs on every target.
         untuned: The same for the student before training; empty without a baseline.
         shots: Worked examples in its prompt.
     """
@@ -74,13 +76,14 @@ class RoundSummary(NamedTuple):
     declined: dict[str, dict[str, int]]
     parity: dict[str, list[str]]
     evaluations: list[EvaluationFigures]
+    measured: list[Measurement]
     untuned: list[EvaluationFigures]
     shots: int
 
     def to_row(self) -> dict[str, Any]:
         """Return the JSON object."""
         row = self._asdict()
-        return row | {key: [e._asdict() for e in row[key]] for key in ("evaluations", "untuned")}
+        return row | {key: [e._asdict() for e in row[key]] for key in ("evaluations", "measured", "untuned")}
 
 
 def summarize_round(
@@ -111,6 +114,7 @@ def summarize_round(
         declined=declined,
         parity=parity,
         evaluations=[evaluation_figures(place, *triple) for triple in triples],
+        measured=[read_measurement(place.bench(target, recipe)) for target in targets for recipe in recipes],
         untuned=_untuned(layout.untuned, datasets),
         shots=shots,
     )

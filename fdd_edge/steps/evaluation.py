@@ -10,7 +10,7 @@ from fdd_edge.progress import announce
 from fdd_edge.records import Problem, hash_problems, read_problems
 from fdd_edge.runs import RoundLayout
 from fdd_edge.runs.layout import ArtifactsLayout
-from fdd_edge.stages import evaluation
+from fdd_edge.stages import bench, evaluation
 from fdd_edge.stages.evaluation import Decoding
 from fdd_edge.stages.prompts import requested_prompt, shot_stops, worked_examples
 from fdd_edge.steps.artifacts import certify, export_float, export_quantized, failed_certificates
@@ -25,8 +25,22 @@ def evaluate_reported(this: Run, place: RoundLayout) -> None:
     failed = failed_certificates(this, place)
     for target in this.config.targets:
         for recipe in [name for name in this.evaluated if name not in failed]:
+            measure(this, place, recipe, target)
             for name, path in this.reported.items():
                 evaluate(this, place, recipe, target, name, read_problems(path), this.greedy())
+
+
+def measure(this: Run, place: ArtifactsLayout, recipe: str, target: str) -> None:
+    """Measure what one artifact costs on one target."""
+    model = place.model(recipe)
+    this.stages.ensure(
+        place.bench(load_profile(target).name, recipe),
+        lambda out: bench.write_measurement(model, out, target=target, threads=this.threads),
+        version=bench.BENCH_VERSION,
+        params=bench.bench_params(target, this.threads),
+        inputs={"artifact": place.artifact(recipe)},
+        is_file=True,
+    )
 
 
 def evaluate_untuned(this: Run) -> None:

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from fdd_edge.errors import FddError
-from fdd_edge.ondevice.protocol import Settings, Shot, TargetInfo, Totals, plan_waves
+from fdd_edge.ondevice.protocol import Request, Settings, Shot, TargetInfo, Totals, plan_waves
 from fdd_edge.targets.emulated import emulated_session, processes
 from fdd_edge.targets.local import local_session
 from fdd_edge.targets.pool import pool_session
@@ -28,7 +28,7 @@ __all__ = [
     "runtime_version",
 ]
 
-_Open = Callable[[Profile, Path, Settings, str | None, Sequence[Shot]], AbstractContextManager[Session]]
+_Open = Callable[[Profile, Request], AbstractContextManager[Session]]
 
 
 @contextmanager
@@ -39,6 +39,7 @@ def open_session(
     settings: Settings,
     prompt: str | None = None,
     shots: Sequence[Shot] = (),
+    afresh: bool = False,
 ) -> Iterator[Session]:
     """Load an artifact on a target and hold it open.
 
@@ -48,6 +49,7 @@ def open_session(
         settings: How to decode. ``threads`` is taken as it is: see ``resolve_threads``.
         prompt: A template with ``{question}``, ``chat``, or None for the file's own.
         shots: Worked examples.
+        afresh: Decode every wave now, also what a board has kept; for measuring.
 
     Yields:
         The session; its ``totals`` are there once the block has ended.
@@ -59,11 +61,12 @@ def open_session(
     """
     if not artifact.is_file():
         raise FddError(f"{artifact} is a folder, not a file." if artifact.is_dir() else f"{artifact} does not exist.")
+    request = Request(str(artifact.resolve()), settings, prompt, tuple(shots), afresh)
     if profile.transport == "pool":
-        boards = [partial(_open, load_profile(board), artifact, settings, prompt, shots) for board in profile.pool]
+        boards = [partial(_open, load_profile(board), request) for board in profile.pool]
     else:
         n = processes(profile) if profile.transport == "emulated" else profile.processes or 1
-        boards = [partial(_open, profile, artifact, settings, prompt, shots)] * n
+        boards = [partial(_open, profile, request)] * n
     if len(boards) == 1:
         with boards[0]() as session:
             yield session
@@ -75,7 +78,5 @@ def open_session(
 _TRANSPORTS: Mapping[str, _Open] = {"local": local_session, "ssh": ssh_session, "emulated": emulated_session}
 
 
-def _open(
-    profile: Profile, artifact: Path, settings: Settings, prompt: str | None, shots: Sequence[Shot]
-) -> AbstractContextManager[Session]:
-    return _TRANSPORTS[profile.transport](profile, artifact, settings, prompt, shots)
+def _open(profile: Profile, request: Request) -> AbstractContextManager[Session]:
+    return _TRANSPORTS[profile.transport](profile, request)

@@ -8,12 +8,11 @@ board's.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from fdd_edge.errors import TargetError
-from fdd_edge.ondevice.protocol import Request, Settings, Shot
+from fdd_edge.ondevice.protocol import Request
 from fdd_edge.targets.local import run_here
 from fdd_edge.targets.profile import Profile
 from fdd_edge.targets.root import find_root
@@ -28,14 +27,11 @@ def processes(profile: Profile) -> int:
 
 
 @contextmanager
-def emulated_session(
-    profile: Profile, artifact: Path, settings: Settings, prompt: str | None, shots: Sequence[Shot]
-) -> Iterator[RunnerSession]:
+def emulated_session(profile: Profile, request: Request) -> Iterator[RunnerSession]:
     """Run the packed runner on an emulated CPU."""
     root = find_root(profile)
     if root is None:
         raise TargetError(f"{profile.name} has not been made yet: fdd-edge targets create {profile.name}")
-    request = Request(str(artifact.resolve()), settings, prompt, tuple(shots))
     hint = f" If it does so with every file, make the target again: fdd-edge targets clean {profile.name}"
     command, variables = root.command(profile, ["serve"]), root.variables(profile)
     with run_here(command, request, build_hint=hint, variables=variables) as session:

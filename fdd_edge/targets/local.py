@@ -13,11 +13,10 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO
 
 from fdd_edge.errors import FddError, MissingExtraError, TargetError
-from fdd_edge.ondevice.protocol import Failure, Request, Settings, Shot
+from fdd_edge.ondevice.protocol import Failure, Request
 from fdd_edge.targets.profile import Profile
 from fdd_edge.targets.runner_archive import runner_archive
 from fdd_edge.targets.runner_session import RunnerSession, end_process, last_words, signal_name
@@ -38,12 +37,9 @@ _BUILD_HINT = (
 
 
 @contextmanager
-def local_session(
-    profile: Profile, artifact: Path, settings: Settings, prompt: str | None, shots: Sequence[Shot]
-) -> Iterator[RunnerSession]:
+def local_session(profile: Profile, request: Request) -> Iterator[RunnerSession]:
     """Run the packed runner in a child process, which is gone when the block ends, however it ends."""
     del profile
-    request = Request(str(artifact.resolve()), settings, prompt, tuple(shots))
     with run_here([sys.executable, str(runner_archive()), "serve"], request, build_hint=_BUILD_HINT) as session:
         yield session
 

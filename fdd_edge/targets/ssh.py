@@ -15,14 +15,14 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from fdd_edge.errors import FddError, TargetError
 from fdd_edge.ondevice import receive
 from fdd_edge.ondevice.home import MODELS, RUNNERS
-from fdd_edge.ondevice.protocol import Failure, Request, Settings, Shot
+from fdd_edge.ondevice.protocol import Failure, Request
 from fdd_edge.progress import progress
 from fdd_edge.runs.hashing import hash_file
 from fdd_edge.targets.local import clean_environment
@@ -298,17 +298,16 @@ def ask_runner(profile: Profile, arguments: Sequence[str]) -> Answer:
 
 
 @contextmanager
-def ssh_session(
-    profile: Profile, artifact: Path, settings: Settings, prompt: str | None, shots: Sequence[Shot]
-) -> Iterator[RunnerSession]:
+def ssh_session(profile: Profile, request: Request) -> Iterator[RunnerSession]:
     """Take the runner and a file to a board, and hold a session there."""
-    runner, sha256 = runner_archive(), hash_file(artifact)
+    artifact, runner = Path(request.artifact), runner_archive()
+    sha256 = hash_file(artifact)
     model = _File(f"{MODELS}/{sha256}{artifact.suffix}", artifact, sha256)
     files = [_File(f"{RUNNERS}/{runner.name}", runner, hash_file(runner)), model]
     with ask_board(profile) as board:
         board.start(files, ["serve", "--home", receive.HOME])
         session = RunnerSession(board, board.paths[1])
-        session.open(Request(board.paths[1], settings, prompt, tuple(shots)))
+        session.open(replace(request, artifact=board.paths[1]))
         version, needed = session.info.runtime_version, RUNTIME["llama-cpp-python"]
         if version != needed:
             raise TargetError(

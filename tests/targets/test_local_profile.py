@@ -56,3 +56,48 @@ def test_the_profile_goes_before_the_request() -> None:
     assert resolve_threads(Profile(name="board", threads=3), 2) == 3
     assert resolve_threads(Profile(name="board"), 2) == 2
     assert resolve_threads(Profile(name="board"), None) >= 1
+
+
+def write(path: Path, text: str) -> str:
+    path.write_text(text)
+    return str(path)
+
+
+def test_a_profile_extends_another_and_keeps_its_own_name(tmp_path: Path) -> None:
+    mine = load_profile(write(tmp_path / "desk.yaml", "extends: rpi5\nhost: pi@desk\nthreads: 2\n"))
+    assert (mine.name, mine.description, mine.host, mine.threads) == ("desk", "", "pi@desk", 2)
+    assert (mine.cpu, mine.transport) == ("cortex-a76", "ssh")
+    write(tmp_path / "other.yaml", "extends: ./desk.yaml\nthreads: 1\n")
+    other = load_profile(str(tmp_path / "other.yaml"))
+    assert (other.host, other.threads) == ("pi@desk", 1)
+
+
+def test_profiles_that_lead_in_a_circle(tmp_path: Path) -> None:
+    write(tmp_path / "a.yaml", "extends: ./b.yaml\n")
+    write(tmp_path / "b.yaml", "extends: ./a.yaml\n")
+    with pytest.raises(FddError, match="extends leads back to"):
+        load_profile(str(tmp_path / "a.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("transport: ssh\n", "transport ssh needs host"),
+        ("transport: emulated\n", "transport emulated needs architecture and cpu"),
+        ("transport: pool\n", "transport pool needs pool"),
+        ("pool: [local]\n", "pool is for transport pool, not local"),
+        ("budgets: {max_ram: 3}\n", "budgets.max_ram: unknown key. Did you mean 'max_rss_mb'"),
+        ("extends: rpi55\n", "no target named 'rpi55'. Did you mean 'rpi5'"),
+        ("extends: [rpi5]\n", "extends must be the name or path of a profile"),
+    ],
+)
+def test_profiles_with_faults(tmp_path: Path, text: str, sentence: str) -> None:
+    with pytest.raises(FddError) as error:
+        load_profile(write(tmp_path / "mine.yaml", text))
+    assert sentence in str(error.value)
+
+
+def test_a_pool_of_pools_is_refused(tmp_path: Path) -> None:
+    write(tmp_path / "inner.yaml", "transport: pool\npool: [local, local]\n")
+    with pytest.raises(FddError, match="inner is a pool itself; name its boards"):
+        load_profile(write(tmp_path / "outer.yaml", "transport: pool\npool: [./inner.yaml, local]\n"))

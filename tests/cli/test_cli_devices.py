@@ -1,0 +1,85 @@
+"""bench, doctor --target and targets, as typed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import sshd
+from click.testing import CliRunner
+
+pytest.importorskip("llama_cpp", reason="needs: pip install 'fdd-edge[gguf]'")
+
+from fdd_edge.cli import cli
+from fdd_edge.errors import FddError, TargetError
+
+
+def typed(*arguments: str) -> str:
+    """Return what a command prints to stdout; its errors are raised."""
+    ran = CliRunner().invoke(cli, arguments, catch_exceptions=False, standalone_mode=False)
+    return ran.stdout
+
+
+def test_bench_prints_every_figure_and_says_what_was_not_measured(tiny_gguf: Path) -> None:
+    said = typed("bench", str(tiny_gguf))
+    for word in ("loads in", "first token", "tokens/s, one at a time", "16 together", "at its peak", "energy", "build"):
+        assert word in said
+    row = json.loads(typed("bench", str(tiny_gguf), "--json"))
+    assert row["device"]["runtime"] == "llama-cpp-python"
+
+
+def test_doctor_looks_at_this_machine_as_a_target() -> None:
+    checks = {check["what"]: check for check in json.loads(typed("doctor", "--target", "local", "--json"))["checks"]}
+    assert checks["llama-cpp-python"]["mend"] is None
+    assert {"cpu", "python"} <= set(checks)
+
+
+def test_a_board_is_examined_and_cleaned(tmp_path: Path, tiny_gguf: Path) -> None:
+    with sshd.serve(tmp_path / "server") as server:
+        profile = {"transport": "ssh", "host": "board", "ssh_config": str(server.config), "python": sys.executable}
+        board = tmp_path / "pi.yaml"
+        board.write_text(json.dumps(profile | {"home": str(tmp_path / "home"), "features": ["made_up"]}))
+        checks = json.loads(typed("doctor", "--target", str(board), "--json"))["checks"]
+        found = {check["what"]: check for check in checks}
+        assert found["reached"]["found"] == f"pi (board), folder {tmp_path / 'home'}"
+        assert found["features"]["found"] == "lacks made_up"
+        assert found["llama-cpp-python"]["mend"] is None
+        typed("bench", str(tiny_gguf), "--target", str(board))
+        assert [path.suffix for path in (tmp_path / "home" / "models").iterdir()] == [".gguf"]
+        assert not (tmp_path / "home" / "waves").exists(), "a measurement must not be answered from kept waves"
+        assert typed("targets", "clean", str(board)).startswith("pi: 0.")
+        assert not list((tmp_path / "home" / "models").iterdir())
+    gone = json.loads(typed("doctor", "--target", str(board), "--json"))["checks"]
+    assert "Connection refused" in gone[-1]["mend"]
+
+
+def test_a_board_at_work_is_not_cleaned(tmp_path: Path, tiny_gguf: Path) -> None:
+    from fdd_edge.ondevice.protocol import Settings
+    from fdd_edge.targets import load_profile, open_session
+
+    with sshd.serve(tmp_path / "server") as server:
+        profile = {"transport": "ssh", "host": "board", "ssh_config": str(server.config), "python": sys.executable}
+        board = tmp_path / "pi.yaml"
+        board.write_text(json.dumps(profile | {"home": str(tmp_path / "home")}))
+        with (
+            open_session(load_profile(str(board)), tiny_gguf, settings=Settings()),
+            pytest.raises(TargetError, match="pi is in use: process"),
+        ):
+            typed("targets", "clean", str(board))
+        assert (tmp_path / "home" / "models").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("command", "sentence"),
+    [
+        (["targets", "create", "local"], "local is reached by local, so there is nothing to make here"),
+        (["targets", "clean", "local"], "local is reached by local, so it keeps nothing"),
+        (["targets", "create", "rpi6"], "no target named 'rpi6'. Did you mean"),
+        (["doctor", "--target", "cuda"], "this machine's CPU is 'local'"),
+    ],
+)
+def test_targets_that_are_none(command: list[str], sentence: str) -> None:
+    with pytest.raises(FddError, match=sentence):
+        typed(*command)

@@ -1,0 +1,69 @@
+"""What the kernel shows of temperature, clock, throttling and energy, from folders laid out as Linux does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fdd_edge.ondevice import measure
+from fdd_edge.ondevice.conditions import Conditions, Meter
+
+
+def lay(folder: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return folder
+
+
+RASPBERRY_PI = {
+    "class/thermal/thermal_zone0/type": "cpu-thermal\n",
+    "class/thermal/thermal_zone0/temp": "61800\n",
+    "class/thermal/thermal_zone1/type": "battery\n",
+    "class/thermal/thermal_zone1/temp": "99000\n",
+    "devices/system/cpu/cpu0/cpufreq/scaling_cur_freq": "2400000\n",
+    "devices/system/cpu/cpu1/cpufreq/scaling_cur_freq": "1800000\n",
+    "devices/platform/soc/soc:firmware/get_throttled": "50000\n",
+}
+
+PC = {
+    "class/thermal/thermal_zone0/type": "x86_pkg_temp\n",
+    "class/thermal/thermal_zone0/temp": "45000\n",
+    "devices/system/cpu/cpu0/thermal_throttle/package_throttle_count": "7\n",
+    "class/powercap/intel-rapl:0/name": "package-0\n",
+    "class/powercap/intel-rapl:0/energy_uj": "999000000\n",
+    "class/powercap/intel-rapl:0/max_energy_range_uj": "1000000000\n",
+    "class/powercap/intel-rapl:0:0/name": "core\n",
+    "class/powercap/intel-rapl:0:0/energy_uj": "5\n",
+}
+
+
+def test_a_raspberry_pi_that_was_throttled_long_ago(tmp_path: Path) -> None:
+    assert Meter(lay(tmp_path, RASPBERRY_PI)).read() == Conditions(61.8, 2100.0, False, None)
+
+
+@pytest.mark.parametrize(("word", "slowed"), [("0", False), ("50005", True), ("4", True), ("80008", True)])
+def test_what_the_raspberry_pis_firmware_says_of_now(tmp_path: Path, word: str, slowed: bool) -> None:
+    lay(tmp_path, RASPBERRY_PI | {"devices/platform/soc/soc:firmware/get_throttled": word})
+    assert Meter(tmp_path).read().throttled is slowed
+
+
+def test_a_pc_whose_energy_counter_begins_again(tmp_path: Path) -> None:
+    meter = Meter(lay(tmp_path, PC))
+    lay(tmp_path, {"class/powercap/intel-rapl:0/energy_uj": "2500000\n"})
+    assert meter.read() == Conditions(45.0, None, False, 3.5)
+    lay(tmp_path, {"devices/system/cpu/cpu0/thermal_throttle/package_throttle_count": "8\n"})
+    assert meter.read().throttled is True
+
+
+def test_what_is_not_shown_is_not_guessed(tmp_path: Path) -> None:
+    assert Meter(tmp_path).read() == Conditions(None, None, None, None)
+
+
+def test_an_emulated_cpu_has_none_of_the_machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "aarch64")
+    monkeypatch.setattr(measure, "_read", lambda path: "flags : avx2\n" if path == "/proc/cpuinfo" else "")
+    monkeypatch.setenv("QEMU_CPU", "cortex-a72")
+    assert measure.cpu_model() == "cortex-a72 in QEMU"
+    assert Meter(lay(tmp_path, PC | RASPBERRY_PI)).read() == Conditions()

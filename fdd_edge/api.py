@@ -89,27 +89,13 @@ def export(
         ParityError: An artifact failed its certificate and was left out; the others are in their places.
     """
     from fdd_edge.artifacts.recipe import load_recipes
-    from fdd_edge.stages.artifact import open_source
     from fdd_edge.stages.export import export_all
+    from fdd_edge.stages.source import open_source
 
     wanted = load_recipes(recipes)
     asked = _certificate_prompts(prompts)
     source = open_source(model, revision=revision, prompt=prompt)
-    return export_all(
-        source.student,
-        Path(output),
-        wanted,
-        template=source.template,
-        base=source.base,
-        round=source.round,
-        trained=source.trained,
-        prompts=asked,
-        parity=parity,
-        trained_on=source.trained_on and source.trained_on.problems,
-        seed=source.trained_on.seed if source.trained_on else 0,
-        aware_of=source.aware_of,
-        on_certificate=on_certificate,
-    )
+    return export_all(source, Path(output), wanted, prompts=asked, parity=parity, on_certificate=on_certificate)
 
 
 def certify(
@@ -142,8 +128,9 @@ def certify(
         FddError: Something the user can mend; the message says how.
         TargetError: The target failed.
     """
-    from fdd_edge.stages.artifact import find_artifact, open_source
+    from fdd_edge.stages.artifact import find_artifact
     from fdd_edge.stages.parity import certify, check_new, find_bounds, record_student
+    from fdd_edge.stages.source import open_source
 
     model = find_artifact(artifact)
     if output is not None:

@@ -12,7 +12,7 @@ from fdd_edge.errors import FddError, did_you_mean
 
 __all__ = ["NAME", "Shelf", "find", "names", "shelf_path"]
 
-Shelf = Literal["configs", "configs/prompts", "export/recipes", "devices/profiles"]
+Shelf = Literal["bundle", "configs", "configs/prompts", "export/recipes", "devices/profiles"]
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 """What a recipe, a target or a data set may be called: it becomes the name of a folder."""

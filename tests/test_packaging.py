@@ -29,7 +29,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_file_of_the_shelves_is_in_the_wheel(wheel: Path) -> None:
     inside = set(zipfile.ZipFile(wheel).namelist())
-    on_shelves = [p for shelf in ("configs", "export", "devices") for p in (ROOT / shelf).rglob("*") if p.is_file()]
+    on_shelves = [
+        p for shelf in ("bundle", "configs", "export", "devices") for p in (ROOT / shelf).rglob("*") if p.is_file()
+    ]
     assert len(on_shelves) > 12
     assert {f"fdd_edge/_catalog/{p.relative_to(ROOT)}" for p in on_shelves} <= inside
 

@@ -16,9 +16,10 @@ from fdd_edge.parity import Certificate
 from fdd_edge.progress import announce
 from fdd_edge.records import Problem, read_problems
 from fdd_edge.runs.layout import MODEL_FILE
+from fdd_edge.stages.bundle import write_bundle
 from fdd_edge.stages.imatrix import imatrix_for, measure_imatrix, wants_own, warn_of_imatrix
 from fdd_edge.stages.parity import CERTIFICATE_FILE, certify, complaint, packaged_prompts, record_student
-from fdd_edge.stages.student import Student
+from fdd_edge.stages.source import Source
 from fdd_edge.weights import weight_files
 
 if TYPE_CHECKING:
@@ -114,38 +115,24 @@ def export_quantized(float_model: Path, out: Path, recipe: Recipe, *, own_imatri
 
 
 def export_all(
-    student: Student,
+    source: Source,
     out: Path,
     recipes: Sequence[Recipe],
     *,
-    template: str,
-    base: str | None = None,
-    round: int | None = None,
-    trained: bool = True,
     prompts: Sequence[Problem] = (),
     parity: bool = True,
-    trained_on: Path | None = None,
-    seed: int = 0,
-    aware_of: str | None = None,
     on_certificate: Callable[[Certificate], None] = lambda certificate: None,
 ) -> list[dict[str, Any]]:
-    """Export a student by every recipe into ``out``, one folder a recipe, each with its parity certificate.
+    """Export a model by every recipe into ``out``, one folder a recipe, each ready to be copied to a board.
 
     An artifact whose certificate fails is left out; of it, only the certificate is kept, as ``RECIPE.parity.json``.
 
     Args:
-        student: What is exported.
+        source: What is exported.
         out: Gets one folder a recipe.
         recipes: How.
-        template: The prompt to store.
-        base: What it was trained from, where it was.
-        round: The round it comes from, where it does.
-        trained: Whether it was trained on ``template``.
         prompts: Of the certificates; packaged ones fill them up to 64.
         parity: Whether certificates are made.
-        trained_on: File of the problems that an importance matrix is measured on; None takes the prompts.
-        seed: Draws from them.
-        aware_of: Tensor type whose rounding the student was trained for, where it was.
         on_certificate: Called with each certificate, in the order of the recipes.
 
     Returns:
@@ -155,48 +142,61 @@ def export_all(
         FddError: A recipe's folder is there already, or the disk is too small.
         ParityError: An artifact is not its model; the others are in their places, and the error holds their cards.
     """
+    student = source.student
     _check_free(out, recipes)
-    if aware_of is not None:
-        warn_of_imatrix(aware_of, recipes)
+    if source.aware_of is not None:
+        warn_of_imatrix(source.aware_of, recipes)
     check_disk(out, count_parameters(student.folder), copies=1 + 0.5 * len(recipes))
     out.parent.mkdir(parents=True, exist_ok=True)
     failed: list[Certificate] = []
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as temporary:
         work = Path(temporary)
-        export_float(
-            student.folder,
-            student.vocab,
-            work / FLOAT_RECIPE,
-            name=student.name,
-            template=template,
-            license=student.license,
-            base=base,
-            round=round,
-            trained=trained,
-        )
-        imatrix = work / "imatrix.gguf"
-        if wants_own(recipes):
-            asked = prompts or packaged_prompts() if trained_on is None else read_problems(trained_on)
-            source = "the certificate's" if trained_on is None else "the run's"
-            facts: dict[str, Any] = {"template": template, "adds_bos": student.adds_bos, "seed": seed}
-            measure_imatrix(student.folder, asked, imatrix, **facts, source=source)
-        for recipe in recipes:
-            if recipe.name != FLOAT_RECIPE:
-                export_quantized(work / FLOAT_RECIPE / MODEL_FILE, work / recipe.name, recipe, own_imatrix=imatrix)
-        record = record_student(student, prompts, template=template) if parity else None
+        _make_files(source, work, recipes, prompts)
+        record = record_student(student, prompts, template=source.template) if parity else None
         out.mkdir(exist_ok=True)
         for recipe in recipes:
+            made, certificate = work / recipe.name, None
             if record is not None:
-                certificate = certify(work / recipe.name / MODEL_FILE, student.folder, record, recipe, target="local")
+                certificate = certify(made / MODEL_FILE, student.folder, record, recipe, target="local")
                 on_certificate(certificate)
-                if not _certified(certificate, work / recipe.name, out / f"{recipe.name}.{CERTIFICATE_FILE}"):
+                if not _certified(certificate, made, out / f"{recipe.name}.{CERTIFICATE_FILE}"):
                     failed.append(certificate)
                     continue
-            (work / recipe.name).rename(out / recipe.name)
+            write_bundle(made, source, certificate)
+            made.rename(out / recipe.name)
     cards = [read_card(out / recipe.name) for recipe in recipes if (out / recipe.name).is_dir()]
     if failed:
         raise ParityError(complaint(failed, str(out)), cards)
     return cards
+
+
+def _make_files(source: Source, work: Path, recipes: Sequence[Recipe], prompts: Sequence[Problem]) -> None:
+    """Write the float file and quantize it by every recipe, one folder each."""
+    student = source.student
+    export_float(
+        student.folder,
+        student.vocab,
+        work / FLOAT_RECIPE,
+        name=student.name,
+        template=source.template,
+        license=student.license,
+        base=source.base,
+        round=source.round,
+        trained=source.trained,
+    )
+    imatrix = work / "imatrix.gguf"
+    if wants_own(recipes):
+        own = source.trained_on
+        asked = read_problems(own.problems) if own else prompts or packaged_prompts()
+        facts: dict[str, Any] = {
+            "template": source.template,
+            "adds_bos": student.adds_bos,
+            "seed": own.seed if own else 0,
+        }
+        measure_imatrix(student.folder, asked, imatrix, **facts, source="the run's" if own else "the certificate's")
+    for recipe in recipes:
+        if recipe.name != FLOAT_RECIPE:
+            export_quantized(work / FLOAT_RECIPE / MODEL_FILE, work / recipe.name, recipe, own_imatrix=imatrix)
 
 
 def _certified(certificate: Certificate, artifact: Path, alone: Path) -> bool:

@@ -15,7 +15,10 @@ from fdd_edge.progress import announce
 from fdd_edge.runs.hashing import hash_file, sha256_of
 from fdd_edge.stages.prompts import file_prompt
 
-__all__ = ["Student", "open_student"]
+__all__ = ["MODEL_CARD", "Student", "open_student"]
+
+MODEL_CARD = "fdd_edge.json"
+"""Beside a merged student: the prompt it was trained on, its base, its licence."""
 
 _VERSION = 3
 """Raised when the conversion changes meaning, so that the cache is not used across the change."""

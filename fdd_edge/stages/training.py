@@ -19,9 +19,9 @@ from fdd_edge.records import Problem
 from fdd_edge.stages.export import check_disk, count_parameters
 from fdd_edge.stages.imatrix import warn_of_imatrix
 from fdd_edge.stages.problems import REPEAT
-from fdd_edge.stages.student import Student
+from fdd_edge.stages.student import MODEL_CARD, Student
 
-__all__ = ["MERGE_VERSION", "MODEL_CARD", "TRAIN_VERSION", "check_training", "merge", "quantized_weights", "train"]
+__all__ = ["MERGE_VERSION", "TRAIN_VERSION", "check_training", "merge", "quantized_weights", "train"]
 
 TRAIN_VERSION = 2
 MERGE_VERSION = 2
@@ -32,9 +32,6 @@ _QUANTIZED_COPIES = 1.4
 
 _EMBEDDINGS = ("lm_head", "embed_tokens")
 """Names of the modules that share one matrix where a head is tied, in every family."""
-
-MODEL_CARD = "fdd_edge.json"
-"""Beside a merged student: the prompt it was trained on, its base, its licence."""
 
 
 def train(

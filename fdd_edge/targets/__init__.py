@@ -12,11 +12,13 @@ from fdd_edge.ondevice.protocol import Request, Settings, Shot, TargetInfo, Tota
 from fdd_edge.targets.emulated import emulated_session, processes
 from fdd_edge.targets.local import local_session
 from fdd_edge.targets.pool import pool_session
-from fdd_edge.targets.profile import Profile, load_profile, resolve_threads, runtime_version
+from fdd_edge.targets.profile import RUNTIME, Profile, load_profile, resolve_threads, runtime_version
+from fdd_edge.targets.runner_archive import runner_archive
 from fdd_edge.targets.session import Session
 from fdd_edge.targets.ssh import ssh_session
 
 __all__ = [
+    "RUNTIME",
     "Profile",
     "Session",
     "TargetInfo",
@@ -25,6 +27,7 @@ __all__ = [
     "open_session",
     "plan_waves",
     "resolve_threads",
+    "runner_archive",
     "runtime_version",
 ]
 

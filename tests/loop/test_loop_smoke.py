@@ -265,3 +265,25 @@ def test_a_round_exported_alone_is_the_rounds_own_file(tiny_student: Student, tm
     own = layout.round(0).model("gguf-q4_0-imatrix")
     assert Path(cards[0]["path"]).read_bytes() == own.read_bytes()
     assert describe_gguf(own).name == "tiny round-00"
+
+
+def test_an_exported_folder_is_all_a_board_needs(smoke: tuple[Path, str, str], tmp_path: Path) -> None:
+    """Copied elsewhere it answers by itself; its README says what was measured on this very file."""
+    out = smoke[0]
+    command = [sys.executable, "-m", "fdd_edge", "export", str(out), "-r", "gguf-q8_0", "-o", str(tmp_path / "made")]
+    made = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert made.returncode == 0, made.stderr
+    folder = (tmp_path / "made" / "gguf-q8_0").rename(tmp_path / "elsewhere")
+    expected = {"README.md", "artifact.json", "model.gguf", "parity.json", "prompt.txt", "runner.pyz"}
+    assert {path.name for path in folder.iterdir()} == expected
+    assert (folder / "model.gguf").read_bytes() == (out / "best/artifacts/gguf-q8_0/model.gguf").read_bytes()
+    readme = (folder / "README.md").read_text(encoding="utf-8")
+    summary = json.loads((out / "best/eval/local/gguf-q8_0/symbolic-heldout/summary.json").read_text(encoding="utf-8"))
+    assert f"| symbolic-heldout | local | {summary['correct']} of {summary['n']} |" in readme
+    assert "| pool |" not in readme
+    assert "$" not in readme
+    question = read_problems(out / "data" / "valid.jsonl")[0].question
+    runner = [sys.executable, "runner.pyz", "solve", "model.gguf", question]
+    asked = subprocess.run(runner, cwd=folder, capture_output=True, text=True, check=False)
+    assert asked.returncode in (0, 1), asked.stderr
+    assert ("answer: " if asked.returncode == 0 else "no answer: ") in asked.stdout

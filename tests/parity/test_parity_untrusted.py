@@ -13,10 +13,10 @@ from fdd_edge.catalog import names
 from fdd_edge.errors import FddError
 from fdd_edge.runs.hashing import hash_file
 from fdd_edge.runs.layout import MODEL_FILE
-from fdd_edge.stages.artifact import open_source
 from fdd_edge.stages.export import export_float
 from fdd_edge.stages.parity import find_bounds, find_certificate
 from fdd_edge.stages.prompts import file_prompt
+from fdd_edge.stages.source import open_source
 from fdd_edge.stages.student import Student
 
 

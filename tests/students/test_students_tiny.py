@@ -181,8 +181,8 @@ def test_every_family_is_trained_merged_and_exported_alike(
 ) -> None:
     """Training ids, adapter, merge, float file: the merged student's file answers as torch does."""
     from fdd_edge.artifacts.recipe import load_recipe
-    from fdd_edge.stages.artifact import open_source
     from fdd_edge.stages.export import export_all
+    from fdd_edge.stages.source import open_source
 
     student = family_student(case)
     stage(student, records(tmp_path / "d.jsonl", 8), tmp_path / "adapter")
@@ -191,9 +191,7 @@ def test_every_family_is_trained_merged_and_exported_alike(
     source = open_source(str(tmp_path / "merged"), prompt=None)
     assert (source.base, source.trained, source.student.license) == (student.name, True, "mit")
     assert source.student.adds_bos == student.adds_bos
-    (card,) = export_all(
-        source.student, tmp_path / "out", [load_recipe("gguf-q8_0")], template=source.template, base=source.base
-    )
+    (card,) = export_all(source, tmp_path / "out", [load_recipe("gguf-q8_0")])
     assert (card["architecture"], card["base"], card["license"]) == (case.family, student.name, "mit")
 
 

@@ -47,6 +47,7 @@ from fdd_edge.steps import (
     train_student,
 )
 from fdd_edge.targets import load_profile
+from fdd_edge.targets.check import require_ready
 from fdd_edge.teachers import load_teacher
 
 __all__ = ["run"]
@@ -83,6 +84,8 @@ def run(
     check_before_start(config, layout)
     commits = read_commits(layout)
     sets = {role: [fetch_set(spec, commits=commits) for spec in s] for role, s in dataset_specs(config.data).items()}
+    for target in config.targets:
+        require_ready(load_profile(target))
     student = open_student(config.student.model_name_or_path, config.student.revision, commits=commits)
     aware_of = config.training.quantization_aware
     check_training(student, config.lora.target_modules, None if aware_of == "none" else load_recipe(aware_of))

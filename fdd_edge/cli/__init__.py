@@ -23,7 +23,7 @@ COMMANDS = {
     "eval": "Evaluate a model file on a target.",
     "solve": "Ask a model file, or a run, one question.",
     "bench": "Measure what a model file costs on a target.",
-    "targets": "Make an emulated target, and tidy up what a target keeps.",
+    "targets": "Make an emulated target, set a board up, tidy up what a target keeps.",
     "doctor": "Say what works on this machine or a target, and what is missing.",
     "ls": "List recipes, targets, configs, teachers and data formats.",
 }

@@ -7,7 +7,7 @@ import click
 
 @click.group("targets")
 def command() -> None:
-    """Make an emulated target, and tidy up what a target keeps."""
+    """Make an emulated target, set a board up, and tidy up what a target keeps."""
 
 
 @command.command("create")
@@ -35,9 +35,8 @@ def create(name: str) -> None:
 @click.argument("name")
 def clean(name: str) -> None:
     """Delete what the target NAME keeps: models, runners and finished waves; of an emulated one everything."""
-    import json
-
-    from fdd_edge.errors import FddError, TargetError
+    from fdd_edge.errors import FddError
+    from fdd_edge.ondevice.receive import HOME
     from fdd_edge.targets import load_profile
     from fdd_edge.targets.root import remove_root
     from fdd_edge.targets.ssh import ask_runner
@@ -46,10 +45,28 @@ def clean(name: str) -> None:
     if profile.transport == "emulated":
         freed = remove_root(profile)
     elif profile.transport == "ssh":
-        answer = json.loads(ask_runner(profile, ["clean", "--home", "{home}"]).line)
-        if "message" in answer:
-            raise TargetError(f"{profile.name} is in use: {answer['message']}")
-        freed = answer["bytes"]
+        freed = ask_runner(profile, ["clean", "--home", HOME]).said["bytes"]
     else:
         raise FddError(f"{profile.name} is reached by {profile.transport}, so it keeps nothing.")
     click.echo(f"{profile.name}: {freed / 1e6:.1f} MB freed")
+
+
+@command.command("setup")
+@click.argument("name")
+@click.option("--on-board", is_flag=True, help="Compile the runtime on the board; it needs a compiler and a network.")
+def setup(name: str, on_board: bool) -> None:
+    """Install the runtime on the board NAME, in a virtual environment of its own.
+
+    It is the very wheel that the emulated target of that CPU was made with, where there is one; else it is compiled
+    here, if there is a compiler for that CPU, or on the board. Needs Python 3.11 and its venv module there.
+    """
+    from fdd_edge.errors import FddError
+    from fdd_edge.targets import load_profile
+    from fdd_edge.targets.setup import set_up_board
+
+    profile = load_profile(name)
+    if profile.transport != "ssh":
+        raise FddError(f"{profile.name} is reached by {profile.transport}; boards by ssh are set up.")
+    device = set_up_board(profile, on_board=on_board)
+    runtimes = ", ".join(f"{package} {version}" for package, version in device["runtimes"].items())
+    click.echo(f"{profile.name}: {device['cpu']}, Python {device['python']}, {runtimes}")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from . import measure
 from .home import clean
 from .protocol import RunnerError, Settings, Task, Wave
 from .serve import load, serve, take_stdout
+from .setup import set_up
 
 __all__ = ["main"]
 
@@ -25,7 +26,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.write(json.dumps(measure.describe_device()) + "\n")
         return 0
     if options.command == "clean":
-        return _clean(options.home)
+        return _tell(lambda: {"bytes": clean(options.home)})
+    if options.command == "setup":
+        return _tell(lambda: {"python": set_up(options.home, options.requirement, options.build)})
     try:
         return _solve(options)
     except RunnerError as error:
@@ -41,6 +44,10 @@ def _parser() -> argparse.ArgumentParser:
     cleaning = commands.add_parser("clean", help="delete the models, runners and finished waves of a board's folder")
     cleaning.add_argument("--home", type=Path, required=True)
     commands.add_parser("info", help="print what this device is, as JSON")
+    setting_up = commands.add_parser("setup", help="install the runtime into an environment of the board's folder")
+    setting_up.add_argument("--home", type=Path, required=True)
+    setting_up.add_argument("--requirement", required=True, help="the runtime and its version")
+    setting_up.add_argument("--build", help="CMake options: compile it here; default: from wheels in the folder")
     solve = commands.add_parser("solve", help="answer one question")
     solve.add_argument("model", help="a GGUF file")
     solve.add_argument("question")
@@ -50,10 +57,10 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _clean(home: Path) -> int:
-    """Print how many bytes were freed, or why none were, as JSON."""
+def _tell(do: Callable[[], dict[str, int | str]]) -> int:
+    """Print what came out of something, or why it failed, as JSON."""
     try:
-        answer: dict[str, int | str] = {"bytes": clean(home)}
+        answer = do()
     except RunnerError as error:
         answer = {"message": str(error)}
     sys.stdout.write(json.dumps(answer) + "\n")

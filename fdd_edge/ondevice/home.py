@@ -17,10 +17,13 @@ from pathlib import Path
 
 from .protocol import ProtocolError, Request, RunnerError, Wave, WaveResult, decode_event, encode
 
-__all__ = ["MODELS", "RUNNERS", "WAVES", "KeptWaves", "clean", "occupy"]
+__all__ = ["MODELS", "RUNNERS", "VENV", "WAVES", "WHEELS", "KeptWaves", "clean", "occupy"]
 
-MODELS, RUNNERS, WAVES = "models", "runners", "waves"
+MODELS, RUNNERS, WAVES, WHEELS = "models", "runners", "waves", "wheels"
 """Folders of a board's folder; all they hold can be made again."""
+
+VENV = "venv"
+"""The runtime's own environment; ``clean`` leaves it."""
 
 _PATIENCE_SECONDS = 5.0
 """What a runner whose host has just gone needs to notice it and to end."""
@@ -114,7 +117,7 @@ def clean(home: Path) -> int:
     """
     freed = 0
     with occupy(home):
-        for path in [p for name in (MODELS, RUNNERS, WAVES) for p in (home / name).glob("*")]:
+        for path in [p for name in (MODELS, RUNNERS, WAVES, WHEELS) for p in (home / name).glob("*")]:
             freed += path.stat().st_size
             path.unlink()
     return freed

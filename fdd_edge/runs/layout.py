@@ -47,6 +47,10 @@ class ArtifactsLayout:
         """What one artifact costs on one target."""
         return self.root / "eval" / target / recipe / "bench.json"
 
+    def pace(self, target: str) -> Path:
+        """How fast one target decodes."""
+        return self.root / "eval" / target / "pace.json"
+
 
 @dataclass(frozen=True)
 class RoundLayout(ArtifactsLayout):

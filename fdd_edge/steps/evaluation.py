@@ -10,7 +10,7 @@ from fdd_edge.progress import announce
 from fdd_edge.records import Problem, hash_problems, read_problems
 from fdd_edge.runs import RoundLayout
 from fdd_edge.runs.layout import ArtifactsLayout
-from fdd_edge.stages import bench, evaluation
+from fdd_edge.stages import bench, evaluation, pace
 from fdd_edge.stages.evaluation import Decoding
 from fdd_edge.stages.prompts import requested_prompt, shot_stops, worked_examples
 from fdd_edge.steps.artifacts import certify, export_float, export_quantized, failed_certificates
@@ -24,10 +24,31 @@ def evaluate_reported(this: Run, place: RoundLayout) -> None:
     """Run every artifact whose certificate did not fail on every target over valid and the eval sets."""
     failed = failed_certificates(this, place)
     for target in this.config.targets:
+        if load_profile(target).transport != "local":
+            foresee(this, place, target)
         for recipe in [name for name in this.evaluated if name not in failed]:
             measure(this, place, recipe, target)
             for name, path in this.reported.items():
                 evaluate(this, place, recipe, target, name, read_problems(path), this.greedy())
+
+
+def foresee(this: Run, place: RoundLayout, target: str) -> None:
+    """Say how long a round takes on a target, from a few problems, before it begins."""
+    name, rules = load_profile(target).name, this.config.feedback
+    asked, model = read_problems(this.layout.valid), place.model(this.judge)
+    out, decoding = place.pace(name), this.greedy()
+    this.stages.ensure(
+        out,
+        lambda file: pace.write_pace(model, asked, file, target=target, decoding=decoding),
+        version=pace.PACE_VERSION,
+        params=decoding.fingerprint(target),
+        inputs={"artifact": place.artifact(this.judge), "problems": this.layout.valid},
+        is_file=True,
+    )
+    reported = sum(len(read_problems(path)) for path in this.reported.values()) * len(this.evaluated)
+    judges = load_profile(rules.target).name == name
+    work = pace.Work(reported, min(rules.limit, len(read_problems(place.train))) if judges else 0, rules.samples)
+    announce(pace.forecast(name, pace.read_pace(out), work))
 
 
 def measure(this: Run, place: ArtifactsLayout, recipe: str, target: str) -> None:

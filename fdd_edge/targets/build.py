@@ -18,9 +18,12 @@ from fdd_edge.errors import FddError
 from fdd_edge.progress import announce
 from fdd_edge.targets.profile import RUNTIME, Profile
 
-__all__ = ["build_runtime", "built_runtime", "missing_compilers", "run_tool", "runtime_folder"]
+__all__ = ["build_runtime", "built_runtime", "missing_compilers", "platform_words", "run_tool", "runtime_folder"]
 
 _PACKAGE = "llama-cpp-python"
+
+_IMPORTED = ("numpy", "jinja2", "diskcache", "typing-extensions")
+"""What the runner and llama-cpp-python import."""
 
 _LAST_LINES = 3
 
@@ -102,6 +105,14 @@ def run_tool(command: Sequence[str], *, doing: str, variables: dict[str, str] | 
     log.write_text(done.stdout, encoding="utf-8")
     said = " | ".join(line.strip() for line in done.stdout.strip().splitlines()[-_LAST_LINES:])
     raise FddError(f"{Path(command[0]).name} failed while {doing}: {said} (all of it: {log})")
+
+
+def platform_words(profile: Profile, python: str) -> list[str]:
+    """Return pip's words for the wheels that the runtime imports, for another machine's Python."""
+    machine = profile.architecture
+    platforms = [f"manylinux_2_28_{machine}", f"manylinux_2_27_{machine}", f"manylinux2014_{machine}"]
+    words = [word for platform in platforms for word in ("--platform", platform)]
+    return [*words, "--python-version", python, "--only-binary=:all:", *_IMPORTED]
 
 
 def _pip(command: str) -> list[str]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from fdd_edge.errors import FddError
+from fdd_edge.errors import FddError, TargetError
 from fdd_edge.ondevice import measure
 from fdd_edge.targets.build import missing_compilers
 from fdd_edge.targets.emulated import processes
@@ -14,7 +13,7 @@ from fdd_edge.targets.profile import RUNTIME, Profile, load_profile
 from fdd_edge.targets.root import emulator, find_root
 from fdd_edge.targets.ssh import ask_runner
 
-__all__ = ["Check", "check_target"]
+__all__ = ["Check", "check_target", "require_ready"]
 
 
 class Check(NamedTuple):
@@ -36,6 +35,19 @@ def check_target(profile: Profile) -> Iterator[Check]:
         yield Check("reached", "no", str(error))
 
 
+def require_ready(profile: Profile) -> None:
+    """Refuse a target before hours of work end at it.
+
+    Raises:
+        TargetError: It cannot be reached, it was not made, or its runtime is missing or another.
+    """
+    if profile.transport == "local":
+        return
+    for check in check_target(profile):
+        if check.mend is not None and check.what in ("reached", "root folder", *profile.runtimes):
+            raise TargetError(f"{profile.name} is not ready ({check.what}: {check.found}): {check.mend}")
+
+
 def _boards(profile: Profile) -> Iterator[Check]:
     for board in profile.pool:
         yield from check_target(load_profile(board))
@@ -51,7 +63,7 @@ def _board(profile: Profile) -> Iterator[Check]:
     free = answer.facts["free"]
     mend = None if free > 1e9 else f"make room there, or run: fdd-edge targets clean {profile.name}"
     yield Check("disk", f"{free / 1e9:.1f} GB free", mend)
-    yield from _device(profile, json.loads(answer.line))
+    yield from _device(profile, answer.said)
 
 
 def _emulated(profile: Profile) -> Iterator[Check]:

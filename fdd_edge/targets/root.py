@@ -20,7 +20,7 @@ from typing import Any
 from fdd_edge.cache import cache_dir
 from fdd_edge.errors import FddError
 from fdd_edge.progress import announce
-from fdd_edge.targets.build import build_runtime, built_runtime, run_tool, runtime_folder
+from fdd_edge.targets.build import build_runtime, built_runtime, platform_words, run_tool, runtime_folder
 from fdd_edge.targets.local import clean_environment
 from fdd_edge.targets.profile import Profile
 from fdd_edge.targets.runner_archive import runner_archive
@@ -29,9 +29,6 @@ __all__ = ["Root", "create_root", "emulator", "find_root", "remove_root"]
 
 _PACKAGES = ("python3", "libgomp1", "libstdc++6")
 """Python, and what llama.cpp links to; apt adds what these need."""
-
-_SITE_PACKAGES = ("numpy", "jinja2", "diskcache", "typing-extensions")
-"""What the runner and llama-cpp-python import."""
 
 _DEBIAN = {"aarch64": "arm64", "x86_64": "amd64"}
 
@@ -163,10 +160,8 @@ def _unpack_python(profile: Profile, folder: Path) -> None:
 def _install(profile: Profile, folder: Path, python: str, wheel: Path) -> None:
     """Put the runtime and what it imports into a folder, for another Python and another CPU than this one's."""
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "-q", "--target", str(folder)]
-    platforms = [f"manylinux_2_28_{profile.architecture}", f"manylinux2014_{profile.architecture}"]
-    wanted = [word for platform in platforms for word in ("--platform", platform)]
-    wanted += ["--python-version", python.removeprefix("python"), "--only-binary=:all:"]
-    run_tool([*pip, *wanted, *_SITE_PACKAGES], doing="fetching the packages of the runtime")
+    words = platform_words(profile, python.removeprefix("python"))
+    run_tool([*pip, *words], doing="fetching the packages of the runtime")
     own = ["--platform", f"linux_{profile.architecture}", "--only-binary=:all:", "--no-deps", "--no-index"]
     run_tool([*pip, *own, str(wheel)], doing="unpacking the runtime")
 

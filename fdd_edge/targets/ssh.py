@@ -13,7 +13,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -278,23 +278,32 @@ def ask_board(profile: Profile) -> Iterator[Board]:
 
 
 class Answer(NamedTuple):
-    """What a command of the runner printed on a board: its name, what it said of itself, and the line."""
+    """What a command of the runner said on a board: the board's name, what it said of itself, and the answer."""
 
     name: str
     facts: dict[str, Any]
-    line: str
+    said: dict[str, Any]
 
 
-def ask_runner(profile: Profile, arguments: Sequence[str]) -> Answer:
-    """Run a command of the runner that prints one line, such as ``info``.
+def ask_runner(profile: Profile, arguments: Sequence[str], *, files: Mapping[str, Path] | None = None) -> Answer:
+    """Run a command of the runner that prints one object, such as ``info``.
+
+    Args:
+        profile: The board.
+        arguments: The command; ``HOME`` stands for the board's folder.
+        files: What is taken there first, by its place in the board's folder.
 
     Raises:
         TargetError: The board cannot be reached, or the command failed.
     """
     runner = runner_archive()
+    taken = {f"{RUNNERS}/{runner.name}": runner} | dict(files or {})
     with ask_board(profile) as board:
-        board.start([_File(f"{RUNNERS}/{runner.name}", runner, hash_file(runner))], arguments)
-        return Answer(board.name, board.facts, board.read_line().decode(errors="replace"))
+        board.start([_File(place, path, hash_file(path)) for place, path in taken.items()], arguments)
+        said: dict[str, Any] = json.loads(board.read_line())
+        if "message" in said:
+            raise TargetError(f"{board.name}: {said['message']}")
+        return Answer(board.name, board.facts, said)
 
 
 @contextmanager

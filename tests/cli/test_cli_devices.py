@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import platform
+import shutil
 import sys
 from pathlib import Path
 
@@ -65,16 +67,43 @@ def test_a_board_at_work_is_not_cleaned(tmp_path: Path, tiny_gguf: Path) -> None
         board.write_text(json.dumps(profile | {"home": str(tmp_path / "home")}))
         with (
             open_session(load_profile(str(board)), tiny_gguf, settings=Settings()),
-            pytest.raises(TargetError, match="pi is in use: process"),
+            pytest.raises(TargetError, match=r"pi \(board\): process \d+ there is evaluating"),
         ):
             typed("targets", "clean", str(board))
         assert (tmp_path / "home" / "models").is_dir()
+
+
+def test_a_bare_board_is_set_up_and_answers(tmp_path: Path, tiny_gguf: Path, user_cache: str) -> None:
+    """With the wheel of its CPU that is there already: nothing is compiled."""
+    from fdd_edge.targets import RUNTIME, load_profile
+    from fdd_edge.targets.build import runtime_folder
+
+    version = RUNTIME["llama-cpp-python"]
+    wheels = sorted(Path(user_cache).glob(f"wheels/*/llama_cpp_python-{version}-*{platform.machine()}.whl"))
+    if not wheels:
+        pytest.skip("needs the wheel that `make setup` keeps in the cache")
+    bare = tmp_path / "python3"
+    bare.write_text(f'#!/bin/sh\nexec {Path(sys.base_prefix) / "bin" / "python3"} "$@"\n')
+    bare.chmod(0o755)
+    with sshd.serve(tmp_path / "server") as server:
+        profile = {"transport": "ssh", "host": "board", "ssh_config": str(server.config), "python": str(bare)}
+        profile |= {"home": str(tmp_path / "home"), "architecture": platform.machine()}
+        board = tmp_path / "pi.yaml"
+        board.write_text(json.dumps(profile | {"build": ["-DTEST=1"]}))
+        with pytest.raises(TargetError, match=r"pi \(board\) has no runtime.*fdd-edge targets setup pi"):
+            typed("bench", str(tiny_gguf), "--target", str(board))
+        folder = runtime_folder(load_profile(str(board)))
+        folder.mkdir(parents=True)
+        shutil.copy(wheels[-1], folder)
+        assert f"llama-cpp-python {version}" in typed("targets", "setup", str(board))
+        assert "tokens/s" in typed("bench", str(tiny_gguf), "--target", str(board))
 
 
 @pytest.mark.parametrize(
     ("command", "sentence"),
     [
         (["targets", "create", "local"], "local is reached by local, so there is nothing to make here"),
+        (["targets", "setup", "local"], "local is reached by local; boards by ssh are set up"),
         (["targets", "clean", "local"], "local is reached by local, so it keeps nothing"),
         (["targets", "create", "rpi6"], "no target named 'rpi6'. Did you mean"),
         (["doctor", "--target", "cuda"], "this machine's CPU is 'local'"),

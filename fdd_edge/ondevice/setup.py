@@ -1,0 +1,60 @@
+"""Installing the runtime on a board, in a virtual environment of its own inside the board's folder."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from .home import VENV, WHEELS, occupy
+from .protocol import RunnerError
+
+__all__ = ["set_up"]
+
+_LAST_LINES = 3
+
+
+def set_up(home: Path, requirement: str, build: str | None) -> str:
+    """Make the environment and install a runtime into it; return the environment's Python.
+
+    Args:
+        home: The board's folder; its wheels are installed from without a network.
+        requirement: The runtime and its version.
+        build: CMake options to compile it with on the board, which needs a network; None takes the wheels.
+
+    Raises:
+        RunnerError: Python's venv module is missing, or pip failed.
+    """
+    with occupy(home):
+        python = home / VENV / "bin" / "python3"
+        if not python.exists():
+            hint = "; on Debian: apt install python3-venv"
+            _run([sys.executable, "-m", "venv", str(home / VENV)], "making a virtual environment", hint=hint)
+        pip = [str(python), "-m", "pip", "install", "--disable-pip-version-check", "-q"]
+        if build is None:
+            pip += ["--no-index", "--find-links", str(home / WHEELS)]
+            # By name alone pip would keep a runtime of the same version that was compiled for another CPU.
+            _run([*pip, "--force-reinstall", requirement], f"installing {requirement}")
+        else:
+            name = requirement.partition("=")[0]
+            command = [*pip, "--force-reinstall", "--no-cache-dir", "--no-binary", name, requirement]
+            _run(command, f"compiling {requirement}", {"CMAKE_ARGS": build})
+    return str(python)
+
+
+def _run(command: Sequence[str], doing: str, variables: Mapping[str, str] | None = None, *, hint: str = "") -> None:
+    done = subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        env=os.environ | dict(variables or {}),
+        check=False,
+    )
+    if done.returncode != 0:
+        said = " | ".join(done.stdout.strip().splitlines()[-_LAST_LINES:])
+        raise RunnerError("runtime_missing", f"{doing} failed: {said}{hint}")

@@ -121,7 +121,7 @@ def measure_imatrix(this: Run, place: ArtifactsLayout, folder: Path) -> None:
 
 
 def certify(this: Run, place: ArtifactsLayout, student: Student, recipes: Sequence[str]) -> None:
-    """Hold artifacts against their float model on the judge's target; failed ones are certified as such, and named."""
+    """Hold artifacts against their float model; failed ones are certified as such, and named."""
     this.manifest.facts.setdefault("parity", {})[place.root.name] = "made" if this.parity else "skipped"
     this.manifest.write()
     if not this.parity:
@@ -142,7 +142,7 @@ def certify(this: Run, place: ArtifactsLayout, student: Student, recipes: Sequen
     # A config may hold paths, so the recipes are those that were loaded; the float one need not be among them.
     loaded = {recipe.name: recipe for recipe in (load_recipe(FLOAT_RECIPE), *this.recipes)}
     for recipe in (loaded[name] for name in recipes):
-        settings: dict[str, Any] = {"target": this.config.feedback.target, "threads": this.threads}
+        settings: dict[str, Any] = {"target": this.certified_on, "threads": this.threads}
         model = place.model(recipe.name)
         made = this.stages.ensure(
             place.parity(recipe.name),

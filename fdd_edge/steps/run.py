@@ -64,6 +64,12 @@ class Run:
         """Recipes that are held against their float model: all that are evaluated, the float artifact for ``lost``."""
         return list(dict.fromkeys([FLOAT_RECIPE, *self.evaluated]))
 
+    @property
+    def certified_on(self) -> str:
+        """Where certificates are made: on the judge's target; an emulated one would take an hour for each."""
+        target = self.config.feedback.target
+        return "local" if load_profile(target).transport == "emulated" else target
+
     def greedy(self) -> Decoding:
         """How the reported sets are decoded."""
         d = self.config.decoding

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from families import Case
 
 from fdd_edge.cache import cache_dir
 from fdd_edge.stages.student import Student, open_student
+from fdd_edge.targets import Profile, load_profile
+from fdd_edge.targets.root import find_root
 from fdd_edge.teachers.symbolic import generate
 
 WIDTH, LAYERS, HEADS, FEED_FORWARD, CONTEXT = 32, 2, 4, 64, 256
@@ -106,6 +109,19 @@ def tiny_gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def user_cache() -> str:
     """The user's own cache, which only tests of what takes minutes to make look into."""
     return str(USER_CACHE)
+
+
+@pytest.fixture
+def pi5(user_cache: str, monkeypatch: pytest.MonkeyPatch) -> Profile:
+    """The emulated Raspberry Pi 5 of the user's cache; without it a test is skipped, or fails where it is required."""
+    monkeypatch.setenv("FDD_EDGE_CACHE", user_cache)
+    profile = load_profile("rpi5-emulated")
+    if find_root(profile) is None:
+        reason = "needs the emulated target: fdd-edge targets create rpi5-emulated"
+        if os.environ.get("FDD_EDGE_TEST_ARM") == "required":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return profile
 
 
 @pytest.fixture(autouse=True, scope="session")

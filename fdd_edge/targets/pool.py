@@ -1,4 +1,4 @@
-"""Several runners that share the waves of one data set: equal boards, or one process a core."""
+"""Several runners that share the work of one data set: equal boards, or one process a core."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from queue import SimpleQueue
+from typing import NamedTuple
 
 from fdd_edge.errors import TargetError
 from fdd_edge.ondevice.protocol import Score, Scores, TargetInfo, Totals, Wave, WaveResult
@@ -41,6 +42,13 @@ def pool_session(openers: Sequence[Opener]) -> Iterator[PoolSession]:
         pool.abort()
 
 
+class _Job(NamedTuple):
+    """A wave or a text, and its place among all."""
+
+    place: int
+    what: Wave | Score
+
+
 @dataclass(frozen=True)
 class _Opened:
     """A worker's session is open."""
@@ -58,47 +66,54 @@ class _Grew:
 
 @dataclass(frozen=True)
 class _Finished:
-    """A worker has finished a wave."""
+    """A worker has finished a wave or a text."""
 
     worker: _Worker
-    result: WaveResult
+    job: _Job
+    result: WaveResult | Scores
 
 
 @dataclass(frozen=True)
 class _Ended:
-    """A worker's session is closed, or it failed in the middle of a wave."""
+    """A worker's session is closed, or it failed in the middle of a job."""
 
     worker: _Worker
     error: BaseException | None
-    wave: Wave | None
+    job: _Job | None
 
 
 _Event = _Opened | _Grew | _Finished | _Ended
 
 
 class _Worker(threading.Thread):
-    """Holds one session, and decodes the waves it is handed."""
+    """Holds one session, and does the jobs it is handed."""
 
     def __init__(self, opener: Opener, events: SimpleQueue[_Event]) -> None:
         super().__init__(daemon=True)
         self._opener = opener
         self._events = events
-        self.waves: SimpleQueue[Wave | None] = SimpleQueue()
+        self.jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self.session: Session | None = None
 
     def run(self) -> None:
-        """Open the session, take waves until there is None, close it."""
-        wave = None
+        """Open the session, take jobs until there is None, close it."""
+        job = None
         try:
             with self._opener() as self.session:
                 self._events.put(_Opened(self))
-                while (wave := self.waves.get()) is not None:
-                    for result in self.session.complete([wave], lambda n: self._events.put(_Grew(self, n))):
-                        self._events.put(_Finished(self, result))
+                while (job := self.jobs.get()) is not None:
+                    self._events.put(_Finished(self, job, self._do(self.session, job.what)))
         except BaseException as error:  # whatever it is, the thread that holds the pool must hear of it
-            self._events.put(_Ended(self, error, wave))
+            self._events.put(_Ended(self, error, job))
         else:
             self._events.put(_Ended(self, None, None))
+
+    def _do(self, session: Session, what: Wave | Score) -> WaveResult | Scores:
+        if isinstance(what, Wave):
+            (result,) = session.complete([what], lambda n: self._events.put(_Grew(self, n)))
+            return result
+        (scores,) = session.score([what])
+        return scores
 
 
 class PoolSession:
@@ -144,14 +159,33 @@ class PoolSession:
         self._check_equal()
 
     def complete(self, waves: Iterable[Wave], on_progress: Callable[[int], None] | None = None) -> Iterator[WaveResult]:
-        """Hand each wave to the next free worker; that of one who dies is handed to another."""
-        waiting = deque(waves)
+        """Hand each wave to the next free worker, and yield the results as they are finished."""
+        for _, result in self._share(waves, on_progress):
+            assert isinstance(result, WaveResult)
+            yield result
+
+    def score(self, texts: Iterable[Score], on_progress: Callable[[int], None] | None = None) -> Iterator[Scores]:
+        """Hand each text to the next free worker, and yield the results in the texts' order."""
+        early: dict[int, Scores] = {}
+        due = 0
+        for place, result in self._share(texts, on_progress):
+            assert isinstance(result, Scores)
+            early[place] = result
+            while due in early:
+                yield early.pop(due)
+                due += 1
+
+    def _share(
+        self, work: Iterable[Wave | Score], on_progress: Callable[[int], None] | None
+    ) -> Iterator[tuple[int, WaveResult | Scores]]:
+        """Have jobs done by whoever is free; that of a worker who dies is handed to another."""
+        waiting = deque(_Job(place, what) for place, what in enumerate(work))
         growing: dict[_Worker, int] = {}
-        n_finished = 0
         busy: set[_Worker] = set()
+        n_finished = 0
         while waiting or busy:
             for worker in [w for w in self._alive if w not in busy][: len(waiting)]:
-                worker.waves.put(waiting.popleft())
+                worker.jobs.put(waiting.popleft())
                 busy.add(worker)
             event = self._events.get()
             if isinstance(event, _Grew):
@@ -159,7 +193,7 @@ class PoolSession:
             elif isinstance(event, _Finished):
                 busy.discard(event.worker)
                 growing.pop(event.worker, None)
-                n_finished += len(event.result.completions)
+                n_finished += len(event.result.completions) if isinstance(event.result, WaveResult) else 1
             elif isinstance(event, _Ended):
                 busy.discard(event.worker)
                 growing.pop(event.worker, None)
@@ -167,22 +201,18 @@ class PoolSession:
                 error = self._lost(event, left=len(self._alive))
                 if not self._alive:
                     raise error
-                if event.wave is not None:
-                    waiting.appendleft(event.wave)
+                if event.job is not None:
+                    waiting.appendleft(event.job)
             if on_progress:
                 on_progress(n_finished + sum(growing.values()))
             if isinstance(event, _Finished):
-                yield event.result
-
-    def score(self, texts: Iterable[Score], on_progress: Callable[[int], None] | None = None) -> Iterator[Scores]:
-        """Score texts with the first worker: they come in their order."""
-        yield from self._sessions[0].score(texts, on_progress)
+                yield event.job.place, event.result
 
     def close(self) -> None:
         """Tell every worker that there are no more waves, and wait until its session is closed."""
         self._closed = self._sessions
         for worker in self._alive:
-            worker.waves.put(None)
+            worker.jobs.put(None)
         while self._alive:
             event = self._events.get()
             if isinstance(event, _Ended):
@@ -196,7 +226,7 @@ class PoolSession:
             if worker.is_alive() and worker.session is not None:
                 with suppress(ProcessLookupError):
                     worker.session.abort()
-            worker.waves.put(None)
+            worker.jobs.put(None)
 
     @property
     def _sessions(self) -> list[Session]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -14,23 +13,9 @@ from fdd_edge.errors import FddError, TargetError
 from fdd_edge.ondevice.protocol import Completion, Settings, Task
 from fdd_edge.targets import Profile, load_profile, open_session, plan_waves
 from fdd_edge.targets.check import check_target
-from fdd_edge.targets.root import find_root
 
 SETTINGS = Settings(max_new_tokens=6, sequences=2)
 WAVES = plan_waves([Task(f"p{i}", 0, f"{i} and {i}?") for i in range(6)], 2)
-
-
-@pytest.fixture
-def pi5(user_cache: str, monkeypatch: pytest.MonkeyPatch) -> Profile:
-    """The emulated Raspberry Pi 5 of the user's cache."""
-    monkeypatch.setenv("FDD_EDGE_CACHE", user_cache)
-    profile = load_profile("rpi5-emulated")
-    if find_root(profile) is None:
-        reason = "needs the emulated target: fdd-edge targets create rpi5-emulated"
-        if os.environ.get("FDD_EDGE_TEST_ARM") == "required":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    return profile
 
 
 def complete(profile: Profile, artifact: Path) -> list[Completion]:

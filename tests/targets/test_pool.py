@@ -15,7 +15,7 @@ import sshd
 pytest.importorskip("llama_cpp", reason="needs: pip install 'fdd-edge[gguf]'")
 
 from fdd_edge.errors import FddError, TargetError
-from fdd_edge.ondevice.protocol import Completion, Settings, Task
+from fdd_edge.ondevice.protocol import Completion, Score, Settings, Task
 from fdd_edge.targets import Profile, Session, load_profile, open_session, plan_waves
 
 SETTINGS = Settings(max_new_tokens=8, sequences=2)
@@ -75,6 +75,16 @@ def test_a_dead_boards_waves_are_taken_over(
         assert rows(session) == alone(tiny_gguf)
     assert "killed by SIGKILL" in capsys.readouterr().err
     assert kept(tmp_path / "pi-b") >= len(WAVES) - 1
+
+
+def test_scored_texts_come_in_their_order(servers: list[sshd.Server], tmp_path: Path, tiny_gguf: Path) -> None:
+    texts = [Score(f"t{i}", "1+1?", "1+1?", (5 + i, 6, 7), (8, 9, 10)) for i in range(12)]
+    with open_session(load_profile("local"), tiny_gguf, settings=SETTINGS) as session:
+        expected = list(session.score(texts))
+    counted: list[int] = []
+    with open_session(make_pool(servers, tmp_path), tiny_gguf, settings=SETTINGS) as session:
+        assert list(session.score(texts, counted.append)) == expected
+    assert counted[-1] == len(texts)
 
 
 def test_a_board_that_cannot_be_reached_is_left_out(

@@ -1,0 +1,147 @@
+"""The same file on x86 and on an emulated ARM core: how many texts, answers and labels differ?
+
+The frozen students of ``benchmarks/quantization.py`` (plain and quantization-aware, seed 0) answer MultiArith dev here
+and on the emulated boards, with the same waves, sequences and threads; beside it, what sequences and threads alone
+change on one CPU, and which token each CPU holds likeliest along x86's own replies. About two hours on two cores; what
+is finished is kept, and the same command goes on. Run it with:
+
+    fdd-edge targets create rpi5-emulated && fdd-edge targets create rpi4-emulated
+    FDD_DATA=FOLDER python benchmarks/quantization.py -o STUDENTS --seeds 0
+    FDD_DATA=FOLDER python benchmarks/arm.py STUDENTS -o DIR
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from fdd_edge.data import read_dataset
+from fdd_edge.evaluation import mcnemar, wilson
+from fdd_edge.ondevice.protocol import Completion, Score, Settings, Task, Wave
+from fdd_edge.records import Problem, read_jsonl, write_jsonl
+from fdd_edge.runs import RunLayout
+from fdd_edge.stages.evaluation import Decoding, evaluate_file, read_rows
+from fdd_edge.targets import load_profile, open_session
+
+WAVE, SEQUENCES, THREADS, MAX_NEW_TOKENS = 16, 16, 1, 200
+FORCED = 60
+"""Problems along whose x86 replies both CPUs say their likeliest token."""
+
+
+class Case(NamedTuple):
+    """One file on one emulated board."""
+
+    training: str
+    recipe: str
+    target: str
+    problems: int
+
+
+CASES = (
+    Case("plain", "gguf-q4_0", "rpi5-emulated", 150),
+    Case("aware-q4_0", "gguf-q4_0", "rpi5-emulated", 150),
+    Case("plain", "gguf-q8_0", "rpi5-emulated", 75),
+    Case("plain", "gguf-q4_0", "rpi4-emulated", 75),
+)
+FLOORS = ((1, 1), (4, 1), (16, 2))
+"""Sequences and threads, against 16 and 1."""
+
+
+def model_of(students: Path, case: Case) -> Path:
+    return RunLayout(students / f"{case.training}-seed0").round(0).model(case.recipe)
+
+
+def answer(out: Path, model: Path, problems: Sequence[Problem], target: str, sequences: int, threads: int) -> Path:
+    """Evaluate a file unless that is done; return the folder."""
+    if not out.is_dir():
+        decoding = Decoding(MAX_NEW_TOKENS, sequences, threads, temperature=0.0, wave=WAVE)
+        evaluate_file(model, problems, out, target=target, decoding=decoding)
+    return out
+
+
+def forced_tokens(out: Path, model: Path, problems: Sequence[Problem], target: str, rows: Path) -> list[list[int]]:
+    """Return a target's likeliest token at every position of x86's replies, one list a problem."""
+    if not out.is_file():
+        settings = Settings(MAX_NEW_TOKENS, SEQUENCES, THREADS, return_ids=True)
+        profile = load_profile(target)
+        replies = [Completion.from_row(row) for _, row in read_jsonl(rows)]
+        texts = [
+            Score(p.id, p.question, "", tuple(r.prompt_ids or ()), tuple(r.ids or ()))
+            for p, r in zip(problems, replies, strict=True)
+        ]
+        with open_session(profile, model, settings=settings) as session:
+            found = [list(score.best) for score in session.score(texts)]
+        write_jsonl(out, ({"best": best} for best in found))
+    return [row["best"] for _, row in read_jsonl(out)]
+
+
+def replies_with_ids(out: Path, model: Path, problems: Sequence[Problem]) -> Path:
+    """Write x86's replies with their ids, in waves as everywhere."""
+    if not out.is_file():
+        settings = Settings(MAX_NEW_TOKENS, SEQUENCES, THREADS, return_ids=True)
+        tasks = [Task(p.id, 0, p.question) for p in problems]
+        waves = [Wave(i, tuple(tasks[at : at + WAVE])) for i, at in enumerate(range(0, len(tasks), WAVE))]
+        with open_session(load_profile("local"), model, settings=settings) as session:
+            write_jsonl(out, (c.to_row() for result in session.complete(waves) for c in result.completions))
+    return out
+
+
+def share(count: int, n: int) -> str:
+    low, high = wilson(count, n)
+    return f"{count}/{n} ({100 * low:.1f}-{100 * high:.1f} %)"
+
+
+def print_difference(name: str, here: Sequence[Completion], there: Sequence[Completion]) -> None:
+    n = len(here)
+    texts = sum(a.text != b.text for a, b in zip(here, there, strict=True))
+    answers = sum(a.answer != b.answer for a, b in zip(here, there, strict=True))
+    solved = [(a.verdict == "correct", b.verdict == "correct") for a, b in zip(here, there, strict=True)]
+    lost, gained = solved.count((True, False)), solved.count((False, True))
+    scores = f"{sum(a for a, _ in solved)}, {sum(b for _, b in solved)}"
+    print(
+        f"| {name} | {n} | {share(texts, n)} | {share(answers, n)} | {share(lost + gained, n)} | "
+        f"{lost}, {gained} (p {mcnemar(gained, lost):.2g}) | {scores} |"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("students", type=Path, help="the output folder of benchmarks/quantization.py")
+    parser.add_argument("-o", "--output", type=Path, default=Path("runs/arm"), help="(default: %(default)s)")
+    options = parser.parse_args()
+    out: Path = options.output
+    out.mkdir(parents=True, exist_ok=True)
+    dev = read_dataset(Path(os.environ["FDD_DATA"]) / "multiarith.dev.json").problems
+    print("| file, against x86 | problems | other texts | other answers | other labels | lost, gained | solved, each |")
+    print("|---|---|---|---|---|---|---|")
+    for case in CASES:
+        problems, model = dev[: case.problems], model_of(options.students, case)
+        name = f"{case.training}-{case.recipe}"
+        here = answer(out / f"{name}-{case.problems}-local", model, problems, "local", SEQUENCES, THREADS)
+        there = answer(out / f"{name}-{case.problems}-{case.target}", model, problems, case.target, SEQUENCES, THREADS)
+        print_difference(f"{case.training} {case.recipe} on {case.target}", read_rows(here), read_rows(there))
+    for case in CASES[:2]:
+        problems, model = dev[: case.problems], model_of(options.students, case)
+        name = f"{case.training}-{case.recipe}-{case.problems}-local"
+        for sequences, threads in FLOORS:
+            there = answer(out / f"{name}-{sequences}-{threads}", model, problems, "local", sequences, threads)
+            label = f"{case.training} {case.recipe} here, {sequences} sequences, {threads} threads"
+            print_difference(label, read_rows(out / name), read_rows(there))
+    print("\n| file | tokens of x86's replies | likeliest there too |")
+    print("|---|---|---|")
+    for case in CASES:
+        problems, model = dev[:FORCED], model_of(options.students, case)
+        name = f"forced-{case.training}-{case.recipe}"
+        rows = replies_with_ids(out / f"{name}.jsonl", model, problems)
+        written = [token for _, row in read_jsonl(rows) for token in row["ids"]]
+        held = forced_tokens(out / f"{name}-{case.target}.jsonl", model, problems, case.target, rows)
+        agree = sum(a == b for a, b in zip(written, (token for best in held for token in best), strict=True))
+        label = f"{case.training} {case.recipe} on {case.target}"
+        print(f"| {label} | {len(written)} | {share(agree, len(written))} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -201,6 +201,9 @@ class Config(_Section):
     @field_validator("targets")
     @classmethod
     def _are_known(cls, names: list[str]) -> list[str]:
+        stems = [Path(name).stem if "/" in name or name.endswith((".yaml", ".yml")) else name for name in names]
+        if twice := sorted({stem for stem in stems if stems.count(stem) > 1}):
+            raise ValueError(f"two are called {', '.join(twice)}; results go by name, so give one file another name")
         return _known("devices/profiles", names)
 
     @model_validator(mode="after")

@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -44,6 +45,11 @@ class Server:
     config: Path
     folder: Path
 
+    def profile(self, folder: Path, **keys: object) -> dict[str, object]:
+        """Return the profile of a board behind this server, with a folder of its own and this Python's packages."""
+        reached = {"transport": "ssh", "host": "board", "ssh_config": str(self.config), "threads": 1}
+        return reached | {"python": sys.executable, "home": str(folder)} | keys
+
     def connections(self) -> list[int]:
         """The ids of the processes that hold a connection."""
         asked = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True)
@@ -54,11 +60,12 @@ class Server:
             found, grown = found | more, bool(more)
         return sorted(found - {self.process.pid})
 
-    def cut(self) -> None:
-        """Cut every connection at the server's end, as a reboot does."""
+    def cut(self, *, connections_only: bool = False) -> None:
+        """End every connection at the server's end: with all that runs there, as a reboot does, or it alone."""
         for pid in self.connections():
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError, FileNotFoundError):
+                if not connections_only or Path(f"/proc/{pid}/comm").read_text().startswith("sshd"):
+                    os.kill(pid, signal.SIGKILL)
 
     def stop(self) -> None:
         """End the server and all its connections."""

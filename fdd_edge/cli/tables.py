@@ -239,7 +239,9 @@ def print_evaluation(report: Mapping[str, Any]) -> None:
         ),
         (
             "speed",
-            f"{speed:.2f} problems/s, {report['tokens_per_second']:.0f} tokens/s{emulated}",
+            "not measured: several runners shared it, and a part was done before"
+            if speed is None
+            else f"{speed:.2f} problems/s, {report['tokens_per_second']:.0f} tokens/s{emulated}",
         ),
         ("memory", f"{report['peak_rss_mb']:.0f} MB at its peak{emulated}"),
         ("file", f"{artifact['path']}, {artifact['bytes'] / 1e6:.1f} MB, {artifact['recipe'] or 'no recipe of ours'}"),

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from . import measure
-from .home import clean
+from .home import Place, clean
 from .protocol import RunnerError, Settings, Task, Wave
 from .serve import load, serve, take_stdout
 from .setup import set_up
@@ -21,7 +22,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return the exit code."""
     options = _parser().parse_args(arguments)
     if options.command == "serve":
-        return serve(sys.stdin, take_stdout(), options.home)
+        if options.home is None:
+            return serve(sys.stdin, take_stdout())
+        code = serve(sys.stdin, take_stdout(), Place(options.home, options.patience, options.silence))
+        os._exit(code)  # a thread still listens, and Python cannot end while it holds stdin
     if options.command == "info":
         sys.stdout.write(json.dumps(measure.describe_device()) + "\n")
         return 0
@@ -41,6 +45,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     serving = commands.add_parser("serve", help="answer a host's requests, as JSON lines on stdin and stdout")
     serving.add_argument("--home", type=Path, help="a board's own folder, for its lock and finished waves")
+    serving.add_argument("--patience", type=float, default=0.0, help="seconds to wait for a board that is in use")
+    serving.add_argument("--silence", type=float, default=60.0, help="seconds after which a silent host has gone")
     cleaning = commands.add_parser("clean", help="delete the models, runners and finished waves of a board's folder")
     cleaning.add_argument("--home", type=Path, required=True)
     commands.add_parser("info", help="print what this device is, as JSON")

@@ -19,6 +19,9 @@ _PI_THROTTLED = "devices/platform/soc/soc:firmware/get_throttled"
 _PI_NOW = 0b1111
 """Under-voltage, clock capped, throttled, near the temperature limit: of this moment (Raspberry Pi firmware)."""
 
+_PI_EVER = 16
+"""The same four, 16 bits higher: at any time since it was switched on."""
+
 
 @dataclass(frozen=True)
 class Conditions:
@@ -43,6 +46,7 @@ class Meter:
     def __init__(self, sys: Path = Path("/sys")) -> None:
         self._sys = sys
         self._blind = is_emulated()
+        self._firmware = self._pi_word()
         self._throttles = self._throttle_count()
         self._energy = self._energies()
 
@@ -63,10 +67,17 @@ class Meter:
         return round(fmean(clocks), 1) if clocks else None
 
     def _throttled(self) -> bool | None:
-        if word := _text(self._sys / _PI_THROTTLED):
-            return bool(int(word, 16) & _PI_NOW)
+        before, word = self._firmware, self._pi_word()
+        if word is not None and before is not None:
+            since = (word & ~before) >> _PI_EVER
+            # A bit that was set before says nothing of this work, and would hide that it happened again.
+            return True if word & _PI_NOW or since else None if word >> _PI_EVER else False
         now = self._throttle_count()
         return None if now is None or self._throttles is None else now > self._throttles
+
+    def _pi_word(self) -> int | None:
+        word = _text(self._sys / _PI_THROTTLED)
+        return int(word, 16) if word else None
 
     def _throttle_count(self) -> int | None:
         """Return how often an x86 CPU has been slowed down for its temperature since it was switched on."""

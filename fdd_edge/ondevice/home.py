@@ -8,30 +8,55 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import re
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from .protocol import ProtocolError, Request, RunnerError, Wave, WaveResult, decode_event, encode
 
-__all__ = ["MODELS", "RUNNERS", "VENV", "WAVES", "WHEELS", "KeptWaves", "clean", "occupy"]
+__all__ = ["MODELS", "RUNNERS", "VENV", "WAVES", "WHEELS", "KeptWaves", "Place", "clean", "occupy"]
 
-MODELS, RUNNERS, WAVES, WHEELS = "models", "runners", "waves", "wheels"
+MODELS, RUNNERS, WAVES, WHEELS = "models", "runners", "waves", "runtime-wheels"
 """Folders of a board's folder; all they hold can be made again."""
 
 VENV = "venv"
 """The runtime's own environment; ``clean`` leaves it."""
 
-_PATIENCE_SECONDS = 5.0
-"""What a runner whose host has just gone needs to notice it and to end."""
+_OWN = {
+    MODELS: re.compile(r"[0-9a-f]{64}(\.\w+)?(\.\d+\.partial)?"),
+    RUNNERS: re.compile(r"runner-[0-9a-f]{16}\.pyz(\.\d+\.partial)?"),
+    WAVES: re.compile(r"[0-9a-f]{64}\.json|tmp\w+\.partial"),
+    WHEELS: re.compile(r".+\.whl(\.\d+\.partial)?"),
+}
+"""What this tool has put there: nothing else is ever deleted, whatever folder a profile names."""
+
+
+class Place(NamedTuple):
+    """A board as a runner finds it.
+
+    Attributes:
+        home: Its folder, which one runner holds at a time, and where finished waves are kept.
+        patience: Seconds to wait for another runner to leave it.
+        silence: Seconds after which a host that says nothing is taken for gone.
+    """
+
+    home: Path
+    patience: float
+    silence: float
 
 
 @contextmanager
-def occupy(home: Path) -> Iterator[None]:
+def occupy(home: Path, patience: float = 0.0) -> Iterator[None]:
     """Hold the board; the system drops the lock of a process that dies, however it dies.
+
+    Args:
+        home: The board's folder.
+        patience: Seconds to wait for another process: one whose host has gone needs a while to notice.
 
     Raises:
         RunnerError: Another process holds it, or the folder cannot be written to.
@@ -40,7 +65,7 @@ def occupy(home: Path) -> Iterator[None]:
         home.mkdir(parents=True, exist_ok=True)
         file = (home / "lock").open("a+", encoding="ascii")
     with file:
-        _lock(file.fileno(), home)
+        _lock(file.fileno(), home, patience)
         with _device_faults():
             file.seek(0)
             file.truncate()
@@ -49,8 +74,8 @@ def occupy(home: Path) -> Iterator[None]:
         yield
 
 
-def _lock(descriptor: int, home: Path) -> None:
-    deadline = time.monotonic() + _PATIENCE_SECONDS
+def _lock(descriptor: int, home: Path, patience: float) -> None:
+    deadline = time.monotonic() + patience
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -75,12 +100,15 @@ class KeptWaves:
         """
         self._folder = home / WAVES
         self._made_by = f"{runtime}\n{encode(request)}"
+        # The board is ours: whatever is half written was left by a runner that died.
+        for torn in self._folder.glob("tmp*.partial"):
+            torn.unlink(missing_ok=True)
 
     def find(self, wave: Wave) -> WaveResult | None:
         """Return the result of a wave if it was finished before; a damaged one was not."""
         with suppress(OSError, ProtocolError, UnicodeDecodeError):
-            event = decode_event(self._place(wave).read_text(encoding="utf-8"))
-            if isinstance(event, WaveResult):
+            digest, _, line = self._place(wave).read_text(encoding="utf-8").partition("\n")
+            if digest == _sha256(line) and isinstance(event := decode_event(line), WaveResult):
                 return replace(event, index=wave.index)
         return None
 
@@ -95,7 +123,8 @@ class KeptWaves:
             handle, partial = tempfile.mkstemp(dir=self._folder, suffix=".partial")
             try:
                 with os.fdopen(handle, "w", encoding="utf-8") as file:
-                    file.write(encode(result) + "\n")
+                    line = encode(result)
+                    file.write(f"{_sha256(line)}\n{line}")
                     file.flush()
                     os.fsync(file.fileno())
                 Path(partial).replace(self._place(wave))
@@ -105,8 +134,12 @@ class KeptWaves:
 
     def _place(self, wave: Wave) -> Path:
         asked = encode(replace(wave, index=0))
-        digest = hashlib.sha256(f"{self._made_by}\n{asked}".encode("utf-8", errors="replace")).hexdigest()
-        return self._folder / f"{digest}.json"
+        name = _sha256(f"{self._made_by}\n{asked}")
+        return self._folder / f"{name}.json"
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", errors="replace")).hexdigest()
 
 
 def clean(home: Path) -> int:
@@ -116,10 +149,11 @@ def clean(home: Path) -> int:
         RunnerError: A runner is at work there.
     """
     freed = 0
-    with occupy(home):
-        for path in [p for name in (MODELS, RUNNERS, WAVES, WHEELS) for p in (home / name).glob("*")]:
-            freed += path.stat().st_size
-            path.unlink()
+    with occupy(home), _device_faults():
+        for path in [p for name, own in _OWN.items() for p in (home / name).glob("*") if own.fullmatch(p.name)]:
+            if path.is_file():
+                freed += path.stat().st_size
+                path.unlink()
     return freed
 
 

@@ -31,7 +31,7 @@ _HWCAP = (
     "fp asimd evtstrm aes pmull sha1 sha2 crc32 atomics fphp asimdhp cpuid asimdrdm jscvt fcma lrcpc dcpop sha3 sm3 "
     "sm4 asimddp sha512 sve asimdfhm dit uscat ilrcpc flagm ssbs sb paca pacg"
 )
-_HWCAP2 = {1: "sve2", 12: "svei8mm", 13: "i8mm", 14: "bf16"}
+_HWCAP2 = {1: "sve2", 9: "svei8mm", 12: "svebf16", 13: "i8mm", 14: "bf16"}
 
 
 def peak_rss_bytes() -> int:
@@ -69,7 +69,12 @@ def cpu_features() -> tuple[str, ...]:
 
 
 def is_emulated() -> bool:
-    """Say whether this process runs on another CPU than the machine's: QEMU shows the kernel's files as they are."""
+    """Say whether this process runs on another CPU than the machine's.
+
+    The host sets ``QEMU_CPU`` where it starts an emulator; else old QEMUs show the machine's own files.
+    """
+    if "QEMU_CPU" in os.environ:
+        return True
     info = _read("/proc/cpuinfo")
     is_x86, is_arm = re.search(r"^flags\s*:", info, re.M), re.search(r"^CPU part\s*:", info, re.M)
     return bool((is_x86 and platform.machine() == "aarch64") or (is_arm and platform.machine() == "x86_64"))

@@ -29,12 +29,15 @@ NEEDED = (3, 11)
 HOME = "{home}"
 """Stands for the board's folder among the arguments."""
 _CHUNK = 1 << 20
+_STEERING = ("GGML_", "LLAMA_", "OMP_", "PYTHON")
+"""Prefixes of variables that steer the runtime or Python: rows must not depend on the board's shell."""
 
 
 def main() -> None:
     """Take files in, and run the runner."""
     version = ".".join(map(str, sys.version_info[:3]))
-    _write(MARK + json.dumps({"python": version, "machine": os.uname().machine}))
+    # On a line of its own, whatever a login shell has left on the last.
+    _write("\n" + MARK + json.dumps({"python": version, "machine": os.uname().machine}))
     asked = _hear()
     home = Path(asked["home"]).expanduser()
     home = home if home.is_absolute() else Path.home() / home
@@ -49,6 +52,7 @@ def main() -> None:
         missing = [i for i, path in enumerate(paths) if not _is_there(path, files[i])]
         _say({"missing": missing, "free": shutil.disk_usage(home).free, "home": str(home), "python": python})
         for i in missing:
+            _sweep(paths[i].parent)
             _take(paths[i], files[i])
     except OSError as error:
         _refuse("device", f"{error.strerror or error}: {error.filename or home}")
@@ -65,6 +69,14 @@ def _is_there(path: Path, wanted: dict[str, Any]) -> bool:
         for chunk in iter(lambda: file.read(_CHUNK), b""):
             digest.update(chunk)
     return bool(digest.hexdigest() == wanted["sha256"])
+
+
+def _sweep(folder: Path) -> None:
+    """Delete what processes that are no more have left half written."""
+    for partial in folder.glob("*.partial"):
+        owner = partial.name.split(".")[-2]
+        if owner.isdigit() and not Path(f"/proc/{owner}").exists():
+            partial.unlink()
 
 
 def _take(path: Path, wanted: dict[str, Any]) -> None:
@@ -93,7 +105,7 @@ def _take(path: Path, wanted: dict[str, Any]) -> None:
 
 def _run(command: list[str]) -> None:
     """Run the runner on this process's own pipes, and say so if it dies of a signal: ssh does not."""
-    code = subprocess.call(command)
+    code = subprocess.call(command, env={k: v for k, v in os.environ.items() if not k.startswith(_STEERING)})
     if code < 0:
         _say({"event": "error", "kind": "died", "message": str(-code)})
     sys.exit(max(code, 0))

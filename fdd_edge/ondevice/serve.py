@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import functools
+import math
 import os
 import platform
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from . import measure
-from .home import KeptWaves, occupy
+from .home import KeptWaves, Place, occupy
 from .prompt import make_prompt
 from .protocol import (
     PROTOCOL,
@@ -44,9 +46,6 @@ __all__ = ["Loaded", "load", "serve", "take_stdout"]
 
 _PROGRESS_SECONDS = 0.3
 """Between two progress events, at least. They also tell a runner on a board that its host has gone."""
-
-_SILENCE_SECONDS = 120.0
-"""On a board: a host that says nothing for so long is taken for gone. It sends a wave as soon as it has the last."""
 
 
 class Loaded(NamedTuple):
@@ -105,7 +104,7 @@ def load(artifact: str, prompt: str | None, shots: Sequence[Shot], settings: Set
             yield Loaded(decoder, functools.partial(scoring.score, model, template, settings), info)
 
 
-def serve(lines: TextIO, out: TextIO, home: Path | None = None) -> int:
+def serve(lines: TextIO, out: TextIO, place: Place | None = None) -> int:
     """Answer one host until its stream ends; return the exit code.
 
     Every failure is told as an event, so that the host need not guess from a traceback.
@@ -113,16 +112,17 @@ def serve(lines: TextIO, out: TextIO, home: Path | None = None) -> int:
     Args:
         lines: What the host says.
         out: What it hears.
-        home: On a board: its folder, which one runner holds at a time, and where finished waves are kept.
+        place: The board; None for a runner that is its host's child.
     """
 
     def tell(event: Event) -> None:
         out.write(encode(event) + "\n")
         out.flush()
 
+    hear = lines.readline if place is None else _Listener(lines, tell, place.silence).hear
     try:
-        with occupy(home) if home else nullcontext():
-            _session(lines, tell, home)
+        with occupy(place.home, place.patience) if place else nullcontext():
+            _session(hear, tell, place and place.home)
     except BrokenPipeError:
         # The host has gone, and there is nobody left to tell; stdout must not be flushed again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
@@ -139,16 +139,50 @@ def serve(lines: TextIO, out: TextIO, home: Path | None = None) -> int:
     return 0
 
 
-def _session(lines: TextIO, tell: Callable[[Event], None], home: Path | None) -> None:
+class _Listener:
+    """Hears a host out, and ends the process when nothing comes any more: a cut cable tells neither end that it is cut.
+
+    It listens while a wave is decoded, too: else a board would be held until the wave's end, and for nobody.
+    """
+
+    def __init__(self, lines: TextIO, tell: Callable[[Event], None], silence: float) -> None:
+        self._lines = lines
+        self._tell = tell
+        self._silence = silence
+        self._heard: SimpleQueue[str] = SimpleQueue()
+        self._last = time.monotonic()
+        for work in (self._listen, self._watch):
+            threading.Thread(target=work, daemon=True).start()
+
+    def hear(self) -> str:
+        """Return the next line; empty at the end of the stream."""
+        return self._heard.get()
+
+    def _listen(self) -> None:
+        for line in iter(self._lines.readline, ""):
+            self._last = time.monotonic()
+            if line.strip():
+                self._heard.put(line)
+        self._last = math.inf
+        self._heard.put("")
+
+    def _watch(self) -> None:
+        while (left := self._last + self._silence - time.monotonic()) > 0:
+            time.sleep(min(left, 1.0))
+        with suppress(OSError):
+            self._tell(Failure("device", f"the host was silent for {self._silence:.0f} s"))
+        os._exit(1)
+
+
+def _session(hear: Callable[[], str], tell: Callable[[Event], None], home: Path | None) -> None:
     began = time.perf_counter()
-    patience = None if home is None else _SILENCE_SECONDS
-    request = _read_request(lines, patience)
+    request = _read_request(hear)
     n_waves = n_problems = n_prompt = n_decoded = 0
     with load(request.artifact, request.prompt, request.shots, request.settings) as loaded:
         build = f"{loaded.info.runtime_version} {loaded.info.system_info} {Path(sys.argv[0]).name}"
         kept = KeptWaves(home, request, build) if home and not request.afresh else None
         tell(loaded.info)
-        for asked in _commands(lines, patience):
+        for asked in _commands(hear):
             if isinstance(asked, Score):
                 tell(loaded.score(asked))
                 continue
@@ -192,30 +226,17 @@ def _progress(index: int, tell: Callable[[Event], None]) -> Callable[[int], None
     return on_progress
 
 
-def _read_request(lines: TextIO, patience: float | None) -> Request:
-    line = _hear(lines, patience)
+def _read_request(hear: Callable[[], str]) -> Request:
+    line = hear()
     if not line:
         raise ProtocolError("the host sent nothing")
     return decode_request(line)
 
 
-def _commands(lines: TextIO, patience: float | None) -> Iterator[Wave | Score]:
-    # readline, not iteration: a file iterator reads ahead, and the host waits for each command's answer.
-    while line := _hear(lines, patience):
+def _commands(hear: Callable[[], str]) -> Iterator[Wave | Score]:
+    # Line by line, not by iteration: a file iterator reads ahead, and the host waits for each command's answer.
+    while line := hear():
         command = decode_command(line)
         if isinstance(command, End):
             return
         yield command
-
-
-def _hear(lines: TextIO, patience: float | None) -> str:
-    """Read a line; on a board, end if none comes: the other end of a cut cable is never told that it was cut."""
-    if patience is None:
-        return lines.readline()
-    watch = threading.Timer(patience, os._exit, [1])
-    watch.daemon = True
-    watch.start()
-    try:
-        return lines.readline()
-    finally:
-        watch.cancel()

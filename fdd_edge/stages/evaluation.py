@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,9 +15,11 @@ from fdd_edge.errors import FddError
 from fdd_edge.evaluation import Summary, score, summarize
 from fdd_edge.ondevice.protocol import (
     Completion,
+    Event,
     ProtocolError,
     Settings,
     Shot,
+    TargetInfo,
     Task,
     Wave,
     WaveResult,
@@ -30,7 +33,7 @@ from fdd_edge.runs.hashing import hash_file
 from fdd_edge.runs.layout import MODEL_FILE
 from fdd_edge.runs.stage import make_whole
 from fdd_edge.stages.parity import find_certificate
-from fdd_edge.targets import Profile, load_profile, open_session, resolve_threads, runtime_version
+from fdd_edge.targets import Profile, load_profile, n_runners, open_session, resolve_threads, runtime_version
 
 __all__ = ["EVAL_VERSION", "Decoding", "Evaluation", "ask", "complete", "evaluate_file", "read_evaluation", "read_rows"]
 
@@ -74,7 +77,12 @@ class Decoding:
         """Return what rows depend on beside file and problems: settings, the target's threads and runtime."""
         profile = load_profile(target)
         threads = resolve_threads(profile, self.threads)
-        return asdict(self) | {"threads": threads, "target": profile.name, "runtime": runtime_version(profile)}
+        depends = asdict(self) | {"threads": threads, "target": profile.name, "runtime": runtime_version(profile)}
+        if profile.transport == "local":
+            return depends
+        # A profile may be edited: another board's waves are not this one's.
+        device = {key: getattr(profile, key) for key in ("transport", "architecture", "cpu", "build", "pool")}
+        return depends | {"device": json.loads(json.dumps(device))}
 
 
 @dataclass(frozen=True)
@@ -109,22 +117,32 @@ def complete(
     by_id = {p.id: p for p in problems}
     tasks = [Task(p.id, k, p.question) for p in problems for k in range(decoding.samples)]
     waves = plan_waves(tasks, decoding.wave)
+    profile = load_profile(target)
     journal = out / _JOURNAL
-    finished = _read_journal(journal)
+    info, finished = _read_journal(journal)
     # Written again whole: a line that a kill tore would swallow the next one.
-    journal.write_text("".join(encode(result) + "\n" for result in finished.values()), encoding="utf-8")
-    facts: dict[str, Any] = {}
+    kept: list[Event] = [*([info] if info else []), *finished.values()]
+    journal.write_text("".join(encode(event) + "\n" for event in kept), encoding="utf-8")
     missing = [wave for wave in waves if wave.index not in finished]
+    began, begun_before = time.monotonic(), bool(finished)
     if missing:
         with progress(title, len(tasks)) as advance:
             done = len(tasks) - sum(len(wave.tasks) for wave in missing)
-            for result in _run(artifact, load_profile(target), decoding, missing, facts, lambda n: advance(done + n)):
+            for event in _run(artifact, profile, decoding, missing, lambda n: advance(done + n)):
                 with journal.open("a", encoding="utf-8") as file:
-                    file.write(encode(result) + "\n")
-                finished[result.index] = result
+                    file.write(encode(event) + "\n")
+                if isinstance(event, TargetInfo):
+                    info, began = event, time.monotonic()
+                else:
+                    finished[event.index] = event
+    assert info is not None  # the first line of a journal that holds a wave
     results = [finished[wave.index] for wave in waves]
     rows = score([c for result in results for c in result.completions], by_id)
-    timing = {"artifact_bytes": artifact.stat().st_size} | _timing(results, facts)
+    # Runners that share the waves work at the same time, so only a clock on this side knows how long that took.
+    shared = None if begun_before else time.monotonic() - began
+    seconds = sum(r.timing.seconds for r in results) if n_runners(profile) == 1 else shared
+    device = {"name": profile.name, "transport": profile.transport} | asdict(info)
+    timing = {"artifact_bytes": artifact.stat().st_size} | _timing(results, seconds) | {"target": device}
     evaluation = Evaluation(summarize(rows), timing)
     write_jsonl(out / "rows.jsonl", (c.to_row() for c in rows))
     _write_json(out / "timing.json", evaluation.timing)
@@ -178,7 +196,8 @@ def ask(artifact: Path, question: str, *, target: str, decoding: Decoding) -> Co
         raise FddError("The question is empty.")
     describe_gguf(artifact)
     waves = plan_waves([Task("question", 0, question)])
-    return next(_run(artifact, load_profile(target), decoding, waves, {}, lambda done: None)).completions[0]
+    events = _run(artifact, load_profile(target), decoding, waves, lambda done: None)
+    return next(event for event in events if isinstance(event, WaveResult)).completions[0]
 
 
 def _title(artifact: Path) -> str:
@@ -219,10 +238,9 @@ def _run(
     profile: Profile,
     decoding: Decoding,
     waves: Sequence[Wave],
-    facts: dict[str, Any],
     on_progress: Callable[[int], None],
-) -> Iterator[WaveResult]:
-    """Yield finished waves; what the target says of itself and what the session cost goes to ``facts``."""
+) -> Iterator[TargetInfo | WaveResult]:
+    """Yield what the target says of itself, then finished waves."""
     settings = Settings(
         max_new_tokens=decoding.max_new_tokens,
         sequences=decoding.sequences,
@@ -239,13 +257,13 @@ def _run(
         prompt=decoding.prompt,
         shots=decoding.shots,
     ) as session:
-        facts["target"] = {"name": profile.name, "transport": profile.transport} | asdict(session.info)
-        facts["runners"] = session.runners
+        yield session.info
         yield from session.complete(waves, on_progress)
 
 
-def _read_journal(path: Path) -> dict[int, WaveResult]:
-    """Read the waves that are finished; a last line that was cut off by a kill is passed over."""
+def _read_journal(path: Path) -> tuple[TargetInfo | None, dict[int, WaveResult]]:
+    """Read the waves that are finished, and of which target; a last line that was cut off by a kill is passed over."""
+    info: TargetInfo | None = None
     finished: dict[int, WaveResult] = {}
     if path.is_file():
         for line in path.read_text(encoding="utf-8").splitlines():
@@ -253,35 +271,38 @@ def _read_journal(path: Path) -> dict[int, WaveResult]:
                 event = decode_event(line)
             except ProtocolError:
                 break
-            if isinstance(event, WaveResult):
+            if isinstance(event, TargetInfo):
+                info = event
+            elif isinstance(event, WaveResult):
                 finished[event.index] = event
-    return finished
+    return (info, finished) if info else (None, {})
 
 
-def _timing(results: Sequence[WaveResult], facts: Mapping[str, Any]) -> dict[str, Any]:
+def _timing(results: Sequence[WaveResult], seconds: float | None) -> dict[str, Any]:
     """Return what the evaluation cost; what was not measured is None.
 
-    Speeds are those of the target: where several runners share the waves, of all together.
+    Problems and tokens a second are those of the whole target; prompt and reply speeds are those of one runner.
+
+    Args:
+        results: The waves.
+        seconds: That the target took; None where runners shared the waves and a part was done earlier.
     """
     timings = [result.timing for result in results]
-    runners = facts.get("runners", 1)
-    seconds = sum(t.seconds for t in timings) / runners
-    reading = sum(t.prompt_seconds for t in timings) / runners
+    busy, reading = sum(t.seconds for t in timings), sum(t.prompt_seconds for t in timings)
     prompt_tokens, decode_tokens = sum(t.prompt_tokens for t in timings), sum(t.decode_tokens for t in timings)
 
-    def per_second(count: int, spent: float) -> float | None:
-        return round(count / spent, 3) if spent > 0 else None
+    def per_second(count: int, spent: float | None) -> float | None:
+        return round(count / spent, 3) if spent else None
 
     return {
-        "seconds": round(seconds, 3),
+        "seconds": None if seconds is None else round(seconds, 3),
         "problems_per_second": per_second(sum(len(r.completions) for r in results), seconds),
         "tokens_per_second": per_second(decode_tokens, seconds),
         "prompt_tokens_per_second": per_second(prompt_tokens, reading),
-        "decode_tokens_per_second": per_second(decode_tokens, seconds - reading),
+        "decode_tokens_per_second": per_second(decode_tokens, busy - reading),
         "prompt_tokens": prompt_tokens,
         "decode_tokens": decode_tokens,
         "peak_rss_bytes": max(t.peak_rss_bytes for t in timings),
-        "target": facts.get("target"),
     }
 
 

@@ -33,7 +33,7 @@ class Source(NamedTuple):
         trained: Whether ``template`` was chosen for it; else it is a model as it came, asked in plain words.
         trained_on: What an importance matrix is measured on, where it is a run's.
         aware_of: Tensor type whose rounding it was trained for, where it was.
-        place: The round's folder, where it is a run's.
+        place: The round's folder, where it is a run's and asked by the round's own prompt.
     """
 
     student: Student
@@ -81,7 +81,9 @@ def open_source(name: str, *, revision: str | None = None, prompt: str | None) -
     # As the loop names it, and by the loop's draw: whoever exports a round again gets the same file.
     student = student._replace(name=f"{card.get('base', student.name)} {place.root.name}")
     trained_on = TrainedOn(place.train, _training_seed(place))
-    return Source(student, template, card.get("base"), place.number, trained, trained_on, aware_of, place)
+    # Asked by another prompt it is another thing than what the round has measured.
+    measured = place if prompt is None else None
+    return Source(student, template, card.get("base"), place.number, trained, trained_on, aware_of, measured)
 
 
 def _training_seed(place: RoundLayout) -> int:

@@ -24,6 +24,7 @@ __all__ = [
     "TargetInfo",
     "Totals",
     "load_profile",
+    "n_runners",
     "open_session",
     "plan_waves",
     "resolve_threads",
@@ -68,14 +69,20 @@ def open_session(
     if profile.transport == "pool":
         boards = [partial(_open, load_profile(board), request) for board in profile.pool]
     else:
-        n = processes(profile) if profile.transport == "emulated" else profile.processes or 1
-        boards = [partial(_open, profile, request)] * n
+        boards = [partial(_open, profile, request)] * n_runners(profile)
     if len(boards) == 1:
         with boards[0]() as session:
             yield session
     else:
         with pool_session(boards) as shared:
             yield shared
+
+
+def n_runners(profile: Profile) -> int:
+    """Return how many runners share the waves of a target."""
+    if profile.transport == "emulated":
+        return processes(profile)
+    return len(profile.pool) or profile.processes or 1
 
 
 _TRANSPORTS: Mapping[str, _Open] = {"local": local_session, "ssh": ssh_session, "emulated": emulated_session}

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from fdd_edge.errors import FddError, TargetError
 from fdd_edge.ondevice import measure
+from fdd_edge.progress import announce
 from fdd_edge.targets.build import missing_compilers
 from fdd_edge.targets.emulated import processes
 from fdd_edge.targets.profile import RUNTIME, Profile, load_profile
@@ -43,9 +44,26 @@ def require_ready(profile: Profile) -> None:
     """
     if profile.transport == "local":
         return
+    if profile.pool:
+        _require_one(profile)
+        return
     for check in check_target(profile):
         if check.mend is not None and check.what in ("reached", "root folder", *profile.runtimes):
             raise TargetError(f"{profile.name} is not ready ({check.what}: {check.found}): {check.mend}")
+
+
+def _require_one(pool: Profile) -> None:
+    """Refuse a pool of which no board is ready; the others' faults are said."""
+    faults = []
+    for board in pool.pool:
+        try:
+            require_ready(load_profile(board))
+        except TargetError as error:
+            faults.append(str(error))
+    if len(faults) == len(pool.pool):
+        raise TargetError(" ".join(faults))
+    for fault in faults:
+        announce(fault)
 
 
 def _boards(profile: Profile) -> Iterator[Check]:
@@ -61,14 +79,14 @@ def _board(profile: Profile) -> Iterator[Check]:
     answer = ask_runner(profile, ["info"])
     yield Check("reached", f"{answer.name}, folder {answer.facts['home']}")
     free = answer.facts["free"]
-    mend = None if free > 1e9 else f"make room there, or run: fdd-edge targets clean {profile.name}"
+    mend = None if free > 1e9 else f"make room there, or run: fdd-edge targets clean {profile.argument}"
     yield Check("disk", f"{free / 1e9:.1f} GB free", mend)
     yield from _device(profile, answer.said)
 
 
 def _emulated(profile: Profile) -> Iterator[Check]:
     yield Check("emulator", emulator(profile))
-    create = f"fdd-edge targets create {profile.name}"
+    create = f"fdd-edge targets create {profile.argument}"
     root = find_root(profile)
     if root is None:
         missing = missing_compilers(profile)
@@ -96,5 +114,5 @@ def _device(profile: Profile, device: dict[str, Any]) -> Iterator[Check]:
         if profile.transport == "local":
             mend = None if version else "pip install 'fdd-edge[gguf]'"
         else:
-            mend = None if version == RUNTIME[runtime] else f"fdd-edge targets setup {profile.name}"
+            mend = None if version == RUNTIME[runtime] else f"fdd-edge targets setup {profile.argument}"
         yield Check(runtime, version or "not installed", mend)

@@ -31,8 +31,10 @@ def emulated_session(profile: Profile, request: Request) -> Iterator[RunnerSessi
     """Run the packed runner on an emulated CPU."""
     root = find_root(profile)
     if root is None:
-        raise TargetError(f"{profile.name} has not been made yet: fdd-edge targets create {profile.name}")
-    hint = f" If it does so with every file, make the target again: fdd-edge targets clean {profile.name}"
+        raise TargetError(f"{profile.name} has not been made yet: fdd-edge targets create {profile.argument}")
+    again = f"fdd-edge targets clean {profile.argument} && fdd-edge targets create {profile.argument}"
+    hint = f" If it does so with every file, make the target again: {again}"
+    missing = TargetError(f"{profile.name} has lost its runtime; make the target again: {again}")
     command, variables = root.command(profile, ["serve"]), root.variables(profile)
-    with run_here(command, request, build_hint=hint, variables=variables) as session:
+    with run_here(command, request, build_hint=hint, missing=missing, variables=variables) as session:
         yield session

@@ -19,7 +19,7 @@ from fdd_edge.errors import FddError, MissingExtraError, TargetError
 from fdd_edge.ondevice.protocol import Failure, Request
 from fdd_edge.targets.profile import Profile
 from fdd_edge.targets.runner_archive import runner_archive
-from fdd_edge.targets.runner_session import RunnerSession, end_process, last_words, signal_name
+from fdd_edge.targets.runner_session import RunnerSession, held, last_words, signal_name
 
 __all__ = ["clean_environment", "local_session", "run_here"]
 
@@ -40,13 +40,19 @@ _BUILD_HINT = (
 def local_session(profile: Profile, request: Request) -> Iterator[RunnerSession]:
     """Run the packed runner in a child process, which is gone when the block ends, however it ends."""
     del profile
-    with run_here([sys.executable, str(runner_archive()), "serve"], request, build_hint=_BUILD_HINT) as session:
+    command, missing = [sys.executable, str(runner_archive()), "serve"], MissingExtraError("llama-cpp-python", "gguf")
+    with run_here(command, request, build_hint=_BUILD_HINT, missing=missing) as session:
         yield session
 
 
 @contextmanager
 def run_here(
-    command: Sequence[str], request: Request, *, build_hint: str, variables: Mapping[str, str] | None = None
+    command: Sequence[str],
+    request: Request,
+    *,
+    build_hint: str,
+    missing: FddError,
+    variables: Mapping[str, str] | None = None,
 ) -> Iterator[RunnerSession]:
     """Hold a session with a runner that a command on this machine starts.
 
@@ -54,6 +60,7 @@ def run_here(
         command: Starts it.
         request: What it is to load.
         build_hint: Said where it dies as a wrongly compiled runtime does.
+        missing: Raised where the runtime is not installed.
         variables: Added to its environment.
     """
     with tempfile.TemporaryFile() as stderr:
@@ -66,13 +73,11 @@ def run_here(
             env=clean_environment(os.environ) | dict(variables or {}),
             start_new_session=True,
         )
-        try:
-            session = RunnerSession(_Child(child, stderr, build_hint), request.artifact)
+        with held(child):
+            session = RunnerSession(_Child(child, stderr, build_hint, missing), request.artifact)
             session.open(request)
             yield session
             session.close()
-        finally:
-            end_process(child)
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,7 @@ class _Child:
     process: subprocess.Popen[bytes]
     stderr: IO[bytes]
     build_hint: str
+    missing: FddError
 
     def ended(self, code: int, doing: str) -> TargetError:
         """Say in one sentence how the child ended, with its last words."""
@@ -94,7 +100,7 @@ class _Child:
     def failed(self, failure: Failure, doing: str) -> FddError:
         """Tell the user's faults from the runner's own."""
         if failure.kind == "runtime_missing":
-            return MissingExtraError("llama-cpp-python", "gguf")
+            return self.missing
         if failure.kind == "internal":
             return TargetError(f"The runner failed while {doing}: {failure.message}")
         return FddError(failure.message)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from queue import SimpleQueue
 from typing import NamedTuple
@@ -13,6 +13,7 @@ from typing import NamedTuple
 from fdd_edge.errors import TargetError
 from fdd_edge.ondevice.protocol import Score, Scores, TargetInfo, Totals, Wave, WaveResult
 from fdd_edge.progress import announce
+from fdd_edge.targets.runner_session import kill_held
 from fdd_edge.targets.session import Session
 
 __all__ = ["PoolSession", "pool_session"]
@@ -139,7 +140,9 @@ class PoolSession:
     @property
     def totals(self) -> Totals:
         """What the sessions cost together; memory and time are those of the one that took most."""
-        totals = [session.totals for session in self._sessions]
+        totals = [totals for session in self._sessions if (totals := _totals_of(session)) is not None]
+        if not totals:
+            raise RuntimeError("the session is still open, or it failed")
         summed = {name: sum(getattr(t, name) for t in totals) for name in _SUMMED}
         return Totals(**summed, **{name: max(getattr(t, name) for t in totals) for name in _HIGHEST})
 
@@ -209,7 +212,7 @@ class PoolSession:
                 yield event.job.place, event.result
 
     def close(self) -> None:
-        """Tell every worker that there are no more waves, and wait until its session is closed."""
+        """Tell every worker that there is no more work, and wait until its session is closed."""
         self._closed = self._sessions
         for worker in self._alive:
             worker.jobs.put(None)
@@ -218,15 +221,17 @@ class PoolSession:
             if isinstance(event, _Ended):
                 self._alive.remove(event.worker)
                 if event.error is not None:
-                    raise event.error
+                    self._lost(event, left=1)  # all results are there: a board that dies now takes nothing with it
 
     def abort(self) -> None:
-        """End what is still open, at once."""
+        """End what is still open, at once, also what has not been opened yet."""
         for worker in self._starting:
-            if worker.is_alive() and worker.session is not None:
-                with suppress(ProcessLookupError):
-                    worker.session.abort()
             worker.jobs.put(None)
+            if worker.is_alive():
+                kill_held(worker.ident)
+        for worker in self._starting:
+            if worker.ident is not None:
+                worker.join(_LAST_SECONDS)
 
     @property
     def _sessions(self) -> list[Session]:
@@ -238,7 +243,7 @@ class PoolSession:
         if not isinstance(error, TargetError):
             raise error
         if left:
-            announce(f"{error} Its waves go to the others.")
+            announce(f"{error} The others go on without it.")
         return error
 
     def _check_equal(self) -> None:
@@ -248,6 +253,16 @@ class PoolSession:
             if len(values) > 1:
                 raise TargetError(f"The boards of a pool must be equal, and their {name} is not: {', '.join(values)}.")
 
+
+def _totals_of(session: Session) -> Totals | None:
+    try:
+        return session.totals
+    except RuntimeError:
+        return None
+
+
+_LAST_SECONDS = 5.0
+"""For a thread whose process was killed to end."""
 
 _SUMMED = ("waves", "problems", "prompt_tokens", "decode_tokens")
 _HIGHEST = ("seconds", "load_seconds", "peak_rss_bytes")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
 from fdd_edge import catalog
 from fdd_edge.errors import FddError
@@ -61,16 +62,28 @@ class Profile(BaseModel):
     host: str | None = Field(None, pattern=_HOST, description="as in `ssh HOST`: a name of ~/.ssh/config, or user@host")
     ssh_config: str | None = Field(None, description="another file than ~/.ssh/config")
     python: str = Field("python3", description="what starts Python on the board")
-    home: str = Field(".cache/fdd-edge", description="the board's folder; from the user's home, or absolute")
+    home: str = Field(
+        ".cache/fdd-edge", min_length=1, description="the board's folder; from the user's home, or absolute"
+    )
     pool: tuple[str, ...] = Field((), description="equal boards that share the waves: names or paths of profiles")
+    _given: str = PrivateAttr("")
+
+    @property
+    def argument(self) -> str:
+        """What names this profile in a command: the path or name it was read by."""
+        return shlex.quote(self._given or self.name)
 
     @model_validator(mode="after")
     def _fits_the_transport(self) -> Self:
-        needed = {"ssh": ["host"], "emulated": ["architecture", "cpu"], "pool": ["pool"]}.get(self.transport, [])
+        needed = {"ssh": ["host", "threads"], "emulated": ["architecture", "cpu"], "pool": ["pool"]}.get(
+            self.transport, []
+        )
         if missing := [key for key in needed if not getattr(self, key)]:
             raise ValueError(f"transport {self.transport} needs {' and '.join(missing)}")
         if self.pool and self.transport != "pool":
             raise ValueError(f"pool is for transport pool, not {self.transport}")
+        if self.processes and self.transport in ("ssh", "pool"):
+            raise ValueError(f"processes is for this machine's CPU; transport {self.transport} runs one on each board")
         return self
 
 
@@ -93,7 +106,9 @@ def load_profile(name_or_path: str) -> Profile:
     except ValidationError as error:
         faults = "; ".join(faults_of(error, _known_keys))
         raise FddError(f"{path} is no device profile: {faults}") from None
-    return _with_boards(profile, path) if profile.pool else profile
+    profile = _with_boards(profile, path) if profile.pool else profile
+    profile._given = name_or_path
+    return profile
 
 
 def _with_boards(pool: Profile, path: Path) -> Profile:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import IO, Protocol
 
 from fdd_edge.errors import FddError, TargetError
@@ -28,7 +30,10 @@ from fdd_edge.ondevice.protocol import (
     encode,
 )
 
-__all__ = ["Line", "RunnerSession", "end_process", "last_words", "signal_name"]
+__all__ = ["Line", "RunnerSession", "held", "kill_held", "last_words", "signal_name"]
+
+_LAST_SECONDS = 2.0
+"""A process that has said all it had to say may take so long to end."""
 
 _STDERR_TAIL = 2000
 """Bytes of a process's stderr that may hold its last words."""
@@ -59,6 +64,7 @@ class RunnerSession:
         self._line = line
         self._artifact = artifact
         self._doing = f"loading {artifact}"
+        self._writing = threading.Lock()
         self._info: TargetInfo | None = None
         self._totals: Totals | None = None
 
@@ -129,17 +135,19 @@ class RunnerSession:
             raise TargetError(f"The runner answered with {type(event).__name__} while {self._doing}.")
         self._totals = event
 
-    def abort(self) -> None:
-        """End the line at once; whoever reads from it gets a ``TargetError``."""
-        if self._line.process.poll() is None:
-            os.killpg(self._line.process.pid, signal.SIGKILL)
+    def say_still_here(self) -> None:
+        """Tell the runner, from whatever thread, that somebody is at this end of the line."""
+        self._write(b"\n")
 
     def _send(self, message: Request | Command) -> None:
+        self._write(encode(message).encode() + b"\n")
+
+    def _write(self, line: bytes) -> None:
         stdin = self._line.process.stdin
         assert stdin is not None
         # A dead runner breaks the pipe; the reading end then finds out how it died.
-        with suppress(BrokenPipeError):
-            stdin.write(encode(message).encode() + b"\n")
+        with self._writing, suppress(BrokenPipeError, ValueError):
+            stdin.write(line)
             stdin.flush()
 
     def _receive(self) -> Event:
@@ -170,12 +178,42 @@ def signal_name(number: int) -> str:
     return f"signal {number}"
 
 
-def end_process(process: subprocess.Popen[bytes]) -> None:
-    """Leave no process behind: not this one, nor one it has started."""
-    for pipe in (process.stdin, process.stdout):
-        if pipe:
-            with suppress(BrokenPipeError):
-                pipe.close()
+_HELD: dict[int, list[subprocess.Popen[bytes]]] = defaultdict(list)
+"""Processes by the thread that has started them: a pool must be able to end what is still being opened."""
+
+
+@contextmanager
+def held(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Leave no process behind when the block ends: not this one, nor one it has started.
+
+    One whose work is done, and whose pipes are closed for that, has a moment to end by itself.
+    """
+    mine = _HELD[threading.get_ident()]
+    mine.append(process)
+    done = False
+    try:
+        yield
+        done = True
+    finally:
+        mine.remove(process)
+        for pipe in (process.stdin, process.stdout):
+            if pipe:
+                with suppress(BrokenPipeError):
+                    pipe.close()
+        if done:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_LAST_SECONDS)
+        _kill(process)
+
+
+def kill_held(thread: int | None) -> None:
+    """Kill what a thread holds; whoever reads from it gets a ``TargetError``."""
+    for process in list(_HELD.get(thread or 0, ())):
+        with suppress(ProcessLookupError):
+            _kill(process)
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
     if process.poll() is None:  # a reaped child's number may be another process's by now
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()

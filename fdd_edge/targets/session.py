@@ -55,6 +55,3 @@ class Session(Protocol):
             TargetError: The runner died.
             FddError: The runner said why it cannot go on.
         """
-
-    def abort(self) -> None:
-        """End the session at once, from any thread; what is under way raises a ``TargetError``."""

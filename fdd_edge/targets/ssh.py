@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -23,18 +24,30 @@ from fdd_edge.errors import FddError, TargetError
 from fdd_edge.ondevice import receive
 from fdd_edge.ondevice.home import MODELS, RUNNERS
 from fdd_edge.ondevice.protocol import Failure, Request
-from fdd_edge.progress import progress
+from fdd_edge.progress import announce, progress
 from fdd_edge.runs.hashing import hash_file
 from fdd_edge.targets.local import clean_environment
 from fdd_edge.targets.profile import RUNTIME, Profile, resolve_host
 from fdd_edge.targets.runner_archive import runner_archive
-from fdd_edge.targets.runner_session import RunnerSession, end_process, last_words, signal_name
+from fdd_edge.targets.runner_session import RunnerSession, held, last_words, signal_name
 
 __all__ = ["Answer", "Board", "ask_board", "ask_runner", "ssh_session"]
 
 _CONNECT_SECONDS = 20
 _ALIVE_SECONDS = 15
 """Between two questions whether the board is still there; after three without an answer it is not."""
+
+_GREETING_SECONDS = 60.0
+"""From the connection to the board's first line."""
+
+STILL_HERE_SECONDS = 10.0
+"""Between two signs of life from this end."""
+
+SILENCE_SECONDS = 45.0
+"""Without one, after which the runner takes its host for gone."""
+
+PATIENCE_SECONDS = 60.0
+"""To wait for a board that is in use: by then a runner whose host has gone has noticed it."""
 
 _BANNER_LINES = 200
 """What a login shell may print before the first line of ours."""
@@ -88,12 +101,13 @@ class Board:
         named = self._profile.name
         return named if named == self._host else f"{named} ({self._host})"
 
-    def start(self, files: Sequence[_File], arguments: Sequence[str]) -> None:
+    def start(self, files: Sequence[_File], arguments: Sequence[str], *, reserve: int = 0) -> None:
         """Take files to the board, but for those that are there with the same hash, and start the runner.
 
         Args:
             files: The first is the runner.
             arguments: The runner's; ``HOME`` stands for the board's folder.
+            reserve: Bytes that must stay free there.
 
         Raises:
             TargetError: The board cannot be reached, its Python is too old, its disk is full, or a file arrived
@@ -105,18 +119,18 @@ class Board:
         self._say({"home": self._profile.home, "files": wanted, "arguments": list(arguments)})
         heard = self._hear()
         self.facts |= {"home": heard["home"], "interpreter": heard["python"], "free": heard["free"]}
-        missing = [files[i].path for i in heard["missing"]]
-        total = sum(path.stat().st_size for path in missing)
-        if missing and total + _ROOM > heard["free"]:
+        missing = [(files[i].path, int(wanted[i]["bytes"])) for i in heard["missing"]]
+        total = sum(size for _, size in missing)
+        if missing and total + reserve > heard["free"]:
             raise TargetError(
-                f"{self.name} has {heard['free'] / 1e6:.0f} MB free in {heard['home']}, and {total / 1e6:.0f} MB are "
-                f"to go there: make room, or run: fdd-edge targets clean {self._profile.name}"
+                f"{self.name} has {heard['free'] / 1e6:.1f} MB free in {heard['home']}, and {total / 1e6:.1f} MB are "
+                f"to go there: make room, or run: fdd-edge targets clean {self._profile.argument}"
             )
         if missing:
             self._push(missing, total)
         self.paths = list(self._hear()["paths"])
 
-    def read_line(self) -> bytes:
+    def read_line(self, doing: str) -> bytes:
         """Read one line.
 
         Raises:
@@ -125,8 +139,21 @@ class Board:
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
-            raise self.ended(self.process.wait(), "reaching it")
+            raise self.ended(self.process.wait(), doing)
         return line
+
+    def ask(self) -> dict[str, Any]:
+        """Return the one object that a command of the runner prints.
+
+        Raises:
+            TargetError: It failed.
+        """
+        said = self._object("answering")
+        if said.get("event") == "error":
+            raise self.failed(Failure(said["kind"], said["message"]), "answering")
+        if "message" in said:
+            raise TargetError(f"{self.name}: {said['message']}")
+        return said
 
     def ended(self, code: int, doing: str) -> TargetError:
         """Say in one sentence why the connection ended."""
@@ -140,6 +167,8 @@ class Board:
                 f"{self.name} has no {self._profile.python}: install Python 3.11 there, or name it by the profile's "
                 "key python."
             )
+        if not self.facts:
+            return TargetError(f"{self.name} cannot be reached: {said or f'ssh ended with exit code {code}'}.")
         if code == _SSH_FAILED or code < 0:
             return TargetError(
                 f"The connection to {self.name} ended while {doing}{f': {said}' if said else ''}. Finished waves are "
@@ -156,41 +185,40 @@ class Board:
         if failure.kind == "busy":
             return TargetError(f"{self.name} is in use: {failure.message}")
         if failure.kind == "device":
-            return TargetError(
-                f"{self.name} failed while {doing}: {failure.message}. Make room there, or run: "
-                f"fdd-edge targets clean {self._profile.name}"
-            )
+            full = any(word in failure.message.lower() for word in ("no space", "quota"))
+            mend = f" Make room there, or run: fdd-edge targets clean {self._profile.argument}" if full else ""
+            return TargetError(f"{self.name} failed while {doing}: {failure.message}.{mend}")
         if failure.kind == "died":
             number = int(failure.message)
             hint = {
-                signal.SIGKILL: " Linux does so when memory runs out: is the file too large for this board?",
-                signal.SIGILL: f" Its runtime was compiled for another CPU. {self._set_up}",
-            }.get(signal.Signals(number), "")
+                int(signal.SIGKILL): " Linux does so when memory runs out: is the file too large for this board?",
+                int(signal.SIGILL): f" Its runtime was compiled for another CPU. {self._set_up}",
+            }.get(number, "")
             return TargetError(f"The runner on {self.name} was killed by {signal_name(number)} while {doing}.{hint}")
         return TargetError(f"The runner on {self.name} failed while {doing}: {failure.message}")
 
     @property
     def _set_up(self) -> str:
-        return f"Install it with: fdd-edge targets setup {self._profile.name}"
+        return f"Install it with: fdd-edge targets setup {self._profile.argument}"
 
     def _greeting(self) -> dict[str, Any]:
         """Pass over what a login shell prints; return what the board says of itself."""
-        for _ in range(_BANNER_LINES):
-            line = self.read_line().decode(errors="replace")
-            if line.startswith(receive.MARK):
-                greeting: dict[str, Any] = json.loads(line.removeprefix(receive.MARK))
-                return greeting
-        raise TargetError(
-            f"{self.name} prints without end at login, and nothing of ours; look at: ssh {self._host} true"
-        )
+        patience = threading.Timer(_GREETING_SECONDS, self.process.kill)
+        patience.daemon = True
+        patience.start()
+        try:
+            for _ in range(_BANNER_LINES):
+                _, found, rest = self.read_line("reaching it").decode(errors="replace").partition(receive.MARK)
+                if found:
+                    greeting: dict[str, Any] = json.loads(rest)
+                    return greeting
+        finally:
+            patience.cancel()
+        raise TargetError(f"{self.name} prints at login without end, and nothing of ours: ssh {self._host} true")
 
     def _hear(self) -> dict[str, Any]:
         """Return what the board says of the files; a fault is an error."""
-        line = self.read_line()
-        try:
-            heard: dict[str, Any] = json.loads(line)
-        except ValueError:
-            raise TargetError(f"{self.name} answered with {line[:80]!r}, which is nothing of ours.") from None
+        heard = self._object("taking files in")
         if heard.get("error") == "python":
             raise TargetError(
                 f"{self.name}: {heard['message']}, and 3.11 is needed: install it there, or name another one by the "
@@ -200,24 +228,38 @@ class Board:
             raise self.failed(Failure("device", str(heard["message"])), "taking files in")
         return heard
 
-    def _push(self, files: Sequence[Path], total: int) -> None:
+    def _object(self, doing: str) -> dict[str, Any]:
+        line = self.read_line(doing)
+        try:
+            heard: dict[str, Any] = json.loads(line)
+        except ValueError:
+            raise TargetError(f"{self.name} answered with {line[:80]!r}, which is nothing of ours.") from None
+        return heard
+
+    def _push(self, files: Sequence[tuple[Path, int]], total: int) -> None:
         sent = 0
-        with progress(f"to {self._profile.name}, KB", total // 1000) as advance, suppress(BrokenPipeError):
-            for path in files:
+        with progress(f"to {self._profile.name}, KB", total // 1000) as advance:
+            for path, size in files:
                 with path.open("rb") as file:
-                    for chunk in iter(lambda file=file: file.read(_CHUNK), b""):  # type: ignore[misc]
+                    left = size
+                    while left:
+                        chunk = file.read(min(left, _CHUNK))
+                        if not chunk:
+                            raise FddError(f"{path} became shorter while it was sent; try again when it is whole.")
                         self._write(chunk)
+                        left -= len(chunk)
                         sent += len(chunk)
                         advance(sent // 1000)
 
     def _say(self, message: dict[str, Any]) -> None:
-        with suppress(BrokenPipeError):
-            self._write(json.dumps(message).encode() + b"\n")
+        self._write(json.dumps(message).encode() + b"\n")
 
     def _write(self, content: bytes) -> None:
         assert self.process.stdin is not None
-        self.process.stdin.write(content)
-        self.process.stdin.flush()
+        # A connection that has ended breaks the pipe; the reading end then finds out why.
+        with suppress(BrokenPipeError):
+            self.process.stdin.write(content)
+            self.process.stdin.flush()
 
 
 @dataclass(frozen=True)
@@ -228,7 +270,8 @@ class _Client:
     config: str | None
 
     def command(self, remote: str) -> list[str]:
-        options = {"BatchMode": "yes", "RemoteCommand": "none"} | self._fill_in()
+        # A master of the user's is used, but none of ours is left for others to hang on: it ends with the session.
+        options = {"BatchMode": "yes", "RemoteCommand": "none", "ControlMaster": "no"} | self._fill_in()
         flags = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
         return [*self._ssh(), "-T", *flags, "--", self.host, remote]
 
@@ -261,7 +304,8 @@ def ask_board(profile: Profile) -> Iterator[Board]:
         )
     source = Path(receive.__file__).read_bytes()
     # exec of our own source, which comes first down the line; the command itself is the same for every board.
-    remote = f"{shlex.quote(profile.python)} -c 'import sys; exec(sys.stdin.buffer.read({len(source)}))'"
+    # -I: a json.py in the board's home must not stand in for the standard library's.
+    remote = f"{_quoted(profile.python)} -I -c 'import sys; exec(sys.stdin.buffer.read({len(source)}))'"
     with tempfile.TemporaryFile() as stderr:
         process = subprocess.Popen(
             _Client(host, profile.ssh_config).command(remote),
@@ -271,10 +315,13 @@ def ask_board(profile: Profile) -> Iterator[Board]:
             env=clean_environment(os.environ),
             start_new_session=True,
         )
-        try:
+        with held(process):
             yield Board(profile, host, process, stderr)
-        finally:
-            end_process(process)
+
+
+def _quoted(python: str) -> str:
+    """Quote a path for the board's shell, which is to find its home itself."""
+    return f'"$HOME"/{shlex.quote(python[2:])}' if python.startswith("~/") else shlex.quote(python)
 
 
 class Answer(NamedTuple):
@@ -300,10 +347,7 @@ def ask_runner(profile: Profile, arguments: Sequence[str], *, files: Mapping[str
     taken = {f"{RUNNERS}/{runner.name}": runner} | dict(files or {})
     with ask_board(profile) as board:
         board.start([_File(place, path, hash_file(path)) for place, path in taken.items()], arguments)
-        said: dict[str, Any] = json.loads(board.read_line())
-        if "message" in said:
-            raise TargetError(f"{board.name}: {said['message']}")
-        return Answer(board.name, board.facts, said)
+        return Answer(board.name, board.facts, board.ask())
 
 
 @contextmanager
@@ -313,15 +357,39 @@ def ssh_session(profile: Profile, request: Request) -> Iterator[RunnerSession]:
     sha256 = hash_file(artifact)
     model = _File(f"{MODELS}/{sha256}{artifact.suffix}", artifact, sha256)
     files = [_File(f"{RUNNERS}/{runner.name}", runner, hash_file(runner)), model]
+    arguments = ["serve", "--home", receive.HOME]
+    arguments += ["--patience", str(PATIENCE_SECONDS), "--silence", str(SILENCE_SECONDS)]
     with ask_board(profile) as board:
-        board.start(files, ["serve", "--home", receive.HOME])
+        board.start(files, arguments, reserve=_ROOM)
         session = RunnerSession(board, board.paths[1])
-        session.open(replace(request, artifact=board.paths[1]))
-        version, needed = session.info.runtime_version, RUNTIME["llama-cpp-python"]
-        if version != needed:
-            raise TargetError(
-                f"{board.name} has llama-cpp-python {version}, and this fdd-edge goes with {needed}: "
-                f"fdd-edge targets setup {profile.name}"
-            )
-        yield session
-        session.close()
+        with _still_here(session):
+            session.open(replace(request, artifact=board.paths[1]))
+            version, needed = session.info.runtime_version, RUNTIME["llama-cpp-python"]
+            if version != needed:
+                raise TargetError(
+                    f"{board.name} has llama-cpp-python {version}, and this fdd-edge goes with {needed}: "
+                    f"fdd-edge targets setup {profile.argument}"
+                )
+            yield session
+            try:
+                session.close()
+            except TargetError as error:
+                announce(str(error))  # all that was asked for is there: a board that dies now takes nothing with it
+
+
+@contextmanager
+def _still_here(session: RunnerSession) -> Iterator[None]:
+    """Tell the runner now and then that its host is there, also while the host is busy elsewhere."""
+    over = threading.Event()
+
+    def tell() -> None:
+        while not over.wait(STILL_HERE_SECONDS):
+            session.say_still_here()
+
+    teller = threading.Thread(target=tell, daemon=True)
+    teller.start()
+    try:
+        yield
+    finally:
+        over.set()
+        teller.join()

@@ -40,9 +40,8 @@ def test_doctor_looks_at_this_machine_as_a_target() -> None:
 
 def test_a_board_is_examined_and_cleaned(tmp_path: Path, tiny_gguf: Path) -> None:
     with sshd.serve(tmp_path / "server") as server:
-        profile = {"transport": "ssh", "host": "board", "ssh_config": str(server.config), "python": sys.executable}
         board = tmp_path / "pi.yaml"
-        board.write_text(json.dumps(profile | {"home": str(tmp_path / "home"), "features": ["made_up"]}))
+        board.write_text(json.dumps(server.profile(tmp_path / "home", features=["made_up"])))
         checks = json.loads(typed("doctor", "--target", str(board), "--json"))["checks"]
         found = {check["what"]: check for check in checks}
         assert found["reached"]["found"] == f"pi (board), folder {tmp_path / 'home'}"
@@ -62,9 +61,8 @@ def test_a_board_at_work_is_not_cleaned(tmp_path: Path, tiny_gguf: Path) -> None
     from fdd_edge.targets import load_profile, open_session
 
     with sshd.serve(tmp_path / "server") as server:
-        profile = {"transport": "ssh", "host": "board", "ssh_config": str(server.config), "python": sys.executable}
         board = tmp_path / "pi.yaml"
-        board.write_text(json.dumps(profile | {"home": str(tmp_path / "home")}))
+        board.write_text(json.dumps(server.profile(tmp_path / "home")))
         with (
             open_session(load_profile(str(board)), tiny_gguf, settings=Settings()),
             pytest.raises(TargetError, match=r"pi \(board\): process \d+ there is evaluating"),
@@ -86,11 +84,10 @@ def test_a_bare_board_is_set_up_and_answers(tmp_path: Path, tiny_gguf: Path, use
     bare.write_text(f'#!/bin/sh\nexec {Path(sys.base_prefix) / "bin" / "python3"} "$@"\n')
     bare.chmod(0o755)
     with sshd.serve(tmp_path / "server") as server:
-        profile = {"transport": "ssh", "host": "board", "ssh_config": str(server.config), "python": str(bare)}
-        profile |= {"home": str(tmp_path / "home"), "architecture": platform.machine()}
+        made_for = {"architecture": platform.machine(), "build": ["-DTEST=1"]}
         board = tmp_path / "pi.yaml"
-        board.write_text(json.dumps(profile | {"build": ["-DTEST=1"]}))
-        with pytest.raises(TargetError, match=r"pi \(board\) has no runtime.*fdd-edge targets setup pi"):
+        board.write_text(json.dumps(server.profile(tmp_path / "home", python=str(bare), **made_for)))
+        with pytest.raises(TargetError, match=r"pi \(board\) has no runtime.*fdd-edge targets setup .*pi.yaml"):
             typed("bench", str(tiny_gguf), "--target", str(board))
         folder = runtime_folder(load_profile(str(board)))
         folder.mkdir(parents=True)

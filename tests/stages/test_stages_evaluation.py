@@ -59,16 +59,16 @@ def test_a_torn_line_of_the_journal_costs_its_wave_only(
     """The line that a kill tore was once gone on with, and swallowed every later wave at the next kill."""
     whole = evaluate(tiny_gguf, tmp_path / "whole")
     out = tmp_path / "killed"
-    monkeypatch.setattr("fdd_edge.stages.evaluation.encode", die_at_line(1))
+    monkeypatch.setattr("fdd_edge.stages.evaluation.encode", die_at_line(2))
     with pytest.raises(KilledError):
         evaluate(tiny_gguf, out)
     with (out / "waves.jsonl").open("a", encoding="utf-8") as journal:
         journal.write('{"event": "wave", "index": 1, "compl')
-    monkeypatch.setattr("fdd_edge.stages.evaluation.encode", die_at_line(2))
+    monkeypatch.setattr("fdd_edge.stages.evaluation.encode", die_at_line(4))
     with pytest.raises(KilledError):
         evaluate(tiny_gguf, out)
-    indices = [json.loads(line)["index"] for line in (out / "waves.jsonl").read_text(encoding="utf-8").splitlines()]
-    assert indices == [0, 1]
+    lines = [json.loads(line) for line in (out / "waves.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [line["index"] for line in lines if line["event"] == "wave"] == [0, 1]
     monkeypatch.undo()
     assert evaluate(tiny_gguf, out) == whole
 

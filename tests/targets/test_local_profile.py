@@ -82,7 +82,8 @@ def test_profiles_that_lead_in_a_circle(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("transport: ssh\n", "transport ssh needs host"),
+        ("transport: ssh\n", "transport ssh needs host and threads"),
+        ("transport: ssh\nhost: pi\nthreads: 4\nprocesses: 2\n", "transport ssh runs one on each board"),
         ("transport: emulated\n", "transport emulated needs architecture and cpu"),
         ("transport: pool\n", "transport pool needs pool"),
         ("pool: [local]\n", "pool is for transport pool, not local"),

@@ -32,8 +32,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[sshd.Serv
 def make_pool(servers: list[sshd.Server], tmp_path: Path) -> Profile:
     """Return a pool of one board a server; their profiles lie beside it."""
     for server, name in zip(servers, ("pi-a", "pi-b"), strict=True):
-        profile = {"transport": "ssh", "host": "board", "ssh_config": str(server.config), "python": sys.executable}
-        (tmp_path / f"{name}.yaml").write_text(json.dumps(profile | {"home": str(tmp_path / name)}))
+        (tmp_path / f"{name}.yaml").write_text(json.dumps(server.profile(tmp_path / name)))
     path = tmp_path / "pis.yaml"
     path.write_text(json.dumps({"transport": "pool", "pool": ["./pi-a.yaml", "./pi-b.yaml"]}))
     return load_profile(str(path))

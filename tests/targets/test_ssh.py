@@ -5,19 +5,24 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import sshd
+from conftest import write_tiny_gguf
 
 pytest.importorskip("llama_cpp", reason="needs: pip install 'fdd-edge[gguf]'")
 
 from fdd_edge.errors import FddError, TargetError
 from fdd_edge.ondevice.protocol import Completion, Settings, Task
+from fdd_edge.ondevice.receive import HOME
 from fdd_edge.targets import Profile, load_profile, open_session, plan_waves
 from fdd_edge.targets.profile import RUNTIME
+from fdd_edge.targets.runner_session import RunnerSession
+from fdd_edge.targets.ssh import ask_runner
 
 SETTINGS = Settings(max_new_tokens=8, sequences=2)
 WAVES = plan_waves([Task(f"p{i}", 0, f"{i} and {i}?") for i in range(10)], 4)
@@ -36,17 +41,16 @@ def board(server: sshd.Server, tmp_path: Path) -> Profile:
     return make_board(server, tmp_path)
 
 
-def make_board(server: sshd.Server, tmp_path: Path, **keys: str) -> Profile:
+@pytest.fixture(autouse=True)
+def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A board in use is not waited for."""
+    monkeypatch.setattr("fdd_edge.targets.ssh.PATIENCE_SECONDS", 1.0)
+
+
+def make_board(server: sshd.Server, tmp_path: Path, **keys: str | int) -> Profile:
     """Return the profile of a new board: a home folder of its own behind the server."""
-    profile = {
-        "transport": "ssh",
-        "host": "board",
-        "ssh_config": str(server.config),
-        "python": sys.executable,
-        "home": str(tmp_path / "home"),
-    }
     path = tmp_path / "pi.yaml"
-    path.write_text(json.dumps(profile | keys))
+    path.write_text(json.dumps(server.profile(tmp_path / "home", **keys)))
     return load_profile(str(path))
 
 
@@ -85,46 +89,136 @@ def test_what_was_pushed_is_kept_and_pushed_again_only_when_damaged(board: Profi
     assert [path.name for path in files(Path(board.home), "models")] == [model.name]
 
 
-def test_a_connection_cut_in_mid_wave_costs_one_wave(server: sshd.Server, board: Profile, tiny_gguf: Path) -> None:
-    finished = []
+@pytest.mark.parametrize("end", ["host", "board"])
+def test_a_connection_cut_in_mid_wave_costs_one_wave(
+    end: str, server: sshd.Server, board: Profile, tiny_gguf: Path
+) -> None:
+    """Cut at the host's end or at the board's while a wave is decoded; the runner itself is left alone."""
+    long = Settings(max_new_tokens=200, sequences=1)
+    waves = plan_waves([Task(f"p{i}", 0, f"{i} and {i}?") for i in range(120)], 40)
+    finished: list[int] = []
     with (
-        pytest.raises(
-            TargetError, match=r"The connection to pi \(board\) ended while decoding wave 1 of .*go"
-        ) as error,
-        open_session(board, tiny_gguf, settings=SETTINGS) as session,
+        pytest.raises(TargetError, match=r"connection to pi \(board\) ended while decoding wave 1 of .*go") as error,
+        open_session(board, tiny_gguf, settings=long) as session,
     ):
-        for result in session.complete(WAVES):
-            finished.append(result.index)
-            server.cut()
-    assert (finished, error.value.exit_code) == ([0], 6)
-    kept = files(Path(board.home), "waves")
-    assert len(kept) in (1, 2)
-    before = {path: path.stat().st_mtime_ns for path in kept}
-    assert complete(board, tiny_gguf) == complete(load_profile("local"), tiny_gguf)
-    assert {path: path.stat().st_mtime_ns for path in kept} == before, "a finished wave was decoded again"
-    assert len(files(Path(board.home), "waves")) == len(WAVES)
+        assert isinstance(session, RunnerSession)
+        pid = session.pid
+
+        def cut(n: int) -> None:
+            if n > 40 and end == "host":
+                os.kill(pid, signal.SIGKILL)
+            elif n > 40:
+                server.cut(connections_only=True)
+
+        finished += [result.index for result in session.complete(waves, cut)]
+    assert error.value.exit_code == 6
+    kept = {path: path.stat().st_mtime_ns for path in files(Path(board.home), "waves")}
+    assert len(kept) >= 1
+    # The runner finds out by itself that its host has gone, and the next session waits for it.
+    with pytest.MonkeyPatch.context() as patient:
+        patient.setattr("fdd_edge.targets.ssh.PATIENCE_SECONDS", 60.0)
+        with open_session(board, tiny_gguf, settings=long) as session:
+            rows = [row for result in session.complete(waves) for row in result.completions]
+    with open_session(load_profile("local"), tiny_gguf, settings=long) as session:
+        assert rows == [row for result in session.complete(waves) for row in result.completions]
+    now = {path: path.stat().st_mtime_ns for path in files(Path(board.home), "waves")}
+    assert len(now) == len(waves)
+    assert kept.items() <= now.items(), "a finished wave was decoded again"
 
 
-def test_a_killed_host_leaves_its_waves_on_the_board(board: Profile, tiny_gguf: Path) -> None:
-    with pytest.raises(KeyboardInterrupt), open_session(board, tiny_gguf, settings=SETTINGS) as session:
-        for _ in session.complete(WAVES):
-            raise KeyboardInterrupt
+def test_a_host_killed_outright_leaves_its_waves_on_the_board(board: Profile, tiny_gguf: Path) -> None:
+    program = (
+        "import os, signal, sys\n"
+        "from pathlib import Path\n"
+        "from fdd_edge.ondevice.protocol import Settings, Task\n"
+        "from fdd_edge.targets import load_profile, open_session, plan_waves\n"
+        "waves = plan_waves([Task(f'p{i}', 0, f'{i} and {i}?') for i in range(10)], 4)\n"
+        "settings = Settings(max_new_tokens=8, sequences=2)\n"
+        "with open_session(load_profile(sys.argv[1]), Path(sys.argv[2]), settings=settings) as session:\n"
+        "    for _ in session.complete(waves):\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    path = board.argument
+    died = subprocess.run([sys.executable, "-c", program, path, str(tiny_gguf)], check=False)
+    assert died.returncode == -signal.SIGKILL
     assert files(Path(board.home), "waves")
-    assert complete(board, tiny_gguf) == complete(load_profile("local"), tiny_gguf)
+    with pytest.MonkeyPatch.context() as patient:
+        patient.setattr("fdd_edge.targets.ssh.PATIENCE_SECONDS", 60.0)
+        assert complete(board, tiny_gguf) == complete(load_profile("local"), tiny_gguf)
 
 
-def test_another_file_or_setting_is_not_answered_from_kept_waves(board: Profile, tiny_gguf: Path) -> None:
+def test_a_board_whose_host_is_silent_is_free_again(
+    server: sshd.Server, board: Profile, tiny_gguf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a cut cable: the line stands, and nobody is at its other end; in mid-wave, too."""
+    monkeypatch.setattr("fdd_edge.targets.ssh.STILL_HERE_SECONDS", 1e6)
+    monkeypatch.setattr("fdd_edge.targets.ssh.SILENCE_SECONDS", 3.0)
+    endless = Settings(max_new_tokens=230, sequences=1)
+    wave = plan_waves([Task(f"p{i}", 0, "?") for i in range(4000)], 4000)
+    with (
+        pytest.raises(TargetError, match=r"the host was silent for 3 s"),
+        open_session(board, tiny_gguf, settings=endless) as session,
+    ):
+        list(session.complete(wave))
+    assert complete(board, tiny_gguf)
+
+
+def test_another_file_or_setting_is_not_answered_from_kept_waves(
+    board: Profile, tiny_gguf: Path, tmp_path: Path
+) -> None:
     complete(board, tiny_gguf)
+    another = write_tiny_gguf(tmp_path / "another.gguf", seed=1)
+    assert complete(board, another) == complete(load_profile("local"), another) != complete(board, tiny_gguf)
     other = Settings(max_new_tokens=5, sequences=2)
     assert complete(board, tiny_gguf, other) == complete(load_profile("local"), tiny_gguf, other)
-    assert len(files(Path(board.home), "waves")) == 2 * len(WAVES)
+    assert len(files(Path(board.home), "waves")) == 3 * len(WAVES)
 
 
-def test_a_torn_wave_is_decoded_again(board: Profile, tiny_gguf: Path) -> None:
+def test_a_damaged_wave_is_decoded_again(board: Profile, tiny_gguf: Path) -> None:
+    """Torn, or with a bit lost that JSON does not notice."""
     rows = complete(board, tiny_gguf)
-    for path in files(Path(board.home), "waves"):
-        path.write_bytes(path.read_bytes()[:40])
+    torn, changed, _ = files(Path(board.home), "waves")
+    torn.write_bytes(torn.read_bytes()[:140])
+    changed.write_text(changed.read_text().replace('"n_tokens": 8', '"n_tokens": 9', 1))
     assert complete(board, tiny_gguf) == rows
+
+
+def test_half_a_file_that_a_dead_process_left_is_swept_away(board: Profile, tiny_gguf: Path) -> None:
+    folder = Path(board.home) / "models"
+    folder.mkdir(parents=True)
+    (folder / f"{'a' * 64}.gguf.{2**22 + 1}.partial").write_bytes(b"half")
+    complete(board, tiny_gguf)
+    assert [path.suffix for path in folder.iterdir()] == [".gguf"]
+
+
+def test_the_users_own_multiplexed_connection_outlives_a_session(
+    server: sshd.Server, tmp_path: Path, tiny_gguf: Path
+) -> None:
+    """Our client had become the master, and took the user's sessions along when it was killed."""
+    config, socket = tmp_path / "config", tmp_path / "m"
+    config.write_text(server.config.read_text() + f"  ControlMaster auto\n  ControlPath {socket}\n")
+    assert complete(make_board(server, tmp_path, ssh_config=str(config)), tiny_gguf)
+    assert not socket.exists()
+    own = subprocess.Popen(["ssh", "-F", str(config), "board", "cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert own.stdin is not None
+    assert own.stdout is not None
+    own.stdin.write(b"before\n")
+    own.stdin.flush()
+    assert own.stdout.readline() == b"before\n"
+    assert complete(make_board(server, tmp_path, ssh_config=str(config)), tiny_gguf)
+    assert own.communicate(b"after\n", timeout=20)[0] == b"after\n"
+    assert own.returncode == 0
+
+
+def test_clean_deletes_only_what_is_ours(board: Profile, tiny_gguf: Path) -> None:
+    complete(board, tiny_gguf)
+    mine = Path(board.home) / "models" / "my-own-llama.gguf"
+    mine.write_bytes(b"mine")
+    (Path(board.home) / "models" / "folder").mkdir()
+    freed = ask_runner(board, ["clean", "--home", HOME]).said["bytes"]
+    assert freed > tiny_gguf.stat().st_size
+    assert sorted(path.name for path in files(Path(board.home), "models")) == ["folder", "my-own-llama.gguf"]
+    assert files(Path(board.home), "waves") == []
 
 
 def test_one_runner_at_a_time_and_a_dead_one_holds_nothing(board: Profile, tiny_gguf: Path) -> None:
@@ -188,7 +282,7 @@ def test_a_missing_runtime(server: sshd.Server, tmp_path: Path, tiny_gguf: Path)
     (tmp_path / "home" / "venv" / "bin" / "python3").symlink_to(bare)
     said = error_of(make_board(server, tmp_path), tiny_gguf)
     assert said.startswith("pi (board) has no runtime: ")
-    assert said.endswith("Install it with: fdd-edge targets setup pi")
+    assert said.endswith(f"Install it with: fdd-edge targets setup {tmp_path / 'pi.yaml'}"), "pi alone names no profile"
 
 
 def test_another_version_of_the_runtime(board: Profile, tiny_gguf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,7 +290,8 @@ def test_another_version_of_the_runtime(board: Profile, tiny_gguf: Path, monkeyp
     monkeypatch.setitem(RUNTIME, "llama-cpp-python", "9.9.9")
     said = error_of(board, tiny_gguf)
     assert said == (
-        f"pi (board) has llama-cpp-python {installed}, and this fdd-edge goes with 9.9.9: fdd-edge targets setup pi"
+        f"pi (board) has llama-cpp-python {installed}, and this fdd-edge goes with 9.9.9: fdd-edge "
+        f"targets setup {board.argument}"
     )
 
 
@@ -216,27 +311,44 @@ def test_a_broken_file_is_the_users_fault_not_the_boards(board: Profile, tmp_pat
 def test_a_login_shell_that_prints(tmp_path: Path, tiny_gguf: Path) -> None:
     """Output of ~/.bashrc came before the first line of the runner, which was taken for a broken protocol."""
     talkative = tmp_path / "python"
-    talkative.write_text(f"#!/bin/sh\necho Welcome to your board\necho '{{}}'\nexec {sys.executable} \"$@\"\n")
+    talkative.write_text(f"#!/bin/sh\necho Welcome\nprintf 'no end of line'\nexec {sys.executable} \"$@\"\n")
     talkative.chmod(0o755)
     with sshd.serve(tmp_path / "server") as server:
         assert complete(make_board(server, tmp_path, python=str(talkative)), tiny_gguf)
 
 
-def test_a_full_disk(tmp_path: Path, tiny_gguf: Path) -> None:
-    """Neither a file that does not fit nor a wave that cannot be kept takes what was there."""
+def test_a_full_disk(tmp_path: Path, tiny_gguf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that does not fit, one that fills the disk while it comes, and a wave that cannot be kept."""
     home = tmp_path / "home"
     home.mkdir()
-    mount = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"]), "sh", "-c"]
-    mount += [f'mount -t tmpfs -o size=24m tmpfs {home} && exec "$0" "$@"']
+    unshare = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"])]
+    if subprocess.run([*unshare, "true"], check=False).returncode != 0:
+        pytest.skip("needs a mount namespace of its own, which this machine does not allow")
+    mount = [*unshare, "sh", "-c", f'mount -t tmpfs -o size=24m tmpfs {home} && exec "$0" "$@"']
     with sshd.serve(tmp_path / "server", before=mount) as server:
         board = make_board(server, tmp_path)
-        assert complete(board, tiny_gguf)
+        rows = complete(board, tiny_gguf)
         large = tmp_path / "large.gguf"
         large.write_bytes(tiny_gguf.read_bytes() + bytes(30_000_000))
         said = error_of(board, large)
         assert "MB free in" in said
-        assert said.endswith("make room, or run: fdd-edge targets clean pi")
-        assert complete(board, tiny_gguf)
+        assert said.endswith(f"make room, or run: fdd-edge targets clean {board.argument}")
+        monkeypatch.setattr("fdd_edge.targets.ssh._ROOM", -(10**9))
+        said = error_of(board, large)
+        assert said.startswith("pi (board) failed while taking files in: No space left on device")
+        assert f"fdd-edge targets clean {board.argument}" in said
+        filling = tmp_path / "filling.gguf"
+        filling.write_bytes(tiny_gguf.read_bytes() + bytes(ask_runner(board, ["info"]).facts["free"] - 500_000))
+        wordy = Settings(max_new_tokens=100, sequences=2)
+        many = plan_waves([Task(f"p{i}", 0, f"{i} and {i}?") for i in range(4000)], 400)
+        got: list[int] = []
+        with (
+            pytest.raises(TargetError, match="No space left on device"),
+            open_session(board, filling, settings=wordy) as session,
+        ):
+            got += [result.index for result in session.complete(many)]
+        assert ask_runner(board, ["clean", "--home", HOME]).said["bytes"] > 20_000_000
+        assert complete(board, tiny_gguf) == rows
 
 
 @pytest.mark.parametrize("host", ["-oProxyCommand=touch${IFS}pwned", "board; touch pwned", "$(touch pwned)", ""])

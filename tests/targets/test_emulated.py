@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import sshd
 
 pytest.importorskip("llama_cpp", reason="needs: pip install 'fdd-edge[gguf]'")
 
@@ -13,6 +14,7 @@ from fdd_edge.errors import FddError, TargetError
 from fdd_edge.ondevice.protocol import Completion, Settings, Task
 from fdd_edge.targets import Profile, load_profile, open_session, plan_waves
 from fdd_edge.targets.check import check_target
+from fdd_edge.targets.root import emulator, find_root
 
 SETTINGS = Settings(max_new_tokens=6, sequences=2)
 WAVES = plan_waves([Task(f"p{i}", 0, f"{i} and {i}?") for i in range(6)], 2)
@@ -46,6 +48,24 @@ def test_one_process_a_core(pi5: Profile, tiny_gguf: Path, tmp_path: Path) -> No
         assert session.runners == 2
         results = sorted(session.complete(WAVES), key=lambda result: result.index)
     assert [row for result in results for row in result.completions] == complete(pi5, tiny_gguf)
+
+
+def test_an_arm_board_behind_ssh(pi5: Profile, tiny_gguf: Path, tmp_path: Path) -> None:
+    """Both at once: a real server whose board answers with the emulated CPU, as it does without the server."""
+    root = find_root(pi5)
+    assert root is not None
+    own = tmp_path / "home" / "venv" / "bin" / "python3"
+    own.parent.mkdir(parents=True)
+    settings = " ".join(f"{name}='{value}'" for name, value in root.variables(pi5).items())
+    own.write_text(f'#!/bin/sh\nexec env {settings} {emulator(pi5)} -L {root.folder} {root.python} "$@"\n')
+    own.chmod(0o755)
+    with sshd.serve(tmp_path / "server") as server:
+        path = tmp_path / "pi.yaml"
+        keys = {"architecture": "aarch64", "features": ["asimddp", "asimdhp"]}
+        path.write_text(json.dumps(server.profile(tmp_path / "home", **keys)))
+        board = load_profile(str(path))
+        assert [check for check in check_target(board) if check.mend] == []
+        assert complete(board, tiny_gguf) == complete(pi5, tiny_gguf)
 
 
 def test_doctor_finds_nothing_missing(pi5: Profile) -> None:

@@ -70,7 +70,7 @@ class File(NamedTuple):
         training: A key of ``STUDENTS``, or ``untuned``.
         recipe: What it was quantized by.
         bytes: Its size.
-        seconds: That answering all problems took.
+        seconds: That answering all problems took; None where other work shared the machine.
         solved: Which.
     """
 
@@ -78,7 +78,7 @@ class File(NamedTuple):
     training: str
     recipe: str
     bytes: int
-    seconds: float
+    seconds: float | None
     solved: Solved
 
     @property
@@ -171,9 +171,9 @@ def print_files(files: Sequence[File]) -> None:
         gained, lost = flips(whole[file.seed].solved, file.solved)
         seed, training = (file.seed, file.training) if file.seed is not None else ("-", f"untuned, {SHOTS} examples")
         against = f"{gained}, {lost} | {mcnemar(gained, lost):.2g}"
-        speed = len(file.solved) / file.seconds
+        speed = "-" if file.seconds is None else f"{len(file.solved) / file.seconds:.1f}"
         named = f"| {seed} | {training} | {file.recipe} | {file.bytes / 1e6:.1f} |"
-        print(f"{named} {' | '.join(cells)} | {against} | {speed:.1f} |")
+        print(f"{named} {' | '.join(cells)} | {against} | {speed} |")
 
 
 def print_comparisons(files: Sequence[File]) -> None:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from fdd_edge import catalog
 from fdd_edge.errors import FddError
+from fdd_edge.runs.layout import NON_EASY, POOL, VALID
 from fdd_edge.validation import faults_of
 
 __all__ = ["RESERVED_SETS", "Config", "changed_keys", "load_config", "parse_config", "read_config_source"]
@@ -52,7 +53,7 @@ class TeacherConfig(_Section):
     evolve: str = Field("symbolic", description="writes new problems after a split")
 
 
-RESERVED_SETS = {"valid", "pool", "non-easy"}
+RESERVED_SETS = {VALID, POOL, NON_EASY}
 """Names that stand for a run's own sets among the folders of an evaluation."""
 
 

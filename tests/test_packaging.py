@@ -59,3 +59,10 @@ def test_nothing_that_is_tracked_is_ignored() -> None:
     for room in (ROOT / "fdd_edge").rglob("*.py"):
         ran = subprocess.run(["git", "check-ignore", "-q", "--no-index", str(room)], cwd=ROOT, check=False)
         assert ran.returncode != 0, room
+
+
+def test_boards_are_held_to_the_runtime_this_release_was_tested_with() -> None:
+    from fdd_edge.targets import RUNTIME
+
+    pinned = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line)
+    assert RUNTIME.items() <= pinned.items()

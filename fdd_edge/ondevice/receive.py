@@ -29,7 +29,7 @@ NEEDED = (3, 11)
 HOME = "{home}"
 """Stands for the board's folder among the arguments."""
 _CHUNK = 1 << 20
-_STEERING = ("GGML_", "LLAMA_", "OMP_", "PYTHON")
+STEERING = ("GGML_", "LLAMA_", "OMP_", "PYTHON")
 """Prefixes of variables that steer the runtime or Python: rows must not depend on the board's shell."""
 
 
@@ -105,7 +105,7 @@ def _take(path: Path, wanted: dict[str, Any]) -> None:
 
 def _run(command: list[str]) -> None:
     """Run the runner on this process's own pipes, and say so if it dies of a signal: ssh does not."""
-    code = subprocess.call(command, env={k: v for k, v in os.environ.items() if not k.startswith(_STEERING)})
+    code = subprocess.call(command, env={k: v for k, v in os.environ.items() if not k.startswith(STEERING)})
     if code < 0:
         _say({"event": "error", "kind": "died", "message": str(-code)})
     sys.exit(max(code, 0))

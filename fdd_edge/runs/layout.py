@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["MODEL_FILE", "ArtifactsLayout", "RoundLayout", "RunLayout"]
+__all__ = ["MODEL_FILE", "NON_EASY", "POOL", "VALID", "ArtifactsLayout", "RoundLayout", "RunLayout"]
 
 MODEL_FILE = "model.gguf"
+VALID, POOL, NON_EASY = "valid", "pool", "non-easy"
+"""Sets of a run's own, among the folders of an evaluation: what chooses the best round, what is labelled, and what of
+that the judge missed."""
 _ROUND = "round-"
 
 

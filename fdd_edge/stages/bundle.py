@@ -10,7 +10,7 @@ from string import Template
 from fdd_edge import catalog
 from fdd_edge.artifacts.gguf import describe_gguf
 from fdd_edge.parity import Certificate
-from fdd_edge.runs.layout import MODEL_FILE, RoundLayout
+from fdd_edge.runs.layout import MODEL_FILE, NON_EASY, POOL, RoundLayout
 from fdd_edge.stages.source import Source
 from fdd_edge.stages.summary import EvaluationFigures, evaluation_figures
 from fdd_edge.targets import RUNTIME, runner_archive
@@ -70,9 +70,8 @@ def _measured(place: RoundLayout | None, recipe: str) -> str:
 def _figures(place: RoundLayout, recipe: str) -> Sequence[EvaluationFigures]:
     found = sorted(place.root.glob(f"eval/*/{recipe}/*/summary.json"))
     named = [(path.parts[-4], path.parts[-2]) for path in found]
-    # The labelled pool was trained on, and `non-easy` is chosen for being failed: neither says what the file can do.
-    own = {"pool", "non-easy"}
-    return [evaluation_figures(place, target, recipe, name) for target, name in named if name not in own]
+    # The pool was trained on, and what is not easy is chosen for being failed: neither says what the file can do.
+    return [evaluation_figures(place, target, recipe, name) for target, name in named if name not in (POOL, NON_EASY)]
 
 
 def _parity(certificate: Certificate | None) -> str:

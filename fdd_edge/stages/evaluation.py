@@ -73,6 +73,18 @@ class Decoding:
     shots: tuple[Shot, ...] = ()
     stop: tuple[str, ...] = ()
 
+    def settings(self, profile: Profile) -> Settings:
+        """Return what the runner of a target is asked to keep to."""
+        return Settings(
+            max_new_tokens=self.max_new_tokens,
+            sequences=self.sequences,
+            threads=resolve_threads(profile, self.threads),
+            temperature=self.temperature,
+            seed=self.seed,
+            answer=self.answer,
+            stop=self.stop,
+        )
+
     def fingerprint(self, target: str) -> dict[str, Any]:
         """Return what rows depend on beside file and problems: settings, the target's threads and runtime."""
         profile = load_profile(target)
@@ -241,19 +253,10 @@ def _run(
     on_progress: Callable[[int], None],
 ) -> Iterator[TargetInfo | WaveResult]:
     """Yield what the target says of itself, then finished waves."""
-    settings = Settings(
-        max_new_tokens=decoding.max_new_tokens,
-        sequences=decoding.sequences,
-        threads=resolve_threads(profile, decoding.threads),
-        temperature=decoding.temperature,
-        seed=decoding.seed,
-        answer=decoding.answer,
-        stop=decoding.stop,
-    )
     with open_session(
         profile,
         artifact,
-        settings=settings,
+        settings=decoding.settings(profile),
         prompt=decoding.prompt,
         shots=decoding.shots,
     ) as session:

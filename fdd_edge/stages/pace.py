@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from fdd_edge.ondevice.protocol import Settings, Task, Wave
+from fdd_edge.ondevice.protocol import Task, Wave
 from fdd_edge.progress import progress
 from fdd_edge.records import Problem
 from fdd_edge.stages.evaluation import Decoding
-from fdd_edge.targets import load_profile, open_session, resolve_threads
+from fdd_edge.targets import load_profile, open_session
 
 __all__ = ["PACE_VERSION", "Work", "forecast", "measure_pace", "read_pace", "write_pace"]
 
@@ -45,10 +45,7 @@ def measure_pace(artifact: Path, problems: Sequence[Problem], *, target: str, de
         TargetError: The target failed.
     """
     profile = load_profile(target)
-    settings = Settings(
-        decoding.max_new_tokens, sequences=decoding.sequences, threads=resolve_threads(profile, decoding.threads)
-    )
-    with open_session(profile, artifact, settings=settings, afresh=True) as session:
+    with open_session(profile, artifact, settings=decoding.settings(profile), afresh=True) as session:
         chosen = problems[: _PROBLEMS * session.runners]
         tasks = [Task(p.id, 0, p.question) for p in chosen]
         shares = [tuple(tasks[i :: session.runners]) for i in range(session.runners)]

@@ -6,16 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from fdd_edge.artifacts.recipe import FLOAT_RECIPE
+from fdd_edge.runs.layout import NON_EASY, POOL
 from fdd_edge.stages import feedback
 from fdd_edge.steps.artifacts import failed_certificates
 from fdd_edge.steps.evaluation import evaluate
 from fdd_edge.steps.run import Run
 
 __all__ = ["evolve_problems", "split_by_judge"]
-
-POOL = "pool"
-NON_EASY = "non-easy"
-"""Names, among the data sets of an evaluation, of the problems that are labelled and of those the judge missed."""
 
 
 def split_by_judge(this: Run, number: int) -> None:

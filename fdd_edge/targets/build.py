@@ -18,7 +18,7 @@ from fdd_edge.errors import FddError
 from fdd_edge.progress import announce
 from fdd_edge.targets.profile import RUNTIME, Profile
 
-__all__ = ["build_runtime", "built_runtime", "missing_compilers", "platform_words", "run_tool", "runtime_folder"]
+__all__ = ["build_runtime", "built_runtime", "missing_compilers", "pip", "platform_words", "run_tool", "runtime_folder"]
 
 _PACKAGE = "llama-cpp-python"
 
@@ -48,17 +48,9 @@ def build_runtime(profile: Profile) -> Path:
         f"compiling {_PACKAGE} {RUNTIME[_PACKAGE]} for {profile.cpu or profile.architecture}: about 5 minutes, once"
     )
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".building-") as building:
+        wanted = ["--no-deps", "--no-cache-dir", "--no-binary", _PACKAGE, f"{_PACKAGE}=={RUNTIME[_PACKAGE]}"]
         run_tool(
-            [
-                *_pip("wheel"),
-                "--no-deps",
-                "--no-cache-dir",
-                "--no-binary",
-                _PACKAGE,
-                "-w",
-                building,
-                f"{_PACKAGE}=={RUNTIME[_PACKAGE]}",
-            ],
+            pip("wheel", "-w", building, *wanted),
             doing=f"compiling {_PACKAGE} for {profile.name}",
             variables={"CMAKE_ARGS": " ".join(options)},
         )
@@ -66,19 +58,8 @@ def build_runtime(profile: Profile) -> Path:
         whole = Path(building) / "whole"
         whole.mkdir()
         # pip names a wheel after the machine it runs on; a board's pip would not take it.
-        run_tool(
-            [
-                sys.executable,
-                "-m",
-                "wheel",
-                "tags",
-                "--remove",
-                "--platform-tag",
-                f"linux_{profile.architecture}",
-                str(made),
-            ],
-            doing="naming the wheel",
-        )
+        rename = ["tags", "--remove", "--platform-tag", f"linux_{profile.architecture}", str(made)]
+        run_tool([sys.executable, "-m", "wheel", *rename], doing="naming the wheel")
         (named,) = Path(building).glob("*.whl")
         named.rename(whole / named.name)
         facts = {"package": _PACKAGE, "version": RUNTIME[_PACKAGE], "options": options, "compiler": _compiler(profile)}
@@ -115,8 +96,9 @@ def platform_words(profile: Profile, python: str) -> list[str]:
     return [*words, "--python-version", python, "--only-binary=:all:", *_IMPORTED]
 
 
-def _pip(command: str) -> list[str]:
-    return [sys.executable, "-m", "pip", "--disable-pip-version-check", command]
+def pip(*words: str) -> list[str]:
+    """Return the command that runs this environment's pip."""
+    return [sys.executable, "-m", "pip", "--disable-pip-version-check", *words]
 
 
 def runtime_folder(profile: Profile) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from fdd_edge.errors import FddError, TargetError
@@ -111,8 +111,15 @@ def _device(profile: Profile, device: dict[str, Any]) -> Iterator[Check]:
     yield Check("python", device["python"])
     for runtime in profile.runtimes:
         version = device["runtimes"].get(runtime)
-        if profile.transport == "local":
-            mend = None if version else "pip install 'fdd-edge[gguf]'"
-        else:
-            mend = None if version == RUNTIME[runtime] else f"fdd-edge targets setup {profile.argument}"
-        yield Check(runtime, version or "not installed", mend)
+        fits = bool(version) if profile.transport == "local" else version == RUNTIME[runtime]
+        yield Check(
+            runtime, version or "not installed", None if fits else _INSTALLED[profile.transport](profile.argument)
+        )
+
+
+_INSTALLED: Mapping[str, Callable[[str], str]] = {
+    "local": lambda name: "pip install 'fdd-edge[gguf]'",
+    "ssh": "fdd-edge targets setup {}".format,
+    "emulated": "fdd-edge targets clean {0} && fdd-edge targets create {0}".format,
+}
+"""What installs the runtime, by transport."""

@@ -17,13 +17,14 @@ from typing import IO
 
 from fdd_edge.errors import FddError, MissingExtraError, TargetError
 from fdd_edge.ondevice.protocol import Failure, Request
+from fdd_edge.ondevice.receive import STEERING
 from fdd_edge.targets.profile import Profile
 from fdd_edge.targets.runner_archive import runner_archive
 from fdd_edge.targets.runner_session import RunnerSession, held, last_words, signal_name
 
 __all__ = ["clean_environment", "local_session", "run_here"]
 
-_STEERING = ("GGML_", "LLAMA_", "OMP_", "PYTHON", "QEMU_")
+_STEERING = (*STEERING, "QEMU_")
 """Prefixes of variables that steer the runtime, Python or the emulator: rows must not depend on the user's shell."""
 
 _NEEDED = frozenset({"LLAMA_CPP_LIB_PATH"})

@@ -220,8 +220,10 @@ class PoolSession:
             event = self._events.get()
             if isinstance(event, _Ended):
                 self._alive.remove(event.worker)
+                if event.error is not None and not isinstance(event.error, TargetError):
+                    raise event.error
                 if event.error is not None:
-                    self._lost(event, left=1)  # all results are there: a board that dies now takes nothing with it
+                    announce(str(event.error))  # all results are there: a board that dies now takes nothing with it
 
     def abort(self) -> None:
         """End what is still open, at once, also what has not been opened yet."""

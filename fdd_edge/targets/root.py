@@ -10,7 +10,6 @@ import hashlib
 import json
 import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from typing import Any
 from fdd_edge.cache import cache_dir
 from fdd_edge.errors import FddError
 from fdd_edge.progress import announce
-from fdd_edge.targets.build import build_runtime, built_runtime, platform_words, run_tool, runtime_folder
+from fdd_edge.targets.build import build_runtime, built_runtime, pip, platform_words, run_tool, runtime_folder
 from fdd_edge.targets.local import clean_environment
 from fdd_edge.targets.profile import Profile
 from fdd_edge.targets.runner_archive import runner_archive
@@ -89,8 +88,12 @@ def emulator(profile: Profile) -> str:
 def find_root(profile: Profile) -> Root | None:
     """Return the root folder of a profile, or None where it has not been made."""
     folder, site = _root_folder(profile), _site_folder(profile)
-    pythons = sorted((folder / "usr" / "bin").glob("python3.*[0-9]"))
-    return Root(folder, pythons[-1], site) if pythons and site.is_dir() else None
+    return Root(folder, _python_of(folder), site) if folder.is_dir() and site.is_dir() else None
+
+
+def _python_of(folder: Path) -> Path:
+    """Return a root's interpreter, whose name says its version."""
+    return max((folder / "usr" / "bin").glob("python3.*[0-9]"))
 
 
 def create_root(profile: Profile) -> Root:
@@ -102,7 +105,7 @@ def create_root(profile: Profile) -> Root:
     emulator(profile)
     _ensure(_root_folder(profile), lambda folder: _unpack_python(profile, folder), "Python and its libraries")
     wheel = build_runtime(profile)
-    (python,) = [path.name for path in sorted((_root_folder(profile) / "usr" / "bin").glob("python3.*[0-9]"))[-1:]]
+    python = _python_of(_root_folder(profile)).name
     _ensure(_site_folder(profile), lambda folder: _install(profile, folder, python, wheel), "the runtime's packages")
     root = find_root(profile)
     assert root is not None
@@ -159,11 +162,10 @@ def _unpack_python(profile: Profile, folder: Path) -> None:
 
 def _install(profile: Profile, folder: Path, python: str, wheel: Path) -> None:
     """Put the runtime and what it imports into a folder, for another Python and another CPU than this one's."""
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "install", "-q", "--target", str(folder)]
     words = platform_words(profile, python.removeprefix("python"))
-    run_tool([*pip, *words], doing="fetching the packages of the runtime")
+    run_tool(pip("install", "-q", "--target", str(folder), *words), doing="fetching the packages of the runtime")
     own = ["--platform", f"linux_{profile.architecture}", "--only-binary=:all:", "--no-deps", "--no-index"]
-    run_tool([*pip, *own, str(wheel)], doing="unpacking the runtime")
+    run_tool(pip("install", "-q", "--target", str(folder), *own, str(wheel)), doing="unpacking the runtime")
 
 
 def _root_folder(profile: Profile) -> Path:

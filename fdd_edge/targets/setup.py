@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from fdd_edge.errors import FddError
 from fdd_edge.ondevice.home import WHEELS
 from fdd_edge.ondevice.receive import HOME
 from fdd_edge.progress import announce
-from fdd_edge.targets.build import build_runtime, built_runtime, missing_compilers, platform_words, run_tool
+from fdd_edge.targets.build import build_runtime, built_runtime, missing_compilers, pip, platform_words, run_tool
 from fdd_edge.targets.profile import RUNTIME, Profile
 from fdd_edge.targets.ssh import ask_runner
 
@@ -63,7 +62,6 @@ def _wheel(profile: Profile) -> Path | None:
 
 def _fetch(profile: Profile, python: str, folder: Path) -> list[Path]:
     """Fetch the wheels that the runtime imports, for the board's Python."""
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "-q", "-d", str(folder)]
-    version = ".".join(python.split(".")[:2])
-    run_tool([*pip, *platform_words(profile, version)], doing="fetching the packages of the runtime")
+    words = platform_words(profile, ".".join(python.split(".")[:2]))
+    run_tool(pip("download", "-q", "-d", str(folder), *words), doing="fetching the packages of the runtime")
     return sorted(folder.glob("*.whl"))

@@ -24,7 +24,7 @@ from fdd_edge.stages.student import MODEL_CARD, Student
 __all__ = ["MERGE_VERSION", "TRAIN_VERSION", "check_training", "merge", "quantized_weights", "train"]
 
 TRAIN_VERSION = 2
-MERGE_VERSION = 2
+MERGE_VERSION = 3
 
 _QUANTIZED = "quantized"
 _QUANTIZED_COPIES = 1.4
@@ -85,6 +85,9 @@ def train(
     shape = LoraSettings(lora["r"], lora["lora_alpha"], lora["lora_dropout"], tuple(lora["target_modules"]))
     per_step = settings.per_device_train_batch_size * settings.gradient_accumulation_steps * processes()
     steps = round(-(-len(examples) // per_step) * settings.num_train_epochs)
+    if aware_of is not None:
+        warn_of_imatrix(aware_of.type, [aware_of])
+        announce(f"reading the tensor types of {aware_of.name} ...")
     title = f"training on {len(examples)} examples"
     with quantized_weights(student, aware_of, out) as quantized, progress(title, steps) as advance:
         trace = train_adapter(
@@ -156,17 +159,15 @@ def check_training(student: Student, target_modules: Sequence[str], aware_of: Re
 
 @contextmanager
 def quantized_weights(student: Student, recipe: Recipe | None, out: Path) -> Iterator[Any]:
-    """Quantize the student before training by a recipe, for its tensor types and the weights that stay as they are.
+    """Quantize a student by a recipe, for the tensor types it gives and the weights as they are read back.
 
-    The files lie in ``out`` while it is trained, each process's own.
+    The files lie in ``out`` while they are needed, each process's own.
     """
     if recipe is None:
         yield None
         return
     from fdd_edge.artifacts.gguf import QuantizedFile, quantize_gguf, write_float_gguf
 
-    warn_of_imatrix(recipe.type, [recipe])
-    announce(f"reading the tensor types of {recipe.name} ...")
     check_disk(out, count_parameters(student.folder), copies=_QUANTIZED_COPIES)
     folder = out / f"{_QUANTIZED}-{process_number()}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -181,6 +182,9 @@ def quantized_weights(student: Student, recipe: Recipe | None, out: Path) -> Ite
 def merge(student: Student, adapter: Path, out: Path, *, template: str, aware_of: Recipe | None = None) -> None:
     """Merge an adapter into its student, in float32, with tokenizer, vocabulary and prompt beside the weights.
 
+    Quantization-aware training has seen the weights rounded, so rounded they are written: the folder is the model that
+    was trained, and every artifact of it is made from that model and held against it.
+
     Args:
         student: What was trained.
         adapter: Folder of the adapter.
@@ -188,10 +192,13 @@ def merge(student: Student, adapter: Path, out: Path, *, template: str, aware_of
         template: The prompt it was trained on.
         aware_of: The recipe whose rounding it was trained for.
     """
-    from fdd_edge.students.merge import merge_adapter
+    from fdd_edge.students.merge import merge_adapter, round_weights
 
     announce("merging ...")
     merge_adapter(student.folder, adapter, out, vocab=student.vocab)
+    with quantized_weights(student._replace(folder=out), aware_of, out) as quantized:
+        if quantized is not None:
+            round_weights(out, quantized)
     card = {
         "prompt_template": template,
         "base": student.name,

@@ -133,15 +133,16 @@ def test_a_type_without_a_grid_is_refused_by_name(tiny_student: Student, tmp_pat
 
 @pytest.mark.parametrize("recipe", ["gguf-q4_0", "gguf-q8_0"])
 def test_the_file_is_the_model_that_was_trained(recipe: str, tiny_student: Student, tmp_path: Path) -> None:
-    """The validation loss of the last step is that of the exported file's weights, not of the float merge."""
+    """The merged student was another model than the one trained: its certificate failed a good file at ``stops``."""
     problems = [
         Problem(f"p{i}", f"Tom had {i} figs and got 3.", i + 3, "test", program=f"answer = {i} + 3") for i in range(8)
     ]
+    template, adapter = "Question: {question}\nProgram:\n", tmp_path / "adapter"
     train(
         tiny_student,
         problems,
-        tmp_path / "adapter",
-        template="Question: {question}\nProgram:\n",
+        adapter,
+        template=template,
         lora=LoraConfig(r=4).model_dump(),
         training=TrainingConfig(threads=1, num_train_epochs=3, learning_rate=1e-2).model_dump(),
         dtype="float32",
@@ -149,23 +150,21 @@ def test_the_file_is_the_model_that_was_trained(recipe: str, tiny_student: Stude
         valid=problems[:4],
         aware_of=load_recipe(recipe),
     )
-    merge(tiny_student, tmp_path / "adapter", tmp_path / "merged", template="{question}")
-    write_float_gguf(tmp_path / "merged", tiny_student.vocab, tmp_path / "f32.gguf", metadata={})
-    quantize_gguf(tmp_path / "f32.gguf", tmp_path / "small.gguf", load_recipe(recipe).type, recipe=recipe)
-    file = QuantizedFile(tmp_path / "small.gguf", tmp_path / "merged")
-    trace = json.loads((tmp_path / "adapter" / "training.json").read_text(encoding="utf-8"))
-    model = load_model(tmp_path / "merged")
-    pairs = [(f"Question: {p.question}\nProgram:\n", str(p.program)) for p in problems[:4]]
+    trace = json.loads((adapter / "training.json").read_text(encoding="utf-8"))
+    trained = trace["valid_losses"][-1][1]
+    pairs = [(template.format(question=p.question), str(p.program)) for p in problems[:4]]
     given = collate(to_rows(encode_examples(load_tokenizer(tiny_student.folder), pairs)))
-    losses = []
-    for rounded in (False, True):
-        if rounded:
-            for name, parameter in model.named_parameters():
-                if parameter.ndim == 2:
-                    parameter.data = torch.from_numpy(file.dequantized(name))
-        losses.append(float(model(**given).loss))
-    assert trace["valid_losses"][-1][1] == pytest.approx(losses[1], rel=1e-3)
-    assert abs(losses[1] - losses[0]) > 10 * abs(trace["valid_losses"][-1][1] - losses[1])
+    losses, files = [], []
+    for name, aware_of in (("float", None), ("rounded", load_recipe(recipe))):
+        folder, file = tmp_path / name, tmp_path / f"{name}.gguf"
+        merge(tiny_student, adapter, folder, template=template, aware_of=aware_of)
+        losses.append(load_model(folder)(**given).loss.item())
+        write_float_gguf(folder, tiny_student.vocab, tmp_path / "f32.gguf", metadata={})
+        quantize_gguf(tmp_path / "f32.gguf", file, load_recipe(recipe).type, recipe=recipe)
+        files.append(file.read_bytes())
+    assert losses[1] == pytest.approx(trained, rel=1e-3)
+    assert abs(losses[1] - losses[0]) > 10 * abs(losses[1] - trained)
+    assert files[0] == files[1]
 
 
 def test_asking_for_an_importance_matrix_too_is_warned_of(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import importlib
 import os
 import platform
 import re
@@ -16,6 +17,7 @@ __all__ = [
     "cpu_features",
     "cpu_model",
     "describe_device",
+    "explain_import_error",
     "is_emulated",
     "peak_rss_bytes",
     "physical_cores",
@@ -114,8 +116,30 @@ def describe_device() -> dict[str, Any]:
         "cpu_features": cpu_features(),
         "cores": physical_cores(),
         "runtimes": runtimes(),
+        "faults": faults(),
     }
 
+
+def faults() -> dict[str, str]:
+    """Return why a runtime that is installed does not load, by its name; nothing of one that does."""
+    found = {}
+    for name, version in runtimes().items():
+        if version is not None:
+            try:
+                importlib.import_module(_PACKAGES[name])
+            except (ImportError, OSError, RuntimeError) as error:
+                found[name] = explain_import_error(error)
+    return found
+
+
+def explain_import_error(error: Exception) -> str:
+    """Return why a package does not load, and where it lacks a library of the system, what installs that."""
+    package = next((package for library, package in _DEBIAN_PACKAGES.items() if library in str(error)), None)
+    return f"{str(error).rstrip('.')}{f' (on Debian: apt install {package})' if package else ''}"
+
+
+_DEBIAN_PACKAGES = {"libgomp.so.1": "libgomp1", "libstdc++.so.6": "libstdc++6"}
+"""The shared libraries of a system that llama.cpp is linked with; a small system may lack them."""
 
 _PACKAGES = {"llama-cpp-python": "llama_cpp", "numpy": "numpy"}
 

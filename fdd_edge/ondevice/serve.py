@@ -81,7 +81,8 @@ def load(artifact: str, prompt: str | None, shots: Sequence[Shot], settings: Set
     except ModuleNotFoundError as error:
         raise RunnerError("runtime_missing", f"{error.name} is not installed for {sys.executable}.") from None
     except (ImportError, OSError, RuntimeError) as error:
-        raise RunnerError("runtime_missing", f"llama-cpp-python does not load here: {error}.") from None
+        why = measure.explain_import_error(error)
+        raise RunnerError("device", f"llama-cpp-python does not load here: {why}") from None
     with llamacpp.Model(artifact) as model:
         template = make_prompt(prompt, shots, model)
         with Decoder(model, template, settings) as decoder:

@@ -112,9 +112,11 @@ def _device(profile: Profile, device: dict[str, Any]) -> Iterator[Check]:
     for runtime in profile.runtimes:
         version = device["runtimes"].get(runtime)
         fits = bool(version) if profile.transport == "local" else version == RUNTIME[runtime]
-        yield Check(
-            runtime, version or "not installed", None if fits else _INSTALLED[profile.transport](profile.argument)
-        )
+        mend = None if fits else _INSTALLED[profile.transport](profile.argument)
+        if fits and (fault := device["faults"].get(runtime)):
+            yield Check(runtime, f"{version} does not load", fault)
+            continue
+        yield Check(runtime, version or "not installed", mend)
 
 
 _INSTALLED: Mapping[str, Callable[[str], str]] = {

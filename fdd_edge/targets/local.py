@@ -102,7 +102,7 @@ class _Child:
         """Tell the user's faults from the runner's own."""
         if failure.kind == "runtime_missing":
             return self.missing
-        if failure.kind == "internal":
+        if failure.kind in ("internal", "device"):
             return TargetError(f"The runner failed while {doing}: {failure.message}")
         return FddError(failure.message)
 

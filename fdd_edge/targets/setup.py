@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from fdd_edge.errors import FddError
+from fdd_edge.errors import FddError, TargetError
 from fdd_edge.ondevice.home import WHEELS
 from fdd_edge.ondevice.receive import HOME
 from fdd_edge.progress import announce
@@ -30,7 +30,7 @@ def set_up_board(profile: Profile, *, on_board: bool = False) -> dict[str, Any]:
         on_board: Compile on the board in any case.
 
     Raises:
-        TargetError: The board cannot be reached, or the installation failed there.
+        TargetError: The board cannot be reached, or the installation failed there, or does not load.
         FddError: The profile is of another machine, or a compiler failed here.
     """
     device = ask_runner(profile, ["info"]).said
@@ -48,7 +48,10 @@ def set_up_board(profile: Profile, *, on_board: bool = False) -> dict[str, Any]:
         with tempfile.TemporaryDirectory(prefix="fdd-edge-wheels-") as folder:
             others = _fetch(profile, device["python"], Path(folder))
             ask_runner(profile, asked, files={f"{WHEELS}/{path.name}": path for path in (wheel, *others)})
-    return ask_runner(profile, ["info"]).said
+    said = ask_runner(profile, ["info"]).said
+    if fault := said["faults"].get(_PACKAGE):
+        raise TargetError(f"{requirement} is installed on {profile.name}, but does not load there: {fault}.")
+    return said
 
 
 def _wheel(profile: Profile) -> Path | None:

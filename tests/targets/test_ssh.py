@@ -20,6 +20,7 @@ from fdd_edge.errors import FddError, TargetError
 from fdd_edge.ondevice.protocol import Completion, Settings, Task
 from fdd_edge.ondevice.receive import HOME
 from fdd_edge.targets import Profile, load_profile, open_session, plan_waves
+from fdd_edge.targets.check import check_target, require_ready
 from fdd_edge.targets.profile import RUNTIME
 from fdd_edge.targets.runner_session import RunnerSession
 from fdd_edge.targets.ssh import ask_runner
@@ -283,6 +284,24 @@ def test_a_missing_runtime(server: sshd.Server, tmp_path: Path, tiny_gguf: Path)
     said = error_of(make_board(server, tmp_path), tiny_gguf)
     assert said.startswith("pi (board) has no runtime: ")
     assert said.endswith(f"Install it with: fdd-edge targets setup {tmp_path / 'pi.yaml'}"), "pi alone names no profile"
+
+
+def test_a_runtime_without_its_libraries(server: sshd.Server, tmp_path: Path, tiny_gguf: Path) -> None:
+    """A minimal Debian has no libgomp: set up, the board was said to be ready, and no file could be asked there."""
+    package = tmp_path / "modules" / "llama_cpp"
+    package.mkdir(parents=True)
+    reason = "libgomp.so.1: cannot open shared object file: No such file or directory"
+    (package / "__init__.py").write_text(f"raise RuntimeError({reason!r})\n")
+    python = tmp_path / "home" / "venv" / "bin" / "python3"
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/sh\nPYTHONPATH={package.parent} exec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    board, mend = make_board(server, tmp_path), f"{reason} (on Debian: apt install libgomp1)"
+    assert error_of(board, tiny_gguf).endswith(f"llama-cpp-python does not load here: {mend}.")
+    (broken,) = [check for check in check_target(board) if check.what == "llama-cpp-python"]
+    assert (broken.found, broken.mend) == (f"{RUNTIME['llama-cpp-python']} does not load", mend)
+    with pytest.raises(TargetError, match="does not load"):
+        require_ready(board)
 
 
 def test_another_version_of_the_runtime(board: Profile, tiny_gguf: Path, monkeypatch: pytest.MonkeyPatch) -> None:

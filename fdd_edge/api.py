@@ -138,7 +138,9 @@ def certify(
     bounds = find_bounds(model, recipe)
     asked = _certificate_prompts(prompts)
     source = open_source(reference, revision=revision, prompt=prompt)
-    record = record_student(source.student, asked, template=source.template)
+    # Asked by a prompt of the caller's choice, a file may still chat in its own way.
+    trained = source.trained and prompt is None
+    record = record_student(source.student, asked, template=source.template, trained=trained)
     template = None if prompt is None else source.template
     certificate = certify(model, source.student.folder, record, bounds, target=target, prompt=template)
     if output is not None:

@@ -24,8 +24,8 @@ from fdd_edge.progress import announce
 from fdd_edge.runs import Manifest, PrunedInputError, RunLayout, Stages, run_lock
 from fdd_edge.stages.datasets import DatasetSpec, check_set, fetch_set
 from fdd_edge.stages.evaluation import read_evaluation
-from fdd_edge.stages.export import check_disk, count_parameters
-from fdd_edge.stages.imatrix import check_imatrix, warn_of_imatrix
+from fdd_edge.stages.export import check_disk, count_parameters, warn_of_rounding
+from fdd_edge.stages.imatrix import check_imatrix
 from fdd_edge.stages.parity import complaint
 from fdd_edge.stages.prompts import begin_prompt, requested_prompt, worked_examples
 from fdd_edge.stages.student import Student, open_student
@@ -150,8 +150,8 @@ def open_run(
     manifest.facts["commits"] = dict(commits)
     manifest.facts["judge"] = this.judge
     manifest.write()
-    if config.training.quantization_aware != "none":
-        warn_of_imatrix(load_recipe(config.training.quantization_aware).type, this.recipes)
+    if this.aware_of is not None:
+        warn_of_rounding(this.aware_of.type, this.recipes)
     return this
 
 

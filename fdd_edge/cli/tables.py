@@ -198,14 +198,13 @@ def _counts(counts: Mapping[str, int]) -> str:
 def print_artifacts(cards: Sequence[Mapping[str, Any]]) -> None:
     """Print what an export made."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("recipe", "MB", "bits a weight", "matrices", "file"):
+    for column in ("recipe", "MB", "bits a weight", "matrices"):
         table.add_column(column, justify="right" if column in ("MB", "bits a weight") else "left", overflow="fold")
     for card in cards:
         types = ", ".join(f"{n} {kind}" for kind, n in card["types"].items())
-        table.add_row(
-            card["recipe"], f"{card['bytes'] / 1e6:.1f}", f"{card['bits_per_weight']:.2f}", types, card["path"]
-        )
-    _print(table)
+        table.add_row(card["recipe"], f"{card['bytes'] / 1e6:.1f}", f"{card['bits_per_weight']:.2f}", types)
+    # A path is copied from here, and a table would break it.
+    _print(table, *(str(card["path"]) for card in cards))
     for card in cards:
         for sentence in _fallbacks(card["fallbacks"]):
             _print(f"{card['recipe']}: {sentence}")

@@ -12,11 +12,11 @@ from fdd_edge.errors import FddError
 
 __all__ = ["CERTIFICATE_VERSION", "ITEMS", "Bounds", "Certificate", "Item"]
 
-CERTIFICATE_VERSION = 3
+CERTIFICATE_VERSION = 4
 """Raised when an item changes meaning; a certificate of another version says nothing."""
 
 ITEMS = (
-    *("bos", "eos_id", "stop_ids", "prompt_bytes", "prompt_ids"),
+    *("bos", "eos_id", "stop_ids", "vocabulary", "chat_template", "prompt_bytes", "prompt_ids"),
     *("tensors", "logits", "greedy_tokens", "stops", "answers"),
 )
 """Names of the items, in the order in which a text passes the layers."""

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from fdd_edge.ondevice.protocol import Completion, Scores, SpecialIds
 from fdd_edge.parity.certificate import Bounds, Item
 from fdd_edge.parity.reading import Reading
-from fdd_edge.parity.record import Record, Reply
+from fdd_edge.parity.record import Record, Reply, Vocabulary
 from fdd_edge.records import same_answer
 from fdd_edge.statistics import wilson
 
@@ -25,12 +25,15 @@ _FEW_STOPS = 16
 """A share of fewer stops says nothing: a student that was not tuned on the prompt hardly ever stops."""
 
 
-def judge_items(record: Record, reading: Reading, tensors: Item, bounds: Bounds) -> tuple[Item, ...]:
+def judge_items(
+    record: Record, reading: Reading, vocabulary: Vocabulary, tensors: Item, bounds: Bounds
+) -> tuple[Item, ...]:
     """Return every item, in the order in which a text passes the layers: ids, prompt, weights, logits, answers.
 
     Args:
         record: The reference's side.
         reading: The file's side.
+        vocabulary: The file's tokens and chat template.
         tensors: The comparison of the weights, made where both are at hand.
         bounds: The recipe's.
     """
@@ -42,6 +45,8 @@ def judge_items(record: Record, reading: Reading, tensors: Item, bounds: Bounds)
         _bos(record.special, own, pairs),
         _ids("eos_id", record.special.eos, own.eos),
         _ids("stop_ids", list(record.special.stops), list(own.stops)),
+        _vocabulary(record, vocabulary.pieces),
+        _chat_template(record.vocabulary.chats, vocabulary.chats[0]),
         _prompt_bytes(pairs),
         _prompt_ids(pairs),
         tensors,
@@ -88,6 +93,54 @@ def _ids(name: str, reference: object, file: object) -> Item:
     figures = {"reference": reference, "file": file}
     same = reference == file
     return Item(name, same, f"{file}" if same else f"{file}, not {reference}", figures, None if same else figures)
+
+
+def _vocabulary(record: Record, pieces: Sequence[bytes]) -> Item:
+    """Compare what the file writes for every id, and for the replies, which the reference's own tokenizer has written.
+
+    A reply that holds a control token, or bytes that are no text, is written in other ways by either side's custom.
+    """
+    reference = record.vocabulary.pieces
+    figures: dict[str, Any] = {"n": len(reference)}
+    if len(pieces) != len(reference):
+        sizes = {"reference": len(reference), "file": len(pieces)}
+        return Item("vocabulary", False, f"{len(pieces)} tokens, not {len(reference)}", figures, sizes)
+    different = [token for token, (a, b) in enumerate(zip(reference, pieces, strict=True)) if a != b]
+    if different:
+        token, n = different[0], len(different)
+        sides = {"reference": _text(reference[token]), "file": _text(pieces[token])}
+        summary = f"{n} of {len(pieces)} tokens {'is' if n == 1 else 'are'} written differently"
+        return Item("vocabulary", False, summary, figures | {"different": n}, {"token": token} | sides)
+    compared = 0
+    for reply in record.answered:
+        written = [pieces[token] for token in (reply.ids[:-1] if reply.ended else reply.ids)]
+        if "\ufffd" in reply.text or b"" in written:
+            continue
+        compared += 1
+        if (text := _text(b"".join(written))).strip() != reply.text.strip():
+            difference = {"prompt": reply.id} | _side_by_side(reply.text, text)
+            return Item("vocabulary", False, "a reply is written differently", figures, difference)
+    figures |= {"different": 0, "replies": compared}
+    return Item("vocabulary", True, f"{len(pieces)} tokens and {compared} replies written alike", figures)
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", errors="replace")
+
+
+def _chat_template(reference: Sequence[Sequence[str | None]], file: Sequence[str | None]) -> Item:
+    """Compare what the file's chat template makes of a user's message with what it should."""
+    figures = {"n": len(file)}
+    if any(tuple(file) == tuple(chat) for chat in reference):
+        summary = "none on either side" if file[0] is None else "a user's message becomes the reference's prompt"
+        return Item("chat_template", True, summary, figures)
+    wanted, found = next(pair for pair in zip(reference[0], file, strict=True) if pair[0] != pair[1])
+    if wanted is None or found is None:
+        sides: dict[str, Any] = {"reference": wanted, "file": found}
+    else:
+        at = _first_different(wanted, found)
+        sides = {"byte": len(wanted[:at].encode()), "reference": _around(wanted, at), "file": _around(found, at)}
+    return Item("chat_template", False, "a user's message becomes another prompt", figures, sides)
 
 
 def _prompt_bytes(pairs: _Pairs) -> Item:
@@ -241,9 +294,11 @@ def _answers(replies: Sequence[Reply], completions: Sequence[Completion], bounds
     first: dict[str, Any] | None = None
     for reply, completion in zip(replies, completions, strict=True):
         texts += reply.text.strip() == completion.text.strip()
+        if reply.answer is completion.answer is None:
+            neither += 1
+            continue
         if _same(reply.answer, completion.answer):
             agree += 1
-            neither += reply.answer is None
             continue
         kind = "to_none" if completion.answer is None else "from_none" if reply.answer is None else "other"
         flips[kind] += 1
@@ -254,14 +309,13 @@ def _answers(replies: Sequence[Reply], completions: Sequence[Completion], bounds
         if first is None:
             first = {"prompt": reply.id, "reference": reply.answer, "file": completion.answer}
             first |= _side_by_side(reply.text, completion.text)
-    n = len(replies)
-    share = agree / n
+    n = len(replies) - neither
+    share = agree / n if n else 1.0
     summary = (
-        f"{agree} of {n}: {_percent(agree, n)}, {neither} without a number on both sides; "
+        f"{agree} of {n}: {_percent(agree, n)}, {neither} more without a number on both sides; "
         f"right to wrong {flips['right_to_wrong']}, wrong to right {flips['wrong_to_right']}"
     )
-    if bounds.answers is not None:
-        summary += f" (at least {100 * bounds.answers:g} %)"
+    summary += " (reported)" if bounds.answers is None else f" (at least {100 * bounds.answers:g} %)"
     figures: dict[str, Any] = {"n": n, "agree": agree, "share": round(share, 4), "ci95": _interval(agree, n)}
     figures |= {"neither": neither, "same_text": texts, "flips": flips}
     return Item("answers", bounds.answers is None or share >= bounds.answers, summary, figures, first)

@@ -20,7 +20,16 @@ from fdd_edge.progress import announce, progress
 if TYPE_CHECKING:
     from fdd_edge.students.reference import Written
 
-__all__ = ["MAX_NEW_TOKENS", "Asked", "Record", "Reply", "load_record", "record_reference", "save_record"]
+__all__ = [
+    "MAX_NEW_TOKENS",
+    "Asked",
+    "Record",
+    "Reply",
+    "Vocabulary",
+    "load_record",
+    "record_reference",
+    "save_record",
+]
 
 MAX_NEW_TOKENS = 96
 """Tokens of a reply: a program of a word problem has 20 to 80."""
@@ -36,6 +45,8 @@ _MOST_ANSWERED = 256
 
 _KEY = "record"
 _LOGITS = "logits"
+_BYTES = "latin-1"
+"""How bytes stand in JSON: a character each."""
 
 
 class Asked(NamedTuple):
@@ -45,6 +56,18 @@ class Asked(NamedTuple):
     question: str
     gold: int | float | None
     answered: bool = True
+
+
+class Vocabulary(NamedTuple):
+    """What one side writes for its ids, and makes of a user's message.
+
+    Attributes:
+        pieces: The bytes of each token, by id.
+        chats: What the chat template makes of a number of questions; of the reference one for each way that it may.
+    """
+
+    pieces: tuple[bytes, ...]
+    chats: tuple[tuple[str | None, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -86,6 +109,7 @@ class Record:
         name: The reference's.
         sha256: Hash of its folder.
         special: The ids that begin and end a text.
+        vocabulary: Its tokens and chat template.
         max_new_tokens: Of a reply.
         replies: One a prompt.
         logits: The rows that the replies name, in their order: shape (rows, n_vocab).
@@ -94,6 +118,7 @@ class Record:
     name: str
     sha256: str
     special: SpecialIds
+    vocabulary: Vocabulary
     max_new_tokens: int
     replies: tuple[Reply, ...]
     logits: npt.NDArray[np.float32]
@@ -112,6 +137,7 @@ def record_reference(
     sha256: str,
     template: str,
     stops: Sequence[int],
+    vocabulary: Vocabulary,
     threads: int | None = None,
 ) -> Record:
     """Have the float model read and answer prompts.
@@ -123,6 +149,7 @@ def record_reference(
         sha256: Of the folder.
         template: The prompt it was trained on, holding ``{question}``.
         stops: Ids that end a reply, by its vocabulary; those of its tokenizer and its generation config are added.
+        vocabulary: Its tokens and chat template.
         threads: Of torch; None leaves it its own number.
 
     Raises:
@@ -162,7 +189,7 @@ def record_reference(
     for i, own in zip(answered, written, strict=True):
         replies[i] = _answered(replies[i], own, tokenizer, ends)
     logits = np.concatenate([own.logits for own in written])
-    return Record(name, sha256, special, MAX_NEW_TOKENS, tuple(replies), logits)
+    return Record(name, sha256, special, vocabulary, MAX_NEW_TOKENS, tuple(replies), logits)
 
 
 def _answered(reply: Reply, written: Written, tokenizer: Any, ends: set[int]) -> Reply:
@@ -188,6 +215,8 @@ def save_record(record: Record, path: Path) -> None:
         "name": record.name,
         "sha256": record.sha256,
         "special": asdict(record.special),
+        "pieces": [piece.decode(_BYTES) for piece in record.vocabulary.pieces],
+        "chats": record.vocabulary.chats,
         "max_new_tokens": record.max_new_tokens,
         "replies": [asdict(reply) for reply in record.replies],
     }
@@ -208,8 +237,11 @@ def load_record(path: Path) -> Record:
             content = json.loads(file.metadata()[_KEY])
             logits = file.get_tensor(_LOGITS)
         special = SpecialIds(**_tuples(content["special"]))
+        pieces = tuple(piece.encode(_BYTES) for piece in content["pieces"])
+        vocabulary = Vocabulary(pieces, tuple(tuple(chat) for chat in content["chats"]))
         replies = tuple(Reply(**_tuples(row)) for row in content["replies"])
-        return Record(content["name"], content["sha256"], special, content["max_new_tokens"], replies, logits)
+        longest = content["max_new_tokens"]
+        return Record(content["name"], content["sha256"], special, vocabulary, longest, replies, logits)
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
         raise FddError(f"{path} is damaged ({error}); remove it, and it is made again.") from None
 

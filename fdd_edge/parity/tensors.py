@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from fdd_edge.parity.certificate import Bounds, Item
 
-__all__ = ["FileTensor", "compare_tensors"]
+__all__ = ["FileTensor", "compare_tensors", "relative_error"]
 
 _Array = npt.NDArray[np.float32]
 

@@ -19,6 +19,13 @@ __all__ = ["PROMPT_FILE", "README_FILE", "RUNNER_FILE", "write_bundle"]
 
 PROMPT_FILE, RUNNER_FILE, README_FILE = "prompt.txt", "runner.pyz", "README.md"
 
+_TRAINED = """\
+A small math model in one file, with all it takes to ask it. It answers a word problem with a short program; running
+the program gives the answer."""
+_UNTRAINED = """\
+A language model in one file, with all it takes to ask it. It is asked for a short program that solves a word problem,
+and was not trained here to write one: whatever it writes is read as such a program."""
+
 _LLAMA = "llama-cpp-python"
 
 
@@ -41,6 +48,9 @@ def write_bundle(folder: Path, source: Source, certificate: Certificate | None) 
         bits=f"{facts.bits_per_weight:.2f}",
         types=", ".join(f"{n} {kind}" for kind, n in facts.types.items()),
         parameters=f"{facts.parameters / 1e6:.0f} million",
+        about=_TRAINED if source.base else _UNTRAINED,
+        users="the runner and the file's chat template use" if source.trained else "the runner uses",
+        aware=f", for the rounding of {source.aware_of}" if source.aware_of else "",
         made="distilled from" if source.base else "exported from",
         base=base,
         license=source.student.license or "unknown: ask whoever made the base",
@@ -78,7 +88,9 @@ def _parity(certificate: Certificate | None) -> str:
     if certificate is None:
         return "None was made, so nobody has compared this file with the model it was made from."
     n = certificate.prompts["answered"]
+    said = {item.name: item.summary for item in certificate.items}
     return (
-        f"Over {n} prompts its prompt bytes and token ids are exactly those of the float model, and its stops, logits, "
-        "tokens and answers are within the bounds of its recipe."
+        f"Over {n} prompts its prompt bytes, ids, vocabulary and chat template are exactly those of the float model, "
+        "and its weights, logits and likeliest tokens are within the bounds of its recipe. "
+        f"Stops: {said['stops']}. Answers: {said['answers']}."
     )

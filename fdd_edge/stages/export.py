@@ -10,14 +10,14 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fdd_edge.artifacts.recipe import FLOAT_RECIPE, Recipe
+from fdd_edge.artifacts.recipe import FLOAT_RECIPE, NO_IMATRIX, Recipe
 from fdd_edge.errors import FddError, ParityError
-from fdd_edge.parity import Certificate
+from fdd_edge.parity import Certificate, Record
 from fdd_edge.progress import announce
 from fdd_edge.records import Problem, read_problems
 from fdd_edge.runs.layout import MODEL_FILE
 from fdd_edge.stages.bundle import write_bundle
-from fdd_edge.stages.imatrix import imatrix_for, measure_imatrix, wants_own, warn_of_imatrix
+from fdd_edge.stages.imatrix import imatrix_for, measure_imatrix, wants_own
 from fdd_edge.stages.parity import CERTIFICATE_FILE, certify, complaint, packaged_prompts, record_student
 from fdd_edge.stages.source import Source
 from fdd_edge.weights import weight_files
@@ -34,6 +34,7 @@ __all__ = [
     "export_float",
     "export_quantized",
     "read_card",
+    "warn_of_rounding",
 ]
 
 EXPORT_VERSION = 2
@@ -52,6 +53,7 @@ def export_float(
     license: str | None,
     base: str | None = None,
     round: int | None = None,
+    aware_of: str | None = None,
     trained: bool = True,
 ) -> None:
     """Write the float artifact of a Hugging Face folder into the folder ``out``.
@@ -65,6 +67,7 @@ def export_float(
         license: Stored where known.
         base: What it was trained from, where it was.
         round: The round it comes from, where it does.
+        aware_of: Tensor type whose rounding it was trained for, where it was.
         trained: Whether it was trained on ``template``, so that its chat template must say the same; a model as it
             came keeps its own.
     """
@@ -83,6 +86,8 @@ def export_float(
         metadata |= {"general.base_model.count": 1, "general.base_model.0.name": base}
     if round is not None:
         metadata["fdd_edge.round"] = round
+    if aware_of is not None:
+        metadata["fdd_edge.quantization_aware"] = aware_of
     chat_template = None
     if trained:
         with DeviceVocab(vocab) as device:
@@ -145,14 +150,14 @@ def export_all(
     student = source.student
     _check_free(out, recipes)
     if source.aware_of is not None:
-        warn_of_imatrix(source.aware_of, recipes)
+        warn_of_rounding(source.aware_of, recipes)
     check_disk(out, count_parameters(student.folder), copies=1 + 0.5 * len(recipes))
     out.parent.mkdir(parents=True, exist_ok=True)
     failed: list[Certificate] = []
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as temporary:
         work = Path(temporary)
         _make_files(source, work, recipes, prompts)
-        record = record_student(student, prompts, template=source.template) if parity else None
+        record = _record(source, prompts) if parity else None
         out.mkdir(exist_ok=True)
         for recipe in recipes:
             made, certificate = work / recipe.name, None
@@ -170,6 +175,20 @@ def export_all(
     return cards
 
 
+def warn_of_rounding(aware_of: str, recipes: Sequence[Recipe]) -> None:
+    """Say so where a student that is trained for the rounding of a tensor type is rounded in another way too."""
+    for recipe in recipes:
+        if recipe.name != FLOAT_RECIPE and (recipe.type != aware_of or recipe.imatrix != NO_IMATRIX):
+            announce(
+                f"Warning: {recipe.name} is made of weights that were trained for the rounding of {aware_of} and lie "
+                f"on its grid: expect no more of it than of gguf-{aware_of}."
+            )
+
+
+def _record(source: Source, prompts: Sequence[Problem]) -> Record:
+    return record_student(source.student, prompts, template=source.template, trained=source.trained)
+
+
 def _make_files(source: Source, work: Path, recipes: Sequence[Recipe], prompts: Sequence[Problem]) -> None:
     """Write the float file and quantize it by every recipe, one folder each."""
     student = source.student
@@ -182,6 +201,7 @@ def _make_files(source: Source, work: Path, recipes: Sequence[Recipe], prompts: 
         license=student.license,
         base=source.base,
         round=source.round,
+        aware_of=source.aware_of,
         trained=source.trained,
     )
     imatrix = work / "imatrix.gguf"

@@ -12,7 +12,7 @@ from fdd_edge.ondevice.prompt import Prompt
 from fdd_edge.progress import announce
 from fdd_edge.records import Problem
 
-__all__ = ["IMATRIX_VERSION", "check_imatrix", "imatrix_for", "measure_imatrix", "wants_own", "warn_of_imatrix"]
+__all__ = ["IMATRIX_VERSION", "check_imatrix", "imatrix_for", "measure_imatrix", "wants_own"]
 
 IMATRIX_VERSION = 1
 
@@ -35,16 +35,6 @@ def check_imatrix(recipe: Recipe) -> None:
 
     if recipe.imatrix not in (NO_IMATRIX, OWN_IMATRIX):
         open_imatrix(Path(recipe.imatrix).expanduser())
-
-
-def warn_of_imatrix(aware_of: str, recipes: Sequence[Recipe]) -> None:
-    """Say so where a student that is trained for the rounding of a tensor type is rounded in another way."""
-    for recipe in recipes:
-        if recipe.imatrix != NO_IMATRIX:
-            announce(
-                f"Warning: {recipe.name} rounds by an importance matrix; training.quantization_aware trains for "
-                f"{aware_of} without one, so this file is not the model that was trained."
-            )
 
 
 def measure_imatrix(

@@ -18,6 +18,7 @@ from fdd_edge.parity import (
     Bounds,
     Certificate,
     Record,
+    Vocabulary,
     load_record,
     record_reference,
     save_record,
@@ -62,7 +63,7 @@ def packaged_prompts() -> list[Problem]:
 
 
 def record_student(
-    student: Student, problems: Sequence[Problem], *, template: str, threads: int | None = None
+    student: Student, problems: Sequence[Problem], *, template: str, trained: bool, threads: int | None = None
 ) -> Record:
     """Have the float student answer the prompts of a certificate.
 
@@ -70,14 +71,16 @@ def record_student(
         student: The reference.
         problems: The prompts; packaged ones fill them up to 64, and all others of these are compared in their bytes
             and ids.
-        template: The prompt it was trained on.
+        template: The prompt it was trained on, or is asked by.
+        trained: Whether it was trained on it; else its own chat template may stand in the file as well.
         threads: Of torch; None leaves it its own number.
     """
-    from fdd_edge.artifacts.gguf import DeviceVocab
+    from fdd_edge.artifacts.gguf import DeviceVocab, chat_prompts, told_prompts
 
-    vocab = DeviceVocab(student.vocab)
-    stops = vocab.stops
-    vocab.close()
+    with DeviceVocab(student.vocab) as vocab:
+        stops = vocab.stops
+        own = [] if trained else [chat_prompts(vocab.chat_template, vocab)]
+        vocabulary = Vocabulary(vocab.pieces, (*own, told_prompts(template, vocab)))
     return record_reference(
         student.folder,
         _asked(problems),
@@ -85,6 +88,7 @@ def record_student(
         sha256=HashCache().of(student.folder),
         template=template,
         stops=stops,
+        vocabulary=vocabulary,
         threads=threads,
     )
 
@@ -99,7 +103,14 @@ def _asked(problems: Sequence[Problem]) -> list[Asked]:
 
 
 def write_record(
-    student: Student, pool: Sequence[Path], out: Path, *, template: str, seed: int, threads: int | None
+    student: Student,
+    pool: Sequence[Path],
+    out: Path,
+    *,
+    template: str,
+    trained: bool,
+    seed: int,
+    threads: int | None,
 ) -> None:
     """Write the reference's side of a run's certificates to the file ``out``.
 
@@ -107,12 +118,13 @@ def write_record(
         student: The reference.
         pool: Files of problems; 64 are drawn by the seed, spread over their sources.
         out: The file.
-        template: The prompt it was trained on.
+        template: The prompt it was trained on, or is asked by.
+        trained: Whether it was trained on it.
         seed: Of the draw.
         threads: Of torch; None leaves it its own number.
     """
     drawn = sample_pool([p for path in pool for p in read_problems(path)], CERTIFICATE_PROMPTS, seed)
-    save_record(record_student(student, drawn, template=template, threads=threads), out)
+    save_record(record_student(student, drawn, template=template, trained=trained, threads=threads), out)
 
 
 def write_certificate(
@@ -164,12 +176,14 @@ def certify(
         FddError: The file cannot be loaded, or asked this way.
         TargetError: The target failed.
     """
-    from fdd_edge.artifacts.gguf import gguf_tensors, stored_tensors
+    from fdd_edge.artifacts.gguf import DeviceVocab, chat_prompts, gguf_tensors, stored_tensors
     from fdd_edge.parity import compare_tensors, judge_items, read_file
 
     profile = load_profile(target)
     bounds = Bounds(**recipe.parity.model_dump())
     tensors = compare_tensors(lambda: gguf_tensors(reference), stored_tensors(artifact), bounds)
+    with DeviceVocab(artifact) as vocab:
+        vocabulary = Vocabulary(vocab.pieces, (chat_prompts(vocab.chat_template, vocab),))
     threads = resolve_threads(profile, threads)
     reading = read_file(profile, artifact, record, threads=threads, prompt=prompt)
     info = asdict(reading.info)
@@ -182,7 +196,7 @@ def certify(
         target={"name": profile.name, "threads": threads, "kv": reading.kv} | facts,
         prompts={"answered": len(answered), "encoded": len(record.replies), "sha256": hash_problems(questions)},
         bounds=bounds,
-        items=judge_items(record, reading, tensors, bounds),
+        items=judge_items(record, reading, vocabulary, tensors, bounds),
     )
 
 

@@ -14,20 +14,29 @@ from fdd_edge.artifacts.recipe import Recipe
 from fdd_edge.errors import FddError
 from fdd_edge.launched import is_first_process, process_number, processes, processes_here
 from fdd_edge.ondevice.prompt import Prompt
+from fdd_edge.parity import relative_error
 from fdd_edge.progress import announce, progress
 from fdd_edge.records import Problem
-from fdd_edge.stages.export import check_disk, count_parameters
-from fdd_edge.stages.imatrix import warn_of_imatrix
+from fdd_edge.stages.export import check_disk, count_parameters, warn_of_rounding
 from fdd_edge.stages.problems import REPEAT
 from fdd_edge.stages.student import MODEL_CARD, Student
+from fdd_edge.weights import weight_files
 
-__all__ = ["MERGE_VERSION", "TRAIN_VERSION", "check_training", "merge", "quantized_weights", "train"]
+__all__ = [
+    "MERGE_VERSION",
+    "QUANTIZED_COPIES",
+    "TRAIN_VERSION",
+    "check_training",
+    "merge",
+    "quantized_weights",
+    "train",
+]
 
 TRAIN_VERSION = 2
 MERGE_VERSION = 3
 
 _QUANTIZED = "quantized"
-_QUANTIZED_COPIES = 1.4
+QUANTIZED_COPIES = 1.4
 """Of the student in float32: its float file, and the quantized one beside it."""
 
 _EMBEDDINGS = ("lm_head", "embed_tokens")
@@ -86,7 +95,7 @@ def train(
     per_step = settings.per_device_train_batch_size * settings.gradient_accumulation_steps * processes()
     steps = round(-(-len(examples) // per_step) * settings.num_train_epochs)
     if aware_of is not None:
-        warn_of_imatrix(aware_of.type, [aware_of])
+        warn_of_rounding(aware_of.type, [aware_of])
         announce(f"reading the tensor types of {aware_of.name} ...")
     title = f"training on {len(examples)} examples"
     with quantized_weights(student, aware_of, out) as quantized, progress(title, steps) as advance:
@@ -168,7 +177,7 @@ def quantized_weights(student: Student, recipe: Recipe | None, out: Path) -> Ite
         return
     from fdd_edge.artifacts.gguf import QuantizedFile, quantize_gguf, write_float_gguf
 
-    check_disk(out, count_parameters(student.folder), copies=_QUANTIZED_COPIES)
+    check_disk(out, count_parameters(student.folder), copies=QUANTIZED_COPIES * processes_here())
     folder = out / f"{_QUANTIZED}-{process_number()}"
     folder.mkdir(parents=True, exist_ok=True)
     whole, small = folder / "float.gguf", folder / "quantized.gguf"
@@ -183,7 +192,8 @@ def merge(student: Student, adapter: Path, out: Path, *, template: str, aware_of
     """Merge an adapter into its student, in float32, with tokenizer, vocabulary and prompt beside the weights.
 
     Quantization-aware training has seen the weights rounded, so rounded they are written: the folder is the model that
-    was trained, and every artifact of it is made from that model and held against it.
+    was trained, and every artifact of it is made from that model and held against it. Matrices that a recipe keeps at a
+    type without a grid (a K-quant head) stay as they are, because rounding those twice would not give the same file.
 
     Args:
         student: What was trained.
@@ -192,13 +202,13 @@ def merge(student: Student, adapter: Path, out: Path, *, template: str, aware_of
         template: The prompt it was trained on.
         aware_of: The recipe whose rounding it was trained for.
     """
-    from fdd_edge.students.merge import merge_adapter, round_weights
+    from fdd_edge.students.merge import merge_adapter
 
     announce("merging ...")
     merge_adapter(student.folder, adapter, out, vocab=student.vocab)
-    with quantized_weights(student._replace(folder=out), aware_of, out) as quantized:
-        if quantized is not None:
-            round_weights(out, quantized)
+    if aware_of is not None:
+        with quantized_weights(student._replace(folder=out), aware_of, out) as quantized:
+            _round_weights(out, quantized, most=aware_of.parity.tensors)
     card = {
         "prompt_template": template,
         "base": student.name,
@@ -208,6 +218,30 @@ def merge(student: Student, adapter: Path, out: Path, *, template: str, aware_of
         "quantization_aware": aware_of and aware_of.type,
     }
     (out / MODEL_CARD).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+
+
+def _round_weights(folder: Path, quantized: Any, *, most: float) -> None:
+    """Put the matrices of a float32 folder onto the grids of its quantized file, in place.
+
+    Raises:
+        FddError: A matrix comes back from the file further from itself than rounding explains. No certificate would
+            see it later, because both of its sides are made from this folder.
+    """
+    from safetensors.numpy import load_file, save_file
+
+    from fdd_edge.students.grids import GRIDS
+
+    for path in weight_files(folder):
+        tensors = load_file(path)
+        for name, weight in tensors.items():
+            if weight.ndim < 2 or quantized.type_of(name) not in GRIDS:
+                continue
+            tensors[name] = quantized.dequantized(name)
+            if (error := relative_error(tensors[name], weight)) > most:
+                raise FddError(
+                    f"{name} is read back with a relative error of {error:.2g}, and rounding makes {most:g}."
+                )
+        save_file(tensors, path, metadata={"format": "pt"})
 
 
 def _examples(student: Student, problems: Sequence[Problem], template: str, max_length: int) -> tuple[list[Any], int]:

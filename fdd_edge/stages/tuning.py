@@ -14,7 +14,7 @@ from fdd_edge.runs.stage import make_whole, partial_of
 from fdd_edge.stages.export import check_disk, count_parameters
 from fdd_edge.stages.prompts import begin_prompt
 from fdd_edge.stages.student import Student
-from fdd_edge.stages.training import merge, train
+from fdd_edge.stages.training import QUANTIZED_COPIES, merge, train
 
 __all__ = ["tune"]
 
@@ -65,7 +65,7 @@ def tune(
     if not is_first_process():
         fit(partial_of(out) / "adapter")
         return
-    check_disk(out, count_parameters(student.folder), copies=1.5)
+    check_disk(out, count_parameters(student.folder), copies=1.5 + (QUANTIZED_COPIES if aware_of else 0))
     own = {
         "template": begun.template,
         "settings": settings,

@@ -68,6 +68,7 @@ def export_float(this: Run, place: ArtifactsLayout, folder: Path) -> None:
         "license": this.student.license,
         "base": this.student.name if inside else None,
         "round": place.number if isinstance(place, RoundLayout) else None,
+        "aware_of": this.aware_of and this.aware_of.type if inside else None,
         "trained": inside,
     }
     this.stages.ensure(
@@ -128,7 +129,8 @@ def certify(this: Run, place: ArtifactsLayout, student: Student, recipes: Sequen
         return
     made_from = {"student": student.folder} if student.folder.is_relative_to(this.layout.root) else {}
     pool = {"seed": this.layout.seed_problems, "valid": this.layout.valid}
-    facts: dict[str, Any] = {"template": this.template, "seed": this.config.seed}
+    trained = isinstance(place, RoundLayout)
+    facts: dict[str, Any] = {"template": this.template, "trained": trained, "seed": this.config.seed}
     this.stages.ensure(
         place.reference,
         lambda out: parity.write_record(

@@ -39,6 +39,12 @@ class Run:
         return FLOAT_RECIPE if named == "float" else load_recipe(named).name
 
     @property
+    def aware_of(self) -> Recipe | None:
+        """The recipe whose rounding the student is trained for."""
+        named = self.config.training.quantization_aware
+        return None if named == "none" else load_recipe(named)
+
+    @property
     def recipe_names(self) -> list[str]:
         """Names of the recipes that every round exports."""
         return [recipe.name for recipe in self.recipes]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from fdd_edge.artifacts.recipe import load_recipe
 from fdd_edge.records import read_problems
 from fdd_edge.stages import problems, training
 from fdd_edge.steps.run import Run
@@ -31,7 +30,7 @@ def train_student(this: Run, number: int) -> None:
         "dtype": config.student.dtype,
         "seed": config.seed,
     }
-    aware_of = None if config.training.quantization_aware == "none" else load_recipe(config.training.quantization_aware)
+    aware_of = this.aware_of
     this.stages.ensure(
         place.adapter,
         lambda out: training.train(

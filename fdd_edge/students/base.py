@@ -32,5 +32,7 @@ def import_gguf_weights(path: Path, out: Path) -> None:
 def load_model(folder: Path, dtype: str = "float32") -> Any:
     """Load the causal language model of a Hugging Face folder; safetensors only, no code of its own."""
     from transformers import AutoModelForCausalLM
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()  # it shows for sharded folders alone
     return AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, use_safetensors=True, trust_remote_code=False)

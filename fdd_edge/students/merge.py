@@ -6,10 +6,8 @@ import shutil
 from pathlib import Path
 
 from fdd_edge.students.base import load_model
-from fdd_edge.students.train import QuantizedWeights
-from fdd_edge.weights import weight_files
 
-__all__ = ["merge_adapter", "round_weights"]
+__all__ = ["merge_adapter"]
 
 TOKENIZER_FILES = ("tokenizer*", "special_tokens_map.json", "chat_template.jinja")
 
@@ -24,15 +22,3 @@ def merge_adapter(base: Path, adapter: Path, out: Path, *, vocab: Path) -> None:
         for path in base.glob(pattern):
             shutil.copy2(path, out / path.name)
     shutil.copy2(vocab, out / "vocab.gguf")
-
-
-def round_weights(folder: Path, quantized: QuantizedWeights) -> None:
-    """Put the matrices of a float32 Hugging Face folder onto what its quantized file is read back as, in place."""
-    from safetensors.numpy import load_file, save_file
-
-    for path in weight_files(folder):
-        tensors = load_file(path)
-        for name, weight in tensors.items():
-            if weight.ndim > 1:
-                tensors[name] = quantized.dequantized(name)
-        save_file(tensors, path, metadata={"format": "pt"})

@@ -16,6 +16,7 @@ from fdd_edge.artifacts.recipe import load_recipe
 from fdd_edge.catalog import names
 from fdd_edge.cli import main
 from fdd_edge.errors import FddError
+from fdd_edge.parity import ITEMS
 from fdd_edge.stages.parity import packaged_prompts
 from fdd_edge.stages.student import Student
 
@@ -94,7 +95,7 @@ def exported(tiny_student: Student, tmp_path_factory: pytest.TempPathFactory) ->
     ran = command("export", tiny_student.folder, "-r", "gguf-q8_0", "-o", out)
     assert ran.returncode == 0, ran.stderr
     assert f"gguf-q8_0 against {tiny_student.folder.name}, 64 prompts: passed" in ran.stdout
-    assert ran.stdout.count("\n  ok ") == 10
+    assert ran.stdout.count("\n  ok ") == len(ITEMS)
     return out / "gguf-q8_0"
 
 

@@ -38,7 +38,7 @@ class Good(NamedTuple):
 
 def make_good(student: Student, template: str, folder: Path) -> Good:
     """Have a student answer the packaged prompts, and export it."""
-    record = record_student(student, [], template=template, threads=1)
+    record = record_student(student, [], template=template, trained=True, threads=1)
     export_float(student.folder, student.vocab, folder, name="tiny", template=template, license=None)
     return Good(student, record, template, folder / MODEL_FILE)
 
@@ -170,6 +170,37 @@ def test_a_planted_key_fails_under_its_own_item(
     assert set(found) <= {first} | others
 
 
+@pytest.mark.parametrize("key", ["tokens", "token_type"])
+def test_a_token_that_is_written_differently_fails_under_vocabulary(good: Good, tmp_path: Path, key: str) -> None:
+    """Renamed, or a control token now: no prompt holds it, so the certificate passed, and the replies were garbage."""
+    asked = {token for reply in good.record.replies for token in reply.prompt_ids}
+    token = next(t for reply in good.record.answered for t in reply.ids[:-1] if t not in asked)
+    values = list(open_gguf(good.file).get_field(KEYS + key).contents())
+    values[token] = "GARBAGE" if key == "tokens" else 3
+    certificate = hold(good, rewrite(good.file, tmp_path / "planted.gguf", keys={KEYS + key: values}))
+    assert failed(certificate)[0] == "vocabulary"
+    # A control token is looked for in every text, before all others.
+    assert set(failed(certificate)) <= {"vocabulary", "prompt_ids", "answers"}
+    assert (item(certificate, "vocabulary").first_difference or {})["token"] == token
+
+
+def test_another_chat_template_fails_under_its_own_item(good: Good, tmp_path: Path) -> None:
+    """A runtime that chats would ask another prompt than the certificate's."""
+    written = str(open_gguf(good.file).get_field("tokenizer.chat_template").contents())
+    keys = {"tokenizer.chat_template": written.replace("Program:", "Program:\\n")}
+    certificate = hold(good, rewrite(good.file, tmp_path / "planted.gguf", keys=keys))
+    assert failed(certificate) == ["chat_template"]
+    assert "Program:\\n" in item(certificate, "chat_template").complaint
+
+
+def test_a_student_as_it_came_keeps_its_own_chat_template(tiny_student: Student, good: Good, tmp_path: Path) -> None:
+    record = record_student(tiny_student, [], template=good.template, trained=False, threads=1)
+    facts: dict[str, Any] = {"name": "x", "template": good.template, "license": None, "trained": False}
+    export_float(tiny_student.folder, tiny_student.vocab, tmp_path, **facts)
+    for file in (tmp_path / MODEL_FILE, good.file):
+        assert failed(hold(good._replace(record=record), file)) == []
+
+
 def test_a_newline_in_the_template_shows_both_texts(good: Good, tmp_path: Path) -> None:
     keys = {"fdd_edge.prompt_template": "Question: {question}\n\nProgram:\n"}
     difference = item(hold(good, rewrite(good.file, tmp_path / "planted.gguf", keys=keys)), "prompt_bytes")
@@ -249,7 +280,7 @@ def test_a_certificate_survives_its_file(good: Good, tmp_path: Path) -> None:
 def test_a_prompt_without_room_for_a_reply_is_compared_in_bytes_and_ids(tiny_student: Student, tmp_path: Path) -> None:
     """It once would have failed the whole certificate, being longer than the context."""
     long = Problem("long", "Tom has 3 figs. " * 400, 3, "test")
-    record = record_student(tiny_student, [long], template=file_prompt("plain"), threads=1)
+    record = record_student(tiny_student, [long], template=file_prompt("plain"), trained=True, threads=1)
     assert [reply.id for reply in record.replies if not reply.ids] == ["long"]
     export_float(
         tiny_student.folder, tiny_student.vocab, tmp_path, name="x", template=file_prompt("plain"), license=None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -167,6 +168,32 @@ def test_the_file_is_the_model_that_was_trained(recipe: str, tiny_student: Stude
     assert files[0] == files[1]
 
 
+def test_a_head_without_a_grid_is_rounded_once(tiny_student: Student, tmp_path: Path) -> None:
+    """Q4_0 gives a tied head of whole blocks of 256 Q6_K, and Q6_K of its own numbers is not the same again."""
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    base = Path(shutil.copytree(tiny_student.folder, tmp_path / "wide"))
+    config = AutoConfig.from_pretrained(base, hidden_size=256, intermediate_size=512, head_dim=64)
+    AutoModelForCausalLM.from_config(config).save_pretrained(base)
+    wide, recipe = tiny_student._replace(folder=base), load_recipe("gguf-q4_0")
+    settings: dict[str, Any] = {
+        "lora": LoraConfig(r=2).model_dump(),
+        "training": TrainingConfig(threads=1).model_dump(),
+        "dtype": "float32",
+        "seed": 0,
+    }
+    problems = [Problem("p", "Tom had 2 figs.", 2, "test", program="answer = 2")]
+    train(wide, problems, tmp_path / "adapter", template="{question}\n", aware_of=recipe, **settings)
+    files = []
+    for name, aware_of in (("float", None), ("rounded", recipe)):
+        merge(wide, tmp_path / "adapter", tmp_path / name, template="{question}\n", aware_of=aware_of)
+        write_float_gguf(tmp_path / name, wide.vocab, tmp_path / "f32.gguf", metadata={})
+        quantize_gguf(tmp_path / "f32.gguf", tmp_path / "small.gguf", "q4_0", recipe=recipe.name)
+        files.append((tmp_path / "small.gguf").read_bytes())
+    assert QuantizedFile(tmp_path / "small.gguf", base).type_of("model.embed_tokens.weight") == "Q6_K"
+    assert files[0] == files[1]
+
+
 def test_asking_for_an_importance_matrix_too_is_warned_of(
     tiny_student: Student, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -181,7 +208,10 @@ def test_asking_for_an_importance_matrix_too_is_warned_of(
         seed=0,
         aware_of=load_recipe("gguf-q4_0-imatrix"),
     )
-    assert "Warning: gguf-q4_0-imatrix rounds by an importance matrix" in capsys.readouterr().err
+    assert (
+        "Warning: gguf-q4_0-imatrix is made of weights that were trained for the rounding of q4_0"
+        in capsys.readouterr().err
+    )
 
 
 def test_an_export_knows_what_its_student_was_trained_for(
@@ -203,7 +233,7 @@ def test_an_export_knows_what_its_student_was_trained_for(
     api.export(str(tmp_path / "merged"), wanted, str(tmp_path / "out"), parity=False)
     told = capsys.readouterr().err
     assert told.count("Warning:") == 1
-    assert "Warning: gguf-q4_0-imatrix rounds by an importance matrix" in told
+    assert "Warning: gguf-q4_0-imatrix is made of weights that were trained for the rounding of q4_0" in told
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """GGUF: vocabulary, float file, quantization and description. Format: ggml's docs/gguf.md."""
 
-from fdd_edge.artifacts.gguf.chat_template import fitting_chat_template
+from fdd_edge.artifacts.gguf.chat_template import chat_prompts, fitting_chat_template, told_prompts
 from fdd_edge.artifacts.gguf.describe import GgufFacts, describe_gguf
 from fdd_edge.artifacts.gguf.device_vocab import DeviceVocab
 from fdd_edge.artifacts.gguf.imatrix import open_imatrix, read_imatrix, write_imatrix
@@ -19,6 +19,7 @@ __all__ = [
     "Prediction",
     "QuantizedFile",
     "StoredTensor",
+    "chat_prompts",
     "check_architecture",
     "copy_vocab",
     "describe_gguf",
@@ -31,6 +32,7 @@ __all__ = [
     "read_imatrix",
     "read_vocab",
     "stored_tensors",
+    "told_prompts",
     "types_by",
     "write_float_gguf",
     "write_imatrix",

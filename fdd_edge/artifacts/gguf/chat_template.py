@@ -14,7 +14,7 @@ from fdd_edge.artifacts.gguf.device_vocab import DeviceVocab
 from fdd_edge.errors import MissingExtraError
 from fdd_edge.ondevice.prompt import BLANK_LINE, Prompt, template_failures
 
-__all__ = ["fitting_chat_template", "renders", "write_chat_template"]
+__all__ = ["chat_prompts", "fitting_chat_template", "renders", "told_prompts", "write_chat_template"]
 
 _PROBES = (
     "Tom has 3 apples and gets 4. How many apples has he?",
@@ -44,14 +44,30 @@ def fitting_chat_template(own: str | None, template: str, vocab: DeviceVocab) ->
 
 def renders(chat_template: str, template: str, vocab: DeviceVocab) -> bool:
     """Say whether a chat template makes the student's prompt of one user message, whatever it says and whenever."""
-    prompt = Prompt.parse(template)
-    for clock in _CLOCKS:
-        for question in _PROBES:
-            text = prompt.render(question)
-            wanted = vocab.bos_text + text if vocab.begins(text) else text
-            if _render(chat_template, [{"role": "user", "content": question}], vocab, clock) != wanted:
-                return False
-    return True
+    return chat_prompts(chat_template, vocab) == told_prompts(template, vocab)
+
+
+def chat_prompts(chat_template: str | None, vocab: DeviceVocab) -> tuple[str | None, ...]:
+    """Return what a chat template makes of questions on which templates part ways, each one user message.
+
+    Args:
+        chat_template: Jinja source, or None.
+        vocab: The vocabulary of its file.
+
+    Returns:
+        A prompt each; None where there is no template, or it cannot be rendered.
+    """
+    return tuple(
+        None if chat_template is None else _render(chat_template, [{"role": "user", "content": question}], vocab, clock)
+        for clock in _CLOCKS
+        for question in _PROBES
+    )
+
+
+def told_prompts(template: str, vocab: DeviceVocab) -> tuple[str | None, ...]:
+    """Return the prompts of the same questions, by the template that a student is trained on."""
+    texts = [Prompt.parse(template).render(question) for question in _PROBES]
+    return tuple(vocab.bos_text + text if vocab.begins(text) else text for text in texts) * len(_CLOCKS)
 
 
 def write_chat_template(template: str, *, begins: bool) -> str:

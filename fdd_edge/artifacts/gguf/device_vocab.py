@@ -52,7 +52,7 @@ class DeviceVocab:
         if not self._model:
             raise FddError(f"llama.cpp cannot read the vocabulary of {path}: {log.last_error or 'no reason given'}")
         self._vocab = llama_cpp.llama_model_get_vocab(self._model)
-        self._pieces: dict[int, bytes | None] = {}
+        self._pieces: dict[int, bytes] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -90,11 +90,20 @@ class DeviceVocab:
         """Return what the device replies when a model writes these ids: up to a token that ends a reply."""
         written = []
         for token in ids:
-            piece = self._piece(token)
-            if piece is None:
+            if self._llama_cpp.llama_vocab_is_eog(self._vocab, token):
                 break
-            written.append(piece)
+            written.append(self._piece(token))
         return b"".join(written)
+
+    @property
+    def pieces(self) -> tuple[bytes, ...]:
+        """The bytes that each token adds to a reply, by id; control and unused tokens add none."""
+        c_api = self._llama_cpp
+        unused = c_api.LLAMA_TOKEN_ATTR_UNUSED
+        return tuple(
+            b"" if c_api.llama_vocab_get_attr(self._vocab, token) & unused else self._piece(token)
+            for token in range(c_api.llama_vocab_n_tokens(self._vocab))
+        )
 
     @property
     def adds_bos(self) -> bool:
@@ -139,11 +148,10 @@ class DeviceVocab:
             return ""
         return str(self._llama_cpp.llama_vocab_get_text(self._vocab, token).decode("utf-8", errors="replace"))
 
-    def _piece(self, token: int) -> bytes | None:
-        """Return the bytes a token adds to a reply, or None if it ends it; control tokens add none."""
+    def _piece(self, token: int) -> bytes:
+        """Return the bytes of a token; control tokens have none."""
         if token not in self._pieces:
-            ends = self._llama_cpp.llama_vocab_is_eog(self._vocab, token)
-            self._pieces[token] = None if ends else self._read_piece(token)
+            self._pieces[token] = self._read_piece(token)
         return self._pieces[token]
 
     def _read_piece(self, token: int) -> bytes:

@@ -55,12 +55,10 @@ class Q8_0:
         blocks = weight.view(-1, self.block, weight.shape[1])
         scale = torch.maximum(blocks.amax(1, keepdim=True), blocks.amin(1, keepdim=True).neg_()).div_(127)
         blocks.mul_(_reciprocal(scale))
-        # C's roundf takes halves away from zero, torch.round to the even neighbour.
-        whole = blocks.round()
-        rest = blocks.sub_(whole)
-        halves = rest.abs() == 0.5
-        if bool(halves.any()):
-            whole += torch.where(halves & (rest * whole >= 0), rest.sign(), 0)
+        # C's roundf takes halves away from zero, torch.round to the even neighbour. Twice what is behind the point is
+        # exact, and its whole part is the step to take.
+        whole = blocks.trunc()
+        whole += blocks.sub_(whole).mul_(2).trunc_()
         torch.mul(whole, scale.half().float(), out=blocks)
         return weight
 

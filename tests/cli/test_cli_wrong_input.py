@@ -87,11 +87,12 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_refused_before_anything_is_written(case: str, tmp_path: Path) -> None:
+def test_refused_before_anything_is_written(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever had FDD_DATA set saw a run of an hour begin here."""
+    monkeypatch.delenv("FDD_DATA", raising=False)
     arguments, parts = CASES[case]
-    environment = {} if case != "unset environment" else {"FDD_DATA_UNUSED": ""}
     before = set(tmp_path.rglob("*"))
-    ran = fdd_edge(*arguments, cwd=tmp_path, **environment)
+    ran = fdd_edge(*arguments, cwd=tmp_path)
     assert_refused(ran, *parts)
     assert set(tmp_path.rglob("*")) == before
 

@@ -19,6 +19,7 @@ __all__ = [
     "describe_device",
     "explain_import_error",
     "is_emulated",
+    "missing_library",
     "peak_rss_bytes",
     "physical_cores",
     "runtimes",
@@ -132,9 +133,14 @@ def faults() -> dict[str, str]:
     return found
 
 
+def missing_library(error: Exception) -> str | None:
+    """Return Debian's package of the system's library for want of which a package does not load, where it is that."""
+    return next((package for library, package in _DEBIAN_PACKAGES.items() if library in str(error)), None)
+
+
 def explain_import_error(error: Exception) -> str:
     """Return why a package does not load, and where it lacks a library of the system, what installs that."""
-    package = next((package for library, package in _DEBIAN_PACKAGES.items() if library in str(error)), None)
+    package = missing_library(error)
     return f"{str(error).rstrip('.')}{f' (on Debian: apt install {package})' if package else ''}"
 
 

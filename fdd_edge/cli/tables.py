@@ -90,7 +90,7 @@ def _costs(measured: Sequence[Measurement]) -> Table:
     for column in ("MB", "loads, s", "first, s", "tokens/s", "together", "peak MB"):
         table.add_column(column, justify="right", no_wrap=True)
     for m in measured:
-        mark = "*" if m.transport == "emulated" else ""
+        mark = "*" if m.emulated else ""
         table.add_row(
             f"{m.recipe}" if m.target == "local" else f"{m.recipe} on {m.target}",
             f"{m.bytes / 1e6:.1f}",
@@ -132,7 +132,7 @@ def print_measurement(measured: Measurement) -> None:
         ("build", device["system_info"].strip(" |")),
         *(("over budget", sentence) for sentence in m.broken_budgets),
     ]
-    if m.transport == "emulated":
+    if m.emulated:
         rows.append(("emulated", "times and memory are those of the emulator, not of the board"))
     for name, text in rows:
         _print(f"{name:<12} {text}")
@@ -153,7 +153,7 @@ def _lines(summary: RoundSummary) -> list[tuple[str, str]]:
     loss += "" if summary.valid_loss is None else f", {summary.valid_loss:.3f} on valid"
     evolved = _counts(summary.evolved) or "none"
     untuned = f"the student before training, with {summary.shots} worked examples in its prompt"
-    emulated = any(m.transport == "emulated" for m in summary.measured)
+    emulated = any(m.emulated for m in summary.measured)
     declined = "; ".join(f"{origin} declined {_counts(why)}" for origin, why in summary.declined.items() if why)
     return [
         (
@@ -228,7 +228,7 @@ def print_evaluation(report: Mapping[str, Any]) -> None:
     artifact, target = report["artifact"], report["target"] or {}
     verdicts = ", ".join(f"{n} {name}" for name, n in report["verdicts"].items() if n)
     speed = report["problems_per_second"]
-    emulated = "; of the emulator, not of the board" if target.get("transport") == "emulated" else ""
+    emulated = "; of the emulator, not of the board" if target.get("emulated") else ""
     rows = [
         ("solved", f"{report['correct']} of {report['n']}: {100 * report['accuracy']:.1f} %"),
         ("95 %", f"{100 * low:.1f} to {100 * high:.1f} %"),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import importlib
 import os
 import platform
 import re
 import resource
+import signal
 import sys
 from importlib import metadata, util
 from pathlib import Path
@@ -123,14 +125,33 @@ def describe_device() -> dict[str, Any]:
 
 def faults() -> dict[str, str]:
     """Return why a runtime that is installed does not load, by its name; nothing of one that does."""
-    found = {}
-    for name, version in runtimes().items():
-        if version is not None:
+    installed = (name for name, version in runtimes().items() if version is not None)
+    reasons = {name: _load_fault(_PACKAGES[name]) for name in installed}
+    return {name: reason for name, reason in reasons.items() if reason is not None}
+
+
+def _load_fault(module: str) -> str | None:
+    """Return why a module does not load; None if it does.
+
+    A fork loads it, because one that was compiled for another CPU kills whoever does. (A new process of this Python
+    cannot be had everywhere: an emulator runs the one it was given.)
+    """
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        with contextlib.suppress(BaseException), os.fdopen(writing, "w", encoding="utf-8") as told:
             try:
-                importlib.import_module(_PACKAGES[name])
-            except (ImportError, OSError, RuntimeError) as error:
-                found[name] = explain_import_error(error)
-    return found
+                importlib.import_module(module)
+            except Exception as error:  # whatever it is, the sentence is about it
+                told.write(explain_import_error(error))
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading, encoding="utf-8") as said:
+        reason = said.read()
+    _, status = os.waitpid(child, 0)
+    if os.WIFSIGNALED(status):
+        return f"loading it ends with {signal.Signals(os.WTERMSIG(status)).name}: it was compiled for another CPU"
+    return reason or None
 
 
 def missing_library(error: Exception) -> str | None:

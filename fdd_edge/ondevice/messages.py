@@ -304,7 +304,8 @@ class SpecialIds:
 class TargetInfo:
     """What the runner says of itself, the device and the file once the file is loaded (``ready``).
 
-    ``prompt`` is the template in use, rendered; ``system_info`` is the runtime's own line about its build.
+    ``prompt`` is the template in use, rendered; ``system_info`` is the runtime's own line about its build; the times of
+    an ``emulated`` device are not the board's, however it is reached.
     """
 
     protocol: int
@@ -315,6 +316,7 @@ class TargetInfo:
     machine: str
     cpu: str
     cpu_features: tuple[str, ...]
+    emulated: bool
     model: str
     n_params: int
     n_ctx_train: int

@@ -65,7 +65,7 @@ __all__ = [
     "prompt_ids_sha",
 ]
 
-PROTOCOL = 3
+PROTOCOL = 4
 
 T = TypeVar("T")
 

@@ -99,6 +99,7 @@ def load(artifact: str, prompt: str | None, shots: Sequence[Shot], settings: Set
                 machine=platform.machine(),
                 cpu=measure.cpu_model(),
                 cpu_features=measure.cpu_features(),
+                emulated=measure.is_emulated(),
                 model=model.description,
                 n_params=model.n_params,
                 n_ctx_train=model.n_ctx_train,

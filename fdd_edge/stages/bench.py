@@ -34,7 +34,7 @@ class Measurement(NamedTuple):
     Attributes:
         recipe: That the file names; None for a file of somebody else's.
         target: Name of the profile.
-        transport: How it is reached; what an emulated one costs is not what the board costs.
+        transport: How it is reached.
         bytes: Size of the file.
         load_seconds: Until the file could be asked; it was read before, so this is not the first load after a start.
         first_token_seconds: From a question to the first token of its reply, the median of several.
@@ -48,7 +48,7 @@ class Measurement(NamedTuple):
         clock_mhz: The cores' mean clock, the lowest seen.
         throttled: Whether the CPU was slowed down for heat or supply.
         joules_per_token: Energy of a generated token, one reply at a time.
-        device: CPU, its features, machine, runtime, its version and build, Python.
+        device: CPU, its features, whether it is emulated, machine, runtime, its version and build, Python.
         broken_budgets: Budgets of the target that the file does not keep, as sentences.
     """
 
@@ -70,6 +70,11 @@ class Measurement(NamedTuple):
     joules_per_token: float | None
     device: dict[str, Any]
     broken_budgets: list[str]
+
+    @property
+    def emulated(self) -> bool:
+        """Whether times and memory are an emulator's, which are not the board's."""
+        return bool(self.device["emulated"])
 
     def to_row(self) -> dict[str, Any]:
         """Return the JSON object."""
@@ -97,22 +102,23 @@ def measure(artifact: Path, *, target: str, prompt: str | None = None, threads: 
         TargetError: The target failed.
     """
     profile = _one_device(load_profile(target))
-    emulated = profile.transport == "emulated"
     recipe = describe_gguf(artifact).recipe
-    tasks = [Task(p.id, 0, p.question) for p in packaged_prompts()[: _ALONE + _TOGETHER]]
-    waves = [Wave(i, (task,)) for i, task in enumerate(tasks[: 1 if emulated else _ALONE])]
-    alone = len(waves)
-    if not emulated:
-        waves.append(Wave(alone, tuple(tasks[_ALONE:])))
     settings = Settings(_MAX_NEW_TOKENS, sequences=_TOGETHER, threads=resolve_threads(profile, threads))
-    with (
-        open_session(profile, artifact, settings=settings, prompt=prompt, afresh=True) as session,
-        progress(f"{artifact.parent.name}/{artifact.name} on {profile.name}", sum(len(w.tasks) for w in waves)) as seen,
-    ):
-        results = sorted(session.complete(waves, seen), key=lambda result: result.index)
-        timings = [result.timing for result in results]
+    title = f"{artifact.parent.name}/{artifact.name} on {profile.name}"
+    with open_session(profile, artifact, settings=settings, prompt=prompt, afresh=True) as session:
         info = session.info
+        waves, alone = _questions(emulated=info.emulated)
+        with progress(title, sum(len(wave.tasks) for wave in waves)) as seen:
+            results = sorted(session.complete(waves, seen), key=lambda result: result.index)
+        timings = [result.timing for result in results]
     return _measurement(profile, artifact.stat().st_size, recipe, settings, info, timings[:alone], timings[alone:])
+
+
+def _questions(*, emulated: bool) -> tuple[list[Wave], int]:
+    """Return the waves to ask, and how many of them hold one question that is asked alone."""
+    tasks = [Task(p.id, 0, p.question) for p in packaged_prompts()[: _ALONE + _TOGETHER]]
+    alone = [Wave(i, (task,)) for i, task in enumerate(tasks[: 1 if emulated else _ALONE])]
+    return (alone if emulated else [*alone, Wave(len(alone), tuple(tasks[_ALONE:]))]), len(alone)
 
 
 def write_measurement(artifact: Path, out: Path, *, target: str, threads: int | None) -> None:
@@ -184,7 +190,7 @@ def _measurement(
     return measured._replace(broken_budgets=_broken(profile, measured))
 
 
-_DEVICE = ("cpu", "cpu_features", "machine", "runtime", "runtime_version", "system_info", "python")
+_DEVICE = ("cpu", "cpu_features", "emulated", "machine", "runtime", "runtime_version", "system_info", "python")
 
 
 def _rate(count: int, seconds: float) -> float | None:
@@ -197,11 +203,11 @@ def _per_token(joules: Sequence[float | None], alone: Sequence[Timing]) -> float
 
 
 def _broken(profile: Profile, measured: Measurement) -> list[str]:
-    """Say which budgets are not kept; of an emulated target only the size is the board's."""
+    """Say which budgets are not kept; of an emulated device only the size is the board's."""
     budgets, broken = profile.budgets, []
     if budgets.max_size_mb is not None and measured.bytes / 1e6 > budgets.max_size_mb:
         broken.append(f"{measured.bytes / 1e6:.1f} MB of file, at most {budgets.max_size_mb:g} MB allowed")
-    if profile.transport == "emulated":
+    if measured.emulated:
         return broken
     if budgets.max_rss_mb is not None and measured.peak_rss_bytes / 1e6 > budgets.max_rss_mb:
         broken.append(f"{measured.peak_rss_bytes / 1e6:.0f} MB of memory, at most {budgets.max_rss_mb:g} MB allowed")

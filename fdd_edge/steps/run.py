@@ -74,7 +74,9 @@ class Run:
     def certified_on(self) -> str:
         """Where certificates are made: on the judge's target; an emulated one would take an hour for each."""
         target = self.config.feedback.target
-        return "local" if load_profile(target).transport == "emulated" else target
+        profile = load_profile(target)
+        emulated = any(load_profile(one).transport == "emulated" for one in profile.pool or [target])
+        return "local" if emulated else target
 
     def greedy(self) -> Decoding:
         """How the reported sets are decoded."""

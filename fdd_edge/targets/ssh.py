@@ -1,7 +1,8 @@
 """A board reached by the user's own OpenSSH client: one connection takes the files there and runs the runner.
 
-The client's config, agent, jump hosts and known hosts are the user's. Nothing that comes from a profile, a file's name
-or a problem is put into the remote command: it all goes down the line as data (see ``ondevice/receive``).
+The client's config, agent, jump hosts and known hosts are the user's. The remote command holds the profile's
+``python``, quoted; whatever else comes from a profile, a file's name or a problem goes down the line as data
+(``ondevice/receive``).
 """
 
 from __future__ import annotations
@@ -355,7 +356,7 @@ def ssh_session(profile: Profile, request: Request) -> Iterator[RunnerSession]:
     """Take the runner and a file to a board, and hold a session there."""
     artifact, runner = Path(request.artifact), runner_archive()
     sha256 = hash_file(artifact)
-    model = _File(f"{MODELS}/{sha256}{artifact.suffix}", artifact, sha256)
+    model = _File(f"{MODELS}/{sha256}.gguf", artifact, sha256)
     files = [_File(f"{RUNNERS}/{runner.name}", runner, hash_file(runner)), model]
     arguments = ["serve", "--home", receive.HOME]
     arguments += ["--patience", str(PATIENCE_SECONDS), "--silence", str(SILENCE_SECONDS)]
@@ -369,6 +370,11 @@ def ssh_session(profile: Profile, request: Request) -> Iterator[RunnerSession]:
                 raise TargetError(
                     f"{board.name} has llama-cpp-python {version}, and this fdd-edge goes with {needed}: "
                     f"fdd-edge targets setup {profile.argument}"
+                )
+            if profile.architecture not in (None, session.info.machine):
+                raise TargetError(
+                    f"{board.name} is a machine of {session.info.machine}, and {profile.name} is for "
+                    f"{profile.architecture}: name a profile that fits, or mend architecture in {profile.argument}."
                 )
             yield session
             try:

@@ -102,7 +102,7 @@ def test_a_completion_names_the_field_it_lacks() -> None:
     [
         ("{", "not JSON"),
         ("[]", "not a JSON object"),
-        ('{"event": "dance"}', "'dance' is not an event of protocol 3"),
+        ('{"event": "dance"}', "'dance' is not an event of protocol 4"),
         ('{"event": "progress", "index": 0}', "Progress lacks the field 'finished'"),
         ('{"event": "progress", "index": 0, "finished": 1, "mood": 2}', "Progress has no field 'mood'"),
     ],
@@ -115,12 +115,12 @@ def test_lines_that_are_no_events(line: str, fault: str) -> None:
 @pytest.mark.parametrize(
     ("row", "fault"),
     [
-        ({"protocol": 4, "artifact": "m"}, "speaks protocol 3, the host asked for 4"),
-        ({"protocol": 3}, "lacks the field 'artifact'"),
-        ({"protocol": 3, "artifact": "m", "settings": {"sequences": 0}}, "sequences must be at least 1"),
-        ({"protocol": 3, "artifact": "m", "settings": {"kv": "q8"}}, "kv must be f16 or f32"),
-        ({"protocol": 3, "artifact": "m", "settings": {"threads": "two"}}, "wrong type"),
-        ({"protocol": 3, "artifact": "m", "shots": [{"question": "q"}]}, "needs a question and a reply"),
+        ({"protocol": 5, "artifact": "m"}, "speaks protocol 4, the host asked for 5"),
+        ({"protocol": 4}, "lacks the field 'artifact'"),
+        ({"protocol": 4, "artifact": "m", "settings": {"sequences": 0}}, "sequences must be at least 1"),
+        ({"protocol": 4, "artifact": "m", "settings": {"kv": "q8"}}, "kv must be f16 or f32"),
+        ({"protocol": 4, "artifact": "m", "settings": {"threads": "two"}}, "wrong type"),
+        ({"protocol": 4, "artifact": "m", "shots": [{"question": "q"}]}, "needs a question and a reply"),
     ],
 )
 def test_requests_that_are_refused(row: dict[str, object], fault: str) -> None:

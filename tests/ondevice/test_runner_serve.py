@@ -24,10 +24,10 @@ def events(*lines: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def test_a_session_line_by_line(tiny_gguf: Path) -> None:
-    request = {"protocol": 3, "artifact": str(tiny_gguf), "settings": {"max_new_tokens": 4}}
+    request = {"protocol": 4, "artifact": str(tiny_gguf), "settings": {"max_new_tokens": 4}}
     task = {"problem_id": "p", "sample": 0, "question": "1+1?"}
     ready, wave, done = events(request, {"event": "wave", "index": 5, "tasks": [task]}, {"event": "end"})
-    assert (ready["event"], ready["protocol"], ready["runtime"]) == ("ready", 3, "llama-cpp-python")
+    assert (ready["event"], ready["protocol"], ready["runtime"]) == ("ready", 4, "llama-cpp-python")
     assert ready["prompt"] == "Question: {question}\nProgram:\n"
     assert (wave["event"], wave["index"], wave["completions"][0]["problem_id"]) == ("wave", 5, "p")
     assert (done["event"], done["waves"], done["problems"]) == ("done", 1, 1)
@@ -35,7 +35,7 @@ def test_a_session_line_by_line(tiny_gguf: Path) -> None:
 
 
 def test_the_end_of_the_stream_is_an_end(tiny_gguf: Path) -> None:
-    assert [event["event"] for event in events({"protocol": 3, "artifact": str(tiny_gguf)})] == ["ready", "done"]
+    assert [event["event"] for event in events({"protocol": 4, "artifact": str(tiny_gguf)})] == ["ready", "done"]
 
 
 def write(path: Path, content: bytes) -> Path:
@@ -53,7 +53,7 @@ def test_files_that_are_no_models(tiny_gguf: Path, tmp_path: Path) -> None:
         tmp_path: "is not a file",
     }
     for path, sentence in cases.items():
-        (error,) = events({"protocol": 3, "artifact": str(path)})
+        (error,) = events({"protocol": 4, "artifact": str(path)})
         assert (error["event"], error["kind"]) == ("error", "bad_artifact")
         assert sentence in error["message"]
         assert str(path) in error["message"]
@@ -63,7 +63,7 @@ def test_files_that_are_no_models(tiny_gguf: Path, tmp_path: Path) -> None:
 def test_weights_that_are_no_numbers(tiny_gguf: Path, tmp_path: Path) -> None:
     path = write(tmp_path / "nan.gguf", tiny_gguf.read_bytes()[:-4096] + b"\xff" * 4096)
     task = {"problem_id": "p", "sample": 0, "question": "1+1?"}
-    ready, error = events({"protocol": 3, "artifact": str(path)}, {"event": "wave", "index": 0, "tasks": [task]})
+    ready, error = events({"protocol": 4, "artifact": str(path)}, {"event": "wave", "index": 0, "tasks": [task]})
     assert (ready["event"], error["kind"]) == ("ready", "bad_artifact")
     assert error["message"] == f"{path} does not compute on this CPU: the logits are not finite numbers."
 
@@ -72,9 +72,9 @@ def test_requests_that_cannot_be_read(tiny_gguf: Path) -> None:
     (error,) = events({"protocol": 9})
     assert (error["kind"], error["message"]) == (
         "bad_request",
-        "The request cannot be read: this runner speaks protocol 3, the host asked for 9.",
+        "The request cannot be read: this runner speaks protocol 4, the host asked for 9.",
     )
-    ready, error = events({"protocol": 3, "artifact": str(tiny_gguf)}, {"event": "dance"})
+    ready, error = events({"protocol": 4, "artifact": str(tiny_gguf)}, {"event": "dance"})
     assert (ready["event"], error["kind"]) == ("ready", "bad_request")
 
 

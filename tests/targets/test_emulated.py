@@ -12,6 +12,7 @@ pytest.importorskip("llama_cpp", reason="needs: pip install 'fdd-edge[gguf]'")
 
 from fdd_edge.errors import FddError, TargetError
 from fdd_edge.ondevice.protocol import Completion, Settings, Task
+from fdd_edge.stages.bench import measure
 from fdd_edge.targets import Profile, load_profile, open_session, plan_waves
 from fdd_edge.targets.check import check_target
 from fdd_edge.targets.root import emulator, find_root
@@ -51,7 +52,10 @@ def test_one_process_a_core(pi5: Profile, tiny_gguf: Path, tmp_path: Path) -> No
 
 
 def test_an_arm_board_behind_ssh(pi5: Profile, tiny_gguf: Path, tmp_path: Path) -> None:
-    """Both at once: a real server whose board answers with the emulated CPU, as it does without the server."""
+    """Both at once: a real server whose board answers with the emulated CPU, as it does without the server.
+
+    Reached by ssh, its times were taken for a board's, and held against budgets.
+    """
     root = find_root(pi5)
     assert root is not None
     own = tmp_path / "home" / "venv" / "bin" / "python3"
@@ -61,11 +65,17 @@ def test_an_arm_board_behind_ssh(pi5: Profile, tiny_gguf: Path, tmp_path: Path) 
     own.chmod(0o755)
     with sshd.serve(tmp_path / "server") as server:
         path = tmp_path / "pi.yaml"
-        keys = {"architecture": "aarch64", "features": ["asimddp", "asimdhp"]}
+        keys = {
+            "architecture": "aarch64",
+            "features": ["asimddp", "asimdhp"],
+            "budgets": {"max_size_mb": 0.001, "max_rss_mb": 1, "min_tokens_per_s": 1e9},
+        }
         path.write_text(json.dumps(server.profile(tmp_path / "home", **keys)))
         board = load_profile(str(path))
         assert [check for check in check_target(board) if check.mend] == []
         assert complete(board, tiny_gguf) == complete(pi5, tiny_gguf)
+        (size,) = measure(tiny_gguf, target=str(path)).broken_budgets
+        assert "MB of file" in size
 
 
 def test_doctor_finds_nothing_missing(pi5: Profile) -> None:

@@ -64,7 +64,7 @@ def test_the_runner_needs_only_numpy_and_llama_cpp(tiny_gguf: Path, tmp_path: Pa
     )
     task = {"problem_id": "p", "sample": 0, "question": "1+1?"}
     lines = [
-        {"protocol": 3, "artifact": str(tiny_gguf), "prompt": "chat", "settings": {"max_new_tokens": 4}},
+        {"protocol": 4, "artifact": str(tiny_gguf), "prompt": "chat", "settings": {"max_new_tokens": 4}},
         {"event": "wave", "index": 0, "tasks": [task]},
     ]
     stdin = "".join(json.dumps(line) + "\n" for line in lines)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -302,6 +303,27 @@ def test_a_runtime_without_its_libraries(server: sshd.Server, tmp_path: Path, ti
     assert (broken.found, broken.mend) == (f"{RUNTIME['llama-cpp-python']} does not load", mend)
     with pytest.raises(TargetError, match="does not load"):
         require_ready(board)
+
+
+def test_a_runtime_that_kills_whoever_loads_it(server: sshd.Server, tmp_path: Path) -> None:
+    """It killed `info`, and with it the very command that installs another one."""
+    package = tmp_path / "modules" / "llama_cpp"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGILL)\n")
+    python = tmp_path / "home" / "venv" / "bin" / "python3"
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/sh\nPYTHONPATH={package.parent} exec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    board = make_board(server, tmp_path)
+    (broken,) = [check for check in check_target(board) if check.what == "llama-cpp-python"]
+    assert broken.mend == "loading it ends with SIGILL: it was compiled for another CPU"
+
+
+def test_a_board_of_another_machine(server: sshd.Server, tmp_path: Path, tiny_gguf: Path) -> None:
+    """What an x86 server answered was reported as a Raspberry Pi's."""
+    other = "aarch64" if platform.machine() == "x86_64" else "x86_64"
+    said = error_of(make_board(server, tmp_path, architecture=other), tiny_gguf)
+    assert f"is a machine of {platform.machine()}, and pi is for {other}" in said
 
 
 def test_another_version_of_the_runtime(board: Profile, tiny_gguf: Path, monkeypatch: pytest.MonkeyPatch) -> None:

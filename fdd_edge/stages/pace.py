@@ -14,9 +14,9 @@ from fdd_edge.records import Problem
 from fdd_edge.stages.evaluation import Decoding
 from fdd_edge.targets import load_profile, open_session
 
-__all__ = ["PACE_VERSION", "Work", "forecast", "measure_pace", "read_pace", "write_pace"]
+__all__ = ["PACE_VERSION", "Pace", "Work", "forecast", "measure_pace", "read_pace", "write_pace"]
 
-PACE_VERSION = 1
+PACE_VERSION = 2
 
 _PROBLEMS = 4
 """For each runner: enough to see the pace, few enough to be worth it."""
@@ -24,67 +24,99 @@ _PROBLEMS = 4
 _HOUR = 3600.0
 
 
+class Pace(NamedTuple):
+    """How fast a target is.
+
+    Attributes:
+        seconds: That one runner takes for a problem, while all of them are at work.
+        load_seconds: Until a file can be asked.
+        runners: How many share the waves.
+    """
+
+    seconds: float
+    load_seconds: float
+    runners: int
+
+    def duration(self, problems: int, wave: int) -> float:
+        """Return the seconds that a set takes: whole waves, each to the runner that is free first."""
+        busy = [0] * self.runners
+        for first in range(0, problems, wave):
+            busy[busy.index(min(busy))] += min(wave, problems - first)
+        return self.load_seconds + max(busy) * self.seconds
+
+
 class Work(NamedTuple):
     """What a round decodes on a target.
 
     Attributes:
-        reported: Problems of the reported sets, times artifacts.
+        reported: Problems of each reported set, once for every artifact.
         labelled: Problems that are labelled; 0 where another target judges.
         samples: Replies a labelled problem.
+        wave: Replies in a wave.
     """
 
-    reported: int
+    reported: tuple[int, ...]
     labelled: int
     samples: int
+    wave: int
 
 
-def measure_pace(artifact: Path, problems: Sequence[Problem], *, target: str, decoding: Decoding) -> float:
-    """Return the seconds that a problem takes on a target, loading not counted.
+def measure_pace(artifact: Path, problems: Sequence[Problem], *, target: str, decoding: Decoding) -> Pace:
+    """Ask a target a few problems, as many of every runner.
 
     Raises:
         TargetError: The target failed.
     """
     profile = load_profile(target)
     with open_session(profile, artifact, settings=decoding.settings(profile), afresh=True) as session:
-        chosen = problems[: _PROBLEMS * session.runners]
-        tasks = [Task(p.id, 0, p.question) for p in chosen]
-        shares = [tuple(tasks[i :: session.runners]) for i in range(session.runners)]
-        waves = [Wave(i, share) for i, share in enumerate(shares) if share]
+        each = max(1, min(_PROBLEMS, len(problems) // session.runners))
+        tasks = [Task(p.id, 0, p.question) for p in problems[: each * session.runners]]
+        waves = [Wave(i, tuple(tasks[i * each : (i + 1) * each])) for i in range(session.runners)]
         with progress(f"pace on {profile.name}", len(tasks)) as advance:
             began = time.monotonic()
-            for _ in session.complete(waves, advance):
+            for _ in session.complete([wave for wave in waves if wave.tasks], advance):
                 pass
-            return (time.monotonic() - began) / len(tasks)
+            seconds = (time.monotonic() - began) / each
+        return Pace(round(seconds, 3), round(session.info.load_seconds, 3), session.runners)
 
 
 def write_pace(artifact: Path, problems: Sequence[Problem], out: Path, *, target: str, decoding: Decoding) -> None:
     """Write the pace to the file ``out``; see ``measure_pace``."""
-    seconds = measure_pace(artifact, problems, target=target, decoding=decoding)
-    out.write_text(json.dumps({"seconds_per_problem": round(seconds, 3)}) + "\n", encoding="utf-8")
+    pace = measure_pace(artifact, problems, target=target, decoding=decoding)
+    out.write_text(json.dumps(pace._asdict()) + "\n", encoding="utf-8")
 
 
-def read_pace(path: Path) -> float:
-    """Read a pace back, seconds a problem."""
-    return float(json.loads(path.read_text(encoding="utf-8"))["seconds_per_problem"])
+def read_pace(path: Path) -> Pace:
+    """Read a pace back."""
+    return Pace(**json.loads(path.read_text(encoding="utf-8")))
 
 
-def forecast(target: str, pace: float, work: Work) -> str:
+def forecast(target: str, pace: Pace, work: Work) -> str:
     """Return what a round will take on a target, and how to make it an hour.
 
     Args:
         target: Its name.
-        pace: Seconds a problem.
+        pace: How fast it is.
         work: What is decoded there.
     """
-    reported, labelled = work.reported * pace, work.labelled * work.samples * pace
-    parts = f"{work.reported} reported" + (f" and {work.labelled} labelled" if work.labelled else "")
-    said = f"{target}: {pace:.1f} s a problem, about {_duration(reported + labelled)} a round for {parts} problems."
-    if reported + labelled <= _HOUR:
+    reported = sum(pace.duration(problems, work.wave) for problems in work.reported)
+
+    def whole(labelled: int) -> float:
+        return reported + (pace.duration(labelled * work.samples, work.wave) if labelled else 0)
+
+    parts = f"{sum(work.reported)} reported" + (f" and {work.labelled} labelled" if work.labelled else "")
+    said = (
+        f"{target}: {pace.seconds / pace.runners:.1f} s a problem, "
+        f"about {_duration(whole(work.labelled))} a round for {parts} problems in waves of {work.wave}."
+    )
+    if whole(work.labelled) <= _HOUR:
         return said
-    fitting = int((_HOUR - reported) / (pace * work.samples)) if work.labelled else 0
-    if fitting > 0:
-        return f"{said} feedback.limit={fitting} fits an hour."
-    return f"{said} The reported sets alone take {_duration(reported)}: give valid and eval a limit."
+    fitting = next((limit for limit in range(work.labelled, 0, -1) if whole(limit) <= _HOUR), None)
+    if fitting is not None:
+        return f"{said} In a new run, feedback.limit={fitting} fits an hour."
+    if reported > _HOUR:
+        return f"{said} The reported sets alone take {_duration(reported)}: give valid and eval a limit."
+    return f"{said} Give valid and eval a limit, or choose a smaller decoding.wave."
 
 
 def _duration(seconds: float) -> str:

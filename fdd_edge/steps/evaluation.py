@@ -45,9 +45,10 @@ def foresee(this: Run, place: RoundLayout, target: str) -> None:
         inputs={"artifact": place.artifact(this.judge), "problems": this.layout.valid},
         is_file=True,
     )
-    reported = sum(len(read_problems(path)) for path in this.reported.values()) * len(this.evaluated)
+    reported = [len(read_problems(path)) for path in this.reported.values()] * len(this.evaluated)
     judges = load_profile(rules.target).name == name
-    work = pace.Work(reported, min(rules.limit, len(read_problems(place.train))) if judges else 0, rules.samples)
+    labelled = min(rules.limit, len(read_problems(place.train))) if judges else 0
+    work = pace.Work(tuple(reported), labelled, rules.samples, decoding.wave)
     announce(pace.forecast(name, pace.read_pace(out), work))
 
 

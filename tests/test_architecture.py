@@ -17,6 +17,7 @@ BASE = {
     "catalog",
     "errors",
     "hub",
+    "interrupt",
     "launched",
     "progress",
     "records",

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
 import sys
 from importlib import import_module
 
 import click
 
-from fdd_edge import __version__
+from fdd_edge import __version__, interrupt
 from fdd_edge.errors import FddError, did_you_mean
 
 __all__ = ["cli", "main"]
@@ -75,7 +74,7 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; a user's fault ends in one sentence and an exit code."""
-    signal.signal(signal.SIGTERM, _as_interrupt)
+    interrupt.listen()
     # Progress is told by us; libraries' bars would stand between the lines.
     os.environ.setdefault("TQDM_DISABLE", "1")
     try:
@@ -99,10 +98,6 @@ def main() -> None:
         where = f": {error.filename}" if error.filename else ""
         click.echo(f"Error: {error.strerror}{where}. {_MENDABLE[error.errno]}", err=True)
         sys.exit(2)
-
-
-def _as_interrupt(number: int, frame: object) -> None:
-    raise KeyboardInterrupt
 
 
 def _how_to_go_on() -> str:

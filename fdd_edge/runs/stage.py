@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from fdd_edge.errors import FddError
+from fdd_edge.interrupt import stop_if_asked
 from fdd_edge.progress import announce
 from fdd_edge.runs.hashing import HashCache
 from fdd_edge.runs.manifest import Manifest, StageEntry
@@ -64,6 +65,7 @@ class Stages:
         Raises:
             PrunedInputError: It has to be made, and an input was pruned.
         """
+        stop_if_asked()
         name = output.relative_to(self._root).as_posix()
         hashes = {key: self._input_hash(path) for key, path in inputs.items()}
         fingerprint = _fingerprint(version, params, hashes)

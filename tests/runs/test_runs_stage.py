@@ -33,6 +33,29 @@ def test_the_second_call_does_nothing(tmp_path: Path) -> None:
     assert [p.name for p in (tmp_path / "a" / "out").iterdir()] == ["x.txt"]
 
 
+def test_an_interrupt_that_something_swallowed_ends_the_run_at_the_next_stage(tmp_path: Path) -> None:
+    """Ctrl-C while a library was being imported was lost now and then, and the run went on to its end."""
+    code = f"""
+import signal
+from pathlib import Path
+from fdd_edge import interrupt
+from fdd_edge.runs import Manifest, Stages
+
+interrupt.listen()
+try:
+    signal.raise_signal(signal.SIGINT)
+except BaseException:
+    print("swallowed", flush=True)
+root = Path({str(tmp_path)!r})
+stages = Stages(root, Manifest(root / "manifest.json"))
+stages.ensure(root / "out", lambda out: out.touch(), version=1, params={{}}, inputs={{}}, is_file=True)
+"""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ran.stdout == "swallowed\n"
+    assert "KeyboardInterrupt" in ran.stderr
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("change", ["version", "params", "inputs", "output damaged", "output gone"])
 def test_a_change_makes_it_again(tmp_path: Path, change: str) -> None:
     source = tmp_path / "in.txt"

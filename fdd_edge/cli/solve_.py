@@ -6,14 +6,6 @@ import click
 
 from fdd_edge.cli.options import refuse_device
 
-_REASONS = {
-    "no_program": "nothing in it is a program",
-    "forbidden": "it uses something outside the program language",
-    "error": "it failed while running",
-    "limit": "it ran into a limit of length, steps or size",
-    "unfinished": "it was cut off; raise --max-new-tokens",
-}
-
 
 @click.command("solve")
 @click.argument("model")
@@ -35,15 +27,13 @@ def command(
     import sys
 
     from fdd_edge import api
+    from fdd_edge.ondevice.verdicts import tell_answer
 
     completion = api.solve(model, question, target=target, prompt=prompt, shots=shots, max_new_tokens=max_new_tokens)
     if as_json:
         click.echo(json.dumps(completion.to_row()))
     else:
         click.echo(completion.program or completion.text.strip())
-        if completion.answer is None:
-            click.echo(f"\nThis gives no answer: {_REASONS[str(completion.verdict)]}.", err=True)
-        else:
-            click.echo(f"\nanswer: {completion.answer}")
+        click.echo(f"\n{tell_answer(completion.answer, completion.verdict)}")
     if completion.answer is None:
         sys.exit(1)

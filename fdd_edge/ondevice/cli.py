@@ -14,6 +14,7 @@ from .home import Place, clean
 from .protocol import RunnerError, Settings, Task, Wave
 from .serve import load, serve, take_stdout
 from .setup import set_up
+from .verdicts import tell_answer
 
 __all__ = ["main"]
 
@@ -58,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     solve.add_argument("model", help="a GGUF file")
     solve.add_argument("question")
     solve.add_argument("--prompt", help="a template with {question}, or: chat (default: what the file says)")
-    solve.add_argument("--max-new-tokens", type=int, default=Settings.max_new_tokens, help="default: %(default)s")
+    solve.add_argument("--max-new-tokens", type=int, default=200, help="default: %(default)s")
     solve.add_argument("--threads", type=int, default=measure.physical_cores(), help="default: %(default)s")
     return parser
 
@@ -81,22 +82,5 @@ def _solve(options: argparse.Namespace) -> int:
         result = loaded.decoder.run(Wave(0, (Task("question", 0, options.question),)))
     completion = result.completions[0]
     out.write(f"{completion.program or completion.text.strip()}\n")
-    if completion.verdict is None:
-        out.write(f"answer: {_plain(completion.answer)}\n")
-        return 0
-    out.write(f"no answer: {_REASONS[completion.verdict]}.\n")
-    return 1
-
-
-def _plain(number: int | float | None) -> str:
-    """Return a number as a person writes it: 7, not 7.0."""
-    return str(int(number)) if isinstance(number, float) and number.is_integer() else str(number)
-
-
-_REASONS = {
-    "no_program": "the reply holds no program",
-    "forbidden": "the program uses something outside the language, so it was not run",
-    "error": "the program failed while it ran",
-    "limit": "the question or the program is too long to be run",
-    "unfinished": "the reply was cut at the token limit",
-}
+    out.write(f"{tell_answer(completion.answer, completion.verdict)}\n")
+    return int(completion.answer is None)

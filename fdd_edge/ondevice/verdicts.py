@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-__all__ = ["Verdict"]
+__all__ = ["Verdict", "tell_answer"]
 
 
 class Verdict(StrEnum):
@@ -25,3 +25,20 @@ class Verdict(StrEnum):
     """A cap was reached: length, nesting, steps or the size of an integer."""
     unfinished = "unfinished"
     """The reply was cut at the token limit."""
+
+
+_REASONS = {
+    Verdict.no_program: "the reply holds no program",
+    Verdict.forbidden: "the program uses something outside the language, so it was not run",
+    Verdict.error: "the program failed while it ran",
+    Verdict.limit: "the question or the program is too long to be run",
+    Verdict.unfinished: "the reply was cut at the token limit",
+}
+
+
+def tell_answer(answer: float | None, verdict: str | None) -> str:
+    """Return the line below a reply: its answer as a person writes it (7, not 7.0), or why there is none."""
+    if answer is None:
+        return f"no answer: {_REASONS[Verdict(str(verdict))]}."
+    whole = isinstance(answer, float) and answer.is_integer()
+    return f"answer: {int(answer) if whole else answer}"

@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("llama_cpp", reason="needs: pip install 'fdd-edge[gguf]'")
 
-from fdd_edge.ondevice.cli import _plain
+from fdd_edge.ondevice.verdicts import tell_answer
 
 
 def run(*arguments: str, lines: list[dict[str, Any]] | None = None) -> subprocess.CompletedProcess[str]:
@@ -92,7 +92,7 @@ def test_solve_ends_in_a_sentence_on_a_broken_file(tmp_path: Path) -> None:
 
 
 def test_numbers_read_as_people_write_them() -> None:
-    assert [_plain(number) for number in (7, 7.0, 2.5)] == ["7", "7", "2.5"]
+    assert [tell_answer(number, None) for number in (7, 7.0, 2.5)] == ["answer: 7", "answer: 7", "answer: 2.5"]
 
 
 def test_info_is_one_object() -> None:

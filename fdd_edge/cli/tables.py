@@ -114,8 +114,8 @@ def print_measurement(measured: Measurement) -> None:
         ("file", f"{m.bytes / 1e6:.1f} MB, {m.recipe or 'no recipe of ours'}"),
         ("loads in", f"{m.load_seconds:.2f} s"),
         ("first token", f"after {1000 * m.first_token_seconds:.0f} ms"),
-        ("prompts", f"{_speed(m.prompt_tokens_per_second)} tokens/s"),
-        ("replies", f"{_speed(m.decode_tokens_per_second)} tokens/s, one at a time"),
+        ("prompts", _shown(m.prompt_tokens_per_second, "{:.1f} tokens/s")),
+        ("replies", _shown(m.decode_tokens_per_second, "{:.1f} tokens/s, one at a time")),
     ]
     if m.batch_tokens_per_second is not None:
         together = f"{_speed(m.batch_tokens_per_second)} tokens/s, {m.sequences} together, prompts included"

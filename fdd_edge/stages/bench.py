@@ -173,8 +173,7 @@ def _measurement(
         bytes=size,
         load_seconds=round(info.load_seconds, 3),
         first_token_seconds=round(median(first), 4),
-        prompt_tokens_per_second=_rate(sum(t.prompt_tokens for t in alone), sum(t.prompt_seconds for t in alone))
-        or 0.0,
+        prompt_tokens_per_second=_rate(sum(t.prompt_tokens for t in alone), sum(t.prompt_seconds for t in alone)),
         decode_tokens_per_second=_rate(later, writing),
         batch_tokens_per_second=_rate(sum(t.decode_tokens for t in batch), sum(t.seconds for t in batch)),
         sequences=settings.sequences,

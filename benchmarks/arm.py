@@ -13,6 +13,7 @@ batches. About three hours on two cores; what is finished is kept, and the same 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +24,7 @@ from fdd_edge.evaluation import mcnemar, wilson
 from fdd_edge.ondevice.protocol import Completion, Score, Settings, Task, Wave
 from fdd_edge.records import Problem, read_jsonl, write_jsonl
 from fdd_edge.runs import RunLayout
+from fdd_edge.runs.hashing import hash_file
 from fdd_edge.stages.evaluation import Decoding, evaluate_file, read_rows
 from fdd_edge.targets import load_profile, open_session
 
@@ -52,6 +54,15 @@ FLOORS = ((1, 1), (4, 1), (16, 2))
 
 def model_of(students: Path, case: Case) -> Path:
     return RunLayout(students / f"{case.training}-seed0").round(0).model(case.recipe)
+
+
+def check_files(out: Path, students: Path) -> None:
+    """Go on only with the files that this folder was begun with: both sides must have been asked of one model."""
+    found = {f"{case.training} {case.recipe}": hash_file(model_of(students, case)) for case in CASES}
+    known = out / "files.json"
+    if known.is_file() and json.loads(known.read_text(encoding="utf-8")) != found:
+        raise SystemExit(f"{out} was begun with other files than those of {students}; name a new folder.")
+    known.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
 def answer(out: Path, model: Path, problems: Sequence[Problem], target: str, sequences: int, threads: int) -> Path:
@@ -121,6 +132,7 @@ def main() -> None:
     options = parser.parse_args()
     out: Path = options.output
     out.mkdir(parents=True, exist_ok=True)
+    check_files(out, options.students)
     dev = read_dataset(Path(os.environ["FDD_DATA"]) / "multiarith.dev.json").problems
     print(
         "| file, against x86 | problems | other texts | other answers | easy here, hard there | hard here, easy there "

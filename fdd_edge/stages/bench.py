@@ -13,7 +13,7 @@ from fdd_edge.errors import FddError
 from fdd_edge.ondevice.protocol import Settings, TargetInfo, Task, Timing, Wave
 from fdd_edge.progress import progress
 from fdd_edge.stages.parity import packaged_prompts
-from fdd_edge.targets import Profile, load_profile, open_session, resolve_threads
+from fdd_edge.targets import Profile, load_profile, open_session, resolve_threads, runtime_version
 
 __all__ = ["BENCH_VERSION", "Measurement", "bench_params", "measure", "read_measurement", "write_measurement"]
 
@@ -138,6 +138,7 @@ def bench_params(target: str, threads: int | None) -> dict[str, Any]:
     return {
         "target": profile.name,
         "threads": resolve_threads(profile, threads),
+        "runtime": runtime_version(profile),
         "budgets": profile.budgets.model_dump(),
     }
 

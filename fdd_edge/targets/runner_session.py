@@ -154,7 +154,7 @@ class RunnerSession:
         stdout = self._line.process.stdout
         assert stdout is not None
         line = stdout.readline()
-        if not line:
+        if not line.endswith(b"\n"):  # nothing, or a line that was cut short: the other end has gone
             raise self._line.ended(self._line.process.wait(), self._doing)
         try:
             event = decode_event(line.decode(errors="replace"))

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,9 @@ import pytest
 pytest.importorskip("llama_cpp", reason="needs: pip install 'fdd-edge[gguf]'")
 
 from fdd_edge.errors import FddError, MissingExtraError, TargetError
-from fdd_edge.ondevice.protocol import Completion, Settings, Shot, Task
+from fdd_edge.ondevice.protocol import Completion, Request, Settings, Shot, Task
 from fdd_edge.targets import load_profile, open_session, plan_waves
+from fdd_edge.targets.local import run_here
 from fdd_edge.targets.runner_session import RunnerSession
 
 LOCAL = load_profile("local")
@@ -118,6 +120,17 @@ def test_a_prompt_without_a_question_is_the_users_fault(tiny_gguf: Path) -> None
     ):
         pass
     assert error.value.exit_code == 2
+
+
+def test_a_line_that_was_cut_short_is_told_as_the_end_it_is(tiny_gguf: Path) -> None:
+    """It was told as a runner that speaks no JSON."""
+    code = 'import sys; sys.stdin.readline(); sys.stdout.write(\'{"event": "rea\'); sys.stdout.flush(); sys.exit(3)'
+    request, missing = Request(str(tiny_gguf), settings=SETTINGS), FddError("missing")
+    with (
+        pytest.raises(TargetError, match=r"ended with exit code 3 while loading"),
+        run_here([sys.executable, "-c", code], request, build_hint="", missing=missing),
+    ):
+        pass
 
 
 def test_a_missing_runtime_says_how_to_install_it(tiny_gguf: Path, monkeypatch: pytest.MonkeyPatch) -> None:

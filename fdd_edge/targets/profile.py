@@ -137,6 +137,9 @@ def _read(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
     if found in (path, *above):
         raise FddError(f"{path}: extends leads back to {found}.")
     inherited = _read(found, (path, *above))
+    # A budget of one's own stands beside the inherited ones; `budgets: {}` takes none over.
+    if content.get("budgets") and isinstance(content["budgets"], dict):
+        content["budgets"] = inherited.get("budgets", {}) | content["budgets"]
     return {key: value for key, value in inherited.items() if key not in ("name", "description")} | content
 
 

@@ -63,6 +63,15 @@ def write(path: Path, text: str) -> str:
     return str(path)
 
 
+def test_a_budget_of_ones_own_stands_beside_the_inherited_ones(tmp_path: Path) -> None:
+    """It silently dropped them."""
+    inherited = load_profile("rpi5").budgets
+    mine = load_profile(write(tmp_path / "fast.yaml", "extends: rpi5\nbudgets: {min_tokens_per_s: 5}\n")).budgets
+    assert (mine.max_rss_mb, mine.min_tokens_per_s) == (inherited.max_rss_mb, 5)
+    none = load_profile(write(tmp_path / "none.yaml", "extends: rpi5\nbudgets: {}\n")).budgets
+    assert none.max_rss_mb is None
+
+
 def test_a_profile_extends_another_and_keeps_its_own_name(tmp_path: Path) -> None:
     mine = load_profile(write(tmp_path / "desk.yaml", "extends: rpi5\nhost: pi@desk\nthreads: 2\n"))
     assert (mine.name, mine.description, mine.host, mine.threads) == ("desk", "", "pi@desk", 2)

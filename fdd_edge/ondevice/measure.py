@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 __all__ = [
+    "board_model",
     "cpu_features",
     "cpu_model",
     "describe_device",
@@ -50,16 +51,50 @@ def peak_rss_bytes() -> int:
 
 
 def cpu_model() -> str:
-    """Return the CPU's name; on an ARM board, that of the board, because the kernel names no CPU there."""
+    """Return the CPU's name: on ARM that of its cores, with their revision, because the kernel gives numbers there."""
     if is_emulated():
         return f"{os.environ.get('QEMU_CPU', 'any')} in QEMU"
     info = _read("/proc/cpuinfo")
     if found := re.search(r"^model name\s*:\s*(.+)$", info, re.M):
         return found[1].strip()
-    if board := _read("/proc/device-tree/model").strip("\0\n "):
-        return board
-    part = re.search(r"^CPU part\s*:\s*(\S+)", info, re.M)
-    return f"{platform.machine()} part {part[1]}" if part else platform.processor() or platform.machine()
+    cores = dict.fromkeys(map(_arm_core, info.split("\n\n")))
+    return " and ".join(core for core in cores if core) or platform.processor() or platform.machine()
+
+
+def _arm_core(processor: str) -> str | None:
+    """Return the name of a core by the numbers of its section of /proc/cpuinfo."""
+    said = dict(re.findall(r"^(CPU \w+)\s*:\s*(\S+)", processor, re.M))
+    if "CPU part" not in said:
+        return None
+    maker, part = said.get("CPU implementer", "?"), said["CPU part"]
+    name = _ARM_CORES.get(part) if maker == "0x41" else None
+    return f"{name or f'{maker} part {part}'} r{said.get('CPU variant', '0x?')[2:]}p{said.get('CPU revision', '?')}"
+
+
+# Linux, arch/arm64/include/asm/cputype.h, of implementer 0x41 (Arm).
+_ARM_CORES = {
+    "0xd03": "Cortex-A53",
+    "0xd05": "Cortex-A55",
+    "0xd07": "Cortex-A57",
+    "0xd08": "Cortex-A72",
+    "0xd09": "Cortex-A73",
+    "0xd0a": "Cortex-A75",
+    "0xd0b": "Cortex-A76",
+    "0xd0c": "Neoverse-N1",
+    "0xd0d": "Cortex-A77",
+    "0xd40": "Neoverse-V1",
+    "0xd41": "Cortex-A78",
+    "0xd44": "Cortex-X1",
+    "0xd46": "Cortex-A510",
+    "0xd47": "Cortex-A710",
+    "0xd49": "Neoverse-N2",
+    "0xd4f": "Neoverse-V2",
+}
+
+
+def board_model() -> str | None:
+    """Return the board's name, where its device tree tells it."""
+    return None if is_emulated() else _read("/proc/device-tree/model").strip("\0\n ") or None
 
 
 def cpu_features() -> tuple[str, ...]:
@@ -115,6 +150,7 @@ def describe_device() -> dict[str, Any]:
         "python": platform.python_version(),
         "machine": platform.machine(),
         "system": platform.platform(),
+        "board": board_model(),
         "cpu": cpu_model(),
         "cpu_features": cpu_features(),
         "cores": physical_cores(),

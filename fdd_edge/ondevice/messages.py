@@ -314,6 +314,7 @@ class TargetInfo:
     system_info: str
     python: str
     machine: str
+    board: str | None
     cpu: str
     cpu_features: tuple[str, ...]
     emulated: bool

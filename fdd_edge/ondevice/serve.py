@@ -97,6 +97,7 @@ def load(artifact: str, prompt: str | None, shots: Sequence[Shot], settings: Set
                 system_info=llamacpp.system_info(),
                 python=platform.python_version(),
                 machine=platform.machine(),
+                board=measure.board_model(),
                 cpu=measure.cpu_model(),
                 cpu_features=measure.cpu_features(),
                 emulated=measure.is_emulated(),

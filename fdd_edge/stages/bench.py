@@ -48,7 +48,7 @@ class Measurement(NamedTuple):
         clock_mhz: The cores' mean clock, the lowest seen.
         throttled: Whether the CPU was slowed down for heat or supply.
         joules_per_token: Energy of a generated token, one reply at a time.
-        device: CPU, its features, whether it is emulated, machine, runtime, its version and build, Python.
+        device: Board, CPU, its features, whether it is emulated, machine, runtime, its version and build, Python.
         broken_budgets: Budgets of the target that the file does not keep, as sentences.
     """
 
@@ -190,7 +190,7 @@ def _measurement(
     return measured._replace(broken_budgets=_broken(profile, measured))
 
 
-_DEVICE = ("cpu", "cpu_features", "emulated", "machine", "runtime", "runtime_version", "system_info", "python")
+_DEVICE = ("board", "cpu", "cpu_features", "emulated", "machine", "runtime", "runtime_version", "system_info", "python")
 
 
 def _rate(count: int, seconds: float) -> float | None:

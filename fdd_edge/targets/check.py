@@ -103,6 +103,8 @@ def _device(profile: Profile, device: dict[str, Any]) -> Iterator[Check]:
     """Compare what a device says of itself with its profile."""
     fits = profile.architecture in (None, device["machine"])
     mend = None if fits else f"{profile.name} is for {profile.architecture}: name another profile"
+    if device["board"] is not None:
+        yield Check("board", device["board"])
     yield Check("cpu", f"{device['cpu']}, {device['machine']}, {device['cores']} cores", mend)
     lacking = sorted(set(profile.features) - set(device["cpu_features"]))
     if profile.features:

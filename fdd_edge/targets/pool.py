@@ -20,7 +20,7 @@ __all__ = ["PoolSession", "pool_session"]
 
 Opener = Callable[[], AbstractContextManager[Session]]
 
-_EQUAL = ("runtime", "runtime_version", "system_info", "machine", "cpu")
+_EQUAL = ("runtime", "runtime_version", "system_info", "machine", "cpu", "cpu_features")
 """What boards must have in common, so that it does not matter which of them decodes a wave."""
 
 

@@ -117,6 +117,10 @@ def _with_boards(pool: Profile, path: Path) -> Profile:
     boards = [load_profile(board) for board in paths]
     if nested := [board.name for board in boards if board.pool]:
         raise FddError(f"{path}: {', '.join(nested)} is a pool itself; name its boards.")
+    threads = {board.name: board.threads for board in boards}
+    if pool.threads is None and len(set(threads.values())) > 1:
+        said = ", ".join(f"{name} {number or 'one a core'}" for name, number in threads.items())
+        raise FddError(f"{path}: the boards of a pool decode with equal threads, not {said}; give the pool its own.")
     return pool.model_copy(update={"pool": tuple(paths), "threads": pool.threads or boards[0].threads})
 
 

@@ -72,6 +72,21 @@ def test_what_is_not_shown_is_not_guessed(tmp_path: Path) -> None:
     assert Meter(tmp_path).read() == Conditions(None, None, None, None)
 
 
+def test_an_arm_cpu_is_named_by_its_cores_and_not_by_its_board(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two equal boards of other revisions were no pool, and the CPU was not named at all."""
+    core = "CPU implementer\t: 0x41\nCPU architecture: 8\nCPU variant\t: 0x4\nCPU part\t: 0xd0b\nCPU revision\t: 1\n"
+    files = {
+        "/proc/cpuinfo": f"processor\t: 0\n{core}\nprocessor\t: 1\n{core}\nRevision\t: c04170\n",
+        "/proc/device-tree/model": "Raspberry Pi 5 Model B Rev 1.0\0",
+    }
+    monkeypatch.setattr("platform.machine", lambda: "aarch64")
+    monkeypatch.setattr(measure, "_read", lambda path: files.get(path, ""))
+    monkeypatch.delenv("QEMU_CPU", raising=False)
+    assert (measure.cpu_model(), measure.board_model()) == ("Cortex-A76 r4p1", "Raspberry Pi 5 Model B Rev 1.0")
+    files["/proc/cpuinfo"] = core.replace("0xd0b", "0xfff")
+    assert measure.cpu_model() == "0x41 part 0xfff r4p1"
+
+
 def test_an_emulated_cpu_has_none_of_the_machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platform.machine", lambda: "aarch64")
     monkeypatch.setattr(measure, "_read", lambda path: "flags : avx2\n" if path == "/proc/cpuinfo" else "")

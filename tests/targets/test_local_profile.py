@@ -63,6 +63,16 @@ def write(path: Path, text: str) -> str:
     return str(path)
 
 
+def test_boards_of_a_pool_with_other_threads_are_refused(tmp_path: Path) -> None:
+    """Those of the first were taken for all, in silence."""
+    write(tmp_path / "a.yaml", "extends: rpi5\nhost: a\n")
+    write(tmp_path / "b.yaml", "extends: rpi5\nhost: b\nthreads: 2\n")
+    pool = "transport: pool\npool: [./a.yaml, ./b.yaml]\n"
+    with pytest.raises(FddError, match="equal threads, not a 4, b 2; give the pool its own"):
+        load_profile(write(tmp_path / "pool.yaml", pool))
+    assert load_profile(write(tmp_path / "own.yaml", pool + "threads: 3\n")).threads == 3
+
+
 def test_a_budget_of_ones_own_stands_beside_the_inherited_ones(tmp_path: Path) -> None:
     """It silently dropped them."""
     inherited = load_profile("rpi5").budgets

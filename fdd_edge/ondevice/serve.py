@@ -186,7 +186,7 @@ def _session(hear: Callable[[], str], tell: Callable[[Event], None], home: Path 
     request = _read_request(hear)
     n_waves = n_problems = n_prompt = n_decoded = 0
     with load(request.artifact, request.prompt, request.shots, request.settings) as loaded:
-        build = f"{loaded.info.runtime_version} {loaded.info.system_info} {Path(sys.argv[0]).name}"
+        build = f"{loaded.info.runtime_version} {loaded.info.system_info} {loaded.info.cpu} {Path(sys.argv[0]).name}"
         kept = KeptWaves(home, request, build) if home and not request.afresh else None
         tell(loaded.info)
         for asked in _commands(hear):

@@ -27,13 +27,13 @@ from fdd_edge.ondevice.protocol import (
     encode,
     plan_waves,
 )
-from fdd_edge.progress import progress
+from fdd_edge.progress import announce, progress
 from fdd_edge.records import Problem, hash_problems, read_jsonl, write_jsonl
 from fdd_edge.runs.hashing import hash_file
 from fdd_edge.runs.layout import MODEL_FILE
 from fdd_edge.runs.stage import make_whole
 from fdd_edge.stages.parity import find_certificate
-from fdd_edge.targets import Profile, load_profile, n_runners, open_session, resolve_threads, runtime_version
+from fdd_edge.targets import EQUAL, Profile, load_profile, n_runners, open_session, resolve_threads, runtime_version
 
 __all__ = ["EVAL_VERSION", "Decoding", "Evaluation", "ask", "complete", "evaluate_file", "read_evaluation", "read_rows"]
 
@@ -105,6 +105,11 @@ class Evaluation:
     timing: Mapping[str, Any]
 
 
+def _differences(one: TargetInfo, other: TargetInfo) -> str:
+    """Return what two sessions' devices differ in; rows of both would be of neither."""
+    return ", ".join(name for name in EQUAL if getattr(one, name) != getattr(other, name))
+
+
 def complete(
     artifact: Path, problems: Sequence[Problem], out: Path, *, target: str, decoding: Decoding, title: str
 ) -> Evaluation:
@@ -141,12 +146,18 @@ def complete(
         with progress(title, len(tasks)) as advance:
             done = len(tasks) - sum(len(wave.tasks) for wave in missing)
             for event in _run(artifact, profile, decoding, missing, lambda n: advance(done + n)):
+                if isinstance(event, TargetInfo) and info is not None and (other := _differences(info, event)):
+                    announce(f"{title}: {other} of {profile.name} is another one now, so all begins anew")
+                    journal.unlink()
+                    break
                 with journal.open("a", encoding="utf-8") as file:
                     file.write(encode(event) + "\n")
                 if isinstance(event, TargetInfo):
                     info, began = event, time.monotonic()
                 else:
                     finished[event.index] = event
+    if not journal.is_file():
+        return complete(artifact, problems, out, target=target, decoding=decoding, title=title)
     assert info is not None  # the first line of a journal that holds a wave
     results = [finished[wave.index] for wave in waves]
     rows = score([c for result in results for c in result.completions], by_id)

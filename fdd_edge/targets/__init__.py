@@ -14,10 +14,11 @@ from fdd_edge.targets.local import local_session
 from fdd_edge.targets.pool import pool_session
 from fdd_edge.targets.profile import RUNTIME, Profile, load_profile, resolve_threads, runtime_version
 from fdd_edge.targets.runner_archive import runner_archive
-from fdd_edge.targets.session import Session
+from fdd_edge.targets.session import EQUAL, Session
 from fdd_edge.targets.ssh import ssh_session
 
 __all__ = [
+    "EQUAL",
     "RUNTIME",
     "Profile",
     "Session",

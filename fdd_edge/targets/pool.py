@@ -14,14 +14,11 @@ from fdd_edge.errors import TargetError
 from fdd_edge.ondevice.protocol import Score, Scores, TargetInfo, Totals, Wave, WaveResult
 from fdd_edge.progress import announce
 from fdd_edge.targets.runner_session import kill_held
-from fdd_edge.targets.session import Session
+from fdd_edge.targets.session import EQUAL, Session
 
 __all__ = ["PoolSession", "pool_session"]
 
 Opener = Callable[[], AbstractContextManager[Session]]
-
-_EQUAL = ("runtime", "runtime_version", "system_info", "machine", "cpu", "cpu_features")
-"""What boards must have in common, so that it does not matter which of them decodes a wave."""
 
 
 @contextmanager
@@ -250,7 +247,7 @@ class PoolSession:
 
     def _check_equal(self) -> None:
         infos = [session.info for session in self._sessions]
-        for name in _EQUAL:
+        for name in EQUAL:
             values = sorted({str(getattr(info, name)) for info in infos})
             if len(values) > 1:
                 raise TargetError(f"The boards of a pool must be equal, and their {name} is not: {', '.join(values)}.")

@@ -7,7 +7,10 @@ from typing import Protocol
 
 from fdd_edge.ondevice.protocol import Score, Scores, TargetInfo, Totals, Wave, WaveResult
 
-__all__ = ["Session"]
+__all__ = ["EQUAL", "Session"]
+
+EQUAL = ("runtime", "runtime_version", "system_info", "machine", "cpu", "cpu_features")
+"""What the devices of one set of rows have in common, so that it does not matter which of them decoded a wave."""
 
 
 class Session(Protocol):

@@ -73,6 +73,25 @@ def test_a_torn_line_of_the_journal_costs_its_wave_only(
     assert evaluate(tiny_gguf, out) == whole
 
 
+def test_waves_of_another_build_are_not_gone_on_with(
+    tiny_gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A runtime of the same version that was compiled anew meanwhile gave the rest of the rows."""
+    whole = evaluate(tiny_gguf, tmp_path / "whole")
+    out = tmp_path / "killed"
+    monkeypatch.setattr("fdd_edge.stages.evaluation.encode", die_at_line(2))
+    with pytest.raises(KilledError):
+        evaluate(tiny_gguf, out)
+    monkeypatch.undo()
+    journal = out / "waves.jsonl"
+    info, wave = (json.loads(line) for line in journal.read_text(encoding="utf-8").splitlines())
+    info["system_info"] = "CPU : another"
+    wave["completions"][0]["text"] = "of another build"
+    journal.write_text(f"{json.dumps(info)}\n{json.dumps(wave)}\n", encoding="utf-8")
+    assert evaluate(tiny_gguf, out) == whole
+    assert "system_info of local is another one now, so all begins anew" in capsys.readouterr().err
+
+
 def test_the_report_is_what_eval_prints(tiny_gguf: Path) -> None:
     report = evaluate_file(tiny_gguf, PROBLEMS[:2], None, target="local", decoding=DECODING)
     wanted = {"n", "correct", "accuracy", "ci95", "verdicts", "problems_per_second", "tokens_per_second", "peak_rss_mb"}

@@ -20,7 +20,6 @@ __all__ = [
     "cpu_features",
     "cpu_model",
     "describe_device",
-    "explain_import_error",
     "is_emulated",
     "missing_library",
     "peak_rss_bytes",
@@ -179,7 +178,7 @@ def _load_fault(module: str) -> str | None:
             try:
                 importlib.import_module(module)
             except Exception as error:  # whatever it is, the sentence is about it
-                told.write(explain_import_error(error))
+                told.write(str(error).rstrip("."))
         os._exit(0)
     os.close(writing)
     with os.fdopen(reading, encoding="utf-8") as said:
@@ -190,15 +189,9 @@ def _load_fault(module: str) -> str | None:
     return reason or None
 
 
-def missing_library(error: Exception) -> str | None:
+def missing_library(reason: str) -> str | None:
     """Return Debian's package of the system's library for want of which a package does not load, where it is that."""
-    return next((package for library, package in _DEBIAN_PACKAGES.items() if library in str(error)), None)
-
-
-def explain_import_error(error: Exception) -> str:
-    """Return why a package does not load, and where it lacks a library of the system, what installs that."""
-    package = missing_library(error)
-    return f"{str(error).rstrip('.')}{f' (on Debian: apt install {package})' if package else ''}"
+    return next((package for library, package in _DEBIAN_PACKAGES.items() if library in reason), None)
 
 
 _DEBIAN_PACKAGES = {"libgomp.so.1": "libgomp1", "libstdc++.so.6": "libstdc++6"}

@@ -81,12 +81,11 @@ def load(artifact: str, prompt: str | None, shots: Sequence[Shot], settings: Set
     except ModuleNotFoundError as error:
         raise RunnerError("runtime_missing", f"{error.name} is not installed for {sys.executable}.") from None
     except (ImportError, OSError, RuntimeError) as error:
+        reason = f"llama-cpp-python does not load here: {str(error).rstrip('.')}"
+        if (package := measure.missing_library(str(error))) is None:
+            raise RunnerError("runtime_missing", f"{reason}.") from None
         # It is there, but a library of the system is not: to install it again would mend nothing.
-        package = measure.missing_library(error)
-        why = measure.explain_import_error(error)
-        raise RunnerError(
-            "device" if package else "runtime_missing", f"llama-cpp-python does not load here: {why}"
-        ) from None
+        raise RunnerError("device", f"{reason} (on Debian: apt install {package})") from None
     with llamacpp.Model(artifact) as model:
         template = make_prompt(prompt, shots, model)
         with Decoder(model, template, settings) as decoder:

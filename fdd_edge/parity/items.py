@@ -315,7 +315,8 @@ def _answers(replies: Sequence[Reply], completions: Sequence[Completion], bounds
         f"{agree} of {n}: {_percent(agree, n)}, {neither} more without a number on both sides; "
         f"right to wrong {flips['right_to_wrong']}, wrong to right {flips['wrong_to_right']}"
     )
-    summary += " (reported)" if bounds.answers is None else f" (at least {100 * bounds.answers:g} %)"
+    asked = "reported" if bounds.answers is None else f"at least {100 * bounds.answers:g} %"
+    summary += f" ({asked if n else 'none to judge'})"
     figures: dict[str, Any] = {"n": n, "agree": agree, "share": round(share, 4), "ci95": _interval(agree, n)}
     figures |= {"neither": neither, "same_text": texts, "flips": flips}
     return Item("answers", bounds.answers is None or share >= bounds.answers, summary, figures, first)

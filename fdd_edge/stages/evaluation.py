@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from fdd_edge.artifacts.gguf import describe_gguf
 from fdd_edge.errors import FddError
@@ -105,11 +105,6 @@ class Evaluation:
     timing: Mapping[str, Any]
 
 
-def _differences(one: TargetInfo, other: TargetInfo) -> str:
-    """Return what two sessions' devices differ in; rows of both would be of neither."""
-    return ", ".join(name for name in EQUAL if getattr(one, name) != getattr(other, name))
-
-
 def complete(
     artifact: Path, problems: Sequence[Problem], out: Path, *, target: str, decoding: Decoding, title: str
 ) -> Evaluation:
@@ -136,35 +131,14 @@ def complete(
     waves = plan_waves(tasks, decoding.wave)
     profile = load_profile(target)
     journal = out / _JOURNAL
-    info, finished = _read_journal(journal)
-    # Written again whole: a line that a kill tore would swallow the next one.
-    kept: list[Event] = [*([info] if info else []), *finished.values()]
-    journal.write_text("".join(encode(event) + "\n" for event in kept), encoding="utf-8")
-    missing = [wave for wave in waves if wave.index not in finished]
-    began, begun_before = time.monotonic(), bool(finished)
-    if missing:
-        with progress(title, len(tasks)) as advance:
-            done = len(tasks) - sum(len(wave.tasks) for wave in missing)
-            for event in _run(artifact, profile, decoding, missing, lambda n: advance(done + n)):
-                if isinstance(event, TargetInfo) and info is not None and (other := _differences(info, event)):
-                    announce(f"{title}: {other} of {profile.name} is another one now, so all begins anew")
-                    journal.unlink()
-                    break
-                with journal.open("a", encoding="utf-8") as file:
-                    file.write(encode(event) + "\n")
-                if isinstance(event, TargetInfo):
-                    info, began = event, time.monotonic()
-                else:
-                    finished[event.index] = event
-    if not journal.is_file():
-        return complete(artifact, problems, out, target=target, decoding=decoding, title=title)
-    assert info is not None  # the first line of a journal that holds a wave
-    results = [finished[wave.index] for wave in waves]
+    decoded = None
+    while decoded is None:
+        decoded = _decode(artifact, waves, journal, profile=profile, decoding=decoding, title=title)
+    results = [decoded.finished[wave.index] for wave in waves]
     rows = score([c for result in results for c in result.completions], by_id)
     # Runners that share the waves work at the same time, so only a clock on this side knows how long that took.
-    shared = None if begun_before else time.monotonic() - began
-    seconds = sum(r.timing.seconds for r in results) if n_runners(profile) == 1 else shared
-    device = {"name": profile.name, "transport": profile.transport} | asdict(info)
+    seconds = sum(r.timing.seconds for r in results) if n_runners(profile) == 1 else decoded.seconds
+    device = {"name": profile.name, "transport": profile.transport} | asdict(decoded.info)
     timing = {"artifact_bytes": artifact.stat().st_size} | _timing(results, seconds) | {"target": device}
     evaluation = Evaluation(summarize(rows), timing)
     write_jsonl(out / "rows.jsonl", (c.to_row() for c in rows))
@@ -254,6 +228,47 @@ def read_evaluation(folder: Path) -> Evaluation:
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     timing = json.loads((folder / "timing.json").read_text(encoding="utf-8"))
     return Evaluation(Summary.from_row(summary), timing)
+
+
+class _Decoded(NamedTuple):
+    """All waves of an evaluation: on which device, by index, and the seconds of the clock if none was done before."""
+
+    info: TargetInfo
+    finished: dict[int, WaveResult]
+    seconds: float | None
+
+
+def _decode(
+    artifact: Path, waves: Sequence[Wave], journal: Path, *, profile: Profile, decoding: Decoding, title: str
+) -> _Decoded | None:
+    """Decode the waves that the journal lacks; None where it was another device's, and is gone now."""
+    info, finished = _read_journal(journal)
+    # Written again whole: a line that a kill tore would swallow the next one.
+    kept: list[Event] = [*([info] if info else []), *finished.values()]
+    journal.write_text("".join(encode(event) + "\n" for event in kept), encoding="utf-8")
+    missing = [wave for wave in waves if wave.index not in finished]
+    began, begun_before = time.monotonic(), bool(finished)
+    total, left = (sum(len(wave.tasks) for wave in some) for some in (waves, missing))
+    if missing:
+        with progress(title, total) as advance:
+            for event in _run(artifact, profile, decoding, missing, lambda n: advance(total - left + n)):
+                if isinstance(event, TargetInfo) and info is not None and (other := _differences(info, event)):
+                    announce(f"{title}: {other} of {profile.name} is another one now, so all begins anew")
+                    journal.unlink()
+                    return None
+                with journal.open("a", encoding="utf-8") as file:
+                    file.write(encode(event) + "\n")
+                if isinstance(event, TargetInfo):
+                    info, began = event, time.monotonic()
+                else:
+                    finished[event.index] = event
+    assert info is not None  # the first line of a journal that holds a wave
+    return _Decoded(info, finished, None if begun_before else time.monotonic() - began)
+
+
+def _differences(one: TargetInfo, other: TargetInfo) -> str:
+    """Return what two sessions' devices differ in; rows of both would be of neither."""
+    return ", ".join(name for name in EQUAL if getattr(one, name) != getattr(other, name))
 
 
 def _run(

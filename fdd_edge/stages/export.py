@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from fdd_edge.artifacts.recipe import FLOAT_RECIPE, NO_IMATRIX, Recipe
 from fdd_edge.errors import FddError, ParityError
-from fdd_edge.parity import Certificate, Record
+from fdd_edge.parity import Certificate
 from fdd_edge.progress import announce
 from fdd_edge.records import Problem, read_problems
 from fdd_edge.runs.layout import MODEL_FILE
@@ -157,7 +157,9 @@ def export_all(
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as temporary:
         work = Path(temporary)
         _make_files(source, work, recipes, prompts)
-        record = _record(source, prompts) if parity else None
+        record = None
+        if parity:
+            record = record_student(student, prompts, template=source.template, trained=source.trained)
         out.mkdir(exist_ok=True)
         for recipe in recipes:
             made, certificate = work / recipe.name, None
@@ -183,10 +185,6 @@ def warn_of_rounding(aware_of: str, recipes: Sequence[Recipe]) -> None:
                 f"Warning: {recipe.name} is made of weights that were trained for the rounding of {aware_of} and lie "
                 f"on its grid: expect no more of it than of gguf-{aware_of}."
             )
-
-
-def _record(source: Source, prompts: Sequence[Problem]) -> Record:
-    return record_student(source.student, prompts, template=source.template, trained=source.trained)
 
 
 def _make_files(source: Source, work: Path, recipes: Sequence[Recipe], prompts: Sequence[Problem]) -> None:

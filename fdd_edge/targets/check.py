@@ -114,11 +114,12 @@ def _device(profile: Profile, device: dict[str, Any]) -> Iterator[Check]:
     for runtime in profile.runtimes:
         version = device["runtimes"].get(runtime)
         fits = bool(version) if profile.transport == "local" else version == RUNTIME[runtime]
-        mend = None if fits else _INSTALLED[profile.transport](profile.argument)
-        if fits and (fault := device["faults"].get(runtime)):
-            yield Check(runtime, f"{version} does not load", fault)
-            continue
-        yield Check(runtime, version or "not installed", mend)
+        fault = device["faults"].get(runtime, "")
+        found = f"{version} does not load: {fault}" if fault else version or "not installed"
+        mend = None if fits and not fault else _INSTALLED[profile.transport](profile.argument)
+        if package := measure.missing_library(fault):
+            mend = f"apt install {package}"
+        yield Check(runtime, found, mend)
 
 
 _INSTALLED: Mapping[str, Callable[[str], str]] = {

@@ -8,6 +8,7 @@ from typing import Any
 
 from fdd_edge.errors import FddError, TargetError
 from fdd_edge.ondevice.home import WHEELS
+from fdd_edge.ondevice.measure import missing_library
 from fdd_edge.ondevice.receive import HOME
 from fdd_edge.progress import announce
 from fdd_edge.targets.build import build_runtime, built_runtime, missing_compilers, pip, platform_words, run_tool
@@ -50,7 +51,9 @@ def set_up_board(profile: Profile, *, on_board: bool = False) -> dict[str, Any]:
             ask_runner(profile, asked, files={f"{WHEELS}/{path.name}": path for path in (wheel, *others)})
     said = ask_runner(profile, ["info"]).said
     if fault := said["faults"].get(_PACKAGE):
-        raise TargetError(f"{requirement} is installed on {profile.name}, but does not load there: {fault}.")
+        package = missing_library(fault)
+        mend = f" On Debian: apt install {package}" if package else ""
+        raise TargetError(f"{requirement} is installed on {profile.name}, but does not load there: {fault}.{mend}")
     return said
 
 

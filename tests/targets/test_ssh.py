@@ -297,10 +297,11 @@ def test_a_runtime_without_its_libraries(server: sshd.Server, tmp_path: Path, ti
     python.parent.mkdir(parents=True)
     python.write_text(f'#!/bin/sh\nPYTHONPATH={package.parent} exec {sys.executable} "$@"\n')
     python.chmod(0o755)
-    board, mend = make_board(server, tmp_path), f"{reason} (on Debian: apt install libgomp1)"
-    assert error_of(board, tiny_gguf).endswith(f"llama-cpp-python does not load here: {mend}.")
+    board = make_board(server, tmp_path)
+    assert error_of(board, tiny_gguf).endswith(f"does not load here: {reason} (on Debian: apt install libgomp1).")
     (broken,) = [check for check in check_target(board) if check.what == "llama-cpp-python"]
-    assert (broken.found, broken.mend) == (f"{RUNTIME['llama-cpp-python']} does not load", mend)
+    assert broken.found == f"{RUNTIME['llama-cpp-python']} does not load: {reason}"
+    assert broken.mend == "apt install libgomp1"
     with pytest.raises(TargetError, match="does not load"):
         require_ready(board)
 
@@ -316,7 +317,8 @@ def test_a_runtime_that_kills_whoever_loads_it(server: sshd.Server, tmp_path: Pa
     python.chmod(0o755)
     board = make_board(server, tmp_path)
     (broken,) = [check for check in check_target(board) if check.what == "llama-cpp-python"]
-    assert broken.mend == "loading it ends with SIGILL: it was compiled for another CPU"
+    assert broken.found.endswith("does not load: loading it ends with SIGILL: it was compiled for another CPU")
+    assert broken.mend == f"fdd-edge targets setup {board.argument}"
 
 
 def test_a_board_of_another_machine(server: sshd.Server, tmp_path: Path, tiny_gguf: Path) -> None:

@@ -1,12 +1,12 @@
 """The same file on x86 and on an emulated ARM core: how many texts, answers and labels differ?
 
-The frozen students of ``benchmarks/quantization.py`` (plain and quantization-aware, seed 0) answer MultiArith dev here
-and on the emulated boards, with the same waves, sequences and threads; beside it, what sequences and threads alone
-change on one CPU, and which token each CPU holds likeliest along x86's own replies, both reading them in the same
-batches. About three hours on two cores; what is finished is kept, and the same command goes on. Run it with:
+The students of ``benchmarks/quantization.py`` (plain and trained for Q4_0, seed 0) answer MultiArith dev here and on
+the emulated boards, with the same waves, sequences and threads; beside it, what sequences and threads alone change on
+one CPU, and which token each CPU holds likeliest along x86's own replies, both reading them in the same batches. The
+students are made first, unless STUDENTS, the folder of that benchmark, holds them. Hours on two cores; what is finished
+is kept, and the same command goes on. Run it with:
 
     fdd-edge targets create rpi5-emulated && fdd-edge targets create rpi4-emulated
-    FDD_DATA=FOLDER python benchmarks/quantization.py -o STUDENTS --seeds 0
     FDD_DATA=FOLDER python benchmarks/arm.py STUDENTS -o DIR
 """
 
@@ -19,9 +19,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from quantization import build
+
 from fdd_edge.data import read_dataset
 from fdd_edge.evaluation import mcnemar, wilson
 from fdd_edge.ondevice.protocol import Completion, Score, Settings, Task, Wave
+from fdd_edge.progress import announce
 from fdd_edge.records import Problem, read_jsonl, write_jsonl
 from fdd_edge.runs import RunLayout
 from fdd_edge.runs.hashing import hash_file
@@ -48,6 +51,7 @@ CASES = (
     Case("plain", "gguf-q8_0", "rpi5-emulated", 75),
     Case("plain", "gguf-q4_0", "rpi4-emulated", 75),
 )
+STUDENTS = {"plain": ("gguf-q8_0", "gguf-q4_0"), "aware-q4_0": ("gguf-q4_0",)}
 FLOORS = ((1, 1), (4, 1), (16, 2))
 """Sequences and threads, against 16 and 1."""
 
@@ -132,6 +136,9 @@ def main() -> None:
     options = parser.parse_args()
     out: Path = options.output
     out.mkdir(parents=True, exist_ok=True)
+    if not all(model_of(options.students, case).is_file() for case in CASES):
+        for training, _ in build(options.students, seed=0, students=STUDENTS):
+            announce(f"{training}: there")
     check_files(out, options.students)
     dev = read_dataset(Path(os.environ["FDD_DATA"]) / "multiarith.dev.json").problems
     print(

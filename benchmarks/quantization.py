@@ -99,10 +99,10 @@ class File(NamedTuple):
         return cls(**{**row, "solved": marks})
 
 
-def build(out: Path, seed: int) -> Iterator[tuple[str, RunLayout]]:
-    """Train, export and evaluate the students of one seed; what is done is passed over."""
-    for training, recipes in STUDENTS.items():
-        judge = recipes[-1]
+def build(out: Path, seed: int, students: Mapping[str, Sequence[str]] = STUDENTS) -> Iterator[tuple[str, RunLayout]]:
+    """Train, export and evaluate students of one seed, by training; what is done is passed over."""
+    for training, recipes in students.items():
+        judge = "gguf-q4_0" if training == "plain" else recipes[0]
         overrides = [
             f"seed={seed}",
             f"export.recipes={json.dumps(recipes)}",

@@ -74,7 +74,7 @@ def _cells(figures: EvaluationFigures, untuned: bool) -> list[str]:
         f"{100 * figures.correct / figures.n:.1f} %",
         f"{100 * low:.1f}-{100 * high:.1f}",
         str(figures.no_answer),
-        speed,
+        speed + ("*" if figures.emulated else ""),
     ]
 
 
@@ -154,7 +154,7 @@ def _lines(summary: RoundSummary) -> list[tuple[str, str]]:
     loss += "" if summary.valid_loss is None else f", {summary.valid_loss:.3f} on valid"
     evolved = _counts(summary.evolved) or "none"
     untuned = f"the student before training, with {summary.shots} worked examples in its prompt"
-    emulated = any(m.emulated for m in summary.measured)
+    emulated = any(e.emulated for e in summary.evaluations)
     declined = "; ".join(f"{origin} declined {_counts(why)}" for origin, why in summary.declined.items() if why)
     return [
         (

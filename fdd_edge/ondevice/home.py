@@ -151,10 +151,16 @@ def clean(home: Path) -> int:
     freed = 0
     with occupy(home), _device_faults():
         for path in [p for name, own in _OWN.items() for p in (home / name).glob("*") if own.fullmatch(p.name)]:
-            if path.is_file():
+            if path.is_file() and not _is_being_taken(path):
                 freed += path.stat().st_size
                 path.unlink()
     return freed
+
+
+def _is_being_taken(path: Path) -> bool:
+    """Say whether a file is one that is coming down another line just now."""
+    owner = path.name.split(".")[-2:-1]
+    return path.suffix == ".partial" and owner[0].isdigit() and Path("/proc", owner[0]).exists()
 
 
 @contextmanager

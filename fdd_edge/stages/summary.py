@@ -31,6 +31,7 @@ class EvaluationFigures(NamedTuple):
         ci95: Wilson interval of the accuracy.
         no_answer: Completions that gave no number at all: format failures.
         problems_per_second: None where it was not measured.
+        emulated: Whether the device was, so that speed and memory are not the board's.
         bytes: Size of the model file.
         peak_rss_bytes: Of the runner; None where it was not measured.
     """
@@ -43,6 +44,7 @@ class EvaluationFigures(NamedTuple):
     ci95: tuple[float, float]
     no_answer: int
     problems_per_second: float | None
+    emulated: bool
     bytes: int
     peak_rss_bytes: int | None
 
@@ -133,6 +135,7 @@ def evaluation_figures(place: ArtifactsLayout, target: str, recipe: str, dataset
         (summary.ci95.low, summary.ci95.high),
         summary.n - summary.correct - summary.verdicts["wrong"],
         timing["problems_per_second"],
+        timing["target"]["emulated"],
         timing["artifact_bytes"],
         timing["peak_rss_bytes"],
     )

@@ -48,7 +48,7 @@ def require_ready(profile: Profile) -> None:
         _require_one(profile)
         return
     for check in check_target(profile):
-        if check.mend is not None and check.what in ("reached", "root folder", *profile.runtimes):
+        if check.mend is not None and check.what in ("reached", "cpu", "features", "root folder", *profile.runtimes):
             raise TargetError(f"{profile.name} is not ready ({check.what}: {check.found}): {check.mend}")
 
 
@@ -106,9 +106,9 @@ def _device(profile: Profile, device: dict[str, Any]) -> Iterator[Check]:
     if device["board"] is not None:
         yield Check("board", device["board"])
     yield Check("cpu", f"{device['cpu']}, {device['machine']}, {device['cores']} cores", mend)
-    lacking = sorted(set(profile.features) - set(device["cpu_features"]))
+    lacking = profile.lacking(device["cpu_features"])
     if profile.features:
-        mend = f"the runtime of {profile.name} may die there; extend a profile with fewer features" if lacking else None
+        mend = f"name a profile that fits, or mend features in {profile.argument}" if lacking else None
         yield Check("features", f"lacks {' '.join(lacking)}" if lacking else " ".join(profile.features), mend)
     yield Check("python", device["python"])
     for runtime in profile.runtimes:

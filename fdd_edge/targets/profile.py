@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -72,6 +72,11 @@ class Profile(BaseModel):
     def argument(self) -> str:
         """What names this profile in a command: the path or name it was read by."""
         return shlex.quote(self._given or self.name)
+
+    def lacking(self, found: Iterable[str]) -> list[str]:
+        """Return which of its features a device has not; nothing where the device's kernel tells of none."""
+        has = set(found)
+        return sorted(set(self.features) - has) if has else []
 
     @model_validator(mode="after")
     def _fits_the_transport(self) -> Self:

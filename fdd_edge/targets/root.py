@@ -24,7 +24,7 @@ from fdd_edge.targets.local import clean_environment
 from fdd_edge.targets.profile import Profile
 from fdd_edge.targets.runner_archive import runner_archive
 
-__all__ = ["Root", "create_root", "emulator", "find_root", "remove_root"]
+__all__ = ["Root", "create_root", "emulator", "find_root", "remove_root", "root_folder", "site_folder"]
 
 _PACKAGES = ("python3", "libgomp1", "libstdc++6")
 """Python, and what llama.cpp links to; apt adds what these need."""
@@ -87,7 +87,7 @@ def emulator(profile: Profile) -> str:
 
 def find_root(profile: Profile) -> Root | None:
     """Return the root folder of a profile, or None where it has not been made."""
-    folder, site = _root_folder(profile), _site_folder(profile)
+    folder, site = root_folder(profile), site_folder(profile)
     return Root(folder, _python_of(folder), site) if folder.is_dir() and site.is_dir() else None
 
 
@@ -103,19 +103,24 @@ def create_root(profile: Profile) -> Root:
         FddError: A tool is missing or failed; says what installs it.
     """
     emulator(profile)
-    _ensure(_root_folder(profile), lambda folder: _unpack_python(profile, folder), "Python and its libraries")
+    _ensure(root_folder(profile), lambda folder: _unpack_python(profile, folder), "Python and its libraries")
     wheel = build_runtime(profile)
-    python = _python_of(_root_folder(profile)).name
-    _ensure(_site_folder(profile), lambda folder: _install(profile, folder, python, wheel), "the runtime's packages")
+    python = _python_of(root_folder(profile)).name
+    _ensure(site_folder(profile), lambda folder: _install(profile, folder, python, wheel), "the runtime's packages")
     root = find_root(profile)
     assert root is not None
     return root
 
 
 def remove_root(profile: Profile) -> int:
-    """Delete a profile's root folder and runtime; return how many bytes that were."""
-    wheel = built_runtime(profile)
-    folders = [_root_folder(profile), _site_folder(profile), *([wheel.parent] if wheel else [])]
+    """Delete a profile's runtime, and its root folder unless another CPU's runtime is there for it.
+
+    Returns:
+        How many bytes that were.
+    """
+    wheel, site, root = built_runtime(profile), site_folder(profile), root_folder(profile)
+    others = set(site.parent.glob(f"{profile.architecture}-*-site")) - {site}
+    folders = [site, *([wheel.parent] if wheel else []), *([] if others else [root])]
     freed = 0
     for folder in folders:
         freed += sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_dir())
@@ -168,13 +173,13 @@ def _install(profile: Profile, folder: Path, python: str, wheel: Path) -> None:
     run_tool(pip("install", "-q", "--target", str(folder), *own, str(wheel)), doing="unpacking the runtime")
 
 
-def _root_folder(profile: Profile) -> Path:
+def root_folder(profile: Profile) -> Path:
     """Return the root of an architecture, which all its CPUs share."""
     key = hashlib.sha256(json.dumps(_PACKAGES).encode()).hexdigest()[:12]
     return cache_dir() / "roots" / f"{profile.architecture}-{key}"
 
 
-def _site_folder(profile: Profile) -> Path:
+def site_folder(profile: Profile) -> Path:
     """Return the packages of one CPU's build; beside the wheel it was made of, and named after it."""
     built = runtime_folder(profile)
     return built.with_name(f"{built.name}-site")

@@ -38,7 +38,7 @@ _CONNECT_SECONDS = 20
 _ALIVE_SECONDS = 15
 """Between two questions whether the board is still there; after three without an answer it is not."""
 
-_GREETING_SECONDS = 60.0
+GREETING_SECONDS = 60.0
 """From the connection to the board's first line."""
 
 STILL_HERE_SECONDS = 10.0
@@ -204,7 +204,13 @@ class Board:
 
     def _greeting(self) -> dict[str, Any]:
         """Pass over what a login shell prints; return what the board says of itself."""
-        patience = threading.Timer(_GREETING_SECONDS, self.process.kill)
+        expired = threading.Event()
+
+        def expire() -> None:
+            expired.set()
+            self.process.kill()
+
+        patience = threading.Timer(GREETING_SECONDS, expire)
         patience.daemon = True
         patience.start()
         try:
@@ -213,6 +219,13 @@ class Board:
                 if found:
                     greeting: dict[str, Any] = json.loads(rest)
                     return greeting
+        except TargetError:
+            if expired.is_set():
+                raise TargetError(
+                    f"{self.name} cannot be reached: nothing of ours came back in {GREETING_SECONDS:.0f} s. Does "
+                    f"`ssh {self._host} true` end by itself?"
+                ) from None
+            raise
         finally:
             patience.cancel()
         raise TargetError(f"{self.name} prints at login without end, and nothing of ours: ssh {self._host} true")
@@ -375,6 +388,11 @@ def ssh_session(profile: Profile, request: Request) -> Iterator[RunnerSession]:
                 raise TargetError(
                     f"{board.name} is a machine of {session.info.machine}, and {profile.name} is for "
                     f"{profile.architecture}: name a profile that fits, or mend architecture in {profile.argument}."
+                )
+            if lacking := profile.lacking(session.info.cpu_features):
+                raise TargetError(
+                    f"{board.name} lacks {' '.join(lacking)}, which {profile.name} says it has: name a profile that "
+                    f"fits, or mend features in {profile.argument}."
                 )
             yield session
             try:

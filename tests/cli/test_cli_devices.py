@@ -47,6 +47,7 @@ def test_a_board_is_examined_and_cleaned(tmp_path: Path, tiny_gguf: Path) -> Non
         assert found["reached"]["found"] == f"pi (board), folder {tmp_path / 'home'}"
         assert found["features"]["found"] == "lacks made_up"
         assert found["llama-cpp-python"]["mend"] is None
+        board.write_text(json.dumps(server.profile(tmp_path / "home")))
         typed("bench", str(tiny_gguf), "--target", str(board))
         assert [path.suffix for path in (tmp_path / "home" / "models").iterdir()] == [".gguf"]
         assert not (tmp_path / "home" / "waves").exists(), "a measurement must not be answered from kept waves"

@@ -15,7 +15,7 @@ from fdd_edge.ondevice.protocol import Completion, Settings, Task
 from fdd_edge.stages.bench import measure
 from fdd_edge.targets import Profile, load_profile, open_session, plan_waves
 from fdd_edge.targets.check import check_target
-from fdd_edge.targets.root import emulator, find_root
+from fdd_edge.targets.root import emulator, find_root, remove_root, root_folder, site_folder
 
 SETTINGS = Settings(max_new_tokens=6, sequences=2)
 WAVES = plan_waves([Task(f"p{i}", 0, f"{i} and {i}?") for i in range(6)], 2)
@@ -91,6 +91,22 @@ def test_a_target_that_was_not_made(tiny_gguf: Path) -> None:
     ):
         pass
     assert error.value.exit_code == 6
+
+
+def test_cleaning_one_target_leaves_what_another_shares(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The Pi 4's root folder is the Pi 5's too, and went with the first of them that was cleaned."""
+    monkeypatch.setenv("FDD_EDGE_CACHE", str(tmp_path))
+    pi4, pi5 = load_profile("rpi4-emulated"), load_profile("rpi5-emulated")
+    for profile in (pi4, pi5):
+        python = root_folder(profile) / "usr" / "bin" / "python3.11"
+        python.parent.mkdir(parents=True, exist_ok=True)
+        python.write_bytes(b"1234")
+        site_folder(profile).mkdir(parents=True)
+    assert remove_root(pi5) == 0
+    assert find_root(pi5) is None
+    assert find_root(pi4) is not None
+    assert remove_root(pi4) == 4
+    assert not root_folder(pi4).exists()
 
 
 def test_making_a_target_without_the_emulator(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,7 +49,7 @@ def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fdd_edge.targets.ssh.PATIENCE_SECONDS", 1.0)
 
 
-def make_board(server: sshd.Server, tmp_path: Path, **keys: str | int) -> Profile:
+def make_board(server: sshd.Server, tmp_path: Path, **keys: str | int | list[str]) -> Profile:
     """Return the profile of a new board: a home folder of its own behind the server."""
     path = tmp_path / "pi.yaml"
     path.write_text(json.dumps(server.profile(tmp_path / "home", **keys)))
@@ -97,19 +97,20 @@ def test_a_connection_cut_in_mid_wave_costs_one_wave(
 ) -> None:
     """Cut at the host's end or at the board's while a wave is decoded; the runner itself is left alone."""
     long = Settings(max_new_tokens=200, sequences=1)
-    waves = plan_waves([Task(f"p{i}", 0, f"{i} and {i}?") for i in range(120)], 40)
+    waves = plan_waves([Task(f"p{i}", 0, f"{i} and {i}?") for i in range(600)], 200)
     finished: list[int] = []
     with (
-        pytest.raises(TargetError, match=r"connection to pi \(board\) ended while decoding wave 1 of .*go") as error,
+        pytest.raises(TargetError, match=r"connection to pi \(board\) ended while decoding wave [12] of .*go") as error,
         open_session(board, tiny_gguf, settings=long) as session,
     ):
         assert isinstance(session, RunnerSession)
         pid = session.pid
 
         def cut(n: int) -> None:
-            if n > 40 and end == "host":
+            in_mid_wave = n > 200 and n % 200
+            if in_mid_wave and end == "host":
                 os.kill(pid, signal.SIGKILL)
-            elif n > 40:
+            elif in_mid_wave:
                 server.cut(connections_only=True)
 
         finished += [result.index for result in session.complete(waves, cut)]
@@ -217,9 +218,12 @@ def test_clean_deletes_only_what_is_ours(board: Profile, tiny_gguf: Path) -> Non
     mine = Path(board.home) / "models" / "my-own-llama.gguf"
     mine.write_bytes(b"mine")
     (Path(board.home) / "models" / "folder").mkdir()
+    coming = Path(board.home) / "models" / f"{'a' * 64}.gguf.{os.getpid()}.partial"
+    coming.write_bytes(b"half of a file that another session is sending")
     freed = ask_runner(board, ["clean", "--home", HOME]).said["bytes"]
     assert freed > tiny_gguf.stat().st_size
-    assert sorted(path.name for path in files(Path(board.home), "models")) == ["folder", "my-own-llama.gguf"]
+    left = {path.name for path in files(Path(board.home), "models")}
+    assert left == {coming.name, "folder", "my-own-llama.gguf"}
     assert files(Path(board.home), "waves") == []
 
 
@@ -326,6 +330,28 @@ def test_a_board_of_another_machine(server: sshd.Server, tmp_path: Path, tiny_gg
     other = "aarch64" if platform.machine() == "x86_64" else "x86_64"
     said = error_of(make_board(server, tmp_path, architecture=other), tiny_gguf)
     assert f"is a machine of {platform.machine()}, and pi is for {other}" in said
+
+
+def test_a_board_without_a_feature_of_its_profile(server: sshd.Server, tmp_path: Path, tiny_gguf: Path) -> None:
+    """Only doctor said so, and a run went on until the runtime died, or answered by other kernels."""
+    board = make_board(server, tmp_path, features=["sse9"])
+    assert "lacks sse9, which pi says it has" in error_of(board, tiny_gguf)
+    with pytest.raises(TargetError, match="features: lacks sse9"):
+        require_ready(board)
+
+
+def test_a_board_that_takes_the_connection_and_says_nothing(
+    server: sshd.Server, tmp_path: Path, tiny_gguf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was told as the exit code of the kill that ended the waiting."""
+    monkeypatch.setattr("fdd_edge.targets.ssh.GREETING_SECONDS", 1.0)
+    silent = tmp_path / "silent"
+    silent.write_text("#!/bin/sh\nexec cat >/dev/null\n")
+    silent.chmod(0o755)
+    said = error_of(make_board(server, tmp_path, python=str(silent)), tiny_gguf)
+    assert said == (
+        "pi (board) cannot be reached: nothing of ours came back in 1 s. Does `ssh board true` end by itself?"
+    )
 
 
 def test_another_version_of_the_runtime(board: Profile, tiny_gguf: Path, monkeypatch: pytest.MonkeyPatch) -> None:

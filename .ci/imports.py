@@ -10,7 +10,12 @@ import sys
 import fdd_edge
 
 TORCH_ROOMS = ("fdd_edge.students", "fdd_edge.parity")
-WRAPPERS = dict.fromkeys((f"fdd_edge.ondevice.{name}" for name in ("llamacpp", "scoring", "waves")), "llama_cpp")
+WRAPPERS = {
+    "fdd_edge.ondevice.llamacpp": "llama_cpp",
+    "fdd_edge.ondevice.onnxruntime_model": "onnxruntime",
+    "fdd_edge.ondevice.vocabulary": "tokenizers",
+    "fdd_edge.ondevice.chat": "jinja2",
+}
 
 assert "site-packages" in fdd_edge.__path__[0], fdd_edge.__path__
 names = [m.name for m in pkgutil.walk_packages(fdd_edge.__path__, "fdd_edge.") if not m.name.startswith(TORCH_ROOMS)]

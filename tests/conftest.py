@@ -141,6 +141,29 @@ def tiny_student(cache_folder: Path) -> Student:
 
 
 @pytest.fixture(scope="session")
+def tiny_onnx(tiny_student: Student, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The tiny student as ONNX graphs, by their kind: fp32, int8, int4."""
+    pytest.importorskip("onnxruntime_genai", reason="needs: pip install 'fdd-edge[onnx]'")
+    from fdd_edge.artifacts.gguf import DeviceVocab
+    from fdd_edge.artifacts.onnx import build_graph, quantize_int8, write_folder
+
+    root = tmp_path_factory.mktemp("onnx")
+    shared = {"shared_embeddings": True}
+    build_graph(tiny_student.folder, root / "fp32", precision="fp32", options=shared)
+    build_graph(
+        tiny_student.folder, root / "int4", precision="int4", options=shared | {"int4_algo_config": "k_quant_last"}
+    )
+    (root / "int8").mkdir()
+    quantize_int8(root / "fp32", root / "int8", instructions="avx2", per_channel=True)
+    with DeviceVocab(tiny_student.vocab) as vocab:
+        stops, adds_bos = vocab.stops, vocab.adds_bos
+    card = {"prompt_template": "Question: {question}\nProgram:\n", "adds_bos": adds_bos}
+    for kind in ("fp32", "int8", "int4"):
+        write_folder(root / kind, tiny_student.folder, card=card, stop_ids=stops, chat_template=CHAT_TEMPLATE)
+    return {kind: root / kind / "model.onnx" for kind in ("fp32", "int8", "int4")}
+
+
+@pytest.fixture(scope="session")
 def family_student(cache_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Case], Student]:
     """Makes tiny students of every family, each once a session; they say something, not what is right."""
     pytest.importorskip("torch", reason="needs: pip install 'fdd-edge[train]'")

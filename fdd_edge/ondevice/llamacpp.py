@@ -17,16 +17,13 @@ from typing import Any, Literal, NamedTuple, Self
 
 import llama_cpp
 import numpy as np
-import numpy.typing as npt
 from llama_cpp import llama_cpp as c_api
 
 from .prompt import begins_with_bos
 from .protocol import RunnerError, SpecialIds
+from .runtime import Logits
 
-__all__ = ["MAX_SEQUENCES", "Context", "Feed", "Model", "runtime_version", "system_info"]
-
-MAX_SEQUENCES = 256
-"""llama.cpp's own limit (LLAMA_MAX_SEQ)."""
+__all__ = ["Context", "Model"]
 
 BATCH = 512
 """Tokens decoded in one call, at most; longer prompts are fed in pieces."""
@@ -45,18 +42,11 @@ def _keep_errors(level: int, text: bytes, user_data: object) -> None:
         _errors.append(text.decode("utf-8", errors="replace").strip())
 
 
-def runtime_version() -> str:
-    """Return the version of the package that carries llama.cpp."""
-    return str(llama_cpp.__version__)
-
-
-def system_info() -> str:
-    """Return llama.cpp's line about the instruction sets it was compiled for."""
-    return str(c_api.llama_print_system_info().decode()).strip()
-
-
 class Model:
     """A GGUF file, mapped into memory, with its vocabulary. Use it as a context manager."""
+
+    runtime = "llama-cpp-python"
+    runtime_version = str(llama_cpp.__version__)
 
     def __init__(self, path: str) -> None:
         """Load a file.
@@ -73,6 +63,7 @@ class Model:
         self._vocab = c_api.llama_model_get_vocab(self._model)
         self._pieces: dict[int, bytes] = {}
         self.path = path
+        self.system_info = str(c_api.llama_print_system_info().decode()).strip()
         self.n_vocab = int(c_api.llama_vocab_n_tokens(self._vocab))
         self.n_ctx_train = int(c_api.llama_model_n_ctx_train(self._model))
         self.n_params = int(c_api.llama_model_n_params(self._model))
@@ -187,7 +178,7 @@ class Model:
         return str(c_api.llama_vocab_get_text(self._vocab, token).decode("utf-8", errors="replace"))
 
 
-class Feed(NamedTuple):
+class _Feed(NamedTuple):
     """Tokens to append to one sequence; ``wants_logits`` asks for what follows the last of them."""
 
     sequence: int
@@ -245,21 +236,23 @@ class Context:
     def read(self, sequence: int, position: int, tokens: Sequence[int]) -> None:
         """Append tokens to a sequence, however many, and ask for no logits."""
         for start in range(0, len(tokens), BATCH):
-            self.decode([Feed(sequence, position + start, tokens[start : start + BATCH], False)])
+            self._decode([_Feed(sequence, position + start, tokens[start : start + BATCH], False)])
 
-    def decode(self, feeds: Sequence[Feed]) -> npt.NDArray[np.float32]:
-        """Run one batch.
-
-        Args:
-            feeds: At most ``BATCH`` tokens in all.
-
-        Returns:
-            Logits, one row for each feed that wants them, in their order: shape (rows, n_vocab). They are
-            llama.cpp's own memory and hold until the next call.
+    def step(self, tokens: Sequence[int], positions: Sequence[int]) -> Logits:
+        """Append one token to each of the first sequences; the logits are llama.cpp's own memory.
 
         Raises:
             RunnerError: llama.cpp failed.
         """
+        places = enumerate(zip(tokens, positions, strict=True))
+        return self._decode([_Feed(sequence, at, (token,), True) for sequence, (token, at) in places])
+
+    def follow(self, position: int, tokens: Sequence[int]) -> Logits:
+        """Append at most ``BATCH`` tokens to sequence 0, and return what follows each; it is llama.cpp's own memory."""
+        return self._decode([_Feed(0, at, (token,), True) for at, token in enumerate(tokens, position)])
+
+    def _decode(self, feeds: Sequence[_Feed]) -> Logits:
+        """Run one batch; return one row for each feed that wants logits, in their order."""
         n_rows = self._fill(feeds)
         status = c_api.llama_decode(self._context, self._batch)
         if status != 0:
@@ -268,7 +261,7 @@ class Context:
             return np.empty((0, self._n_vocab), np.float32)
         return np.ctypeslib.as_array(c_api.llama_get_logits(self._context), shape=(n_rows, self._n_vocab))
 
-    def _fill(self, feeds: Sequence[Feed]) -> int:
+    def _fill(self, feeds: Sequence[_Feed]) -> int:
         """Write the batch; return how many rows of logits it asks for."""
         batch, at, n_rows = self._batch, 0, 0
         for sequence, position, tokens, wants_logits in feeds:

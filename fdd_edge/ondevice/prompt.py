@@ -20,7 +20,6 @@ __all__ = [
     "Prompt",
     "begins_with_bos",
     "make_prompt",
-    "template_failures",
 ]
 
 PLACEHOLDER = "{question}"
@@ -115,38 +114,18 @@ def _render_chat(shots: Sequence[Shot], model: ModelTexts) -> str:
     template = model.metadata("tokenizer.chat_template")
     if template is None:
         raise RunnerError("bad_request", "This file has no chat template; name another prompt with --prompt.")
-    from llama_cpp.llama_chat_format import Jinja2ChatFormatter
-
-    messages = []
+    messages: list[dict[str, str]] = []
     for shot in shots:
         messages.append({"role": "user", "content": shot.question})
         messages.append({"role": "assistant", "content": shot.reply})
     messages.append({"role": "user", "content": PLACEHOLDER})
     try:
-        formatter = Jinja2ChatFormatter(template=template, eos_token=model.eos_text, bos_token=model.bos_text)
-        return str(formatter(messages=messages).prompt)
+        from .chat import render_chat, template_failures
+    except ModuleNotFoundError as error:
+        raise RunnerError("runtime_missing", f"A chat template needs {error.name}, which is not installed.") from None
+    try:
+        return render_chat(template, messages, bos=model.bos_text, eos=model.eos_text)
     except template_failures() as error:
         # Templates refuse what they do not know by raising, with a text of their own.
         why = str(error).rstrip(".") or type(error).__name__
         raise RunnerError("bad_request", f"The file's chat template cannot be rendered: {why}.") from None
-
-
-def template_failures() -> tuple[type[Exception], ...]:
-    """Return what compiling or rendering a chat template may raise: a stranger's may fail as any expression can.
-
-    Nothing bounds how long one takes or how much it writes: Jinja's sandbox limits a single ``range`` only.
-    """
-    from jinja2 import TemplateError
-
-    return (
-        TemplateError,
-        ValueError,
-        TypeError,
-        AttributeError,
-        LookupError,
-        ArithmeticError,
-        AssertionError,
-        MemoryError,  # one giant string
-        RuntimeError,  # RecursionError, from a macro that calls itself, and what an iterator may raise
-        SyntaxError,  # blocks nested deeper than Python's compiler allows
-    )

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from .llamacpp import Context, Feed, Model
 from .prompt import Prompt
 from .protocol import RunnerError, Score, Scores, Settings
 from .rows import encode_rows
+from .runtime import Model
 
 __all__ = ["score"]
 
@@ -30,7 +30,7 @@ def score(model: Model, prompt: Prompt, settings: Settings, asked: Score) -> Sco
         asked: The other side's text and ids.
 
     Raises:
-        RunnerError: There is no prompt to reply to, or llama.cpp failed.
+        RunnerError: There is no prompt to reply to, or the runtime failed.
     """
     own = prompt.render(asked.question)
     best: list[int] = []
@@ -77,13 +77,9 @@ def _rows(model: Model, settings: Settings, asked: Score) -> Iterator[_Rows]:
     try:
         context.read(0, 0, ids[:first])
         for start in range(first, len(ids), _ASKED):
-            yield from _decode_each(context, start, ids[start : start + _ASKED])
+            yield from context.follow(start, ids[start : start + _ASKED])
     finally:
         context.close()
-
-
-def _decode_each(context: Context, start: int, ids: list[int]) -> _Rows:
-    return context.decode([Feed(0, start + offset, [token], True) for offset, token in enumerate(ids)])
 
 
 def _lead(row: _Rows) -> tuple[int, float]:

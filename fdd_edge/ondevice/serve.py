@@ -10,12 +10,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from . import measure
+from .artifact import is_onnx
 from .home import KeptWaves, Place, occupy
 from .prompt import make_prompt
 from .protocol import (
@@ -40,6 +41,7 @@ from .protocol import (
 )
 
 if TYPE_CHECKING:
+    from .runtime import Model
     from .waves import Decoder
 
 __all__ = ["Loaded", "load", "serve", "take_stdout"]
@@ -75,25 +77,17 @@ def load(artifact: str, prompt: str | None, shots: Sequence[Shot], settings: Set
         RunnerError: The runtime is missing, the file is broken or the prompt cannot be made.
     """
     began = time.perf_counter()
-    try:
-        from . import llamacpp, scoring
+    with _open(artifact, settings.threads) as model:
+        from . import scoring
         from .waves import Decoder
-    except ModuleNotFoundError as error:
-        raise RunnerError("runtime_missing", f"{error.name} is not installed for {sys.executable}.") from None
-    except (ImportError, OSError, RuntimeError) as error:
-        reason = f"llama-cpp-python does not load here: {str(error).rstrip('.')}"
-        if (package := measure.missing_library(str(error))) is None:
-            raise RunnerError("runtime_missing", f"{reason}.") from None
-        # It is there, but a library of the system is not: to install it again would mend nothing.
-        raise RunnerError("device", f"{reason} (on Debian: apt install {package})") from None
-    with llamacpp.Model(artifact) as model:
+
         template = make_prompt(prompt, shots, model)
         with Decoder(model, template, settings) as decoder:
             info = TargetInfo(
                 protocol=PROTOCOL,
-                runtime="llama-cpp-python",
-                runtime_version=llamacpp.runtime_version(),
-                system_info=llamacpp.system_info(),
+                runtime=model.runtime,
+                runtime_version=model.runtime_version,
+                system_info=model.system_info,
                 python=platform.python_version(),
                 machine=platform.machine(),
                 board=measure.board_model(),
@@ -108,6 +102,23 @@ def load(artifact: str, prompt: str | None, shots: Sequence[Shot], settings: Set
                 load_seconds=time.perf_counter() - began,
             )
             yield Loaded(decoder, functools.partial(scoring.score, model, template, settings), info)
+
+
+def _open(artifact: str, threads: int) -> AbstractContextManager[Model]:
+    """Load a file, and say what is missing where its runtime does not load."""
+    try:
+        from .runtime import open_model
+
+        return open_model(artifact, threads)
+    except ModuleNotFoundError as error:
+        raise RunnerError("runtime_missing", f"{error.name} is not installed for {sys.executable}.") from None
+    except (ImportError, OSError, RuntimeError) as error:
+        name = "onnxruntime" if is_onnx(artifact) else "llama-cpp-python"
+        reason = f"{name} does not load here: {str(error).rstrip('.')}"
+        if (package := measure.missing_library(str(error))) is None:
+            raise RunnerError("runtime_missing", f"{reason}.") from None
+        # It is there, but a library of the system is not: to install it again would mend nothing.
+        raise RunnerError("device", f"{reason} (on Debian: apt install {package})") from None
 
 
 def serve(lines: TextIO, out: TextIO, place: Place | None = None) -> int:

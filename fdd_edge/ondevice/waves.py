@@ -1,6 +1,6 @@
 """Continuous batching: the tasks of a wave share batches, and a finished one makes room for the next.
 
-llama.cpp's results depend, in the last bits, on what shares a batch. So everything that decides it is a function of
+A runtime's results may depend on what shares a batch. So everything that decides it is a function of
 the wave alone: the cache's size, the order of refilling, the pieces a prompt is fed in. A wave decoded again gives
 the same rows.
 """
@@ -20,10 +20,10 @@ import numpy as np
 from . import measure
 from .conditions import Meter
 from .language import Outcome
-from .llamacpp import MAX_SEQUENCES, Context, Feed, Model
 from .prompt import Prompt
 from .protocol import Completion, RunnerError, Settings, Task, Timing, Wave, WaveResult, prompt_ids_sha
 from .replies import Reply, choose, judge, random_stream
+from .runtime import MAX_SEQUENCES, Context, Model
 from .verdicts import Verdict
 
 __all__ = ["Decoder"]
@@ -176,8 +176,8 @@ class Decoder:
 
     def _step(self, context: Context, running: Sequence[_Job]) -> None:
         """Let every reply grow by a token."""
-        feeds = [Feed(sequence, job.position, (job.next_id,), True) for sequence, job in enumerate(running)]
-        for job, logits in zip(running, context.decode(feeds), strict=True):
+        rows = context.step([job.next_id for job in running], [job.position for job in running])
+        for job, logits in zip(running, rows, strict=True):
             try:
                 job.next_id = choose(logits, self._settings.temperature, job.stream)
             except FloatingPointError as error:

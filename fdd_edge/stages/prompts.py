@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from fdd_edge import catalog
 from fdd_edge.errors import FddError
-from fdd_edge.ondevice.prompt import CHAT, PLACEHOLDER, template_failures
+from fdd_edge.ondevice.prompt import CHAT, PLACEHOLDER
 from fdd_edge.ondevice.protocol import Shot
 from fdd_edge.records import read_jsonl
 
@@ -84,6 +84,7 @@ def chat_prompt(folder: Path) -> str:
     Raises:
         FddError: There is none, or it cannot be rendered.
     """
+    from fdd_edge.ondevice.chat import template_failures
     from fdd_edge.students.tokenizer import begins_texts, load_tokenizer
 
     tokenizer = load_tokenizer(folder)

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,8 @@ import pytest
 from fdd_edge.targets.runner_archive import pack_runner, runner_archive
 
 # What llama-cpp-python itself imports comes with it.
-ON_A_BOARD = ("numpy", "llama_cpp", "jinja2", "markupsafe", "diskcache", "typing_extensions")
+GGUF_BOARD = ("numpy", "llama_cpp", "jinja2", "markupsafe", "diskcache", "typing_extensions")
+ONNX_BOARD = ("numpy", "onnxruntime", "tokenizers", "jinja2", "markupsafe")
 NOT_ON_A_BOARD = ("torch", "transformers", "pydantic", "click", "yaml", "fdd_edge")
 
 
@@ -36,8 +38,8 @@ def test_the_archive_holds_sources_only() -> None:
     assert names == sorted(names)
 
 
-def make_bare_site(folder: Path) -> Path:
-    for name in ON_A_BOARD:
+def make_bare_site(folder: Path, packages: Sequence[str]) -> Path:
+    for name in packages:
         spec = importlib.util.find_spec(name)
         if spec is None or spec.origin is None:
             continue  # a newer llama-cpp-python may need less
@@ -52,7 +54,15 @@ def make_bare_site(folder: Path) -> Path:
 
 def test_the_runner_needs_only_numpy_and_llama_cpp(tiny_gguf: Path, tmp_path: Path) -> None:
     pytest.importorskip("llama_cpp", reason="needs: pip install 'fdd-edge[gguf]'")
-    site = make_bare_site(tmp_path)
+    check_bare(tiny_gguf, make_bare_site(tmp_path, GGUF_BOARD), "llama_cpp")
+
+
+def test_the_runner_needs_only_numpy_onnxruntime_and_tokenizers(tiny_onnx: dict[str, Path], tmp_path: Path) -> None:
+    check_bare(tiny_onnx["int4"], make_bare_site(tmp_path, ONNX_BOARD), "onnxruntime")
+
+
+def check_bare(artifact: Path, site: Path, runtime: str) -> None:
+    """Have the packed runner answer with nothing installed but what lies in a folder."""
     code = (
         "import runpy, sys\n"
         f"sys.path += [{str(site)!r}]\n"
@@ -64,7 +74,7 @@ def test_the_runner_needs_only_numpy_and_llama_cpp(tiny_gguf: Path, tmp_path: Pa
     )
     task = {"problem_id": "p", "sample": 0, "question": "1+1?"}
     lines = [
-        {"protocol": 4, "artifact": str(tiny_gguf), "prompt": "chat", "settings": {"max_new_tokens": 4}},
+        {"protocol": 4, "artifact": str(artifact), "prompt": "chat", "settings": {"max_new_tokens": 4}},
         {"event": "wave", "index": 0, "tasks": [task]},
     ]
     stdin = "".join(json.dumps(line) + "\n" for line in lines)
@@ -74,5 +84,5 @@ def test_the_runner_needs_only_numpy_and_llama_cpp(tiny_gguf: Path, tmp_path: Pa
     assert [json.loads(line)["event"] for line in done.stdout.splitlines()] == ["ready", "wave", "done"], done.stderr
     code_and_modules = done.stderr.split()
     assert code_and_modules[0] == "0"
-    assert "llama_cpp" in code_and_modules
+    assert runtime in code_and_modules
     assert not set(NOT_ON_A_BOARD) & set(code_and_modules)

@@ -8,11 +8,10 @@ same; else one is written. Templates come from strangers and are rendered in Jin
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from fdd_edge.artifacts.gguf.device_vocab import DeviceVocab
 from fdd_edge.errors import MissingExtraError
-from fdd_edge.ondevice.prompt import BLANK_LINE, Prompt, template_failures
+from fdd_edge.ondevice.prompt import BLANK_LINE, Prompt
 
 __all__ = ["chat_prompts", "fitting_chat_template", "renders", "told_prompts", "write_chat_template"]
 
@@ -108,14 +107,12 @@ def _literal(text: str) -> str:
 
 
 def _render(chat_template: str, messages: Sequence[dict[str, str]], vocab: DeviceVocab, clock: str) -> str | None:
-    """Render a chat template as llama-cpp-python does, at a time of our choice; None if it cannot be."""
+    """Render a chat template as the runner does, at a time of our choice; None if it cannot be."""
     try:
-        from llama_cpp.llama_chat_format import Jinja2ChatFormatter
-    except ImportError:
-        raise MissingExtraError("llama-cpp-python", "gguf") from None
+        from fdd_edge.ondevice.chat import render_chat, template_failures
+    except ModuleNotFoundError:
+        raise MissingExtraError("jinja2", "gguf") from None
     try:
-        formatter: Any = Jinja2ChatFormatter(template=chat_template, eos_token=vocab.eos_text, bos_token=vocab.bos_text)
-        formatter.strftime_now = lambda format: clock
-        return str(formatter(messages=list(messages)).prompt)
+        return render_chat(chat_template, messages, bos=vocab.bos_text, eos=vocab.eos_text, now=lambda form: clock)
     except template_failures():
         return None

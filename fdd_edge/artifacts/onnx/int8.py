@@ -1,0 +1,110 @@
+"""8 bits, dynamic: optimum's settings for an instruction set, on every matrix with weights of its own.
+
+Activations are rounded while they are computed, with one scale for a whole batch. So what shares a batch changes, in
+the last bits, what is replied; a wave decoded again gives the same all the same.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from fdd_edge.artifacts.onnx.graph import GRAPH, load_graph, require_onnx, save_graph
+from fdd_edge.errors import MissingExtraError
+
+__all__ = ["INSTRUCTION_SETS", "quantize_int8"]
+
+INSTRUCTION_SETS = ("arm64", "avx2", "avx512_vnni")
+"""Those that optimum has settings for, under its names."""
+
+_ONE_FILE = 1_500_000_000
+"""Bytes that a protobuf may hold with room to spare; larger weights lie beside the graph."""
+
+
+def quantize_int8(float_folder: Path, out: Path, *, instructions: str, per_channel: bool) -> None:
+    """Write the int8 graph of a float32 one into the folder ``out``, with the float one's ``genai_config.json``.
+
+    Args:
+        float_folder: Made by ``build_graph`` with ``fp32``.
+        out: Gets the files; it must exist.
+        instructions: One of ``INSTRUCTION_SETS``.
+        per_channel: One scale a column of each matrix; else one a matrix.
+
+    Raises:
+        MissingExtraError: optimum is not installed.
+    """
+    require_onnx()
+    try:
+        from optimum.onnxruntime import ORTQuantizer
+        from optimum.onnxruntime.configuration import AutoQuantizationConfig
+    except ImportError:
+        raise MissingExtraError("optimum-onnx", "onnx") from None
+    settings = getattr(AutoQuantizationConfig, instructions)(
+        is_static=False, per_channel=per_channel, operators_to_quantize=["MatMul", "Gather"]
+    )
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".int8-") as work:
+        quantizer = ORTQuantizer.from_pretrained(float_folder, file_name=GRAPH)
+        beside = sum(p.stat().st_size for p in float_folder.glob(f"{GRAPH}*")) / 4 > _ONE_FILE
+        quantizer.quantize(
+            save_dir=work, quantization_config=settings, file_suffix=None, use_external_data_format=beside
+        )
+        for path in Path(work).glob(f"{GRAPH}*"):
+            shutil.move(path, out / path.name)
+    graph = load_graph(out)
+    if _share_embedding(graph):
+        save_graph(graph, out)
+    shutil.copy2(float_folder / "genai_config.json", out / "genai_config.json")
+
+
+def _share_embedding(model: Any) -> bool:
+    """Read embeddings from the head's int8 matrix, where both were one in float; say whether that was so.
+
+    The float graph turns the head's matrix around and gathers rows; quantization leaves it in float for that.
+    """
+    from onnx import TensorProto, helper
+
+    graph = model.graph
+    makers = {output: node for node in graph.node for output in node.output}
+    stored = {one.name: one for one in graph.initializer}
+    for gather in [node for node in graph.node if node.op_type == "Gather"]:
+        turned = makers.get(gather.input[0])
+        if turned is None or turned.op_type != "Transpose" or f"{turned.input[0]}_quantized" not in stored:
+            continue
+        name = turned.input[0]
+        rows, scales, zeros = (f"{name}_{kind}" for kind in ("quantized", "scale", "zero_point"))
+        ids, out = gather.input[1], gather.output[0]
+        per_channel = len(stored[scales].dims) > 0 and stored[scales].dims[0] > 1
+
+        def of_token(tensor: str, ids: str = ids, per_channel: bool = per_channel) -> tuple[str, list[Any]]:
+            """Return a token's scale or zero point, shaped to go with its embedding."""
+            if not per_channel:
+                return tensor, []
+            gathered, shaped = f"{tensor}/of_token", f"{tensor}/of_token/shaped"
+            return shaped, [
+                helper.make_node("Gather", [tensor, ids], [gathered]),
+                helper.make_node("Unsqueeze", [gathered, "embed/last"], [shaped]),
+            ]
+
+        scale, scale_nodes = of_token(scales)
+        zero, zero_nodes = of_token(zeros)
+        nodes = [
+            *scale_nodes,
+            *zero_nodes,
+            helper.make_node("Gather", [rows, ids], ["embed/columns"], axis=1),
+            helper.make_node("Transpose", ["embed/columns"], ["embed/rows"], perm=[1, 2, 0]),
+            helper.make_node("Cast", ["embed/rows"], ["embed/rows/float"], to=TensorProto.FLOAT),
+            helper.make_node("Cast", [zero], ["embed/zero/float"], to=TensorProto.FLOAT),
+            helper.make_node("Sub", ["embed/rows/float", "embed/zero/float"], ["embed/centred"]),
+            helper.make_node("Mul", ["embed/centred", scale], [out]),
+        ]
+        place = list(graph.node).index(gather)
+        others = [node for node in graph.node if node is not gather and node is not turned]
+        place -= sum(node is turned for node in list(graph.node)[:place])
+        del graph.node[:]
+        graph.node.extend([*others[:place], *nodes, *others[place:]])
+        graph.initializer.append(helper.make_tensor("embed/last", TensorProto.INT64, [1], [-1]))
+        graph.initializer.remove(stored[name])
+        return True
+    return False

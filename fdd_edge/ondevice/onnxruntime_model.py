@@ -1,0 +1,265 @@
+"""ONNX Runtime: a decoder graph whose key-value cache is written in place, and a context that runs batches of it.
+
+The graphs are those of onnxruntime-genai's model builder: attention is one operator (GroupQueryAttention of ONNX
+Runtime's ``com.microsoft`` domain) that knows each sequence's own length, and appends to the cache it is given where
+its output is bound to the same memory. So sequences of any length share a batch without padding, and no step copies
+the cache.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, NamedTuple, Self
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+
+from .protocol import RunnerError, SpecialIds
+from .runtime import Logits
+from .vocabulary import Vocabulary, read_json
+
+__all__ = ["Context", "Model"]
+
+BATCH = 512
+"""Prompt tokens read in one call, at most."""
+
+_PAST, _PRESENT = "past_key_values.", "present."
+_TYPES: dict[str, np.dtype[Any]] = {"tensor(float)": np.dtype(np.float32), "tensor(float16)": np.dtype(np.float16)}
+_ERROR = 3
+"""Of ONNX Runtime's log levels: warnings about what it optimizes are nobody's business here."""
+
+
+class _Cache(NamedTuple):
+    """One tensor of the cache: a layer's keys or values, by the rest of its name."""
+
+    name: str
+    heads: int
+    width: int
+    dtype: np.dtype[Any]
+
+
+class Model:
+    """An ONNX decoder and the tokenizer files beside it. Use it as a context manager."""
+
+    runtime = "onnxruntime"
+    runtime_version = str(onnxruntime.__version__)
+    keeps_state = False
+
+    def __init__(self, path: str, threads: int) -> None:
+        """Load a graph and its weights.
+
+        Raises:
+            RunnerError: A file is missing or damaged, or the graph is of a kind that is not run here.
+        """
+        if not Path(path).is_file():
+            raise RunnerError("bad_artifact", f"{path} is not a file.")
+        folder = Path(path).parent
+        self.path = path
+        self.system_info = " ".join(onnxruntime.get_build_info().split())
+        self._vocabulary = Vocabulary(folder)
+        self._session = _load(path, threads)
+        self._caches = _caches(self._session, path)
+        logits = next(output for output in self._session.get_outputs() if output.name == "logits")
+        self.n_vocab = int(logits.shape[-1])
+        self._logits_type = _TYPES[logits.type]
+        # A graph that was pruned to the last token's logits says 1 where others name the length of what they read.
+        self._pruned = logits.shape[1] == 1
+        self.n_ctx_train = _context_length(folder)
+        self.n_params = int(self._vocabulary.card.get("parameters", 0))
+        self.tokenize: Callable[[str], list[int]] = self._vocabulary.tokenize
+        self.ends_reply: Callable[[int], bool] = self._vocabulary.ends_reply
+        self.piece: Callable[[int], bytes] = self._vocabulary.piece
+        self.metadata: Callable[[str], str | None] = self._vocabulary.metadata
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        del self._session
+
+    @functools.cached_property
+    def description(self) -> str:
+        """The architecture, and the recipe where the file is one of ours."""
+        config = read_json(Path(self.path).with_name("config.json"))
+        return f"{config.get('model_type', 'decoder')} ONNX {self._vocabulary.card.get('recipe', '')}".strip()
+
+    @property
+    def bos_text(self) -> str:
+        """The text of the token that begins a text; empty if there is none."""
+        return self._vocabulary.bos_text
+
+    @property
+    def eos_text(self) -> str:
+        """The text of the token that ends a text; empty if there is none."""
+        return self._vocabulary.eos_text
+
+    @property
+    def special_ids(self) -> SpecialIds:
+        """The ids that begin and end a text."""
+        return self._vocabulary.special_ids
+
+    def open_context(self, cells: int, sequences: int, threads: int, kv: Literal["f16", "f32"]) -> Context:
+        """Make room for ``cells`` tokens of each of ``sequences`` sequences.
+
+        The number of threads is the session's, and the cache's numbers are the graph's.
+        """
+        del threads, kv
+        return Context(self._session, self._caches, (self.n_vocab, self._logits_type, self._pruned), cells, sequences)
+
+
+class Context:
+    """A cache in memory of our own, and the bindings that let the graph write into it."""
+
+    def __init__(
+        self,
+        session: Any,
+        caches: Sequence[_Cache],
+        logits: tuple[int, np.dtype[Any], bool],
+        cells: int,
+        sequences: int,
+    ) -> None:
+        self.shape = (cells, sequences)
+        self._session = session
+        self._n_vocab, self._logits_type, self._pruned = logits
+        # Pages that nothing was written to take no memory, so room for the longest reply costs what is used of it.
+        self._caches = {c.name: np.zeros((sequences, c.heads, cells, c.width), c.dtype) for c in caches}
+        self._filled = [0] * sequences
+        self._columns = np.arange(cells)
+        self._bindings: dict[tuple[int, int], Any] = {}
+
+    def close(self) -> None:
+        """Give the memory back."""
+        self._bindings.clear()
+        self._caches.clear()
+
+    def clear(self) -> None:
+        """Forget every sequence. Nothing is zeroed: attention looks no further than a sequence's own length."""
+        self._filled = [0] * len(self._filled)
+
+    def cut(self, sequence: int, position: int) -> None:
+        """Forget what a sequence holds from a position on."""
+        self._filled[sequence] = position
+
+    def copy(self, source: int, target: int) -> None:
+        """Make ``target`` what ``source`` is now."""
+        length = self._filled[source]
+        for cache in self._caches.values():
+            cache[target, :, :length] = cache[source, :, :length]
+        self._filled[target] = length
+
+    def read(self, sequence: int, position: int, tokens: Sequence[int]) -> None:
+        """Append tokens to a sequence, however many."""
+        for start in range(0, len(tokens), BATCH):
+            piece = np.array([tokens[start : start + BATCH]], np.int64)
+            self._run(slice(sequence, sequence + 1), piece, [position + start])
+
+    def step(self, tokens: Sequence[int], positions: Sequence[int]) -> Logits:
+        """Append one token to each of the first sequences."""
+        return self._run(slice(0, len(tokens)), np.array(tokens, np.int64)[:, None], positions)
+
+    def follow(self, position: int, tokens: Sequence[int]) -> Logits:
+        """Append tokens to sequence 0 one by one, as a reply grows, and return what follows each of them."""
+        return np.concatenate([self.step([token], [at]).copy() for at, token in enumerate(tokens, position)])
+
+    def _run(self, rows: slice, tokens: npt.NDArray[np.int64], positions: Sequence[int]) -> Logits:
+        """Run one batch.
+
+        Args:
+            rows: Which sequences.
+            tokens: What is appended to each: shape (rows, n).
+            positions: Where that begins, for each of them.
+
+        Returns:
+            What follows the last token of each.
+        """
+        n = tokens.shape[1]
+        ends = np.array(positions) + n
+        mask = (self._columns[None, : ends.max()] < ends[:, None]).astype(np.int64)
+        binding = self._binding(rows)
+        binding.bind_cpu_input("input_ids", tokens)
+        binding.bind_cpu_input("attention_mask", mask)
+        logits = np.empty((len(tokens), 1 if self._pruned else n, self._n_vocab), self._logits_type)
+        binding.bind_output("logits", "cpu", 0, logits.dtype, logits.shape, logits.ctypes.data)
+        try:
+            self._session.run_with_iobinding(binding)
+        except Exception as error:  # each kind of failure has a type of its own, below Exception
+            raise RunnerError("internal", f"ONNX Runtime could not run a batch: {_first_line(error)}.") from None
+        for sequence, end in zip(range(rows.start, rows.stop), ends.tolist(), strict=True):
+            self._filled[sequence] = end
+        return logits[:, -1].astype(np.float32, copy=False)
+
+    def _binding(self, rows: slice) -> Any:
+        """Return what binds a span of sequences' cache as input and as output at once."""
+        key = (rows.start, rows.stop)
+        if key not in self._bindings:
+            binding = self._bindings[key] = self._session.io_binding()
+            for name, cache in self._caches.items():
+                part = cache[rows]
+                place = ("cpu", 0, part.dtype, part.shape, part.ctypes.data)
+                binding.bind_input(_PAST + name, *place)
+                binding.bind_output(_PRESENT + name, *place)
+        return self._bindings[key]
+
+
+def _load(path: str, threads: int) -> Any:
+    """Return a session of ONNX Runtime.
+
+    Raises:
+        RunnerError: It cannot load the file; its first line says why.
+    """
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = _ERROR
+    try:
+        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # each kind of failure has a type of its own, below Exception
+        raise RunnerError("bad_artifact", f"ONNX Runtime cannot load {path}: {_first_line(error)}.") from None
+
+
+def _caches(session: Any, path: str) -> list[_Cache]:
+    """Return the tensors of a graph's cache.
+
+    Raises:
+        RunnerError: It has none, or one that is not written in place.
+    """
+    inputs = {one.name: one for one in session.get_inputs()}
+    outputs = {one.name for one in session.get_outputs()}
+    caches = [
+        _Cache(name.removeprefix(_PAST), int(one.shape[1]), int(one.shape[3]), _TYPES[one.type])
+        for name, one in inputs.items()
+        if name.startswith(_PAST)
+    ]
+    if not caches or "logits" not in outputs:
+        raise RunnerError("bad_artifact", f"{path} is not a decoder with a key-value cache; only those reply here.")
+    genai = read_json(Path(path).with_name("genai_config.json"))
+    if set(inputs) - {_PAST + c.name for c in caches} != {"input_ids", "attention_mask"} or not genai.get(
+        "search", {}
+    ).get("past_present_share_buffer"):
+        raise RunnerError(
+            "bad_artifact",
+            f"{path} does not write its key-value cache in place; make one that does with: fdd-edge export MODEL -r "
+            "onnx-int4",
+        )
+    return caches
+
+
+def _context_length(folder: Path) -> int:
+    """Return how many tokens the model was made for."""
+    genai = read_json(folder / "genai_config.json").get("model", {})
+    found = genai.get("context_length") or read_json(folder / "config.json").get("max_position_embeddings")
+    if not isinstance(found, int):
+        raise RunnerError("bad_artifact", f"{folder} does not say how long a text its model can read.")
+    return found
+
+
+def _first_line(error: Exception) -> str:
+    """Return what ONNX Runtime says, without its code and the lines after the first."""
+    said = str(error).strip().splitlines()[0]
+    return said.rpartition(" : ")[2].rstrip(".") or type(error).__name__

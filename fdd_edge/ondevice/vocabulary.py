@@ -1,0 +1,172 @@
+"""A vocabulary in the files of Hugging Face, read by ``tokenizers`` alone."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from tokenizers import Tokenizer
+
+from .artifact import CARD
+from .prompt import TEMPLATE_KEY, begins_with_bos
+from .protocol import RunnerError, SpecialIds
+
+__all__ = ["CHAT_TEMPLATE_KEY", "Vocabulary", "read_json"]
+
+CHAT_TEMPLATE_KEY = "tokenizer.chat_template"
+
+_SPACE = "\u2581"
+"""What stands for a blank in SentencePiece's vocabularies."""
+
+
+class Vocabulary:
+    """The tokenizer files of a folder.
+
+    Attributes:
+        card: What the exporter wrote beside the model; empty for a stranger's folder.
+        size: How many ids there are.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Read a folder.
+
+        Raises:
+            RunnerError: It has no ``tokenizer.json``, or one that cannot be read.
+        """
+        path = folder / "tokenizer.json"
+        if not path.is_file():
+            raise RunnerError("bad_artifact", f"{path} is missing: an ONNX model needs its tokenizer beside it.")
+        try:
+            self._tokenizer = Tokenizer.from_file(str(path))
+        except Exception as error:  # a Rust error of no type of its own
+            raise RunnerError("bad_artifact", f"{path} cannot be read: {error}.") from None
+        self._folder = folder
+        self._config = read_json(folder / "tokenizer_config.json")
+        self.card = read_json(folder / CARD)
+        self.size = int(self._tokenizer.get_vocab_size(with_added_tokens=True))
+        added = self._tokenizer.get_added_tokens_decoder()
+        self._control = frozenset(token for token, one in added.items() if one.special)
+        self._whole = {token: one.content for token, one in added.items() if not one.special}
+        self._by_bytes = "ByteLevel" in _decoders(json.loads(self._tokenizer.to_str()).get("decoder"))
+        self._stops = frozenset(self._read_stops())
+
+    def tokenize(self, text: str) -> list[int]:
+        """Return the ids of a prompt, begun as the vocabulary asks."""
+        sound = text.encode("utf-8", errors="replace").decode()  # half a surrogate pair is no text
+        ids: list[int] = self._tokenizer.encode(sound, add_special_tokens=False).ids
+        begins = begins_with_bos(text, adds_bos=self.special_ids.adds_bos, bos_text=self.bos_text)
+        bos = self.special_ids.bos
+        return [bos, *ids] if begins and bos is not None else ids
+
+    def ends_reply(self, token: int) -> bool:
+        """Say whether a token means that the model has finished."""
+        return token in self._stops
+
+    @functools.cache  # noqa: B019 (there is one vocabulary in a process)
+    def piece(self, token: int) -> bytes:
+        """Return the bytes of one token; control tokens and ids that no token has add none."""
+        if token in self._control:
+            return b""
+        if token in self._whole:
+            return str(self._whole[token]).encode()
+        written: str | None = self._tokenizer.id_to_token(token)
+        if written is None:
+            return b""
+        if self._by_bytes:
+            return bytes(_BYTES[sign] for sign in written) if set(written) <= _BYTES.keys() else written.encode()
+        if len(written) == 6 and written.startswith("<0x"):
+            return bytes.fromhex(written[3:5])
+        return written.replace(_SPACE, " ").encode()
+
+    @functools.cached_property
+    def special_ids(self) -> SpecialIds:
+        """The ids that begin and end a text."""
+        bos, eos = self._id_of("bos_token"), self._id_of("eos_token")
+        adds = self.card.get("adds_bos")
+        if adds is None:
+            adds = bos is not None and self._tokenizer.encode("a").ids[:1] == [bos]
+        return SpecialIds(bos=bos, eos=eos, stops=tuple(sorted(self._stops)), adds_bos=bool(adds))
+
+    @property
+    def bos_text(self) -> str:
+        """The text of the token that begins a text; empty if there is none."""
+        return self._text_of("bos_token")
+
+    @property
+    def eos_text(self) -> str:
+        """The text of the token that ends a text; empty if there is none."""
+        return self._text_of("eos_token")
+
+    def metadata(self, key: str) -> str | None:
+        """Return the prompt or the chat template, under the keys that they have in a GGUF."""
+        if key == TEMPLATE_KEY:
+            return self.card.get("prompt_template")
+        if key == CHAT_TEMPLATE_KEY:
+            path = self._folder / "chat_template.jinja"
+            if path.is_file():
+                return path.read_text(encoding="utf-8", errors="replace")
+            found = self._config.get("chat_template")
+            return found if isinstance(found, str) else None
+        return None
+
+    def _read_stops(self) -> Iterator[int]:
+        """Yield the ids that end a reply: those of the card, else all that the folder's configs name."""
+        if "stop_ids" in self.card:
+            yield from self.card["stop_ids"]
+            return
+        for name in ("generation_config.json", "config.json"):
+            found = read_json(self._folder / name).get("eos_token_id")
+            yield from found if isinstance(found, list) else [] if found is None else [found]
+        if (eos := self._id_of("eos_token")) is not None:
+            yield eos
+
+    def _text_of(self, name: str) -> str:
+        found = self._config.get(name)
+        return str(found["content"] if isinstance(found, dict) else found or "")
+
+    def _id_of(self, name: str) -> int | None:
+        text = self._text_of(name)
+        found: int | None = self._tokenizer.token_to_id(text) if text else None
+        return found
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return an object, empty where there is no such file.
+
+    Raises:
+        RunnerError: It is damaged.
+    """
+    if not path.is_file():
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise RunnerError("bad_artifact", f"{path} cannot be read: {error}.") from None
+    if not isinstance(content, dict):
+        raise RunnerError("bad_artifact", f"{path} holds no object.")
+    return content
+
+
+def _decoders(decoder: Mapping[str, Any] | None) -> set[str]:
+    """Return the types of a decoder and of those it is made of."""
+    if decoder is None:
+        return set()
+    inside = [name for part in decoder.get("decoders", ()) for name in _decoders(part)]
+    return {str(decoder["type"]), *inside}
+
+
+def _signs() -> Iterator[tuple[str, int]]:
+    """Yield the sign that stands for each byte in a byte-level vocabulary: itself, or one from 256 on.
+
+    Source: GPT-2's encoder, whose printable bytes are those of Latin-1 without blanks and the soft hyphen.
+    """
+    printable = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
+    unprintable = (byte for byte in range(256) if byte not in printable)
+    yield from ((chr(byte), byte) for byte in printable)
+    yield from ((chr(256 + n), byte) for n, byte in enumerate(unprintable))
+
+
+_BYTES = dict(_signs())

@@ -12,7 +12,7 @@ from fdd_edge.errors import FddError
 
 __all__ = ["CERTIFICATE_VERSION", "ITEMS", "Bounds", "Certificate", "Item"]
 
-CERTIFICATE_VERSION = 4
+CERTIFICATE_VERSION = 5
 """Raised when an item changes meaning; a certificate of another version says nothing."""
 
 ITEMS = (

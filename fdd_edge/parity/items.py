@@ -24,6 +24,9 @@ _Pairs = Sequence[tuple[Reply, Scores]]
 _FEW_STOPS = 16
 """A share of fewer stops says nothing: a student that was not tuned on the prompt hardly ever stops."""
 
+_FEW_ANSWERS = 10
+"""A share of fewer answers says nothing: one reply that turns on a tie is a tenth of them."""
+
 
 def judge_items(
     record: Record, reading: Reading, vocabulary: Vocabulary, tensors: Item, bounds: Bounds
@@ -315,11 +318,12 @@ def _answers(replies: Sequence[Reply], completions: Sequence[Completion], bounds
         f"{agree} of {n}: {_percent(agree, n)}, {neither} more without a number on both sides; "
         f"right to wrong {flips['right_to_wrong']}, wrong to right {flips['wrong_to_right']}"
     )
+    few = n < _FEW_ANSWERS
     asked = "reported" if bounds.answers is None else f"at least {100 * bounds.answers:g} %"
-    summary += f" ({asked if n else 'none to judge'})"
+    summary += f" ({'too few to judge' if few and bounds.answers is not None else asked})"
     figures: dict[str, Any] = {"n": n, "agree": agree, "share": round(share, 4), "ci95": _interval(agree, n)}
     figures |= {"neither": neither, "same_text": texts, "flips": flips}
-    return Item("answers", bounds.answers is None or share >= bounds.answers, summary, figures, first)
+    return Item("answers", bounds.answers is None or few or share >= bounds.answers, summary, figures, first)
 
 
 def _same(wanted: float | None, given: float | None) -> bool:

@@ -289,3 +289,17 @@ def test_a_prompt_without_room_for_a_reply_is_compared_in_bytes_and_ids(tiny_stu
     assert failed(certificate) == []
     assert certificate.prompts["answered"] == 64
     assert certificate.prompts["encoded"] == 65
+
+
+@pytest.mark.parametrize(("wrong", "judged"), [(1, False), (12, True)])
+def test_a_tie_in_the_only_answer_is_no_fault(good: Good, wrong: int, judged: bool) -> None:
+    """A student whose replies hardly ever gave a number failed by the one that did: 0 of 1 is less than 90 %."""
+    told = [replace(r, answer=None if at >= wrong else -1e6 - at) for at, r in enumerate(good.record.replies)]
+    record = replace(good.record, replies=tuple(told))
+    silent = hold(good._replace(record=record), good.file)
+    answers = item(silent, "answers")
+    n = answers.figures["n"]
+    assert n >= wrong
+    assert answers.passed == (n < 10)
+    assert ("too few to judge" in answers.summary) == (n < 10)
+    assert not judged or not answers.passed

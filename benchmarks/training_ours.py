@@ -19,7 +19,7 @@ PACKAGES = ("fdd-edge", "transformers", "peft", "torch")
 
 
 def train(options: argparse.Namespace) -> dict[str, Any]:
-    from fdd_edge.artifacts.recipe import load_recipe
+    from fdd_edge.artifacts.recipe import load_gguf_recipe
     from fdd_edge.config import LoraConfig, TrainingConfig
     from fdd_edge.stages.student import open_student
     from fdd_edge.stages.training import quantized_weights
@@ -39,7 +39,7 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
     )
     rows = [json.loads(line) for line in options.examples.read_text(encoding="utf-8").splitlines()]
     examples = [Example(row["prompt_ids"], row["completion_ids"]) for row in rows]
-    aware_of = None if options.aware is None else load_recipe(options.aware)
+    aware_of = None if options.aware is None else load_gguf_recipe(options.aware)
     with (
         tempfile.TemporaryDirectory() as scratch,
         quantized_weights(open_student(str(options.student)), aware_of, Path(scratch)) as quantized,

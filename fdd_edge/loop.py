@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from fdd_edge.artifacts.recipe import load_recipe, load_recipes
+from fdd_edge.artifacts.recipe import load_gguf_recipe, load_recipe, load_recipes
 from fdd_edge.config import Config, changed_keys, parse_config
 from fdd_edge.errors import FddError, ParityError
 from fdd_edge.launched import processes
@@ -88,7 +88,8 @@ def run(
         require_ready(load_profile(target))
     student = open_student(config.student.model_name_or_path, config.student.revision, commits=commits)
     aware_of = config.training.quantization_aware
-    check_training(student, config.lora.target_modules, None if aware_of == "none" else load_recipe(aware_of))
+    grid = None if aware_of == "none" else load_gguf_recipe(aware_of, "training.quantization_aware")
+    check_training(student, config.lora.target_modules, grid)
     began_here = layout.is_free()
     try:
         with run_lock(layout.lock):

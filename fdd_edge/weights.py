@@ -6,11 +6,14 @@ Every reader asks here, so that all take the same files: a stale shard or an ada
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 from fdd_edge.errors import FddError
 
-__all__ = ["INDEX", "SINGLE", "named_shards", "weight_files"]
+__all__ = ["INDEX", "SINGLE", "named_shards", "open_tensors", "weight_files"]
 
 SINGLE = "model.safetensors"
 INDEX = "model.safetensors.index.json"
@@ -51,3 +54,16 @@ def weight_files(folder: Path) -> list[Path]:
         if not file.is_file():
             raise FddError(f"{folder} lacks {file.name}, which its {INDEX} names; fetch it, or save the model again.")
     return files
+
+
+@contextmanager
+def open_tensors(folder: Path) -> Iterator[dict[str, Any]]:
+    """Yield, for every tensor of a folder, the open safetensors file that holds it."""
+    from safetensors import safe_open
+
+    with ExitStack() as files:
+        held: dict[str, Any] = {}
+        for path in weight_files(folder):
+            file = files.enter_context(safe_open(path, framework="pt"))
+            held |= dict.fromkeys(file.keys(), file)
+        yield held

@@ -3,20 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from fdd_edge import catalog
 from fdd_edge.artifacts.gguf.quantize import FILE_TYPES
 from fdd_edge.errors import FddError, did_you_mean
 from fdd_edge.validation import faults_of
 
-__all__ = ["FLOAT_RECIPE", "NO_IMATRIX", "OWN_IMATRIX", "ParityBounds", "Recipe", "load_recipe", "load_recipes"]
+__all__ = [
+    "FLOAT_ONNX",
+    "FLOAT_RECIPE",
+    "NO_IMATRIX",
+    "OWN_IMATRIX",
+    "GgufRecipe",
+    "OnnxRecipe",
+    "ParityBounds",
+    "Recipe",
+    "load_gguf_recipe",
+    "load_recipe",
+    "load_recipes",
+    "names_of",
+]
 
 FLOAT_RECIPE = "gguf-f32"
-"""The float artifact: every other recipe is quantized from it, and ``lost`` problems are found with it."""
+"""The float artifact: every other GGUF is quantized from it, and ``lost`` problems are found with it."""
+
+FLOAT_ONNX = "onnx-fp32"
+"""The float artifact of a run that exports no GGUF."""
 
 NO_IMATRIX, OWN_IMATRIX = "none", "run"
 """Values of a recipe's ``imatrix`` that are no file."""
@@ -41,12 +57,19 @@ class ParityBounds(BaseModel):
     answers: _Share | None = Field(None, description="share of prompts with the reference's answer; else only reported")
 
 
-class Recipe(BaseModel):
-    """How one kind of artifact is made."""
+class _Recipe(BaseModel):
+    """What every recipe says."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(pattern=catalog.NAME, description="name of the recipe, that of its file")
+    description: str = Field(description="one line for `fdd-edge ls`")
+    parity: ParityBounds = Field(description="bounds of its parity certificate")
+
+
+class GgufRecipe(_Recipe):
+    """How a GGUF is made: one tensor type, from the float file."""
+
     family: Literal["gguf"] = Field(description="file format")
     type: str = Field(description="tensor type, under llama.cpp's name")
     imatrix: str = Field(
@@ -54,8 +77,45 @@ class Recipe(BaseModel):
         description="weights rounding errors by what goes into a matrix: none, run (measured on the run's own prompts "
         "and programs), or a file of llama-imatrix",
     )
-    description: str = Field(description="one line for `fdd-edge ls`")
-    parity: ParityBounds = Field(description="bounds of its parity certificate")
+
+    @field_validator("type")
+    @classmethod
+    def _is_known(cls, kind: str) -> str:
+        if kind not in FILE_TYPES:
+            near = did_you_mean(kind, FILE_TYPES)
+            raise ValueError(f"llama.cpp has no {kind!r} here.{near} Known: {', '.join(FILE_TYPES)}.")
+        return kind
+
+
+class OnnxRecipe(_Recipe):
+    """How an ONNX graph is made: from the float32 merge, by onnxruntime-genai's builder, and optimum for int8."""
+
+    family: Literal["onnx"] = Field(description="file format")
+    precision: Literal["fp32", "int8", "int4"] = Field(description="of the matrices")
+    instructions: Literal["arm64", "avx2", "avx512_vnni"] | None = Field(
+        None, description="int8: the instruction set whose settings optimum takes"
+    )
+    per_channel: bool = Field(True, description="int8: one scale for each column of a matrix, else one a matrix")
+    block_size: Literal[16, 32, 64, 128, 256] = Field(32, description="int4: weights with one scale")
+    algorithm: Literal["rtn", "k_quant"] = Field("k_quant", description="int4: how a block's scale is chosen")
+    mixed_precision: Literal["none", "last", "mixed"] = Field(
+        "last", description="int4: which matrices take 8 bits: none, the head (last), the head and some layers' (mixed)"
+    )
+    accuracy_level: Literal[1, 2, 3, 4] = Field(4, description="int4: activations in f32 (1), f16, bf16 or int8 (4)")
+
+    @model_validator(mode="after")
+    def _keys_fit(self) -> Self:
+        if (self.precision == "int8") != (self.instructions is not None):
+            raise ValueError("instructions is for int8, and int8 needs it")
+        if (self.algorithm, self.mixed_precision) == ("rtn", "mixed"):
+            raise ValueError("mixed_precision: the builder mixes precisions by k_quant only")
+        return self
+
+
+Recipe = GgufRecipe | OnnxRecipe
+"""How one kind of artifact is made."""
+
+_FAMILIES: dict[str, type[GgufRecipe] | type[OnnxRecipe]] = {"gguf": GgufRecipe, "onnx": OnnxRecipe}
 
 
 def load_recipe(name_or_path: str) -> Recipe:
@@ -66,21 +126,46 @@ def load_recipe(name_or_path: str) -> Recipe:
     """
     path = catalog.find("export/recipes", name_or_path)
     try:
-        recipe = Recipe.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise FddError(f"{path} cannot be read as YAML: {' '.join(str(error).split())}.") from None
+    family = content.get("family") if isinstance(content, dict) else None
+    if family not in _FAMILIES:
+        raise FddError(f"{path} is no recipe: family: must be one of {', '.join(_FAMILIES)}, not {family!r}")
+    made = _FAMILIES[family]
+    try:
+        return made.model_validate(content)
     except ValidationError as error:
-        faults = "; ".join(faults_of(error, _keys_at))
+        faults = "; ".join(faults_of(error, lambda at: _keys_at(made, at)))
         raise FddError(f"{path} is no recipe: {faults}") from None
-    if recipe.type not in FILE_TYPES:
-        near = did_you_mean(recipe.type, FILE_TYPES)
-        raise FddError(f"{path}: type: llama.cpp has no {recipe.type!r} here.{near} Known: {', '.join(FILE_TYPES)}.")
-    return recipe
 
 
-def _keys_at(location: Sequence[str | int]) -> list[str]:
+def _keys_at(made: type[BaseModel], location: Sequence[str | int]) -> list[str]:
     """Return the keys that may stand at a place of the file."""
-    return list(ParityBounds.model_fields if location[:1] == ("parity",) else Recipe.model_fields)
+    return list(ParityBounds.model_fields if location[:1] == ("parity",) else made.model_fields)
+
+
+def load_gguf_recipe(name_or_path: str, asked_by: str = "this") -> GgufRecipe:
+    """Load a recipe where only a GGUF's fits.
+
+    Args:
+        name_or_path: The recipe.
+        asked_by: What named it, for the message.
+
+    Raises:
+        FddError: It is of another family; the fitting ones are named.
+    """
+    recipe = load_recipe(name_or_path)
+    if isinstance(recipe, GgufRecipe):
+        return recipe
+    raise FddError(
+        f"{asked_by} takes a recipe of GGUF, and {recipe.name} is one of ONNX: {', '.join(names_of('gguf'))}."
+    )
+
+
+def names_of(family: str) -> list[str]:
+    """Return the packaged recipes of a family."""
+    return [name for name in catalog.names("export/recipes") if load_recipe(name).family == family]
 
 
 def load_recipes(names: Sequence[str]) -> list[Recipe]:

@@ -21,7 +21,7 @@ def command(config: str, data: str, valid: str | None, output: str, overrides: t
     import json
     from pathlib import Path
 
-    from fdd_edge.artifacts.recipe import load_recipe
+    from fdd_edge.artifacts.recipe import load_gguf_recipe
     from fdd_edge.config import load_config
     from fdd_edge.data import read_dataset
     from fdd_edge.errors import FddError
@@ -52,7 +52,7 @@ def command(config: str, data: str, valid: str | None, output: str, overrides: t
             "seed": checked.seed,
         },
         valid=[] if valid is None else read_dataset(Path(valid)).problems,
-        aware_of=None if aware_of == "none" else load_recipe(aware_of),
+        aware_of=None if aware_of == "none" else load_gguf_recipe(aware_of, "training.quantization_aware"),
         made_from={
             "student": student.sha256,
             "data": hash_file(Path(data)),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
-__all__ = ["CARD", "artifact_files", "is_onnx"]
+__all__ = ["CARD", "artifact_files", "family_of", "hash_model", "is_onnx"]
 
 CARD = "fdd_edge.json"
 """Beside an ONNX model: what a GGUF says in its own metadata, such as the prompt it was trained on."""
@@ -21,9 +22,27 @@ def is_onnx(artifact: str | Path) -> bool:
     return Path(artifact).suffix == ".onnx"
 
 
+def family_of(artifact: str | Path) -> str:
+    """Return the family of a model file: ``gguf`` or ``onnx``."""
+    return "onnx" if is_onnx(artifact) else "gguf"
+
+
 def artifact_files(artifact: Path) -> list[Path]:
     """Return every file that a model consists of, itself first: its weights may lie in files that share its name."""
     if not is_onnx(artifact):
         return [artifact]
     weights = sorted(p for p in artifact.parent.glob(f"{artifact.name}*") if p != artifact and p.is_file())
     return [artifact, *weights, *(p for name in _BESIDE if (p := artifact.with_name(name)).is_file())]
+
+
+def hash_model(artifact: Path) -> str:
+    """Return the sha256 of a GGUF, or that of the names and contents of all files of an ONNX model, in hex."""
+    if not is_onnx(artifact):
+        return _sha256(artifact)
+    lines = "".join(f"{file.name}\0{_sha256(file)}\n" for file in artifact_files(artifact))
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()

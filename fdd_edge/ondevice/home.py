@@ -27,6 +27,9 @@ MODELS, RUNNERS, WAVES, WHEELS = "models", "runners", "waves", "runtime-wheels"
 VENV = "venv"
 """The runtime's own environment; ``clean`` leaves it."""
 
+_HASH = re.compile(r"[0-9a-f]{64}")
+"""The folder of a model that has several files is named by their hash."""
+
 _OWN = {
     MODELS: re.compile(r"[0-9a-f]{64}(\.\w+)?(\.\d+\.partial)?"),
     RUNNERS: re.compile(r"runner-[0-9a-f]{16}\.pyz(\.\d+\.partial)?"),
@@ -150,10 +153,15 @@ def clean(home: Path) -> int:
     """
     freed = 0
     with occupy(home), _device_faults():
-        for path in [p for name, own in _OWN.items() for p in (home / name).glob("*") if own.fullmatch(p.name)]:
+        own = [p for name, ours in _OWN.items() for p in (home / name).glob("*") if ours.fullmatch(p.name)]
+        folders = [path for path in own if path.is_dir() and _HASH.fullmatch(path.name)]
+        for path in [*own, *(p for folder in folders for p in folder.iterdir())]:
             if path.is_file() and not _is_being_taken(path):
                 freed += path.stat().st_size
                 path.unlink()
+        for folder in folders:
+            with suppress(OSError):  # something is coming into it
+                folder.rmdir()
     return freed
 
 

@@ -57,9 +57,12 @@ class Vocabulary:
         """Return the ids of a prompt, begun as the vocabulary asks."""
         sound = text.encode("utf-8", errors="replace").decode()  # half a surrogate pair is no text
         ids: list[int] = self._tokenizer.encode(sound, add_special_tokens=False).ids
-        begins = begins_with_bos(text, adds_bos=self.special_ids.adds_bos, bos_text=self.bos_text)
         bos = self.special_ids.bos
-        return [bos, *ids] if begins and bos is not None else ids
+        return [bos, *ids] if self.begins(text) and bos is not None else ids
+
+    def begins(self, text: str) -> bool:
+        """Say whether the token that begins a text is put before this one."""
+        return begins_with_bos(text, adds_bos=self.special_ids.adds_bos, bos_text=self.bos_text)
 
     def ends_reply(self, token: int) -> bool:
         """Say whether a token means that the model has finished."""

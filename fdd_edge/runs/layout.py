@@ -5,13 +5,29 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["MODEL_FILE", "NON_EASY", "POOL", "VALID", "ArtifactsLayout", "RoundLayout", "RunLayout"]
+__all__ = [
+    "MODEL_FILE",
+    "NON_EASY",
+    "ONNX_FILE",
+    "POOL",
+    "VALID",
+    "ArtifactsLayout",
+    "RoundLayout",
+    "RunLayout",
+    "find_model",
+]
 
-MODEL_FILE = "model.gguf"
+MODEL_FILE, ONNX_FILE = "model.gguf", "model.onnx"
 VALID, POOL, NON_EASY = "valid", "pool", "non-easy"
 """Sets of a run's own, among the folders of an evaluation: what chooses the best round, what is labelled, and what of
 that the judge missed."""
 _ROUND = "round-"
+
+
+def find_model(folder: Path) -> Path:
+    """Return the model file of an artifact's folder: its ONNX graph where it has one, else its GGUF."""
+    onnx = folder / ONNX_FILE
+    return onnx if onnx.is_file() else folder / MODEL_FILE
 
 
 @dataclass(frozen=True)
@@ -25,8 +41,8 @@ class ArtifactsLayout:
         return self.root / "artifacts" / recipe
 
     def model(self, recipe: str) -> Path:
-        """The model file of an artifact."""
-        return self.artifact(recipe) / MODEL_FILE
+        """The model file of an artifact: a GGUF, or an ONNX graph where there is one."""
+        return find_model(self.artifact(recipe))
 
     def parity(self, recipe: str) -> Path:
         """The parity certificate of an artifact."""

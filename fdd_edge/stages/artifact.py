@@ -6,7 +6,7 @@ from pathlib import Path
 
 from fdd_edge.errors import FddError
 from fdd_edge.runs import Manifest, RoundLayout, RunLayout
-from fdd_edge.runs.layout import MODEL_FILE
+from fdd_edge.runs.layout import MODEL_FILE, ONNX_FILE, find_model
 from fdd_edge.stages.source import check_kept
 from fdd_edge.students.source import locate
 
@@ -28,12 +28,12 @@ def find_artifact(name: str) -> Path:
         return path
     if not path.exists():
         raise FddError(f"{name} does not exist.")
-    if (path / MODEL_FILE).is_file():
-        return path / MODEL_FILE
+    if find_model(path).is_file():
+        return find_model(path)
     run = RunLayout(path if RunLayout(path).is_run() else path.resolve().parent)
     if not run.is_run():
         hint = " Export it first: fdd-edge export." if (path / "config.json").is_file() else ""
-        raise FddError(f"{name} is no model file, no folder with a {MODEL_FILE}, and no run.{hint}")
+        raise FddError(f"{name} is no model file, no folder with a {MODEL_FILE} or {ONNX_FILE}, and no run.{hint}")
     place = RoundLayout(path) if run.root != path else RoundLayout(run.best.resolve())
     recipe = Manifest(run.manifest).facts.get("judge", "")
     check_kept(run, place.artifact(recipe), name)

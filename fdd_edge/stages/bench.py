@@ -8,8 +8,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple, Self
 
-from fdd_edge.artifacts.gguf import describe_gguf
+from fdd_edge.artifacts.model import describe_model, model_bytes
 from fdd_edge.errors import FddError
+from fdd_edge.ondevice.artifact import family_of
 from fdd_edge.ondevice.protocol import Settings, TargetInfo, Task, Timing, Wave
 from fdd_edge.progress import progress
 from fdd_edge.stages.parity import packaged_prompts
@@ -102,7 +103,7 @@ def measure(artifact: Path, *, target: str, prompt: str | None = None, threads: 
         TargetError: The target failed.
     """
     profile = _one_device(load_profile(target))
-    recipe = describe_gguf(artifact).recipe
+    recipe = describe_model(artifact).recipe
     settings = Settings(_MAX_NEW_TOKENS, sequences=_TOGETHER, threads=resolve_threads(profile, threads))
     title = f"{artifact.parent.name}/{artifact.name} on {profile.name}"
     with open_session(profile, artifact, settings=settings, prompt=prompt, afresh=True) as session:
@@ -111,7 +112,7 @@ def measure(artifact: Path, *, target: str, prompt: str | None = None, threads: 
         with progress(title, sum(len(wave.tasks) for wave in waves)) as seen:
             results = sorted(session.complete(waves, seen), key=lambda result: result.index)
         timings = [result.timing for result in results]
-    return _measurement(profile, artifact.stat().st_size, recipe, settings, info, timings[:alone], timings[alone:])
+    return _measurement(profile, model_bytes(artifact), recipe, settings, info, timings[:alone], timings[alone:])
 
 
 def _questions(*, emulated: bool) -> tuple[list[Wave], int]:
@@ -132,13 +133,13 @@ def read_measurement(path: Path) -> Measurement:
     return Measurement.from_row(json.loads(path.read_text(encoding="utf-8")))
 
 
-def bench_params(target: str, threads: int | None) -> dict[str, Any]:
+def bench_params(target: str, threads: int | None, artifact: Path) -> dict[str, Any]:
     """Return what a measurement depends on beside the file."""
     profile = _one_device(load_profile(target))
     return {
         "target": profile.name,
         "threads": resolve_threads(profile, threads),
-        "runtime": runtime_version(profile),
+        "runtime": runtime_version(profile, family_of(artifact)),
         "budgets": profile.budgets.model_dump(),
     }
 

@@ -8,12 +8,13 @@ from pathlib import Path
 from string import Template
 
 from fdd_edge import catalog
-from fdd_edge.artifacts.gguf import describe_gguf
+from fdd_edge.artifacts.model import describe_model
+from fdd_edge.ondevice.artifact import family_of
 from fdd_edge.parity import Certificate
-from fdd_edge.runs.layout import MODEL_FILE, NON_EASY, POOL, RoundLayout
+from fdd_edge.runs.layout import NON_EASY, POOL, RoundLayout, find_model
 from fdd_edge.stages.source import Source
 from fdd_edge.stages.summary import EvaluationFigures, evaluation_figures
-from fdd_edge.targets import RUNTIME, runner_archive
+from fdd_edge.targets import RUNTIME, packages_for, runner_archive
 
 __all__ = ["PROMPT_FILE", "README_FILE", "RUNNER_FILE", "write_bundle"]
 
@@ -26,8 +27,6 @@ _UNTRAINED = """\
 A language model in one file, with all it takes to ask it. It is asked for a short program that solves a word problem,
 and was not trained here to write one: whatever it writes is read as such a program."""
 
-_LLAMA = "llama-cpp-python"
-
 
 def write_bundle(folder: Path, source: Source, certificate: Certificate | None) -> None:
     """Put prompt, runner and README beside a model file.
@@ -37,13 +36,14 @@ def write_bundle(folder: Path, source: Source, certificate: Certificate | None) 
         source: What it was exported from.
         certificate: That of the file; None where none was made.
     """
-    facts = describe_gguf(folder / MODEL_FILE)
+    model = find_model(folder)
+    facts = describe_model(model)
     (folder / PROMPT_FILE).write_text(source.template, encoding="utf-8")
     shutil.copyfile(runner_archive(), folder / RUNNER_FILE)
     base = source.base or source.student.name
     text = Template((catalog.shelf_path("bundle") / README_FILE).read_text(encoding="utf-8")).substitute(
         title=f"{base}, {facts.recipe}",
-        model=MODEL_FILE,
+        model=model.name,
         size=f"{facts.bytes / 1e6:.1f} MB",
         bits=f"{facts.bits_per_weight:.2f}",
         types=", ".join(f"{n} {kind}" for kind, n in facts.types.items()),
@@ -58,7 +58,7 @@ def write_bundle(folder: Path, source: Source, certificate: Certificate | None) 
         measured=_measured(source.place, str(facts.recipe)),
         parity=_parity(certificate),
         prompt="".join(f"    {line}\n" for line in source.template.splitlines()),
-        runtime=f"{_LLAMA}=={RUNTIME[_LLAMA]}",
+        runtime=" ".join(f"{name}=={RUNTIME[name]}" for name in packages_for(family_of(model))),
     )
     (folder / README_FILE).write_text(text, encoding="utf-8")
 

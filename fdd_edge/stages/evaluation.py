@@ -10,9 +10,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from fdd_edge.artifacts.gguf import describe_gguf
+from fdd_edge.artifacts.model import describe_model, model_bytes
 from fdd_edge.errors import FddError
 from fdd_edge.evaluation import Summary, score, summarize
+from fdd_edge.ondevice.artifact import family_of, hash_model
 from fdd_edge.ondevice.protocol import (
     Completion,
     Event,
@@ -29,7 +30,6 @@ from fdd_edge.ondevice.protocol import (
 )
 from fdd_edge.progress import announce, progress
 from fdd_edge.records import Problem, hash_problems, read_jsonl, write_jsonl
-from fdd_edge.runs.hashing import hash_file
 from fdd_edge.runs.layout import MODEL_FILE
 from fdd_edge.runs.stage import make_whole
 from fdd_edge.stages.parity import find_certificate
@@ -85,11 +85,15 @@ class Decoding:
             stop=self.stop,
         )
 
-    def fingerprint(self, target: str) -> dict[str, Any]:
+    def fingerprint(self, target: str, artifact: Path) -> dict[str, Any]:
         """Return what rows depend on beside file and problems: settings, the target's threads and runtime."""
         profile = load_profile(target)
         threads = resolve_threads(profile, self.threads)
-        depends = asdict(self) | {"threads": threads, "target": profile.name, "runtime": runtime_version(profile)}
+        depends = asdict(self) | {
+            "threads": threads,
+            "target": profile.name,
+            "runtime": runtime_version(profile, family_of(artifact)),
+        }
         if profile.transport == "local":
             return depends
         # A profile may be edited: another board's waves are not this one's.
@@ -139,7 +143,7 @@ def complete(
     # Runners that share the waves work at the same time, so only a clock on this side knows how long that took.
     seconds = sum(r.timing.seconds for r in results) if n_runners(profile) == 1 else decoded.seconds
     device = {"name": profile.name, "transport": profile.transport} | asdict(decoded.info)
-    timing = {"artifact_bytes": artifact.stat().st_size} | _timing(results, seconds) | {"target": device}
+    timing = {"artifact_bytes": model_bytes(artifact)} | _timing(results, seconds) | {"target": device}
     evaluation = Evaluation(summarize(rows), timing)
     write_jsonl(out / "rows.jsonl", (c.to_row() for c in rows))
     _write_json(out / "timing.json", evaluation.timing)
@@ -163,8 +167,8 @@ def evaluate_file(
     Raises:
         FddError: The file is broken, or ``out`` exists.
     """
-    facts = describe_gguf(artifact)
-    sha256 = hash_file(artifact)
+    facts = describe_model(artifact)
+    sha256 = hash_model(artifact)
     certificate = find_certificate(artifact, sha256)
     parity = "none" if certificate is None else "passed" if certificate.passed else "failed"
     found: list[Evaluation] = []
@@ -177,7 +181,11 @@ def evaluate_file(
             make(Path(temporary))
     else:
         problems_sha256 = hash_problems(problems)
-        made_from = {"artifact": sha256, "problems": problems_sha256, "decoding": decoding.fingerprint(target)}
+        made_from = {
+            "artifact": sha256,
+            "problems": problems_sha256,
+            "decoding": decoding.fingerprint(target, artifact),
+        }
         make_whole(out, make, params=made_from)
     return _report(artifact, sha256, facts.recipe, found[0]) | {"parity": parity}
 
@@ -191,7 +199,7 @@ def ask(artifact: Path, question: str, *, target: str, decoding: Decoding) -> Co
     """
     if not question.strip():
         raise FddError("The question is empty.")
-    describe_gguf(artifact)
+    describe_model(artifact)
     waves = plan_waves([Task("question", 0, question)])
     events = _run(artifact, load_profile(target), decoding, waves, lambda done: None)
     return next(event for event in events if isinstance(event, WaveResult)).completions[0]

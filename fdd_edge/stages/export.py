@@ -10,12 +10,12 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fdd_edge.artifacts.recipe import FLOAT_RECIPE, NO_IMATRIX, Recipe
+from fdd_edge.artifacts.recipe import FLOAT_ONNX, FLOAT_RECIPE, NO_IMATRIX, GgufRecipe, OnnxRecipe, Recipe
 from fdd_edge.errors import FddError, ParityError
 from fdd_edge.parity import Certificate
 from fdd_edge.progress import announce
 from fdd_edge.records import Problem, read_problems
-from fdd_edge.runs.layout import MODEL_FILE
+from fdd_edge.runs.layout import MODEL_FILE, find_model
 from fdd_edge.stages.bundle import write_bundle
 from fdd_edge.stages.imatrix import imatrix_for, measure_imatrix, wants_own
 from fdd_edge.stages.parity import CERTIFICATE_FILE, certify, complaint, packaged_prompts, record_student
@@ -32,6 +32,7 @@ __all__ = [
     "count_parameters",
     "export_all",
     "export_float",
+    "export_onnx",
     "export_quantized",
     "read_card",
     "warn_of_rounding",
@@ -41,6 +42,9 @@ EXPORT_VERSION = 2
 
 _CARD_FILE = "artifact.json"
 _FLOAT_BYTES = 4
+
+_ONNX_COPIES = {"fp32": 1.0, "int8": 1.6, "int4": 1.3}
+"""Disk that an export takes while it runs, in float32 copies of the model: int8 is made from a float graph."""
 
 
 def export_float(
@@ -96,7 +100,7 @@ def export_float(
     _write_card(out, FLOAT_RECIPE, [])
 
 
-def export_quantized(float_model: Path, out: Path, recipe: Recipe, *, own_imatrix: Path | None = None) -> None:
+def export_quantized(float_model: Path, out: Path, recipe: GgufRecipe, *, own_imatrix: Path | None = None) -> None:
     """Quantize the float file by a recipe into the folder ``out``; its size is said, and checked, beforehand.
 
     Args:
@@ -117,6 +121,66 @@ def export_quantized(float_model: Path, out: Path, recipe: Recipe, *, own_imatri
     out.mkdir(parents=True, exist_ok=True)
     quantize_gguf(float_model, out / MODEL_FILE, recipe.type, recipe=recipe.name, imatrix=imatrix)
     _write_card(out, recipe.name, coming.fallbacks)
+
+
+def export_onnx(
+    folder: Path,
+    vocab: Path,
+    out: Path,
+    recipe: OnnxRecipe,
+    *,
+    name: str,
+    template: str,
+    license: str | None,
+    base: str | None = None,
+    round: int | None = None,
+    aware_of: str | None = None,
+    trained: bool = True,
+) -> None:
+    """Write the ONNX artifact of a Hugging Face folder into the new folder ``out``.
+
+    Args:
+        folder: The merged student.
+        vocab: Its vocabulary file.
+        out: Folder of the artifact.
+        recipe: How.
+        name: Stored in the card beside the graph, as are the others.
+        template: The prompt it was trained on, which the runner reads.
+        license: Where known.
+        base: What it was trained from, where it was.
+        round: The round it comes from, where it does.
+        aware_of: Tensor type whose rounding it was trained for, where it was.
+        trained: Whether it was trained on ``template``, so that its chat template must say the same.
+
+    Raises:
+        MissingExtraError: A package of the export is not installed.
+        FddError: The builder cannot build this model, or the disk is too small.
+    """
+    from fdd_edge.artifacts.gguf import DeviceVocab, fitting_chat_template
+    from fdd_edge.artifacts.onnx import make_graph, write_folder
+
+    announce(f"exporting {recipe.name} ...")
+    parameters = count_parameters(folder)
+    check_disk(out, parameters, copies=_ONNX_COPIES[recipe.precision])
+    out.parent.mkdir(parents=True, exist_ok=True)
+    make_graph(folder, out, recipe)
+    with DeviceVocab(vocab) as device:
+        own = device.chat_template
+        chat_template = fitting_chat_template(own, template, device) if trained else own
+        stop_ids, adds_bos = device.stops, device.adds_bos
+    card: dict[str, Any] = {
+        "recipe": recipe.name,
+        "name": name,
+        "base": base,
+        "license": license,
+        "round": round,
+        "quantization_aware": aware_of,
+        "prompt_template": template,
+        "adds_bos": adds_bos,
+        "parameters": parameters,
+    }
+    write_folder(out, folder, card=card, stop_ids=stop_ids, chat_template=chat_template)
+    _write_card(out, recipe.name, [])
 
 
 def export_all(
@@ -164,7 +228,7 @@ def export_all(
         for recipe in recipes:
             made, certificate = work / recipe.name, None
             if record is not None:
-                certificate = certify(made / MODEL_FILE, student.folder, record, recipe, target="local")
+                certificate = certify(find_model(made), student.folder, record, recipe, target="local")
                 on_certificate(certificate)
                 if not _certified(certificate, made, out / f"{recipe.name}.{CERTIFICATE_FILE}"):
                     failed.append(certificate)
@@ -180,7 +244,9 @@ def export_all(
 def warn_of_rounding(aware_of: str, recipes: Sequence[Recipe]) -> None:
     """Say so where a student that is trained for the rounding of a tensor type is rounded in another way too."""
     for recipe in recipes:
-        if recipe.name != FLOAT_RECIPE and (recipe.type != aware_of or recipe.imatrix != NO_IMATRIX):
+        if recipe.name in (FLOAT_RECIPE, FLOAT_ONNX):
+            continue
+        if isinstance(recipe, OnnxRecipe) or recipe.type != aware_of or recipe.imatrix != NO_IMATRIX:
             announce(
                 f"Warning: {recipe.name} is made of weights that were trained for the rounding of {aware_of} and lie "
                 f"on its grid: expect no more of it than of gguf-{aware_of}."
@@ -188,20 +254,19 @@ def warn_of_rounding(aware_of: str, recipes: Sequence[Recipe]) -> None:
 
 
 def _make_files(source: Source, work: Path, recipes: Sequence[Recipe], prompts: Sequence[Problem]) -> None:
-    """Write the float file and quantize it by every recipe, one folder each."""
+    """Write every recipe's artifact, one folder each; a GGUF is quantized from the float file, which is made first."""
     student = source.student
-    export_float(
-        student.folder,
-        student.vocab,
-        work / FLOAT_RECIPE,
-        name=student.name,
-        template=source.template,
-        license=student.license,
-        base=source.base,
-        round=source.round,
-        aware_of=source.aware_of,
-        trained=source.trained,
-    )
+    labels: dict[str, Any] = {
+        "name": student.name,
+        "template": source.template,
+        "license": student.license,
+        "base": source.base,
+        "round": source.round,
+        "aware_of": source.aware_of,
+        "trained": source.trained,
+    }
+    if any(isinstance(recipe, GgufRecipe) for recipe in recipes):
+        export_float(student.folder, student.vocab, work / FLOAT_RECIPE, **labels)
     imatrix = work / "imatrix.gguf"
     if wants_own(recipes):
         own = source.trained_on
@@ -213,7 +278,9 @@ def _make_files(source: Source, work: Path, recipes: Sequence[Recipe], prompts: 
         }
         measure_imatrix(student.folder, asked, imatrix, **facts, source="the run's" if own else "the certificate's")
     for recipe in recipes:
-        if recipe.name != FLOAT_RECIPE:
+        if isinstance(recipe, OnnxRecipe):
+            export_onnx(student.folder, student.vocab, work / recipe.name, recipe, **labels)
+        elif recipe.name != FLOAT_RECIPE:
             export_quantized(work / FLOAT_RECIPE / MODEL_FILE, work / recipe.name, recipe, own_imatrix=imatrix)
 
 
@@ -239,7 +306,7 @@ def _check_free(out: Path, recipes: Sequence[Recipe]) -> None:
 def read_card(artifact: Path) -> dict[str, Any]:
     """Return what an artifact folder says of its model file, and the file's path."""
     card: dict[str, Any] = json.loads((artifact / _CARD_FILE).read_text(encoding="utf-8"))
-    return {"path": str(artifact / MODEL_FILE)} | card
+    return {"path": str(find_model(artifact))} | card
 
 
 def count_parameters(folder: Path) -> int:
@@ -295,10 +362,10 @@ def _size(number: int) -> str:
 
 
 def _write_card(out: Path, recipe: str, fallbacks: Sequence[Fallback]) -> None:
-    """Write what the model file is, for readers without a GGUF reader."""
-    from fdd_edge.artifacts.gguf import describe_gguf
+    """Write what the model is, for readers without a reader of its family."""
+    from fdd_edge.artifacts.model import describe_model
 
-    facts: dict[str, Any] = describe_gguf(out / MODEL_FILE)._asdict()
+    facts: dict[str, Any] = describe_model(find_model(out))._asdict()
     card = {"recipe": recipe} | {k: v for k, v in facts.items() if k not in ("name", "recipe", "prompt_template")}
     card["fallbacks"] = [fallback._asdict() for fallback in fallbacks]
     (out / _CARD_FILE).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")

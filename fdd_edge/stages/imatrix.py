@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from fdd_edge.artifacts.recipe import NO_IMATRIX, OWN_IMATRIX, Recipe
+from fdd_edge.artifacts.recipe import NO_IMATRIX, OWN_IMATRIX, GgufRecipe, Recipe
 from fdd_edge.ondevice.prompt import Prompt
 from fdd_edge.progress import announce
 from fdd_edge.records import Problem
@@ -22,7 +22,7 @@ _PROBLEMS = 256
 
 def wants_own(recipes: Sequence[Recipe]) -> bool:
     """Say whether a recipe asks for the matrix of its own run."""
-    return any(recipe.imatrix == OWN_IMATRIX for recipe in recipes)
+    return any(isinstance(recipe, GgufRecipe) and recipe.imatrix == OWN_IMATRIX for recipe in recipes)
 
 
 def check_imatrix(recipe: Recipe) -> None:
@@ -33,7 +33,7 @@ def check_imatrix(recipe: Recipe) -> None:
     """
     from fdd_edge.artifacts.gguf import open_imatrix
 
-    if recipe.imatrix not in (NO_IMATRIX, OWN_IMATRIX):
+    if isinstance(recipe, GgufRecipe) and recipe.imatrix not in (NO_IMATRIX, OWN_IMATRIX):
         open_imatrix(Path(recipe.imatrix).expanduser())
 
 
@@ -74,7 +74,7 @@ def measure_imatrix(
     write_imatrix(out, sums, squares.n_inputs, source=f"{len(pairs)} of {source} problems")
 
 
-def imatrix_for(recipe: Recipe, float_model: Path, own: Path | None) -> dict[str, Any] | None:
+def imatrix_for(recipe: GgufRecipe, float_model: Path, own: Path | None) -> dict[str, Any] | None:
     """Return what a recipe weights rounding errors by, or None.
 
     Args:

@@ -8,15 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from fdd_edge import catalog
-from fdd_edge.artifacts.recipe import NO_IMATRIX, Recipe, load_recipe
+from fdd_edge.artifacts.recipe import NO_IMATRIX, OnnxRecipe, Recipe, load_recipe, names_of
 from fdd_edge.data import read_dataset
 from fdd_edge.errors import FddError
 from fdd_edge.feedback import sample_pool
+from fdd_edge.ondevice.artifact import hash_model, is_onnx
+from fdd_edge.ondevice.protocol import RunnerError
 from fdd_edge.parity import (
     CERTIFICATE_VERSION,
     Asked,
     Bounds,
     Certificate,
+    Item,
     Record,
     Vocabulary,
     load_record,
@@ -25,8 +28,8 @@ from fdd_edge.parity import (
 )
 from fdd_edge.progress import announce
 from fdd_edge.records import Problem, hash_problems, read_problems
-from fdd_edge.runs.hashing import HashCache, hash_file
-from fdd_edge.runs.layout import MODEL_FILE, RoundLayout
+from fdd_edge.runs.hashing import HashCache
+from fdd_edge.runs.layout import MODEL_FILE, ONNX_FILE, RoundLayout
 from fdd_edge.stages.student import Student
 from fdd_edge.targets import load_profile, resolve_threads, runtime_version
 
@@ -142,7 +145,7 @@ def certificate_params(recipe: Recipe, *, target: str, threads: int | None) -> d
         "bounds": recipe.parity.model_dump(),
         "target": profile.name,
         "threads": resolve_threads(profile, threads),
-        "runtime": runtime_version(profile),
+        "runtime": runtime_version(profile, recipe.family),
     }
 
 
@@ -176,14 +179,13 @@ def certify(
         FddError: The file cannot be loaded, or asked this way.
         TargetError: The target failed.
     """
-    from fdd_edge.artifacts.gguf import DeviceVocab, chat_prompts, gguf_tensors, stored_tensors
-    from fdd_edge.parity import compare_tensors, judge_items, read_file
+    from fdd_edge.artifacts.model import model_bytes
+    from fdd_edge.parity import judge_items, read_file
 
     profile = load_profile(target)
     bounds = Bounds(**recipe.parity.model_dump())
-    tensors = compare_tensors(lambda: gguf_tensors(reference), stored_tensors(artifact), bounds)
-    with DeviceVocab(artifact) as vocab:
-        vocabulary = Vocabulary(vocab.pieces, (chat_prompts(vocab.chat_template, vocab),))
+    look = _look_into_onnx if is_onnx(artifact) else _look_into_gguf
+    tensors, vocabulary = look(artifact, reference, bounds)
     threads = resolve_threads(profile, threads)
     reading = read_file(profile, artifact, record, threads=threads, prompt=prompt)
     info = asdict(reading.info)
@@ -191,13 +193,40 @@ def certify(
     answered = record.answered
     questions = [Problem(r.id, r.question, r.gold or 0, "parity") for r in answered]
     return Certificate(
-        artifact={"sha256": hash_file(artifact), "bytes": artifact.stat().st_size, "recipe": recipe.name},
+        artifact={"sha256": hash_model(artifact), "bytes": model_bytes(artifact), "recipe": recipe.name},
         reference={"name": record.name, "sha256": record.sha256},
         target={"name": profile.name, "threads": threads, "kv": reading.kv} | facts,
         prompts={"answered": len(answered), "encoded": len(record.replies), "sha256": hash_problems(questions)},
         bounds=bounds,
         items=judge_items(record, reading, vocabulary, tensors, bounds),
     )
+
+
+def _look_into_gguf(artifact: Path, reference: Path, bounds: Bounds) -> tuple[Item, Vocabulary]:
+    """Compare the weights of a file with its reference's, and read its vocabulary."""
+    from fdd_edge.artifacts.gguf import DeviceVocab, chat_prompts, gguf_tensors, stored_tensors
+    from fdd_edge.parity import compare_tensors
+
+    tensors = compare_tensors(lambda: gguf_tensors(reference), stored_tensors(artifact), bounds)
+    with DeviceVocab(artifact) as vocab:
+        return tensors, Vocabulary(vocab.pieces, (chat_prompts(vocab.chat_template, vocab),))
+
+
+def _look_into_onnx(artifact: Path, reference: Path, bounds: Bounds) -> tuple[Item, Vocabulary]:
+    """Compare the weights of a graph with its reference's, and read the tokenizer beside it."""
+    from fdd_edge.artifacts.gguf import chat_prompts
+    from fdd_edge.artifacts.onnx import onnx_tensors, stored_weights
+    from fdd_edge.ondevice.vocabulary import CHAT_TEMPLATE_KEY
+    from fdd_edge.ondevice.vocabulary import Vocabulary as Tokenizer
+    from fdd_edge.parity import compare_tensors
+
+    tensors = compare_tensors(lambda: onnx_tensors(reference), stored_weights(artifact), bounds)
+    try:
+        vocab = Tokenizer(artifact.parent)
+    except RunnerError as error:
+        raise FddError(str(error)) from None
+    pieces = tuple(vocab.piece(token) for token in range(vocab.size))
+    return tensors, Vocabulary(pieces, (chat_prompts(vocab.metadata(CHAT_TEMPLATE_KEY), vocab),))
 
 
 def find_bounds(artifact: Path, recipe: str | None) -> Recipe:
@@ -209,22 +238,37 @@ def find_bounds(artifact: Path, recipe: str | None) -> Recipe:
     Raises:
         FddError: It carries none, none that is packaged, or one that it was not made by.
     """
-    from fdd_edge.artifacts.gguf import describe_gguf, types_by
+    from fdd_edge.artifacts.gguf import types_by
+    from fdd_edge.artifacts.model import describe_model
 
     if recipe is not None:
-        return load_recipe(recipe)
-    facts = describe_gguf(artifact)
+        return _fitting(load_recipe(recipe), artifact)
+    facts = describe_model(artifact)
     ask = "say whose bounds apply, as in --recipe gguf-q8_0."
     if facts.recipe is None:
         raise FddError(f"{artifact} names no recipe; {ask}")
     if facts.recipe not in catalog.names("export/recipes"):
         raise FddError(f"{artifact} names the recipe {facts.recipe!r}, which is not a packaged one; {ask}")
     own = load_recipe(facts.recipe)
+    if isinstance(own, OnnxRecipe):
+        return own
     given = types_by(artifact, own.type, weighted=own.imatrix != NO_IMATRIX)
     if facts.types != given:
         found, expected = (", ".join(f"{n} {kind}" for kind, n in types.items()) for types in (facts.types, given))
         raise FddError(f"{artifact} names the recipe {own.name}, which gives {expected}, but holds {found}; {ask}")
     return own
+
+
+def _fitting(recipe: Recipe, artifact: Path) -> Recipe:
+    """Refuse the recipe of another family than a model's.
+
+    Raises:
+        FddError: It is; names those that fit.
+    """
+    family = "onnx" if is_onnx(artifact) else "gguf"
+    if recipe.family != family:
+        raise FddError(f"{recipe.name} makes no {artifact.suffix} file; its recipes are {', '.join(names_of(family))}.")
+    return recipe
 
 
 def check_new(out: Path) -> None:
@@ -246,7 +290,7 @@ def find_certificate(artifact: Path, sha256: str) -> Certificate | None:
     """
     artifact = artifact.resolve()
     places = [artifact.with_name(CERTIFICATE_FILE), artifact.with_suffix(".parity.json")]
-    if artifact.name == MODEL_FILE and len(artifact.parents) > 2:
+    if artifact.name in (MODEL_FILE, ONNX_FILE) and len(artifact.parents) > 2:
         places.append(RoundLayout(artifact.parents[2]).parity(artifact.parent.name))
     for path in places:
         if not path.is_file():

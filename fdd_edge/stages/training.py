@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from fdd_edge.artifacts.recipe import Recipe
+from fdd_edge.artifacts.recipe import GgufRecipe
 from fdd_edge.errors import FddError
 from fdd_edge.launched import is_first_process, process_number, processes, processes_here
 from fdd_edge.ondevice.prompt import Prompt
@@ -55,7 +55,7 @@ def train(
     seed: int,
     valid: Sequence[Problem] = (),
     start_from: Path | None = None,
-    aware_of: Recipe | None = None,
+    aware_of: GgufRecipe | None = None,
 ) -> None:
     """Train a LoRA adapter on problem records and write it, with ``training.json``, to ``out``.
 
@@ -135,7 +135,7 @@ def _settings(training: Mapping[str, Any], dtype: str, seed: int) -> Any:
     )
 
 
-def check_training(student: Student, target_modules: Sequence[str], aware_of: Recipe | None) -> None:
+def check_training(student: Student, target_modules: Sequence[str], aware_of: GgufRecipe | None) -> None:
     """Refuse what cannot be trained, before anything is made.
 
     Raises:
@@ -167,7 +167,7 @@ def check_training(student: Student, target_modules: Sequence[str], aware_of: Re
 
 
 @contextmanager
-def quantized_weights(student: Student, recipe: Recipe | None, out: Path) -> Iterator[Any]:
+def quantized_weights(student: Student, recipe: GgufRecipe | None, out: Path) -> Iterator[Any]:
     """Quantize a student by a recipe, for the tensor types it gives and the weights as they are read back.
 
     The files lie in ``out`` while they are needed, each process's own.
@@ -188,7 +188,7 @@ def quantized_weights(student: Student, recipe: Recipe | None, out: Path) -> Ite
     shutil.rmtree(folder)
 
 
-def merge(student: Student, adapter: Path, out: Path, *, template: str, aware_of: Recipe | None = None) -> None:
+def merge(student: Student, adapter: Path, out: Path, *, template: str, aware_of: GgufRecipe | None = None) -> None:
     """Merge an adapter into its student, in float32, with tokenizer, vocabulary and prompt beside the weights.
 
     Quantization-aware training has seen the weights rounded, so rounded they are written: the folder is the model that

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from fdd_edge.artifacts.recipe import Recipe
+from fdd_edge.artifacts.recipe import GgufRecipe
 from fdd_edge.launched import is_first_process, processes
 from fdd_edge.records import Problem
 from fdd_edge.runs.stage import make_whole, partial_of
@@ -30,7 +30,7 @@ def tune(
     prompt: str,
     settings: dict[str, Any],
     valid: Sequence[Problem] = (),
-    aware_of: Recipe | None = None,
+    aware_of: GgufRecipe | None = None,
     made_from: dict[str, Any],
 ) -> None:
     """Write ``adapter/`` and ``merged/`` to ``out``; an interrupted call, made again, goes on.

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from fdd_edge.artifacts.recipe import FLOAT_RECIPE, NO_IMATRIX, OWN_IMATRIX, Recipe, load_recipe
+from fdd_edge.artifacts.recipe import FLOAT_RECIPE, NO_IMATRIX, OWN_IMATRIX, GgufRecipe, OnnxRecipe, Recipe, load_recipe
 from fdd_edge.errors import ParityError
 from fdd_edge.parity import Certificate
 from fdd_edge.progress import announce
@@ -20,8 +20,7 @@ from fdd_edge.steps.run import Run
 
 __all__ = [
     "certify",
-    "export_float",
-    "export_quantized",
+    "export_artifacts",
     "export_student",
     "failed_certificates",
     "models",
@@ -30,13 +29,12 @@ __all__ = [
 
 
 def export_student(this: Run, place: RoundLayout) -> None:
-    """Write the round's float artifact, quantize it by every recipe, and certify all that will be evaluated.
+    """Write the round's artifacts, and certify all that will be evaluated.
 
     Raises:
         ParityError: The judge's artifact is not the model it was made from.
     """
-    export_float(this, place, place.merged)
-    export_quantized(this, place, place.merged, this.recipes)
+    export_artifacts(this, place, place.merged, this.recipes)
     student = this.student._replace(
         name=f"{this.student.name} {place.root.name}", folder=place.merged, vocab=place.merged / "vocab.gguf"
     )
@@ -54,15 +52,26 @@ def restore_models(this: Run, place: RoundLayout) -> None:
 
 def models(this: Run, place: RoundLayout) -> list[Path]:
     """Return what ``keep`` deletes of a round, by far its largest files: the merged student, artifacts, reference."""
-    artifacts = [place.artifact(name) for name in dict.fromkeys([FLOAT_RECIPE, *this.recipe_names])]
+    artifacts = [place.artifact(name) for name in dict.fromkeys([this.float_recipe, *this.recipe_names])]
     return [place.merged, *artifacts, place.reference]
 
 
-def export_float(this: Run, place: ArtifactsLayout, folder: Path) -> None:
-    """Write the float artifact of a student before or after training."""
+def export_artifacts(this: Run, place: ArtifactsLayout, folder: Path, recipes: Sequence[Recipe]) -> None:
+    """Write the float artifact of a student before or after training, and those of recipes."""
+    float_recipe = load_recipe(this.float_recipe)
+    ggufs = [r for r in recipes if isinstance(r, GgufRecipe) and r.name != float_recipe.name]
+    if isinstance(float_recipe, GgufRecipe):
+        _export_float(this, place, folder)
+        _quantize(this, place, folder, ggufs)
+    graphs = [r for r in (float_recipe, *recipes) if isinstance(r, OnnxRecipe)]
+    for recipe in {r.name: r for r in graphs}.values():
+        _export_onnx(this, place, folder, recipe)
+
+
+def _labels(this: Run, place: ArtifactsLayout, folder: Path) -> dict[str, Any]:
+    """Return what an artifact says of its model."""
     inside = folder.is_relative_to(this.layout.root)
-    vocab = folder / "vocab.gguf" if inside else this.student.vocab
-    facts: dict[str, Any] = {
+    return {
         "name": f"{this.student.name} {place.root.name}",
         "template": this.template,
         "license": this.student.license,
@@ -71,22 +80,39 @@ def export_float(this: Run, place: ArtifactsLayout, folder: Path) -> None:
         "aware_of": this.aware_of and this.aware_of.type if inside else None,
         "trained": inside,
     }
+
+
+def _vocab(this: Run, folder: Path) -> Path:
+    return folder / "vocab.gguf" if folder.is_relative_to(this.layout.root) else this.student.vocab
+
+
+def _export_float(this: Run, place: ArtifactsLayout, folder: Path) -> None:
+    vocab, labels = _vocab(this, folder), _labels(this, place, folder)
     this.stages.ensure(
         place.artifact(FLOAT_RECIPE),
-        lambda out: export.export_float(folder, vocab, out, **facts),
+        lambda out: export.export_float(folder, vocab, out, **labels),
         version=export.EXPORT_VERSION,
-        params=facts | {"student": this.student.sha256},
-        inputs={"merged": folder} if inside else {},
+        params=labels | {"student": this.student.sha256},
+        inputs={"merged": folder} if labels["trained"] else {},
     )
 
 
-def export_quantized(this: Run, place: ArtifactsLayout, folder: Path, recipes: Sequence[Recipe]) -> None:
-    """Quantize the float artifact by every recipe."""
+def _export_onnx(this: Run, place: ArtifactsLayout, folder: Path, recipe: OnnxRecipe) -> None:
+    vocab, labels = _vocab(this, folder), _labels(this, place, folder)
+    this.stages.ensure(
+        place.artifact(recipe.name),
+        lambda out: export.export_onnx(folder, vocab, out, recipe, **labels),
+        version=export.EXPORT_VERSION,
+        params=labels | {"student": this.student.sha256, "recipe": recipe.model_dump(exclude={"parity"})},
+        inputs={"merged": folder} if labels["trained"] else {},
+    )
+
+
+def _quantize(this: Run, place: ArtifactsLayout, folder: Path, recipes: Sequence[GgufRecipe]) -> None:
+    """Quantize the float GGUF by every recipe."""
     if imatrix.wants_own(recipes):
         measure_imatrix(this, place, folder)
     for recipe in recipes:
-        if recipe.name == FLOAT_RECIPE:
-            continue
         inputs = {"float": place.artifact(FLOAT_RECIPE)}
         if recipe.imatrix != NO_IMATRIX:
             inputs["imatrix"] = place.imatrix if recipe.imatrix == OWN_IMATRIX else Path(recipe.imatrix).expanduser()
@@ -142,7 +168,7 @@ def certify(this: Run, place: ArtifactsLayout, student: Student, recipes: Sequen
         is_file=True,
     )
     # A config may hold paths, so the recipes are those that were loaded; the float one need not be among them.
-    loaded = {recipe.name: recipe for recipe in (load_recipe(FLOAT_RECIPE), *this.recipes)}
+    loaded = {recipe.name: recipe for recipe in (load_recipe(this.float_recipe), *this.recipes)}
     for recipe in (loaded[name] for name in recipes):
         settings: dict[str, Any] = {"target": this.certified_on, "threads": this.threads}
         model = place.model(recipe.name)

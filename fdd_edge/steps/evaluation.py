@@ -13,7 +13,7 @@ from fdd_edge.runs.layout import ArtifactsLayout
 from fdd_edge.stages import bench, evaluation, pace
 from fdd_edge.stages.evaluation import Decoding
 from fdd_edge.stages.prompts import requested_prompt, shot_stops, worked_examples
-from fdd_edge.steps.artifacts import certify, export_float, export_quantized, failed_certificates
+from fdd_edge.steps.artifacts import certify, export_artifacts, failed_certificates
 from fdd_edge.steps.run import Run
 from fdd_edge.targets import load_profile
 
@@ -41,7 +41,7 @@ def foresee(this: Run, place: RoundLayout, target: str) -> None:
         out,
         lambda file: pace.write_pace(model, asked, file, target=target, decoding=decoding),
         version=pace.PACE_VERSION,
-        params=decoding.fingerprint(target),
+        params=decoding.fingerprint(target, model),
         inputs={"artifact": place.artifact(this.judge), "problems": this.layout.valid},
         is_file=True,
     )
@@ -59,7 +59,7 @@ def measure(this: Run, place: ArtifactsLayout, recipe: str, target: str) -> None
         place.bench(load_profile(target).name, recipe),
         lambda out: bench.write_measurement(model, out, target=target, threads=this.threads),
         version=bench.BENCH_VERSION,
-        params=bench.bench_params(target, this.threads),
+        params=bench.bench_params(target, this.threads, model),
         inputs={"artifact": place.artifact(recipe)},
         is_file=True,
     )
@@ -70,8 +70,7 @@ def evaluate_untuned(this: Run) -> None:
     assert this.config.baseline is not None
     baseline, place = this.config.baseline, this.layout.untuned
     announce(f"The untuned student, {baseline.shots} worked examples in its prompt")
-    export_float(this, place, this.student.folder)
-    export_quantized(this, place, this.student.folder, [recipe for recipe in this.recipes if recipe.name == this.judge])
+    export_artifacts(this, place, this.student.folder, [recipe for recipe in this.recipes if recipe.name == this.judge])
     certify(this, place, this.student, [this.judge])
     if failed_certificates(this, place):
         return
@@ -103,7 +102,7 @@ def evaluate(
         out,
         lambda folder: evaluation.complete(model, asked, folder, target=target, decoding=decoding, title=title),
         version=evaluation.EVAL_VERSION,
-        params={"problems": hash_problems(asked), "decoding": decoding.fingerprint(target)},
+        params={"problems": hash_problems(asked), "decoding": decoding.fingerprint(target, model)},
         inputs={"artifact": place.artifact(recipe)},
     )
     return out

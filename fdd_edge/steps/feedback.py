@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from fdd_edge.artifacts.recipe import FLOAT_RECIPE
 from fdd_edge.runs.layout import NON_EASY, POOL
 from fdd_edge.stages import feedback
 from fdd_edge.steps.artifacts import failed_certificates
@@ -23,10 +22,10 @@ def split_by_judge(this: Run, number: int) -> None:
     rows = evaluate(this, place, this.judge, rules.target, POOL, pool, this.sampled())
     inputs = {"pool": place.train, "rows": rows / "rows.jsonl"}
     float_rows: Path | None = None
-    if this.judge != FLOAT_RECIPE and FLOAT_RECIPE not in failed_certificates(this, place):
+    if this.judge != this.float_recipe and this.float_recipe not in failed_certificates(this, place):
         missed = feedback.non_easy(pool, rows, **bands)
         if missed:
-            float_rows = evaluate(this, place, FLOAT_RECIPE, "local", NON_EASY, missed, this.sampled())
+            float_rows = evaluate(this, place, this.float_recipe, "local", NON_EASY, missed, this.sampled())
             inputs["float_rows"] = float_rows / "rows.jsonl"
     this.stages.ensure(
         place.split,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fdd_edge.artifacts.recipe import FLOAT_RECIPE, Recipe, load_recipe
+from fdd_edge.artifacts.recipe import FLOAT_ONNX, FLOAT_RECIPE, GgufRecipe, Recipe, load_gguf_recipe, load_recipe
 from fdd_edge.config import Config
 from fdd_edge.runs import Manifest, RunLayout, Stages
 from fdd_edge.stages.datasets import DatasetSpec
@@ -36,13 +36,18 @@ class Run:
     def judge(self) -> str:
         """Recipe of the artifact that splits easy from hard."""
         named = self.config.feedback.artifact
-        return FLOAT_RECIPE if named == "float" else load_recipe(named).name
+        return self.float_recipe if named == "float" else load_recipe(named).name
 
     @property
-    def aware_of(self) -> Recipe | None:
+    def float_recipe(self) -> str:
+        """Recipe of the float artifact: a GGUF, but in a run that exports none."""
+        return FLOAT_RECIPE if any(isinstance(recipe, GgufRecipe) for recipe in self.recipes) else FLOAT_ONNX
+
+    @property
+    def aware_of(self) -> GgufRecipe | None:
         """The recipe whose rounding the student is trained for."""
         named = self.config.training.quantization_aware
-        return None if named == "none" else load_recipe(named)
+        return None if named == "none" else load_gguf_recipe(named, "training.quantization_aware")
 
     @property
     def recipe_names(self) -> list[str]:
@@ -68,7 +73,7 @@ class Run:
     @property
     def certified(self) -> list[str]:
         """Recipes that are held against their float model: all that are evaluated, the float artifact for ``lost``."""
-        return list(dict.fromkeys([FLOAT_RECIPE, *self.evaluated]))
+        return list(dict.fromkeys([self.float_recipe, *self.evaluated]))
 
     @property
     def certified_on(self) -> str:

@@ -12,7 +12,7 @@ from fdd_edge.ondevice.protocol import Request, Settings, Shot, TargetInfo, Tota
 from fdd_edge.targets.emulated import emulated_session, processes
 from fdd_edge.targets.local import local_session
 from fdd_edge.targets.pool import pool_session
-from fdd_edge.targets.profile import RUNTIME, Profile, load_profile, resolve_threads, runtime_version
+from fdd_edge.targets.profile import RUNTIME, Profile, load_profile, packages_for, resolve_threads, runtime_version
 from fdd_edge.targets.runner_archive import runner_archive
 from fdd_edge.targets.session import EQUAL, Session
 from fdd_edge.targets.ssh import ssh_session
@@ -27,6 +27,7 @@ __all__ = [
     "load_profile",
     "n_runners",
     "open_session",
+    "packages_for",
     "plan_waves",
     "resolve_threads",
     "runner_archive",

@@ -18,10 +18,22 @@ from fdd_edge.errors import FddError
 from fdd_edge.ondevice.measure import physical_cores
 from fdd_edge.validation import faults_of
 
-__all__ = ["RUNTIME", "Budgets", "Profile", "load_profile", "resolve_host", "resolve_threads", "runtime_version"]
+__all__ = [
+    "RUNTIME",
+    "Budgets",
+    "Profile",
+    "load_profile",
+    "packages_for",
+    "resolve_host",
+    "resolve_threads",
+    "runtime_version",
+]
 
-RUNTIME = {"llama-cpp-python": "0.3.36"}
+RUNTIME = {"llama-cpp-python": "0.3.36", "onnxruntime": "1.31.1", "tokenizers": "0.22.2"}
 """What a board is set up with and held to, so that boards of different days answer alike."""
+
+_PACKAGES = {"gguf": ("llama-cpp-python",), "onnx": ("onnxruntime", "tokenizers")}
+"""What decodes a family's models; the first is the runtime, whose version rows depend on."""
 
 _TORCH_DEVICES = ("auto", "cpu", "cuda", "gpu", "mps")
 
@@ -180,14 +192,19 @@ def resolve_threads(profile: Profile, requested: int | None) -> int:
     return profile.threads or requested or physical_cores()
 
 
-def runtime_version(profile: Profile) -> str | None:
-    """Return the version of the runtime that decodes on a target, or None where it is not installed.
+def packages_for(family: str) -> tuple[str, ...]:
+    """Return the packages that decode models of a family: the runtime first, then what it needs beside it."""
+    return _PACKAGES[family]
+
+
+def runtime_version(profile: Profile, family: str) -> str | None:
+    """Return the version of the runtime that decodes a family on a target, or None where it is not installed.
 
     This machine's is this environment's; every other target is held to ``RUNTIME``.
     """
     if profile.transport != "local":
-        return RUNTIME["llama-cpp-python"]
+        return RUNTIME[packages_for(family)[0]]
     try:
-        return metadata.version("llama-cpp-python")
+        return metadata.version(packages_for(family)[0])
     except metadata.PackageNotFoundError:
         return None

@@ -23,12 +23,13 @@ from typing import IO, Any, NamedTuple
 
 from fdd_edge.errors import FddError, TargetError
 from fdd_edge.ondevice import receive
+from fdd_edge.ondevice.artifact import artifact_files, family_of, hash_model, is_onnx
 from fdd_edge.ondevice.home import MODELS, RUNNERS
 from fdd_edge.ondevice.protocol import Failure, Request
 from fdd_edge.progress import announce, progress
 from fdd_edge.runs.hashing import hash_file
 from fdd_edge.targets.local import clean_environment
-from fdd_edge.targets.profile import RUNTIME, Profile, resolve_host
+from fdd_edge.targets.profile import RUNTIME, Profile, packages_for, resolve_host
 from fdd_edge.targets.runner_archive import runner_archive
 from fdd_edge.targets.runner_session import RunnerSession, held, last_words, signal_name
 
@@ -364,13 +365,19 @@ def ask_runner(profile: Profile, arguments: Sequence[str], *, files: Mapping[str
         return Answer(board.name, board.facts, board.ask())
 
 
+def _model_files(artifact: Path) -> list[_File]:
+    """Return a model's files, itself first: one named by its hash, or a folder of that name."""
+    sha256 = hash_model(artifact)
+    if not is_onnx(artifact):
+        return [_File(f"{MODELS}/{sha256}.gguf", artifact, sha256)]
+    return [_File(f"{MODELS}/{sha256}/{path.name}", path, hash_file(path)) for path in artifact_files(artifact)]
+
+
 @contextmanager
 def ssh_session(profile: Profile, request: Request) -> Iterator[RunnerSession]:
     """Take the runner and a file to a board, and hold a session there."""
     artifact, runner = Path(request.artifact), runner_archive()
-    sha256 = hash_file(artifact)
-    model = _File(f"{MODELS}/{sha256}.gguf", artifact, sha256)
-    files = [_File(f"{RUNNERS}/{runner.name}", runner, hash_file(runner)), model]
+    files = [_File(f"{RUNNERS}/{runner.name}", runner, hash_file(runner)), *_model_files(artifact)]
     arguments = ["serve", "--home", receive.HOME]
     arguments += ["--patience", str(PATIENCE_SECONDS), "--silence", str(SILENCE_SECONDS)]
     with ask_board(profile) as board:
@@ -378,10 +385,11 @@ def ssh_session(profile: Profile, request: Request) -> Iterator[RunnerSession]:
         session = RunnerSession(board, board.paths[1])
         with _still_here(session):
             session.open(replace(request, artifact=board.paths[1]))
-            version, needed = session.info.runtime_version, RUNTIME["llama-cpp-python"]
+            runtime = packages_for(family_of(artifact))[0]
+            version, needed = session.info.runtime_version, RUNTIME[runtime]
             if version != needed:
                 raise TargetError(
-                    f"{board.name} has llama-cpp-python {version}, and this fdd-edge goes with {needed}: "
+                    f"{board.name} has {runtime} {version}, and this fdd-edge goes with {needed}: "
                     f"fdd-edge targets setup {profile.argument}"
                 )
             if profile.architecture not in (None, session.info.machine):

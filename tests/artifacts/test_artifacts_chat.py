@@ -12,7 +12,7 @@ from families import Case, open_float
 
 from fdd_edge.artifacts.gguf import DeviceVocab, fitting_chat_template
 from fdd_edge.artifacts.gguf.chat_template import renders, write_chat_template
-from fdd_edge.artifacts.recipe import load_recipe
+from fdd_edge.artifacts.recipe import load_gguf_recipe
 from fdd_edge.ondevice.llamacpp import Model
 from fdd_edge.ondevice.prompt import make_prompt
 from fdd_edge.ondevice.protocol import Completion, Settings, Shot, Task, Wave
@@ -74,7 +74,7 @@ def test_a_chat_asks_what_the_runner_asks_and_is_answered_alike(
     template = template_of(prompt, student, tmp_path)
     out = tmp_path / "gguf-f32"
     export_float(student.folder, student.vocab, out, name="tiny", template=template, license=None)
-    export_quantized(out / MODEL_FILE, tmp_path / "gguf-q8_0", load_recipe("gguf-q8_0"))
+    export_quantized(out / MODEL_FILE, tmp_path / "gguf-q8_0", load_gguf_recipe("gguf-q8_0"))
     for path in (out / MODEL_FILE, tmp_path / "gguf-q8_0" / MODEL_FILE):
         peer = open_float(path)
         for question, row in zip(QUESTIONS, ask_runner(path), strict=True):

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fdd_edge import catalog
 from fdd_edge.artifacts.gguf import (
     DeviceVocab,
     copy_vocab,
@@ -22,7 +21,7 @@ from fdd_edge.artifacts.gguf import (
 )
 from fdd_edge.artifacts.gguf.quantize import FILE_TYPES
 from fdd_edge.artifacts.gguf.reader import open_gguf
-from fdd_edge.artifacts.recipe import load_recipe
+from fdd_edge.artifacts.recipe import load_gguf_recipe, names_of
 from fdd_edge.cli.tables import print_artifacts
 from fdd_edge.errors import FddError
 from fdd_edge.stages.export import count_parameters, export_float, export_quantized, read_card
@@ -42,9 +41,9 @@ def float_gguf(tiny_student: Student, tmp_path_factory: pytest.TempPathFactory) 
     return out
 
 
-@pytest.mark.parametrize("name", catalog.names("export/recipes"))
+@pytest.mark.parametrize("name", names_of("gguf"))
 def test_every_shipped_recipe_loads_and_makes_a_file_of_its_kind(name: str, float_gguf: Path, tmp_path: Path) -> None:
-    recipe = load_recipe(name)
+    recipe = load_gguf_recipe(name)
     assert recipe.name == name
     assert recipe.type in FILE_TYPES
     out = tmp_path / "model.gguf"
@@ -86,7 +85,7 @@ def test_an_export_says_what_fell_back_and_where_it_comes_from(
     source = tmp_path / "gguf-f32"
     about = {"name": "tiny", "template": "{question}", "license": "mit", "base": "Base", "round": 2}
     export_float(tiny_student.folder, tiny_student.vocab, source, **about)  # type: ignore[arg-type]
-    export_quantized(source / "model.gguf", tmp_path / "q4", load_recipe("gguf-q4_k_m"))
+    export_quantized(source / "model.gguf", tmp_path / "q4", load_gguf_recipe("gguf-q4_k_m"))
     assert "exporting gguf-q4_k_m: " in capsys.readouterr().err
     card = read_card(tmp_path / "q4")
     assert (card["license"], card["base"], card["round"]) == ("mit", "Base", 2)
@@ -103,12 +102,12 @@ def test_a_quantization_that_does_not_fit_is_refused_before_it_is_written(
     usage = shutil.disk_usage(tmp_path)._replace(free=100_000)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
     with pytest.raises(FddError, match=r"q8 needs about .* of disk, and 0\.1 MB are free"):
-        export_quantized(float_gguf, tmp_path / "q8", load_recipe("gguf-q8_0"))
+        export_quantized(float_gguf, tmp_path / "q8", load_gguf_recipe("gguf-q8_0"))
     assert not (tmp_path / "q8").exists()
 
 
 def test_there_are_at_least_ten_recipes() -> None:
-    assert len(catalog.names("export/recipes")) >= 10
+    assert len(names_of("gguf")) >= 10
 
 
 def test_the_float_file_gives_the_logits_of_torch(float_gguf: Path, tiny_student: Student) -> None:
@@ -187,7 +186,7 @@ def test_a_file_that_is_something_else(tmp_path: Path) -> None:
 
 def test_an_unknown_recipe_names_the_near_one() -> None:
     with pytest.raises(FddError, match=r"no recipe named 'gguf-q4-0'\. Did you mean 'gguf-q4_0'\?"):
-        load_recipe("gguf-q4-0")
+        load_gguf_recipe("gguf-q4-0")
 
 
 @pytest.mark.parametrize(

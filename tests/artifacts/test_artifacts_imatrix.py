@@ -15,7 +15,7 @@ from fdd_edge.artifacts.gguf import (
     write_float_gguf,
     write_imatrix,
 )
-from fdd_edge.artifacts.recipe import Recipe, load_recipe
+from fdd_edge.artifacts.recipe import GgufRecipe, load_gguf_recipe
 from fdd_edge.errors import FddError
 from fdd_edge.records import Problem
 from fdd_edge.stages.export import export_quantized
@@ -78,14 +78,14 @@ def test_it_lowers_the_error_that_it_weighs(
 def test_a_recipe_that_asks_for_it_gets_a_file_of_the_predicted_size(
     name: str, float_gguf: Path, imatrix: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    recipe = load_recipe(name)
+    recipe = load_gguf_recipe(name)
     export_quantized(float_gguf, tmp_path / "out", recipe, own_imatrix=imatrix)
     size = (tmp_path / "out" / "model.gguf").stat().st_size
     assert f"{size / 1e6:.1f} MB" in capsys.readouterr().err
 
 
-def recipe_with(imatrix: Path) -> Recipe:
-    return load_recipe("gguf-q4_0").model_copy(update={"imatrix": str(imatrix)})
+def recipe_with(imatrix: Path) -> GgufRecipe:
+    return load_gguf_recipe("gguf-q4_0").model_copy(update={"imatrix": str(imatrix)})
 
 
 def test_a_file_of_somebody_else_is_taken(float_gguf: Path, imatrix: Path) -> None:

@@ -71,7 +71,7 @@ def test_there_are_64_packaged_prompts_with_traps() -> None:
 @pytest.mark.parametrize("name", names("export/recipes"))
 def test_every_recipe_states_bounds(name: str) -> None:
     bounds = load_recipe(name).parity
-    exact = name in ("gguf-f32", "gguf-f16")
+    exact = name in ("gguf-f32", "gguf-f16", "onnx-fp32")
     assert (bounds.stops == 1) == exact
     assert (bounds.greedy == 1) == exact
     # An unrelated tensor is at 1.4; a bound near that would find nothing.

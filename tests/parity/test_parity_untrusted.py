@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from fdd_edge.artifacts.gguf import describe_gguf, quantize_gguf, types_by
-from fdd_edge.artifacts.recipe import load_recipe
-from fdd_edge.catalog import names
+from fdd_edge.artifacts.recipe import load_gguf_recipe, names_of
 from fdd_edge.errors import FddError
 from fdd_edge.runs.hashing import hash_file
 from fdd_edge.runs.layout import MODEL_FILE
@@ -46,13 +45,13 @@ def test_a_file_is_not_judged_by_the_coarser_bounds_it_names(float_file: Path, t
     assert find_bounds(tmp_path / MODEL_FILE, "gguf-q8_0").name == "gguf-q8_0"
 
 
-@pytest.mark.parametrize("name", names("export/recipes"))
+@pytest.mark.parametrize("name", names_of("gguf"))
 def test_a_good_file_of_every_recipe_holds_the_types_of_its_recipe(float_file: Path, tmp_path: Path, name: str) -> None:
     import numpy as np
 
     from fdd_edge.artifacts.gguf.reader import open_gguf
 
-    recipe = load_recipe(name)
+    recipe = load_gguf_recipe(name)
     weighted = recipe.imatrix != "none"
     matrices = [t for t in open_gguf(float_file).tensors if len(t.shape) > 1]
     imatrix = {t.name: np.full(int(t.shape[0]), 2, np.float32) for t in matrices} if weighted else None

@@ -16,7 +16,7 @@ from families import Case
 
 from fdd_edge import api
 from fdd_edge.artifacts.gguf import QuantizedFile, hf_names, quantize_gguf, write_float_gguf
-from fdd_edge.artifacts.recipe import Recipe, load_recipe
+from fdd_edge.artifacts.recipe import GgufRecipe, load_gguf_recipe
 from fdd_edge.config import LoraConfig, TrainingConfig
 from fdd_edge.errors import FddError
 from fdd_edge.records import Problem
@@ -149,19 +149,19 @@ def test_the_file_is_the_model_that_was_trained(recipe: str, tiny_student: Stude
         dtype="float32",
         seed=0,
         valid=problems[:4],
-        aware_of=load_recipe(recipe),
+        aware_of=load_gguf_recipe(recipe),
     )
     trace = json.loads((adapter / "training.json").read_text(encoding="utf-8"))
     trained = trace["valid_losses"][-1][1]
     pairs = [(template.format(question=p.question), str(p.program)) for p in problems[:4]]
     given = collate(to_rows(encode_examples(load_tokenizer(tiny_student.folder), pairs)))
     losses, files = [], []
-    for name, aware_of in (("float", None), ("rounded", load_recipe(recipe))):
+    for name, aware_of in (("float", None), ("rounded", load_gguf_recipe(recipe))):
         folder, file = tmp_path / name, tmp_path / f"{name}.gguf"
         merge(tiny_student, adapter, folder, template=template, aware_of=aware_of)
         losses.append(load_model(folder)(**given).loss.item())
         write_float_gguf(folder, tiny_student.vocab, tmp_path / "f32.gguf", metadata={})
-        quantize_gguf(tmp_path / "f32.gguf", file, load_recipe(recipe).type, recipe=recipe)
+        quantize_gguf(tmp_path / "f32.gguf", file, load_gguf_recipe(recipe).type, recipe=recipe)
         files.append(file.read_bytes())
     assert losses[1] == pytest.approx(trained, rel=1e-3)
     assert abs(losses[1] - losses[0]) > 10 * abs(losses[1] - trained)
@@ -175,7 +175,7 @@ def test_a_head_without_a_grid_is_rounded_once(tiny_student: Student, tmp_path: 
     base = Path(shutil.copytree(tiny_student.folder, tmp_path / "wide"))
     config = AutoConfig.from_pretrained(base, hidden_size=256, intermediate_size=512, head_dim=64)
     AutoModelForCausalLM.from_config(config).save_pretrained(base)
-    wide, recipe = tiny_student._replace(folder=base), load_recipe("gguf-q4_0")
+    wide, recipe = tiny_student._replace(folder=base), load_gguf_recipe("gguf-q4_0")
     settings: dict[str, Any] = {
         "lora": LoraConfig(r=2).model_dump(),
         "training": TrainingConfig(threads=1).model_dump(),
@@ -206,7 +206,7 @@ def test_asking_for_an_importance_matrix_too_is_warned_of(
         training=TrainingConfig(threads=1).model_dump(),
         dtype="float32",
         seed=0,
-        aware_of=load_recipe("gguf-q4_0-imatrix"),
+        aware_of=load_gguf_recipe("gguf-q4_0-imatrix"),
     )
     assert (
         "Warning: gguf-q4_0-imatrix is made of weights that were trained for the rounding of q4_0"
@@ -226,7 +226,7 @@ def test_an_export_knows_what_its_student_was_trained_for(
         "seed": 0,
     }
     problems = [Problem("p", "Tom had 2 figs.", 2, "test", program="answer = 2")]
-    recipe = load_recipe("gguf-q4_0")
+    recipe = load_gguf_recipe("gguf-q4_0")
     train(tiny_student, problems, tmp_path / "adapter", aware_of=recipe, **settings)
     merge(tiny_student, tmp_path / "adapter", tmp_path / "merged", template=settings["template"], aware_of=recipe)
     wanted = ["gguf-q4_0", "gguf-q4_0-imatrix"]
@@ -249,17 +249,17 @@ def test_what_cannot_be_trained_is_refused_before_anything_is_made(
 ) -> None:
     """A mistyped module was PEFT's own traceback; a type without a grid was found after the untuned student's runs."""
     with pytest.raises(FddError, match=sentence):
-        check_training(tiny_student, modules, load_recipe(recipe) if recipe else None)
+        check_training(tiny_student, modules, load_gguf_recipe(recipe) if recipe else None)
     overrides = [f"lora.target_modules={json.dumps(modules)}", f"training.quantization_aware={recipe or 'none'}"]
     with pytest.raises(FddError, match=sentence):
         api.run("smoke", output=str(tmp_path / "run"), overrides=overrides)
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("aware_of", [None, load_recipe("gguf-q4_0")], ids=["plain", "aware"])
+@pytest.mark.parametrize("aware_of", [None, load_gguf_recipe("gguf-q4_0")], ids=["plain", "aware"])
 @pytest.mark.parametrize("module", ["lm_head", "model.embed_tokens"])
 def test_an_adapter_on_tied_embeddings_is_refused(
-    module: str, aware_of: Recipe | None, tiny_student: Student, tmp_path: Path
+    module: str, aware_of: GgufRecipe | None, tiny_student: Student, tmp_path: Path
 ) -> None:
     """Under quantization-aware training this was a bare KeyError; merged, it parted the head from the embedding."""
     with pytest.raises(FddError, match=rf"lora.target_modules names {module}, but the head of tiny is tied"):

@@ -449,3 +449,15 @@ def test_a_host_in_the_environment(
         complete(board, tiny_gguf)
     monkeypatch.setenv("MY_BOARD", "board")
     assert complete(board, tiny_gguf)
+
+
+def test_an_onnx_model_goes_to_a_board_file_by_file(board: Profile, tiny_onnx: dict[str, Path]) -> None:
+    """Graph, weights and tokenizer lie in a folder of their own there, named by the hash of them all."""
+    graph = tiny_onnx["int4"]
+    assert complete(board, graph) == complete(load_profile("local"), graph)
+    (folder,) = files(Path(board.home), "models")
+    assert {"model.onnx", "model.onnx.data", "tokenizer.json"} <= {path.name for path in folder.iterdir()}
+    (folder / "model.onnx.data").write_bytes(b"bits were lost")
+    assert complete(board, graph) == complete(load_profile("local"), graph)
+    ask_runner(board, ["clean", "--home", HOME])
+    assert files(Path(board.home), "models") == []

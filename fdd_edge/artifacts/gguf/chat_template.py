@@ -8,8 +8,8 @@ same; else one is written. Templates come from strangers and are rendered in Jin
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
-from fdd_edge.artifacts.gguf.device_vocab import DeviceVocab
 from fdd_edge.errors import MissingExtraError
 from fdd_edge.ondevice.prompt import BLANK_LINE, Prompt
 
@@ -28,7 +28,22 @@ _CLOCKS = ("1 Jan 2001", "31 Dec 2033")
 """What a template is told the time is: the prompt of a file must not depend on the day."""
 
 
-def fitting_chat_template(own: str | None, template: str, vocab: DeviceVocab) -> str:
+class Tokens(Protocol):
+    """What a chat template needs to know of a vocabulary, whoever reads it."""
+
+    @property
+    def bos_text(self) -> str:
+        """The text of the token that begins a text; empty if there is none."""
+
+    @property
+    def eos_text(self) -> str:
+        """The text of the token that ends a text; empty if there is none."""
+
+    def begins(self, text: str) -> bool:
+        """Say whether the token that begins a text is put before this one."""
+
+
+def fitting_chat_template(own: str | None, template: str, vocab: Tokens) -> str:
     """Return the base's chat template if it renders a student's prompt, else one that does.
 
     Args:
@@ -41,12 +56,12 @@ def fitting_chat_template(own: str | None, template: str, vocab: DeviceVocab) ->
     return write_chat_template(template, begins=vocab.begins(Prompt.parse(template).prefix))
 
 
-def renders(chat_template: str, template: str, vocab: DeviceVocab) -> bool:
+def renders(chat_template: str, template: str, vocab: Tokens) -> bool:
     """Say whether a chat template makes the student's prompt of one user message, whatever it says and whenever."""
     return chat_prompts(chat_template, vocab) == told_prompts(template, vocab)
 
 
-def chat_prompts(chat_template: str | None, vocab: DeviceVocab) -> tuple[str | None, ...]:
+def chat_prompts(chat_template: str | None, vocab: Tokens) -> tuple[str | None, ...]:
     """Return what a chat template makes of questions on which templates part ways, each one user message.
 
     Args:
@@ -63,7 +78,7 @@ def chat_prompts(chat_template: str | None, vocab: DeviceVocab) -> tuple[str | N
     )
 
 
-def told_prompts(template: str, vocab: DeviceVocab) -> tuple[str | None, ...]:
+def told_prompts(template: str, vocab: Tokens) -> tuple[str | None, ...]:
     """Return the prompts of the same questions, by the template that a student is trained on."""
     texts = [Prompt.parse(template).render(question) for question in _PROBES]
     return tuple(vocab.bos_text + text if vocab.begins(text) else text for text in texts) * len(_CLOCKS)
@@ -106,7 +121,7 @@ def _literal(text: str) -> str:
     return f'"{text}"'
 
 
-def _render(chat_template: str, messages: Sequence[dict[str, str]], vocab: DeviceVocab, clock: str) -> str | None:
+def _render(chat_template: str, messages: Sequence[dict[str, str]], vocab: Tokens, clock: str) -> str | None:
     """Render a chat template as the runner does, at a time of our choice; None if it cannot be."""
     try:
         from fdd_edge.ondevice.chat import render_chat, template_failures

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from fdd_edge.artifacts.gguf.architectures import Architecture, architecture_of
 from fdd_edge.artifacts.gguf.reader import open_gguf
 from fdd_edge.artifacts.gguf.vocab import copy_keys
 from fdd_edge.errors import FddError
-from fdd_edge.weights import weight_files
+from fdd_edge.weights import open_tensors
 
 __all__ = ["check_architecture", "gguf_tensors", "hf_names", "row_order", "write_float_gguf"]
 
@@ -50,7 +49,7 @@ def write_float_gguf(
         else:
             writer.add_string(key, value)
     added = architecture.added(config)
-    with _open_tensors(folder) as tensors:
+    with open_tensors(folder) as tensors:
         names = _place(tensors, architecture, config, folder)
         shapes = {name: array.shape for name, array in added.items()}
         shapes |= {name: tensors[own].get_slice(own).get_shape() for name, own in names.items()}
@@ -74,7 +73,7 @@ def gguf_tensors(folder: Path) -> Iterator[tuple[str, Any]]:
 
     config, architecture = _read_config(folder), check_architecture(folder)
     yield from architecture.added(config).items()
-    with _open_tensors(folder) as tensors:
+    with open_tensors(folder) as tensors:
         for name, own in _place(tensors, architecture, config, folder).items():
             array = tensors[own].get_tensor(own).float().numpy()
             yield name, np.ascontiguousarray(architecture.transform(name, array, config))
@@ -102,7 +101,7 @@ def hf_names(folder: Path) -> dict[str, str]:
         FddError: The architecture cannot be written, or a tensor has no place in it.
     """
     architecture = check_architecture(folder)
-    with _open_tensors(folder) as tensors:
+    with open_tensors(folder) as tensors:
         return _place(tensors, architecture, _read_config(folder), folder)
 
 
@@ -138,16 +137,3 @@ def _place(
             raise FddError(f"{folder} holds the tensor {name}, which has no place in a {architecture.name} GGUF.")
         placed[target] = name
     return placed
-
-
-@contextmanager
-def _open_tensors(folder: Path) -> Iterator[dict[str, Any]]:
-    """Yield, for every tensor of a folder, the open safetensors file that holds it."""
-    from safetensors import safe_open
-
-    with ExitStack() as files:
-        held: dict[str, Any] = {}
-        for path in weight_files(folder):
-            file = files.enter_context(safe_open(path, framework="pt"))
-            held |= dict.fromkeys(file.keys(), file)
-        yield held

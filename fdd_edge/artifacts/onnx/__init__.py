@@ -1,8 +1,20 @@
 """ONNX: the decoder graph, its quantization and the folder around it."""
 
-from fdd_edge.artifacts.onnx.describe import OnnxFacts, describe_onnx
+from fdd_edge.artifacts.onnx.describe import OnnxFacts, describe_onnx, onnx_bytes
 from fdd_edge.artifacts.onnx.folder import write_folder
 from fdd_edge.artifacts.onnx.graph import build_graph
 from fdd_edge.artifacts.onnx.int8 import quantize_int8
+from fdd_edge.artifacts.onnx.make import make_graph
+from fdd_edge.artifacts.onnx.tensors import onnx_tensors, stored_weights
 
-__all__ = ["OnnxFacts", "build_graph", "describe_onnx", "quantize_int8", "write_folder"]
+__all__ = [
+    "OnnxFacts",
+    "build_graph",
+    "describe_onnx",
+    "make_graph",
+    "onnx_bytes",
+    "onnx_tensors",
+    "quantize_int8",
+    "stored_weights",
+    "write_folder",
+]

@@ -12,7 +12,7 @@ from fdd_edge.artifacts.onnx.graph import load_graph
 from fdd_edge.errors import FddError
 from fdd_edge.ondevice.artifact import CARD, artifact_files
 
-__all__ = ["OnnxFacts", "describe_onnx"]
+__all__ = ["OnnxFacts", "describe_onnx", "onnx_bytes"]
 
 
 class OnnxFacts(NamedTuple):
@@ -56,7 +56,7 @@ def describe_onnx(path: Path) -> OnnxFacts:
     """
     graph = load_graph(path.parent)
     card = _read(path.with_name(CARD))
-    size = model_bytes(path)
+    size = onnx_bytes(path)
     parameters = int(card.get("parameters", 0))
     return OnnxFacts(
         architecture=_read(path.with_name("config.json")).get("model_type", "unknown"),
@@ -73,7 +73,7 @@ def describe_onnx(path: Path) -> OnnxFacts:
     )
 
 
-def model_bytes(path: Path) -> int:
+def onnx_bytes(path: Path) -> int:
     """Return the size of a graph and its weights, without the tokenizer and the configs beside it."""
     return sum(file.stat().st_size for file in artifact_files(path) if file.name.startswith(path.name))
 

@@ -64,18 +64,22 @@ def build_graph(folder: Path, out: Path, *, precision: str, options: Mapping[str
     _mend_shared_embedding(out)
 
 
-def load_graph(folder: Path, *, weights: bool = False) -> Any:
-    """Return the graph of a folder, with or without the weights that lie beside it.
+def load_graph(folder: Path, *, name: str = GRAPH) -> Any:
+    """Return the graph of a folder, without the weights that lie beside it.
 
     Raises:
         FddError: It cannot be read.
     """
-    import onnx
-
     try:
-        return onnx.load(str(folder / GRAPH), load_external_data=weights)
+        import onnx
+    except ImportError:
+        raise MissingExtraError("onnx", "onnx") from None
+    if not (folder / name).is_file():
+        raise FddError(f"{folder / name} does not exist.")
+    try:
+        return onnx.load(str(folder / name), load_external_data=False)
     except Exception as error:  # of protobuf, of onnx, or of the disk
-        raise FddError(f"{folder / GRAPH} cannot be read: {str(error).splitlines()[0].rstrip('.')}.") from None
+        raise FddError(f"{folder / name} cannot be read: {str(error).splitlines()[0].rstrip('.')}.") from None
 
 
 def save_graph(graph: Any, folder: Path) -> None:

@@ -84,8 +84,9 @@ def run(
     check_before_start(config, layout)
     commits = read_commits(layout)
     sets = {role: [fetch_set(spec, commits=commits) for spec in s] for role, s in dataset_specs(config.data).items()}
+    families = {recipe.family for recipe in load_recipes(config.export.recipes)}
     for target in config.targets:
-        require_ready(load_profile(target))
+        require_ready(load_profile(target), families)
     student = open_student(config.student.model_name_or_path, config.student.revision, commits=commits)
     aware_of = config.training.quantization_aware
     grid = None if aware_of == "none" else load_gguf_recipe(aware_of, "training.quantization_aware")

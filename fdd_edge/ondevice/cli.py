@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command == "clean":
         return _tell(lambda: {"bytes": clean(options.home)})
     if options.command == "setup":
-        return _tell(lambda: {"python": set_up(options.home, options.requirement, options.build)})
+        return _tell(lambda: {"python": set_up(options.home, options.requirement, options.build, options.beside)})
     try:
         return _solve(options)
     except RunnerError as error:
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="runner", description="Answers math problems with a GGUF model.")
+    parser = argparse.ArgumentParser(prog="runner", description="Answers math problems with a GGUF or ONNX model.")
     commands = parser.add_subparsers(dest="command", required=True)
     serving = commands.add_parser("serve", help="answer a host's requests, as JSON lines on stdin and stdout")
     serving.add_argument("--home", type=Path, help="a board's own folder, for its lock and finished waves")
@@ -54,9 +54,10 @@ def _parser() -> argparse.ArgumentParser:
     setting_up = commands.add_parser("setup", help="install the runtime into an environment of the board's folder")
     setting_up.add_argument("--home", type=Path, required=True)
     setting_up.add_argument("--requirement", required=True, help="the runtime and its version")
+    setting_up.add_argument("--beside", action="append", default=[], help="another package and its version")
     setting_up.add_argument("--build", help="CMake options: compile it here; default: from wheels in the folder")
     solve = commands.add_parser("solve", help="answer one question")
-    solve.add_argument("model", help="a GGUF file")
+    solve.add_argument("model", help="a GGUF file, or the graph of an ONNX model")
     solve.add_argument("question")
     solve.add_argument("--prompt", help="a template with {question}, or: chat (default: what the file says)")
     solve.add_argument("--max-new-tokens", type=int, default=200, help="default: %(default)s")

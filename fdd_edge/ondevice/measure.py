@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 __all__ = [
+    "ARM_CORES",
     "board_model",
     "cpu_features",
     "cpu_model",
@@ -66,12 +67,12 @@ def _arm_core(processor: str) -> str | None:
     if "CPU part" not in said:
         return None
     maker, part = said.get("CPU implementer", "?"), said["CPU part"]
-    name = _ARM_CORES.get(part) if maker == "0x41" else None
+    name = ARM_CORES.get(part) if maker == "0x41" else None
     return f"{name or f'{maker} part {part}'} r{said.get('CPU variant', '0x?')[2:]}p{said.get('CPU revision', '?')}"
 
 
 # Linux, arch/arm64/include/asm/cputype.h, of implementer 0x41 (Arm).
-_ARM_CORES = {
+ARM_CORES = {
     "0xd03": "Cortex-A53",
     "0xd05": "Cortex-A55",
     "0xd07": "Cortex-A57",
@@ -197,7 +198,12 @@ def missing_library(reason: str) -> str | None:
 _DEBIAN_PACKAGES = {"libgomp.so.1": "libgomp1", "libstdc++.so.6": "libstdc++6"}
 """The shared libraries of a system that llama.cpp is linked with; a small system may lack them."""
 
-_PACKAGES = {"llama-cpp-python": "llama_cpp", "numpy": "numpy"}
+_PACKAGES = {
+    "llama-cpp-python": "llama_cpp",
+    "onnxruntime": "onnxruntime",
+    "tokenizers": "tokenizers",
+    "numpy": "numpy",
+}
 
 
 def _version(package: str, module: str) -> str | None:

@@ -16,12 +16,13 @@ __all__ = ["set_up"]
 _LAST_LINES = 3
 
 
-def set_up(home: Path, requirement: str, build: str | None) -> str:
+def set_up(home: Path, requirement: str, build: str | None, beside: Sequence[str] = ()) -> str:
     """Make the environment and install a runtime into it; return the environment's Python.
 
     Args:
         home: The board's folder; its wheels are installed from without a network.
         requirement: The runtime and its version.
+        beside: Other packages and their versions; they are installed as they are, without what they ask for.
         build: CMake options to compile it with on the board, which needs a network; None takes the wheels.
 
     Raises:
@@ -41,6 +42,8 @@ def set_up(home: Path, requirement: str, build: str | None) -> str:
             name = requirement.partition("=")[0]
             command = [*pip, "--force-reinstall", "--no-cache-dir", "--no-binary", name, requirement]
             _run(command, f"compiling {requirement}", {"CMAKE_ARGS": build})
+        if beside:
+            _run([*pip, "--no-deps", *beside], f"installing {' and '.join(beside)}")
     return str(python)
 
 

@@ -74,7 +74,7 @@ class Vocabulary:
         if token in self._control:
             return b""
         if token in self._whole:
-            return str(self._whole[token]).encode()
+            return self._spaced(str(self._whole[token])).encode()
         written: str | None = self._tokenizer.id_to_token(token)
         if written is None:
             return b""
@@ -82,7 +82,11 @@ class Vocabulary:
             return bytes(_BYTES[sign] for sign in written) if set(written) <= _BYTES.keys() else written.encode()
         if len(written) == 6 and written.startswith("<0x"):
             return bytes.fromhex(written[3:5])
-        return written.replace(_SPACE, " ").encode()
+        return self._spaced(written).encode()
+
+    def _spaced(self, text: str) -> str:
+        """Return a text with blanks for what stands for them, in vocabularies that have such a sign."""
+        return text if self._by_bytes else text.replace(_SPACE, " ")
 
     @functools.cached_property
     def special_ids(self) -> SpecialIds:

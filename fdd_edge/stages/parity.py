@@ -12,7 +12,7 @@ from fdd_edge.artifacts.recipe import NO_IMATRIX, OnnxRecipe, Recipe, load_recip
 from fdd_edge.data import read_dataset
 from fdd_edge.errors import FddError
 from fdd_edge.feedback import sample_pool
-from fdd_edge.ondevice.artifact import hash_model, is_onnx
+from fdd_edge.ondevice.artifact import family_of, hash_model, is_onnx
 from fdd_edge.ondevice.protocol import RunnerError
 from fdd_edge.parity import (
     CERTIFICATE_VERSION,
@@ -54,6 +54,8 @@ PARITY_VERSION = CERTIFICATE_VERSION
 
 CERTIFICATE_PROMPTS = 64
 """Prompts that the reference replies to, at least."""
+
+_FOR_EXAMPLE = {"gguf": "gguf-q8_0", "onnx": "onnx-int4"}
 
 CERTIFICATE_FILE = "parity.json"
 """Beside a model file."""
@@ -240,21 +242,25 @@ def find_bounds(artifact: Path, recipe: str | None) -> Recipe:
     """
     from fdd_edge.artifacts.gguf import types_by
     from fdd_edge.artifacts.model import describe_model
+    from fdd_edge.artifacts.onnx import kinds_by
 
     if recipe is not None:
         return _fitting(load_recipe(recipe), artifact)
     facts = describe_model(artifact)
-    ask = "say whose bounds apply, as in --recipe gguf-q8_0."
+    ask = f"say whose bounds apply, as in --recipe {_FOR_EXAMPLE[family_of(artifact)]}."
     if facts.recipe is None:
         raise FddError(f"{artifact} names no recipe; {ask}")
     if facts.recipe not in catalog.names("export/recipes"):
         raise FddError(f"{artifact} names the recipe {facts.recipe!r}, which is not a packaged one; {ask}")
     own = load_recipe(facts.recipe)
     if isinstance(own, OnnxRecipe):
-        return own
-    given = types_by(artifact, own.type, weighted=own.imatrix != NO_IMATRIX)
-    if facts.types != given:
+        fits = set(facts.types) == kinds_by(own)
+        found, expected = (" and ".join(sorted(kinds)) for kinds in (facts.types, kinds_by(own)))
+    else:
+        given = types_by(artifact, own.type, weighted=own.imatrix != NO_IMATRIX)
+        fits = facts.types == given
         found, expected = (", ".join(f"{n} {kind}" for kind, n in types.items()) for types in (facts.types, given))
+    if not fits:
         raise FddError(f"{artifact} names the recipe {own.name}, which gives {expected}, but holds {found}; {ask}")
     return own
 
@@ -265,7 +271,7 @@ def _fitting(recipe: Recipe, artifact: Path) -> Recipe:
     Raises:
         FddError: It is; names those that fit.
     """
-    family = "onnx" if is_onnx(artifact) else "gguf"
+    family = family_of(artifact)
     if recipe.family != family:
         raise FddError(f"{recipe.name} makes no {artifact.suffix} file; its recipes are {', '.join(names_of(family))}.")
     return recipe

@@ -16,9 +16,18 @@ from pathlib import Path
 from fdd_edge.cache import cache_dir
 from fdd_edge.errors import FddError
 from fdd_edge.progress import announce
-from fdd_edge.targets.profile import RUNTIME, Profile
+from fdd_edge.targets.profile import RUNTIME, Profile, packages_for
 
-__all__ = ["build_runtime", "built_runtime", "missing_compilers", "pip", "platform_words", "run_tool", "runtime_folder"]
+__all__ = [
+    "build_runtime",
+    "built_runtime",
+    "graph_words",
+    "missing_compilers",
+    "pip",
+    "platform_words",
+    "run_tool",
+    "runtime_folder",
+]
 
 _PACKAGE = "llama-cpp-python"
 
@@ -90,10 +99,20 @@ def run_tool(command: Sequence[str], *, doing: str, variables: dict[str, str] | 
 
 def platform_words(profile: Profile, python: str) -> list[str]:
     """Return pip's words for the wheels that the runtime imports, for another machine's Python."""
+    return [*_platform(profile, python), *_IMPORTED]
+
+
+def _platform(profile: Profile, python: str) -> list[str]:
     machine = profile.architecture
     platforms = [f"manylinux_2_28_{machine}", f"manylinux_2_27_{machine}", f"manylinux2014_{machine}"]
     words = [word for platform in platforms for word in ("--platform", platform)]
-    return [*words, "--python-version", python, "--only-binary=:all:", *_IMPORTED]
+    return [*words, "--python-version", python, "--only-binary=:all:"]
+
+
+def graph_words(profile: Profile, python: str) -> list[str]:
+    """Return pip's words for what runs ONNX models, for another machine's Python; without what it only suggests."""
+    pinned = [f"{package}=={RUNTIME[package]}" for package in packages_for("onnx")]
+    return [*_platform(profile, python), "--no-deps", *pinned]
 
 
 def pip(*words: str) -> list[str]:

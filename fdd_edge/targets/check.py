@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from typing import Any, NamedTuple
 
 from fdd_edge.errors import FddError, TargetError
@@ -10,7 +10,7 @@ from fdd_edge.ondevice import measure
 from fdd_edge.progress import announce
 from fdd_edge.targets.build import missing_compilers
 from fdd_edge.targets.emulated import processes
-from fdd_edge.targets.profile import RUNTIME, Profile, load_profile
+from fdd_edge.targets.profile import RUNTIME, Profile, load_profile, packages_for
 from fdd_edge.targets.root import emulator, find_root
 from fdd_edge.targets.ssh import ask_runner
 
@@ -36,28 +36,38 @@ def check_target(profile: Profile) -> Iterator[Check]:
         yield Check("reached", "no", str(error))
 
 
-def require_ready(profile: Profile) -> None:
+def require_ready(profile: Profile, families: Collection[str]) -> None:
     """Refuse a target before hours of work end at it.
 
+    Args:
+        profile: The target.
+        families: Of the models that will be run there: ``gguf``, ``onnx``.
+
     Raises:
-        TargetError: It cannot be reached, it was not made, or its runtime is missing or another.
+        TargetError: It cannot be reached, it was not made, or a runtime that is needed is missing or another.
     """
     if profile.transport == "local":
         return
     if profile.pool:
-        _require_one(profile)
+        _require_one(profile, families)
         return
+    needed = [package for family in families for package in packages_for(family)]
+    if lacking := [family for family in families if packages_for(family)[0] not in profile.runtimes]:
+        raise TargetError(
+            f"{profile.name} runs no {lacking[0].upper()}: its runtimes are {', '.join(profile.runtimes)}; name "
+            f"another target, or add {packages_for(lacking[0])[0]} to runtimes in {profile.argument}."
+        )
     for check in check_target(profile):
-        if check.mend is not None and check.what in ("reached", "cpu", "features", "root folder", *profile.runtimes):
+        if check.mend is not None and check.what in ("reached", "cpu", "features", "root folder", *needed):
             raise TargetError(f"{profile.name} is not ready ({check.what}: {check.found}): {check.mend}")
 
 
-def _require_one(pool: Profile) -> None:
+def _require_one(pool: Profile, families: Collection[str]) -> None:
     """Refuse a pool of which no board is ready; the others' faults are said."""
     faults = []
     for board in pool.pool:
         try:
-            require_ready(load_profile(board))
+            require_ready(load_profile(board), families)
         except TargetError as error:
             faults.append(str(error))
     if len(faults) == len(pool.pool):
@@ -111,20 +121,25 @@ def _device(profile: Profile, device: dict[str, Any]) -> Iterator[Check]:
         mend = f"name a profile that fits, or mend features in {profile.argument}" if lacking else None
         yield Check("features", f"lacks {' '.join(lacking)}" if lacking else " ".join(profile.features), mend)
     yield Check("python", device["python"])
-    for runtime in profile.runtimes:
+    for runtime in [p for name in profile.runtimes for p in (name, *_BESIDE.get(name, ()))]:
         version = device["runtimes"].get(runtime)
         fits = bool(version) if profile.transport == "local" else version == RUNTIME[runtime]
         fault = device["faults"].get(runtime, "")
         found = f"{version} does not load: {fault}" if fault else version or "not installed"
-        mend = None if fits and not fault else _INSTALLED[profile.transport](profile.argument)
+        mend = None if fits and not fault else _mend(profile, runtime)
         if package := measure.missing_library(fault):
             mend = f"apt install {package}"
         yield Check(runtime, found, mend)
 
 
-_INSTALLED: Mapping[str, Callable[[str], str]] = {
-    "local": lambda name: "pip install 'fdd-edge[gguf]'",
-    "ssh": "fdd-edge targets setup {}".format,
-    "emulated": "fdd-edge targets clean {0} && fdd-edge targets create {0}".format,
-}
-"""What installs the runtime, by transport."""
+def _mend(profile: Profile, runtime: str) -> str:
+    """Return what installs a runtime on a target."""
+    if profile.transport == "local":
+        return f"pip install 'fdd-edge[{'gguf' if runtime == 'llama-cpp-python' else 'onnx'}]'"
+    if profile.transport == "ssh":
+        return f"fdd-edge targets setup {profile.argument}"
+    return f"fdd-edge targets clean {profile.argument} && fdd-edge targets create {profile.argument}"
+
+
+_BESIDE = {"onnxruntime": packages_for("onnx")[1:]}
+"""What a runtime needs beside it."""

@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from typing import IO
 
 from fdd_edge.errors import FddError, MissingExtraError, TargetError
+from fdd_edge.ondevice.artifact import family_of
 from fdd_edge.ondevice.protocol import Failure, Request
 from fdd_edge.ondevice.receive import STEERING
-from fdd_edge.targets.profile import Profile
+from fdd_edge.targets.profile import Profile, packages_for
 from fdd_edge.targets.runner_archive import runner_archive
 from fdd_edge.targets.runner_session import RunnerSession, held, last_words, signal_name
 
@@ -41,7 +42,8 @@ _BUILD_HINT = (
 def local_session(profile: Profile, request: Request) -> Iterator[RunnerSession]:
     """Run the packed runner in a child process, which is gone when the block ends, however it ends."""
     del profile
-    command, missing = [sys.executable, str(runner_archive()), "serve"], MissingExtraError("llama-cpp-python", "gguf")
+    command, family = [sys.executable, str(runner_archive()), "serve"], family_of(request.artifact)
+    missing = MissingExtraError(packages_for(family)[0], family)  # the extras are named as the families are
     with run_here(command, request, build_hint=_BUILD_HINT, missing=missing) as session:
         yield session
 

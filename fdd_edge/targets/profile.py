@@ -67,7 +67,9 @@ class Profile(BaseModel):
     cpu: str | None = Field(None, pattern=r"^[a-z0-9.-]+$", description="the CPU core; an emulated one, as QEMU has it")
     features: tuple[str, ...] = Field((), description="instruction sets that a runtime may use, as the kernel has them")
     build: tuple[str, ...] = Field((), description="CMake options that compile llama.cpp for this CPU")
-    runtimes: tuple[Literal["llama-cpp-python"], ...] = Field(("llama-cpp-python",), description="what decodes there")
+    runtimes: tuple[Literal["llama-cpp-python", "onnxruntime"], ...] = Field(
+        ("llama-cpp-python", "onnxruntime"), min_length=1, description="what decodes there: GGUF, ONNX"
+    )
     threads: int | None = Field(None, ge=1, le=512, description="threads to decode with; goes before decoding.threads")
     processes: int | None = Field(None, ge=1, le=64, description="runners that share the waves; emulated: one a core")
     budgets: Budgets = Field(Budgets(), description="what an artifact may cost there")

@@ -18,10 +18,19 @@ from typing import Any
 
 from fdd_edge.cache import cache_dir
 from fdd_edge.errors import FddError
+from fdd_edge.ondevice.measure import ARM_CORES
 from fdd_edge.progress import announce
-from fdd_edge.targets.build import build_runtime, built_runtime, pip, platform_words, run_tool, runtime_folder
+from fdd_edge.targets.build import (
+    build_runtime,
+    built_runtime,
+    graph_words,
+    pip,
+    platform_words,
+    run_tool,
+    runtime_folder,
+)
 from fdd_edge.targets.local import clean_environment
-from fdd_edge.targets.profile import Profile
+from fdd_edge.targets.profile import RUNTIME, Profile
 from fdd_edge.targets.runner_archive import runner_archive
 
 __all__ = ["Root", "create_root", "emulator", "find_root", "remove_root", "root_folder", "site_folder"]
@@ -88,7 +97,10 @@ def emulator(profile: Profile) -> str:
 def find_root(profile: Profile) -> Root | None:
     """Return the root folder of a profile, or None where it has not been made."""
     folder, site = root_folder(profile), site_folder(profile)
-    return Root(folder, _python_of(folder), site) if folder.is_dir() and site.is_dir() else None
+    if not (folder.is_dir() and site.is_dir()):
+        return None
+    own = _own_root(profile, folder)
+    return Root(own, _python_of(own), site)
 
 
 def _python_of(folder: Path) -> Path:
@@ -119,13 +131,43 @@ def remove_root(profile: Profile) -> int:
         How many bytes that were.
     """
     wheel, site, root = built_runtime(profile), site_folder(profile), root_folder(profile)
-    others = set(site.parent.glob(f"{profile.architecture}-*-site")) - {site}
-    folders = [site, *([wheel.parent] if wheel else []), *([] if others else [root])]
+    others = set(site.parent.glob(f"{profile.architecture}-*-site*")) - {site}
+    folders = [site, _own_folder(profile, root), *([wheel.parent] if wheel else []), *([] if others else [root])]
     freed = 0
     for folder in folders:
         freed += sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_dir())
         shutil.rmtree(folder, ignore_errors=True)
     return freed
+
+
+def _own_root(profile: Profile, shared: Path) -> Path:
+    """Return a root of a CPU's own: the shared one by links, and what its kernel would say of the CPU.
+
+    QEMU's user mode shows a process the machine's own /proc/cpuinfo, unless the root folder has one. ONNX Runtime reads
+    there which kernels it may use, and dies of a file that is another architecture's.
+    """
+    own = _own_folder(profile, shared)
+    if not own.is_dir():
+        _ensure(own, lambda folder: _link(profile, shared, folder), f"what {profile.cpu} says of itself")
+    return own
+
+
+def _own_folder(profile: Profile, shared: Path) -> Path:
+    key = hashlib.sha256(" ".join(profile.features).encode()).hexdigest()[:8]
+    return shared.with_name(f"{shared.name}-{profile.cpu}-{key}")
+
+
+def _link(profile: Profile, shared: Path, folder: Path) -> None:
+    for path in shared.iterdir():
+        (folder / path.name).symlink_to(path)
+    (folder / "proc").mkdir()
+    part = next((number for number, core in ARM_CORES.items() if core.lower() == profile.cpu), None)
+    numbers = {"CPU implementer": "0x41", "CPU architecture": "8", "CPU variant": "0x0", "CPU part": part or "0x0"}
+    lines = {"Features": " ".join(profile.features)} | numbers | {"CPU revision": "0"}
+    section = "".join(f"{key}\t: {value}\n" for key, value in lines.items())
+    cores = os.cpu_count() or 1
+    text = "\n".join(f"processor\t: {core}\n{section}" for core in range(cores))
+    (folder / "proc" / "cpuinfo").write_text(text, encoding="utf-8")
 
 
 def _ensure(folder: Path, make: Callable[[Path], None], what: str) -> None:
@@ -169,6 +211,9 @@ def _install(profile: Profile, folder: Path, python: str, wheel: Path) -> None:
     """Put the runtime and what it imports into a folder, for another Python and another CPU than this one's."""
     words = platform_words(profile, python.removeprefix("python"))
     run_tool(pip("install", "-q", "--target", str(folder), *words), doing="fetching the packages of the runtime")
+    if "onnxruntime" in profile.runtimes:
+        words = graph_words(profile, python.removeprefix("python"))
+        run_tool(pip("install", "-q", "--target", str(folder), *words), doing="fetching ONNX Runtime")
     own = ["--platform", f"linux_{profile.architecture}", "--only-binary=:all:", "--no-deps", "--no-index"]
     run_tool(pip("install", "-q", "--target", str(folder), *own, str(wheel)), doing="unpacking the runtime")
 
@@ -182,4 +227,5 @@ def root_folder(profile: Profile) -> Path:
 def site_folder(profile: Profile) -> Path:
     """Return the packages of one CPU's build; beside the wheel it was made of, and named after it."""
     built = runtime_folder(profile)
-    return built.with_name(f"{built.name}-site")
+    graphs = f"-onnx-{RUNTIME['onnxruntime']}" if "onnxruntime" in profile.runtimes else ""
+    return built.with_name(f"{built.name}-site{graphs}")

@@ -11,8 +11,16 @@ from fdd_edge.ondevice.home import WHEELS
 from fdd_edge.ondevice.measure import missing_library
 from fdd_edge.ondevice.receive import HOME
 from fdd_edge.progress import announce
-from fdd_edge.targets.build import build_runtime, built_runtime, missing_compilers, pip, platform_words, run_tool
-from fdd_edge.targets.profile import RUNTIME, Profile
+from fdd_edge.targets.build import (
+    build_runtime,
+    built_runtime,
+    graph_words,
+    missing_compilers,
+    pip,
+    platform_words,
+    run_tool,
+)
+from fdd_edge.targets.profile import RUNTIME, Profile, packages_for
 from fdd_edge.targets.ssh import ask_runner
 
 __all__ = ["set_up_board"]
@@ -39,6 +47,8 @@ def set_up_board(profile: Profile, *, on_board: bool = False) -> dict[str, Any]:
         raise FddError(f"{profile.name} is for {profile.architecture}, and the board is {device['machine']}.")
     requirement = f"{_PACKAGE}=={RUNTIME[_PACKAGE]}"
     asked = ["setup", "--home", HOME, "--requirement", requirement]
+    if "onnxruntime" in profile.runtimes:
+        asked += [f"--beside={package}=={RUNTIME[package]}" for package in packages_for("onnx")]
     wheel = None if on_board else _wheel(profile)
     if wheel is None:
         announce(f"compiling {requirement} on {profile.name}: 10 to 40 minutes, and it needs a network there ...")
@@ -70,4 +80,7 @@ def _fetch(profile: Profile, python: str, folder: Path) -> list[Path]:
     """Fetch the wheels that the runtime imports, for the board's Python."""
     words = platform_words(profile, ".".join(python.split(".")[:2]))
     run_tool(pip("download", "-q", "-d", str(folder), *words), doing="fetching the packages of the runtime")
+    if "onnxruntime" in profile.runtimes:
+        words = graph_words(profile, ".".join(python.split(".")[:2]))
+        run_tool(pip("download", "-q", "-d", str(folder), *words), doing="fetching ONNX Runtime")
     return sorted(folder.glob("*.whl"))

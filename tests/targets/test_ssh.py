@@ -307,7 +307,7 @@ def test_a_runtime_without_its_libraries(server: sshd.Server, tmp_path: Path, ti
     assert broken.found == f"{RUNTIME['llama-cpp-python']} does not load: {reason}"
     assert broken.mend == "apt install libgomp1"
     with pytest.raises(TargetError, match="does not load"):
-        require_ready(board)
+        require_ready(board, ["gguf"])
 
 
 def test_a_runtime_that_kills_whoever_loads_it(server: sshd.Server, tmp_path: Path) -> None:
@@ -337,7 +337,7 @@ def test_a_board_without_a_feature_of_its_profile(server: sshd.Server, tmp_path:
     board = make_board(server, tmp_path, features=["sse9"])
     assert "lacks sse9, which pi says it has" in error_of(board, tiny_gguf)
     with pytest.raises(TargetError, match="features: lacks sse9"):
-        require_ready(board)
+        require_ready(board, ["gguf"])
 
 
 def test_a_board_that_takes_the_connection_and_says_nothing(

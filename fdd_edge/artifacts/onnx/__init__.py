@@ -4,13 +4,14 @@ from fdd_edge.artifacts.onnx.describe import OnnxFacts, describe_onnx, onnx_byte
 from fdd_edge.artifacts.onnx.folder import write_folder
 from fdd_edge.artifacts.onnx.graph import build_graph
 from fdd_edge.artifacts.onnx.int8 import quantize_int8
-from fdd_edge.artifacts.onnx.make import make_graph
+from fdd_edge.artifacts.onnx.make import kinds_by, make_graph
 from fdd_edge.artifacts.onnx.tensors import onnx_tensors, stored_weights
 
 __all__ = [
     "OnnxFacts",
     "build_graph",
     "describe_onnx",
+    "kinds_by",
     "make_graph",
     "onnx_bytes",
     "onnx_tensors",

@@ -5,6 +5,7 @@ The builder is a program; it runs as one, in a process of its own, and what it w
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -20,6 +21,8 @@ __all__ = ["GRAPH", "build_graph", "load_graph", "require_onnx", "save_graph"]
 
 GRAPH = "model.onnx"
 WEIGHTS = "model.onnx.data"
+
+_GEMMA_PERIOD = 6
 
 _BUILDER = "onnxruntime_genai.models.builder"
 _NEEDED = {"onnxruntime_genai": "onnxruntime-genai", "onnx_ir": "onnx-ir", "onnx": "onnx", "onnxruntime": "onnxruntime"}
@@ -50,6 +53,7 @@ def build_graph(folder: Path, out: Path, *, precision: str, options: Mapping[str
         FddError: It cannot build this model; says its last words.
     """
     require_onnx()
+    _check_layers(folder)
     words = {"hf_remote": False, "hf_token": False, "prune_lm_head": True} | dict(options)
     command = [sys.executable, "-m", _BUILDER, "-i", str(folder), "-o", str(out), "-p", precision, "-e", "cpu"]
     with tempfile.TemporaryDirectory(prefix="fdd-edge-onnx-") as cache:
@@ -62,6 +66,24 @@ def build_graph(folder: Path, out: Path, *, precision: str, options: Mapping[str
         said = done.stdout.strip().splitlines()[-1:] or ["no reason given"]
         raise FddError(f"onnxruntime-genai's builder cannot build {folder.name} as {precision}: {said[0].strip()}")
     _mend_shared_embedding(out)
+
+
+def _check_layers(folder: Path) -> None:
+    """Refuse a model whose layers look at other spans of the text than the builder (0.14.1) takes for granted.
+
+    It gives every layer but each sixth of a Gemma 3 a sliding window, whatever ``layer_types`` says, and makes all
+    layers of any other model alike.
+
+    Raises:
+        FddError: The model's layers are others.
+    """
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    kinds = config.get("layer_types")
+    is_gemma = str(config.get("model_type", "")).startswith("gemma3")
+    whole = [not is_gemma or (layer + 1) % _GEMMA_PERIOD == 0 for layer in range(len(kinds or ()))]
+    if kinds and kinds != ["full_attention" if is_whole else "sliding_attention" for is_whole in whole]:
+        expected = f"a full one at each {_GEMMA_PERIOD}th place, the others sliding" if is_gemma else "full ones only"
+        raise FddError(f"{folder}: onnxruntime-genai's builder makes attention layers of another kind: {expected}.")
 
 
 def load_graph(folder: Path, *, name: str = GRAPH) -> Any:

@@ -12,7 +12,14 @@ from fdd_edge.artifacts.onnx.tensors import HEAD
 from fdd_edge.artifacts.recipe import OnnxRecipe
 from fdd_edge.weights import open_tensors
 
-__all__ = ["make_graph"]
+__all__ = ["kinds_by", "make_graph"]
+
+
+def kinds_by(recipe: OnnxRecipe) -> set[str]:
+    """Return the kinds of matrices that a recipe's graph has, as ``describe_onnx`` names them."""
+    if recipe.precision == "int4":
+        return {"INT4"} if recipe.mixed_precision == "none" else {"INT4", "INT8"}
+    return {{"fp32": "F32", "int8": "INT8"}[recipe.precision]}
 
 
 def make_graph(folder: Path, out: Path, recipe: OnnxRecipe) -> None:

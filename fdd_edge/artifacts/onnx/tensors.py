@@ -6,6 +6,7 @@ a token is embedded as is read by the operator that does it, for it may share it
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -55,17 +56,17 @@ def onnx_tensors(folder: Path) -> Iterator[tuple[str, _Array]]:
             yield HEAD, tensors[EMBEDDING].get_tensor(EMBEDDING).float().numpy()
 
 
-def stored_weights(path: Path, *, norm_offset: float = 0.0) -> Mapping[str, StoredWeight]:
+def stored_weights(path: Path) -> Mapping[str, StoredWeight]:
     """Return the weights of a graph by name; they are read when asked for.
 
     Args:
         path: The graph.
-        norm_offset: What the builder has added to every norm: 1 for Gemma, whose own are counted from 1.
 
     Raises:
         FddError: The graph cannot be read.
     """
     graph = load_graph(path.parent, name=path.name).graph
+    norm_offset = _norm_offset(path.with_name("config.json"))
     read = _Reader(path.parent, {one.name: one for one in graph.initializer})
     reshaped = {node.output[0]: node.input[0] for node in graph.node if node.op_type in ("Reshape", "Transpose")}
     found: dict[str, StoredWeight] = {}
@@ -73,6 +74,15 @@ def stored_weights(path: Path, *, norm_offset: float = 0.0) -> Mapping[str, Stor
         for name, weight in _weights_of(node, read, reshaped, norm_offset):
             found[name] = weight
     return found
+
+
+def _norm_offset(config: Path) -> float:
+    """Return what the builder has added to every norm: Gemma's are counted from 1."""
+    try:
+        family = json.loads(config.read_text(encoding="utf-8"))["model_type"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise FddError(f"{config} does not say what model this is.") from None
+    return 1.0 if str(family).startswith("gemma") else 0.0
 
 
 class _Reader:

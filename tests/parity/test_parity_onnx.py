@@ -1,0 +1,202 @@
+"""Certificates of ONNX models: every family passes, and each planted fault fails under its own item."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from families import CASES, Case
+
+pytest.importorskip("torch", reason="needs: pip install 'fdd-edge[train]'")
+pytest.importorskip("onnxruntime_genai", reason="needs: pip install 'fdd-edge[onnx]'")
+
+from fdd_edge.artifacts.onnx.graph import load_graph, save_graph
+from fdd_edge.artifacts.recipe import OnnxRecipe, load_recipe
+from fdd_edge.errors import FddError
+from fdd_edge.parity import Certificate, Item, Record
+from fdd_edge.stages.export import export_onnx
+from fdd_edge.stages.parity import certify, find_bounds, record_student
+from fdd_edge.stages.prompts import file_prompt
+from fdd_edge.stages.student import Student, open_student
+
+
+class Good(NamedTuple):
+    """A student, what it answers, and its graphs by recipe."""
+
+    student: Student
+    record: Record
+    graphs: dict[str, Path]
+
+
+def make(student: Student, recipe: str, out: Path) -> Path:
+    found = load_recipe(recipe)
+    assert isinstance(found, OnnxRecipe)
+    export_onnx(student.folder, student.vocab, out, found, name="tiny", template=file_prompt("plain"), license=None)
+    return out / "model.onnx"
+
+
+@pytest.fixture(scope="module")
+def good(tiny_student: Student, tmp_path_factory: pytest.TempPathFactory) -> Good:
+    record = record_student(tiny_student, [], template=file_prompt("plain"), trained=True, threads=1)
+    folder = tmp_path_factory.mktemp("onnx")
+    names = ("onnx-fp32", "onnx-int8-avx2", "onnx-int4")
+    return Good(tiny_student, record, {name: make(tiny_student, name, folder / name) for name in names})
+
+
+def hold(good: Good, graph: Path, recipe: str) -> Certificate:
+    return certify(graph, good.student.folder, good.record, load_recipe(recipe), target="local", threads=1)
+
+
+def failed(certificate: Certificate) -> list[str]:
+    return [item.name for item in certificate.failed]
+
+
+def item(certificate: Certificate, name: str) -> Item:
+    return next(item for item in certificate.items if item.name == name)
+
+
+@pytest.fixture
+def copy(good: Good, tmp_path: Path) -> Callable[[str], Path]:
+    """Return a graph of one's own to damage."""
+
+    def copy_of(recipe: str) -> Path:
+        shutil.copytree(good.graphs[recipe].parent, tmp_path / recipe)
+        return tmp_path / recipe / "model.onnx"
+
+    return copy_of
+
+
+@pytest.mark.parametrize("recipe", ["onnx-fp32", "onnx-int8-avx2", "onnx-int4"])
+def test_a_good_graph_passes(good: Good, recipe: str) -> None:
+    certificate = hold(good, good.graphs[recipe], recipe)
+    assert failed(certificate) == []
+    assert certificate.target["runtime"] == "onnxruntime"
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_every_family_is_the_model_it_was_made_from(
+    case: Case, family_student: Callable[[Case], Student], tmp_path: Path
+) -> None:
+    student = family_student(case)
+    if case.family == "gemma3":
+        student = with_layers(student, ["sliding_attention"] * 2, tmp_path / "student")
+    record = record_student(student, [], template=file_prompt("plain"), trained=True, threads=1)
+    graph = make(student, "onnx-fp32", tmp_path / "onnx-fp32")
+    certificate = certify(graph, student.folder, record, load_recipe("onnx-fp32"), target="local", threads=1)
+    assert failed(certificate) == []
+    quantized = make(student, "onnx-int4", tmp_path / "onnx-int4")
+    certificate = certify(quantized, student.folder, record, load_recipe("onnx-int4"), target="local", threads=1)
+    assert item(certificate, "tensors").passed, item(certificate, "tensors").complaint
+
+
+def with_layers(student: Student, kinds: list[str], out: Path) -> Student:
+    """Return a student whose attention layers are of other kinds; it says something all the same."""
+    shutil.copytree(student.folder, out)
+    config = json.loads((out / "config.json").read_text(encoding="utf-8"))
+    (out / "config.json").write_text(json.dumps(config | {"layer_types": kinds}), encoding="utf-8")
+    return open_student(str(out))
+
+
+def test_layers_that_the_builder_would_make_otherwise(
+    family_student: Callable[[Case], Student], tmp_path: Path
+) -> None:
+    """It goes by the place of a layer, not by the config, and its graph then loads, runs and writes something else."""
+    with pytest.raises(FddError, match="a full one at each 6th place"):
+        make(family_student(Case("gemma3")), "onnx-fp32", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_embedding_as_the_builder_leaves_it(good: Good, copy: Callable[[str], Path]) -> None:
+    """Its zero points left out: it loads, it writes, and every token is embedded as something else.
+
+    The tiny student's are near the middle of the range, so that its replies hardly change; a real one's are not.
+    """
+    graph = copy("onnx-int4")
+    model = load_graph(graph.parent)
+    gather = next(node for node in model.graph.node if node.op_type == "GatherBlockQuantized")
+    del gather.input[3:]
+    save_graph(model, graph.parent)
+    certificate = hold(good, graph, "onnx-int4")
+    assert failed(certificate)[0] == "tensors"
+    assert (item(certificate, "tensors").first_difference or {})["tensor"] == "model.embed_tokens.weight"
+
+
+def test_a_head_that_is_broken_in_int4(good: Good, copy: Callable[[str], Path]) -> None:
+    graph = copy("onnx-int4")
+    damage(graph, "lm_head.MatMul.weight_scale", lambda scale: scale * 2)
+    certificate = hold(good, graph, "onnx-int4")
+    assert {"tensors", "logits"} <= set(failed(certificate))
+    wrong = (item(certificate, "tensors").first_difference or {})["tensor"]
+    assert wrong in ("lm_head.weight", "model.embed_tokens.weight"), "they share it"
+
+
+def test_a_cache_that_repeats_the_first_step(good: Good, copy: Callable[[str], Path]) -> None:
+    """Weights are right, and so is the first token; from the second on attention sees the wrong past."""
+    graph = copy("onnx-fp32")
+    model = load_graph(graph.parent)
+    attention = [node for node in model.graph.node if node.op_type == "GroupQueryAttention"]
+    attention[1].input[3], attention[1].input[4] = attention[0].input[3], attention[0].input[4]
+    save_graph(model, graph.parent)
+    certificate = hold(good, graph, "onnx-fp32")
+    assert "tensors" not in failed(certificate)
+    assert {"logits", "greedy_tokens"} <= set(failed(certificate))
+
+
+def test_weights_of_another_export(good: Good, copy: Callable[[str], Path], tmp_path: Path) -> None:
+    """A re-trained student's weights have the very layout, so nothing but their numbers tells."""
+    graph = copy("onnx-fp32")
+    path = graph.with_name("model.onnx.data")
+    raw = np.frombuffer(path.read_bytes(), np.float32).copy()
+    path.write_bytes((raw * np.float32(1.01)).tobytes())
+    certificate = hold(good, graph, "onnx-fp32")
+    assert {"tensors", "logits"} <= set(failed(certificate))
+
+
+def test_tokenizer_files_of_another_model(
+    good: Good, copy: Callable[[str], Path], family_student: Callable[[Case], Student]
+) -> None:
+    graph = copy("onnx-fp32")
+    shutil.copy2(family_student(Case("qwen2")).folder / "tokenizer.json", graph.with_name("tokenizer.json"))
+    certificate = hold(good, graph, "onnx-fp32")
+    assert {"vocabulary", "prompt_ids"} <= set(failed(certificate))
+
+
+def test_another_prompt_another_stop_another_bos(good: Good, copy: Callable[[str], Path]) -> None:
+    graph = copy("onnx-fp32")
+    path = graph.with_name("fdd_edge.json")
+    card = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(card | {"prompt_template": "Q: {question}\n", "stop_ids": [5]}), encoding="utf-8")
+    assert {"prompt_bytes", "stop_ids"} <= set(failed(hold(good, graph, "onnx-fp32")))
+
+
+def test_a_recipe_of_the_other_family_is_refused(good: Good) -> None:
+    with pytest.raises(FddError, match=r"gguf-q8_0 makes no \.onnx file; its recipes are onnx-fp32"):
+        find_bounds(good.graphs["onnx-int4"], "gguf-q8_0")
+    assert find_bounds(good.graphs["onnx-int4"], None).name == "onnx-int4"
+
+
+def test_a_graph_that_names_a_finer_recipe_than_its_own(good: Good, copy: Callable[[str], Path]) -> None:
+    """What a folder says of itself is a stranger's word: it must not choose coarser bounds than its own."""
+    graph = copy("onnx-fp32")
+    path = graph.with_name("fdd_edge.json")
+    card = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(card | {"recipe": "onnx-int4"}), encoding="utf-8")
+    with pytest.raises(FddError, match="names the recipe onnx-int4"):
+        find_bounds(graph, None)
+
+
+def damage(graph: Path, name: str, edit: Callable[[Any], Any]) -> None:
+    """Change one tensor where it lies."""
+    model = load_graph(graph.parent)
+    stored = next(one for one in model.graph.initializer if one.name == name)
+    place = {entry.key: entry.value for entry in stored.external_data}
+    data = bytearray((graph.parent / place["location"]).read_bytes())
+    start, length = int(place.get("offset", 0)), int(place["length"])
+    changed = edit(np.frombuffer(bytes(data[start : start + length]), np.float32))
+    data[start : start + length] = np.asarray(changed, np.float32).tobytes()
+    (graph.parent / place["location"]).write_bytes(data)

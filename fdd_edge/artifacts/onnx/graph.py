@@ -17,7 +17,7 @@ from typing import Any
 
 from fdd_edge.errors import FddError, MissingExtraError
 
-__all__ = ["GRAPH", "build_graph", "load_graph", "require_onnx", "save_graph"]
+__all__ = ["GRAPH", "WEIGHTS", "build_graph", "load_graph", "require_onnx", "save_graph"]
 
 GRAPH = "model.onnx"
 WEIGHTS = "model.onnx.data"
@@ -57,7 +57,7 @@ def build_graph(folder: Path, out: Path, *, precision: str, options: Mapping[str
     words = {"hf_remote": False, "hf_token": False, "prune_lm_head": True} | dict(options)
     command = [sys.executable, "-m", _BUILDER, "-i", str(folder), "-o", str(out), "-p", precision, "-e", "cpu"]
     with tempfile.TemporaryDirectory(prefix="fdd-edge-onnx-") as cache:
-        command += ["-c", cache, "--extra_options", *(f"{key}={str(value).lower()}" for key, value in words.items())]
+        command += ["-c", cache, "--extra_options", *(f"{key}={_word(value)}" for key, value in words.items())]
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             errors="replace", env=os.environ | {"HF_HUB_OFFLINE": "1"}, check=False,
@@ -66,6 +66,11 @@ def build_graph(folder: Path, out: Path, *, precision: str, options: Mapping[str
         said = done.stdout.strip().splitlines()[-1:] or ["no reason given"]
         raise FddError(f"onnxruntime-genai's builder cannot build {folder.name} as {precision}: {said[0].strip()}")
     _mend_shared_embedding(out)
+
+
+def _word(value: str | int | bool) -> str:
+    """Return a value as the builder's command line takes it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _check_layers(folder: Path) -> None:

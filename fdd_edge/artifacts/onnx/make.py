@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 from fdd_edge.artifacts.onnx.graph import build_graph
+from fdd_edge.artifacts.onnx.int4 import build_int4
 from fdd_edge.artifacts.onnx.int8 import quantize_int8
 from fdd_edge.artifacts.onnx.tensors import HEAD
 from fdd_edge.artifacts.recipe import OnnxRecipe
@@ -31,23 +32,15 @@ def make_graph(folder: Path, out: Path, recipe: OnnxRecipe) -> None:
     """
     with open_tensors(folder) as tensors:
         tied = HEAD not in tensors
-    options: dict[str, str | int | bool] = {"shared_embeddings": tied}
-    if recipe.precision == "fp32":
-        build_graph(folder, out, precision="fp32", options=options)
-    elif recipe.precision == "int4":
-        mixed = "" if recipe.mixed_precision == "none" else f"_{recipe.mixed_precision}"
-        options |= {
-            "int4_algo_config": f"{recipe.algorithm}{mixed}",
-            "int4_block_size": recipe.block_size,
-            "int4_accuracy_level": recipe.accuracy_level,
-        }
-        if not tied:
-            options["int4_op_types_to_quantize"] = "MatMul/Gather"
-        build_graph(folder, out, precision="int4", options=options)
+    if recipe.precision == "int4":
+        build_int4(folder, out, recipe, tied=tied)
+    elif recipe.precision == "fp32":
+        build_graph(folder, out, precision="fp32", options={"shared_embeddings": tied})
     else:
         assert recipe.instructions is not None
-        with tempfile.TemporaryDirectory(dir=out.parent, prefix=".fp32-") as whole:
-            build_graph(folder, Path(whole) / "fp32", precision="fp32", options=options)
-            shutil.copy2(folder / "config.json", Path(whole) / "fp32" / "config.json")  # optimum asks for it
+        with tempfile.TemporaryDirectory(dir=out.parent, prefix=".fp32-") as work:
+            whole = Path(work) / "fp32"
+            build_graph(folder, whole, precision="fp32", options={"shared_embeddings": tied})
+            shutil.copy2(folder / "config.json", whole / "config.json")  # optimum asks for it
             out.mkdir(exist_ok=True)
-            quantize_int8(Path(whole) / "fp32", out, instructions=recipe.instructions, per_channel=recipe.per_channel)
+            quantize_int8(whole, out, instructions=recipe.instructions, per_channel=recipe.per_channel)

@@ -1,0 +1,140 @@
+"""ONNX folders: they load in the ecosystem's own runtimes, and hold the numbers that their recipe promises."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from families import Case
+
+pytest.importorskip("torch", reason="needs: pip install 'fdd-edge[train]'")
+pytest.importorskip("onnxruntime_genai", reason="needs: pip install 'fdd-edge[onnx]'")
+
+from fdd_edge.artifacts.onnx import describe_onnx, onnx_tensors, stored_weights
+from fdd_edge.artifacts.recipe import OnnxRecipe, ParityBounds, load_recipe
+from fdd_edge.ondevice.onnxruntime_model import Model
+from fdd_edge.ondevice.prompt import make_prompt
+from fdd_edge.ondevice.protocol import Settings, Task, Wave
+from fdd_edge.ondevice.waves import Decoder
+from fdd_edge.stages.export import export_onnx
+from fdd_edge.stages.student import Student
+
+QUESTIONS = ["Tom has 3 apples and gets 4. How many?", "A pen costs 2 dollars. What do 7 pens cost?"]
+KINDS = ("onnx-fp32", "onnx-int8-avx2", "onnx-int4", "onnx-int4-quality")
+N_NEW = 20
+BOUNDS = ParityBounds(tensors=1, logits_median=1, logits_p99=1, kl_mean=1, greedy=0, stops=0, clear_lead=0)
+
+
+def int4(algorithm: str, mixed: str, block_size: int = 32) -> OnnxRecipe:
+    return OnnxRecipe.model_validate(
+        {
+            "name": f"{algorithm}-{mixed}", "family": "onnx", "precision": "int4", "algorithm": algorithm,
+            "mixed_precision": mixed, "block_size": block_size, "description": "a test's", "parity": BOUNDS,
+        }
+    )  # fmt: skip
+
+
+def export(student: Student, recipe: OnnxRecipe, out: Path) -> Path:
+    export_onnx(student.folder, student.vocab, out, recipe, name="tiny", template="Q: {question}\n", license=None)
+    return out / "model.onnx"
+
+
+@pytest.fixture(scope="module")
+def graphs(tiny_student: Student, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    root = tmp_path_factory.mktemp("ecosystem")
+    found = {name: load_recipe(name) for name in KINDS}
+    return {n: export(tiny_student, r, root / n) for n, r in found.items() if isinstance(r, OnnxRecipe)}
+
+
+def replies(graph: Path) -> list[tuple[list[int], list[int]]]:
+    """Return the ids of each prompt and of the runner's reply to it, decoded alone."""
+    settings = Settings(max_new_tokens=N_NEW, sequences=1, return_ids=True)
+    wave = Wave(0, tuple(Task(str(i), 0, question) for i, question in enumerate(QUESTIONS)))
+    with Model(str(graph), threads=1) as model, Decoder(model, make_prompt(None, (), model), settings) as decoder:
+        return [(list(row.prompt_ids or ()), list(row.ids or ())) for row in decoder.run(wave).completions]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_folder_loads_in_onnxruntime_genai(graphs: dict[str, Path], kind: str) -> None:
+    import onnxruntime_genai as og
+
+    model = og.Model(str(graphs[kind].parent))
+    for prompt, reply in replies(graphs[kind]):
+        settings = og.GeneratorParams(model)
+        settings.set_search_options(max_length=len(prompt) + N_NEW, do_sample=False)
+        generator = og.Generator(model, settings)
+        generator.append_tokens(prompt)
+        while not generator.is_done():
+            generator.generate_next_token()
+        # It keeps the token that ends a reply to itself.
+        assert generator.get_sequence(0).tolist()[len(prompt) :] == reply[: N_NEW if len(reply) == N_NEW else -1]
+    assert og.Tokenizer(model).encode(QUESTIONS[0]).tolist()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_folder_loads_in_optimum(graphs: dict[str, Path], kind: str) -> None:
+    import torch
+    from optimum.onnxruntime import ORTModelForCausalLM
+    from transformers import AutoTokenizer
+
+    folder = str(graphs[kind].parent)
+    model = ORTModelForCausalLM.from_pretrained(folder)
+    for prompt, reply in replies(graphs[kind]):
+        ids = torch.tensor([prompt])
+        out = model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=N_NEW, do_sample=False)
+        assert out[0, len(prompt) :].tolist() == reply
+    with Model(str(graphs[kind]), threads=1) as runner:
+        assert AutoTokenizer.from_pretrained(folder)(QUESTIONS[0]).input_ids == runner.tokenize(QUESTIONS[0])
+
+
+def test_absmax_loses_nothing_of_a_student_trained_for_q4_0(tiny_student: Student, tmp_path: Path) -> None:
+    """Its matrices lie on the grid of Q4_0 already; the head's 8 bits lose little, and the embedding is the head."""
+    from safetensors.torch import load_file, save_file
+
+    from fdd_edge.students.grids import GRIDS
+
+    shutil.copytree(tiny_student.folder, tmp_path / "trained")
+    weights = load_file(tmp_path / "trained/model.safetensors")
+    for name, weight in weights.items():
+        if "_proj" in name:
+            weights[name] = GRIDS["Q4_0"].round_(weight.float().T.contiguous()).T.contiguous()
+    save_file(weights, tmp_path / "trained/model.safetensors", {"format": "pt"})
+    student = tiny_student._replace(folder=tmp_path / "trained")
+    stored = stored_weights(export(student, int4("absmax", "last"), tmp_path / "int4"))
+    for name, expected in onnx_tensors(student.folder):
+        if "_proj" in name:
+            np.testing.assert_array_equal(stored[name].load(), expected)
+    head, embedding = stored["lm_head.weight"].load(), stored["model.embed_tokens.weight"].load()
+    np.testing.assert_array_equal(head, embedding)
+    expected = weights["model.embed_tokens.weight"].float().numpy()
+    assert np.linalg.norm(head - expected) < 0.01 * np.linalg.norm(expected)
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "mixed"),
+    [
+        ("absmax", "none"),
+        ("absmax", "last"),
+        ("rtn", "none"),
+        ("rtn", "last"),
+        ("k_quant", "last"),
+        ("k_quant", "mixed"),
+    ],
+)
+@pytest.mark.parametrize("tied", [True, False])
+def test_every_algorithm_rounds_every_matrix(
+    family_student: Callable[[Case], Student], algorithm: str, mixed: str, tied: bool, tmp_path: Path
+) -> None:
+    """Embedding and head too, whether they are one matrix or two."""
+    student = family_student(Case("llama", tied=tied))
+    graph = export(student, int4(algorithm, mixed), tmp_path / "int4")
+    types = describe_onnx(graph).types
+    assert (types.get("INT8", 0) > 0) == (mixed != "none") and types["INT4"] > 1 and "F32" not in types
+    stored = stored_weights(graph)
+    for name, expected in onnx_tensors(student.folder):
+        assert np.linalg.norm(stored[name].load() - expected) <= 0.15 * np.linalg.norm(expected), name
+    assert stored["model.embed_tokens.weight"].type != "F32"
+    assert all(ids for _, ids in replies(graph))

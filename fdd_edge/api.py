@@ -94,7 +94,7 @@ def export(
 
     wanted = load_recipes(recipes)
     asked = _certificate_prompts(prompts)
-    source = open_source(model, revision=revision, prompt=prompt)
+    source = open_source(model, revision=revision, prompt=prompt, families={recipe.family for recipe in wanted})
     return export_all(source, Path(output), wanted, prompts=asked, parity=parity, on_certificate=on_certificate)
 
 
@@ -137,7 +137,7 @@ def certify(
         check_new(Path(output))
     bounds = find_bounds(model, recipe)
     asked = _certificate_prompts(prompts)
-    source = open_source(reference, revision=revision, prompt=prompt)
+    source = open_source(reference, revision=revision, prompt=prompt, families={bounds.family})
     # Asked by a prompt of the caller's choice, a file may still chat in its own way.
     trained = source.trained and prompt is None
     record = record_student(source.student, asked, template=source.template, trained=trained)

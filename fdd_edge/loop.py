@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from fdd_edge.artifacts.recipe import load_gguf_recipe, load_recipe, load_recipes
+from fdd_edge.artifacts.recipe import families_of, load_gguf_recipe, load_recipe, load_recipes
 from fdd_edge.config import Config, changed_keys, parse_config
 from fdd_edge.errors import FddError, ParityError
 from fdd_edge.launched import processes
@@ -84,12 +84,15 @@ def run(
     check_before_start(config, layout)
     commits = read_commits(layout)
     sets = {role: [fetch_set(spec, commits=commits) for spec in s] for role, s in dataset_specs(config.data).items()}
-    families = {recipe.family for recipe in load_recipes(config.export.recipes)}
+    families = families_of(config.export.recipes)
     for target in config.targets:
         require_ready(load_profile(target), families)
-    student = open_student(config.student.model_name_or_path, config.student.revision, commits=commits)
     aware_of = config.training.quantization_aware
     grid = None if aware_of == "none" else load_gguf_recipe(aware_of, "training.quantization_aware")
+    # Training for the rounding of a GGUF asks llama.cpp for it.
+    needed = families | ({"gguf"} if grid is not None else set())
+    name, revision = config.student.model_name_or_path, config.student.revision
+    student = open_student(name, revision, commits=commits, families=needed)
     check_training(student, config.lora.target_modules, grid)
     began_here = layout.is_free()
     try:

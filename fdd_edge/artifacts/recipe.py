@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Literal, Self
 
 import yaml
@@ -22,6 +22,7 @@ __all__ = [
     "OnnxRecipe",
     "ParityBounds",
     "Recipe",
+    "families_of",
     "load_gguf_recipe",
     "load_recipe",
     "load_recipes",
@@ -172,6 +173,11 @@ def load_gguf_recipe(name_or_path: str, asked_by: str = "this") -> GgufRecipe:
 def names_of(family: str) -> list[str]:
     """Return the packaged recipes of a family."""
     return [name for name in catalog.names("export/recipes") if load_recipe(name).family == family]
+
+
+def families_of(names: Iterable[str]) -> set[str]:
+    """Return the families that recipes are of."""
+    return {load_recipe(name).family for name in names}
 
 
 def load_recipes(names: Sequence[str]) -> list[Recipe]:

@@ -21,7 +21,7 @@ def command(config: str, data: str, valid: str | None, output: str, overrides: t
     import json
     from pathlib import Path
 
-    from fdd_edge.artifacts.recipe import load_gguf_recipe
+    from fdd_edge.artifacts.recipe import families_of, load_gguf_recipe
     from fdd_edge.config import load_config
     from fdd_edge.data import read_dataset
     from fdd_edge.errors import FddError
@@ -39,7 +39,9 @@ def command(config: str, data: str, valid: str | None, output: str, overrides: t
     if not any(problem.program for problem in problems):
         raise FddError(f"{data} holds no problem with a program to train on; each line needs one under `program`.")
     aware_of = checked.training.quantization_aware
-    student = open_student(checked.student.model_name_or_path, checked.student.revision)
+    grid = None if aware_of == "none" else load_gguf_recipe(aware_of, "training.quantization_aware")
+    families = families_of(checked.export.recipes) | ({"gguf"} if grid is not None else set())
+    student = open_student(checked.student.model_name_or_path, checked.student.revision, families=families)
     tune(
         student,
         problems,
@@ -52,7 +54,7 @@ def command(config: str, data: str, valid: str | None, output: str, overrides: t
             "seed": checked.seed,
         },
         valid=[] if valid is None else read_dataset(Path(valid)).problems,
-        aware_of=None if aware_of == "none" else load_gguf_recipe(aware_of, "training.quantization_aware"),
+        aware_of=grid,
         made_from={
             "student": student.sha256,
             "data": hash_file(Path(data)),

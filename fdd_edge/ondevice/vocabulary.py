@@ -55,10 +55,15 @@ class Vocabulary:
 
     def tokenize(self, text: str) -> list[int]:
         """Return the ids of a prompt, begun as the vocabulary asks."""
-        sound = text.encode("utf-8", errors="replace").decode()  # half a surrogate pair is no text
-        ids: list[int] = self._tokenizer.encode(sound, add_special_tokens=False).ids
+        ids = self.encode(text)
         bos = self.special_ids.bos
         return [bos, *ids] if self.begins(text) and bos is not None else ids
+
+    def encode(self, text: str) -> list[int]:
+        """Return the ids of a text, special tokens in it recognised, none added."""
+        sound = text.encode("utf-8", errors="replace").decode()  # half a surrogate pair is no text
+        ids: list[int] = self._tokenizer.encode(sound, add_special_tokens=False).ids
+        return ids
 
     def begins(self, text: str) -> bool:
         """Say whether the token that begins a text is put before this one."""

@@ -75,7 +75,9 @@ def export_float(
         trained: Whether it was trained on ``template``, so that its chat template must say the same; a model as it
             came keeps its own.
     """
-    from fdd_edge.artifacts.gguf import DeviceVocab, fitting_chat_template, write_float_gguf
+    from fdd_edge.artifacts.chat_template import fitting_chat_template
+    from fdd_edge.artifacts.gguf import write_float_gguf
+    from fdd_edge.artifacts.vocab import open_vocab
 
     announce(f"exporting {FLOAT_RECIPE} ...")
     out.mkdir(parents=True, exist_ok=True)
@@ -94,7 +96,7 @@ def export_float(
         metadata["fdd_edge.quantization_aware"] = aware_of
     chat_template = None
     if trained:
-        with DeviceVocab(vocab) as device:
+        with open_vocab(vocab) as device:
             chat_template = fitting_chat_template(device.chat_template, template, device)
     write_float_gguf(folder, vocab, out / MODEL_FILE, metadata=metadata, chat_template=chat_template)
     _write_card(out, FLOAT_RECIPE, [])
@@ -156,15 +158,16 @@ def export_onnx(
         MissingExtraError: A package of the export is not installed.
         FddError: The builder cannot build this model, or the disk is too small.
     """
-    from fdd_edge.artifacts.gguf import DeviceVocab, fitting_chat_template
+    from fdd_edge.artifacts.chat_template import fitting_chat_template
     from fdd_edge.artifacts.onnx import make_graph, write_folder
+    from fdd_edge.artifacts.vocab import open_vocab
 
     announce(f"exporting {recipe.name} ...")
     parameters = count_parameters(folder)
     check_disk(out, parameters, copies=_ONNX_COPIES[recipe.precision])
     out.parent.mkdir(parents=True, exist_ok=True)
     make_graph(folder, out, recipe)
-    with DeviceVocab(vocab) as device:
+    with open_vocab(vocab) as device:
         own = device.chat_template
         chat_template = fitting_chat_template(own, template, device) if trained else own
         stop_ids, adds_bos = device.stops, device.adds_bos

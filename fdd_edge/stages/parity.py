@@ -13,7 +13,6 @@ from fdd_edge.data import read_dataset
 from fdd_edge.errors import FddError
 from fdd_edge.feedback import sample_pool
 from fdd_edge.ondevice.artifact import family_of, hash_model, is_onnx
-from fdd_edge.ondevice.protocol import RunnerError
 from fdd_edge.parity import (
     CERTIFICATE_VERSION,
     Asked,
@@ -80,9 +79,10 @@ def record_student(
         trained: Whether it was trained on it; else its own chat template may stand in the file as well.
         threads: Of torch; None leaves it its own number.
     """
-    from fdd_edge.artifacts.gguf import DeviceVocab, chat_prompts, told_prompts
+    from fdd_edge.artifacts.chat_template import chat_prompts, told_prompts
+    from fdd_edge.artifacts.vocab import open_vocab
 
-    with DeviceVocab(student.vocab) as vocab:
+    with open_vocab(student.vocab) as vocab:
         stops = vocab.stops
         own = [] if trained else [chat_prompts(vocab.chat_template, vocab)]
         vocabulary = Vocabulary(vocab.pieces, (*own, told_prompts(template, vocab)))
@@ -206,29 +206,30 @@ def certify(
 
 def _look_into_gguf(artifact: Path, reference: Path, bounds: Bounds) -> tuple[Item, Vocabulary]:
     """Compare the weights of a file with its reference's, and read its vocabulary."""
-    from fdd_edge.artifacts.gguf import DeviceVocab, chat_prompts, gguf_tensors, stored_tensors
+    from fdd_edge.artifacts.gguf import gguf_tensors, stored_tensors
     from fdd_edge.parity import compare_tensors
 
     tensors = compare_tensors(lambda: gguf_tensors(reference), stored_tensors(artifact), bounds)
-    with DeviceVocab(artifact) as vocab:
-        return tensors, Vocabulary(vocab.pieces, (chat_prompts(vocab.chat_template, vocab),))
+    return tensors, _vocabulary_of(artifact)
 
 
 def _look_into_onnx(artifact: Path, reference: Path, bounds: Bounds) -> tuple[Item, Vocabulary]:
     """Compare the weights of a graph with its reference's, and read the tokenizer beside it."""
-    from fdd_edge.artifacts.gguf import chat_prompts
     from fdd_edge.artifacts.onnx import onnx_tensors, stored_weights
-    from fdd_edge.ondevice.vocabulary import CHAT_TEMPLATE_KEY
-    from fdd_edge.ondevice.vocabulary import Vocabulary as Tokenizer
+    from fdd_edge.artifacts.vocab import TOKENIZER
     from fdd_edge.parity import compare_tensors
 
     tensors = compare_tensors(lambda: onnx_tensors(reference), stored_weights(artifact), bounds)
-    try:
-        vocab = Tokenizer(artifact.parent)
-    except RunnerError as error:
-        raise FddError(str(error)) from None
-    pieces = tuple(vocab.piece(token) for token in range(vocab.size))
-    return tensors, Vocabulary(pieces, (chat_prompts(vocab.metadata(CHAT_TEMPLATE_KEY), vocab),))
+    return tensors, _vocabulary_of(artifact.with_name(TOKENIZER))
+
+
+def _vocabulary_of(path: Path) -> Vocabulary:
+    """Return an artifact's side of what is compared of both vocabularies."""
+    from fdd_edge.artifacts.chat_template import chat_prompts
+    from fdd_edge.artifacts.vocab import open_vocab
+
+    with open_vocab(path) as vocab:
+        return Vocabulary(vocab.pieces, (chat_prompts(vocab.chat_template, vocab),))
 
 
 def find_bounds(artifact: Path, recipe: str | None) -> Recipe:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import NamedTuple
 
@@ -46,13 +47,16 @@ class Source(NamedTuple):
     place: RoundLayout | None = None
 
 
-def open_source(name: str, *, revision: str | None = None, prompt: str | None) -> Source:
+def open_source(
+    name: str, *, revision: str | None = None, prompt: str | None, families: Collection[str] = ("gguf",)
+) -> Source:
     """Open a model to export: a run or round (its merged student), or anything that names a student.
 
     Args:
         name: HF folder or hub id, ``.gguf``, ``package:NAME``, a run, or a round of one.
         revision: Branch, tag or commit of a hub id.
         prompt: Stored in the artifacts; None takes the one the model was trained on, or ``plain``.
+        families: Of the artifacts that will be made of it.
 
     Raises:
         FddError: There is no such model.
@@ -68,7 +72,7 @@ def open_source(name: str, *, revision: str | None = None, prompt: str | None) -
             if not merged.is_dir():
                 raise FddError(f"{name} has no merged student yet; let the run finish a round.")
             path = merged
-    student = open_student(str(path) if path.is_dir() else name, revision)
+    student = open_student(str(path) if path.is_dir() else name, revision, families=families)
     card = _read_model_card(student.folder / MODEL_CARD)
     template = card.get("prompt_template") if prompt is None else None
     trained = template is not None or prompt is not None

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Collection, MutableMapping
 from pathlib import Path
 from typing import NamedTuple
 
+from fdd_edge.artifacts.vocab import GGUF_VOCAB, TOKENIZER, open_vocab
 from fdd_edge.cache import cache_dir
 from fdd_edge.errors import FddError, MissingExtraError
 from fdd_edge.ondevice.prompt import Prompt
@@ -20,7 +21,7 @@ __all__ = ["MODEL_CARD", "Student", "open_student"]
 MODEL_CARD = "fdd_edge.json"
 """Beside a merged student: the prompt it was trained on, its base, its licence."""
 
-_VERSION = 3
+_VERSION = 4
 """Raised when the conversion changes meaning, so that the cache is not used across the change."""
 
 
@@ -30,7 +31,8 @@ class Student(NamedTuple):
     Attributes:
         name: What the user called it.
         folder: Its Hugging Face folder.
-        vocab: Its vocabulary as llama.cpp reads it.
+        vocabs: Its vocabulary, once for each family of artifacts: ``vocab.gguf`` first where GGUFs are made, and
+            ``tokenizer.json`` where ONNX models are.
         sha256: Hash of what it was made from.
         license: Its licence where the file says so.
         adds_bos: Whether the device puts the token that begins a text before a prompt.
@@ -39,15 +41,24 @@ class Student(NamedTuple):
 
     name: str
     folder: Path
-    vocab: Path
+    vocabs: tuple[Path, ...]
     sha256: str
     license: str | None
     adds_bos: bool
     revision: str | None = None
 
+    @property
+    def vocab(self) -> Path:
+        """The vocabulary that every artifact's is made from, and held against."""
+        return self.vocabs[0]
+
 
 def open_student(
-    name_or_path: str, revision: str | None = None, *, commits: MutableMapping[str, str] | None = None
+    name_or_path: str,
+    revision: str | None = None,
+    *,
+    commits: MutableMapping[str, str] | None = None,
+    families: Collection[str] = ("gguf",),
 ) -> Student:
     """Locate a student and make it ready; a conversion is kept in the cache folder.
 
@@ -55,6 +66,7 @@ def open_student(
         name_or_path: Hub id, folder, ``.gguf`` file, ``package:NAME``, or ``tiny``.
         revision: Branch, tag or commit of a hub id.
         commits: Commits of hub ids that are known, see ``hub.find``.
+        families: Of the artifacts that will be made of it: llama.cpp is needed for ``gguf`` alone.
 
     Raises:
         FddError: It is not there, or of a kind that cannot be trained; says what would be.
@@ -62,27 +74,29 @@ def open_student(
     """
     from fdd_edge.students.source import locate
 
-    _require_training()
+    _require_training(families)
     source = locate(name_or_path, revision, commits=commits)
     if source.kind == "tiny":
-        return _tiny(name_or_path)
+        return _tiny(name_or_path, families)
     if source.kind == "gguf":
-        return _from_gguf(name_or_path, source.weights)
-    return _from_folder(name_or_path, source.weights)._replace(revision=source.commit)
+        return _from_gguf(name_or_path, source.weights, families)
+    return _from_folder(name_or_path, source.weights, families)._replace(revision=source.commit)
 
 
-def _require_training() -> None:
+def _require_training(families: Collection[str]) -> None:
     """Refuse before anything long starts where the training packages are missing."""
     from importlib.util import find_spec
 
     for package in ("torch", "transformers", "peft", "safetensors", "gguf"):
         if find_spec(package) is None:
             raise MissingExtraError(package, "train")
-    if find_spec("llama_cpp") is None:
+    if "gguf" in families and find_spec("llama_cpp") is None:
         raise MissingExtraError("llama-cpp-python", "gguf")
+    if "onnx" in families and find_spec("tokenizers") is None:
+        raise MissingExtraError("tokenizers", "onnx")
 
 
-def _from_gguf(name: str, path: Path) -> Student:
+def _from_gguf(name: str, path: Path, families: Collection[str]) -> Student:
     """Turn a GGUF into a Hugging Face folder with the tokenizer the device will use."""
     from fdd_edge.artifacts.gguf import copy_vocab, describe_gguf, read_vocab
     from fdd_edge.artifacts.gguf.reader import field, open_gguf
@@ -102,42 +116,47 @@ def _from_gguf(name: str, path: Path) -> Student:
 
     def convert(folder: Path) -> None:
         announce(f"Preparing the student {name} (once; kept in {cache_dir()}) ...")
-        copy_vocab(path, folder / "vocab.gguf")
-        rebuild_tokenizer(folder, **read_vocab(folder / "vocab.gguf")._asdict())
+        copy_vocab(path, folder / GGUF_VOCAB)
+        rebuild_tokenizer(folder, **read_vocab(folder / GGUF_VOCAB)._asdict())
         import_gguf_weights(path, folder)
 
     folder = _cached(f"gguf-{sha256[:16]}", convert)
-    return _student(name, folder, folder / "vocab.gguf", sha256, field(open_gguf(path), "general.license"))
+    license = field(open_gguf(path), "general.license")
+    return _student(name, folder, _vocabs(folder, folder / GGUF_VOCAB, families), sha256, license)
 
 
-def _from_folder(name: str, path: Path) -> Student:
-    """Use a Hugging Face folder where it lies; only its vocabulary is written, into the cache."""
+def _from_folder(name: str, path: Path, families: Collection[str]) -> Student:
+    """Use a Hugging Face folder where it lies; only llama.cpp's vocabulary is written, into the cache."""
     from fdd_edge.artifacts.gguf import check_architecture, write_vocab_from_folder
     from fdd_edge.runs.hashing import HashCache
     from fdd_edge.students.model_card import read_license
     from fdd_edge.students.tokenizer import load_tokenizer
 
-    own = path / "vocab.gguf"
+    own = path / GGUF_VOCAB
     architecture = check_architecture(path).name
     sha256, license = HashCache().of(path), read_license(path)
-    if own.is_file():
-        return _student(name, path, own, sha256, license)
+    if own.is_file() or "gguf" not in families:
+        return _student(name, path, _vocabs(path, own, families), sha256, license)
 
     def write(folder: Path) -> None:
-        write_vocab_from_folder(path, load_tokenizer(path), folder / "vocab.gguf", architecture=architecture)
+        write_vocab_from_folder(path, load_tokenizer(path), folder / GGUF_VOCAB, architecture=architecture)
 
     # The vocabulary also holds the end token and the chat template, which lie in files of their own.
     files = sorted(file for pattern in ("config.json", "*token*.json", "chat_template*") for file in path.glob(pattern))
     key = sha256_of("".join(f"{file.name} {hash_file(file)}\n" for file in files))[:24]
-    return _student(name, path, _cached(f"vocab-{key}", write) / "vocab.gguf", sha256, license)
+    made = _cached(f"vocab-{key}", write) / GGUF_VOCAB
+    return _student(name, path, _vocabs(path, made, families), sha256, license)
 
 
-def _tiny(name: str) -> Student:
+def _vocabs(folder: Path, gguf: Path, families: Collection[str]) -> tuple[Path, ...]:
+    """Return a student's vocabulary for each family of artifacts."""
+    own = {"gguf": gguf, "onnx": folder / TOKENIZER}
+    return tuple(path for family, path in own.items() if family in families)
+
+
+def _tiny(name: str, families: Collection[str]) -> Student:
     """Make the tiny student of the smoke run: llama's architecture, trained on the spot."""
-    from fdd_edge.artifacts.gguf import write_vocab_from_folder
-    from fdd_edge.runs.hashing import HashCache
     from fdd_edge.students.tiny import make_tiny_student
-    from fdd_edge.students.tokenizer import load_tokenizer
     from fdd_edge.teachers.symbolic import generate
 
     prompt = Prompt.parse(file_prompt("plain"))
@@ -146,19 +165,15 @@ def _tiny(name: str) -> Student:
         announce(f"Making the tiny student (once; kept in {cache_dir()}) ...")
         problems = generate("train", 160, seed=0)
         make_tiny_student(folder, [(prompt.render(p.question), p.program or "") for p in problems])
-        write_vocab_from_folder(folder, load_tokenizer(folder), folder / "vocab.gguf", architecture="llama")
 
-    folder = _cached("tiny", make)
-    return _student(name, folder, folder / "vocab.gguf", HashCache().of(folder))
+    return _from_folder(name, _cached("tiny", make), families)
 
 
-def _student(name: str, folder: Path, vocab: Path, sha256: str, license: str | None = None) -> Student:
+def _student(name: str, folder: Path, vocabs: tuple[Path, ...], sha256: str, license: str | None) -> Student:
     """Return a student by the last part of its name: no path of this machine goes into an artifact."""
-    from fdd_edge.artifacts.gguf import DeviceVocab
-
     label = name if name.startswith("package:") else Path(name).name.removesuffix(".gguf")
-    with DeviceVocab(vocab) as device:
-        return Student(label, folder, vocab, sha256, license, device.adds_bos)
+    with open_vocab(vocabs[0]) as device:
+        return Student(label, folder, vocabs, sha256, license, device.adds_bos)
 
 
 def _cached(key: str, make: Callable[[Path], None]) -> Path:

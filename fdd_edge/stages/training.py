@@ -205,7 +205,9 @@ def merge(student: Student, adapter: Path, out: Path, *, template: str, aware_of
     from fdd_edge.students.merge import merge_adapter
 
     announce("merging ...")
-    merge_adapter(student.folder, adapter, out, vocab=student.vocab)
+    merge_adapter(student.folder, adapter, out)
+    for vocab in student.vocabs:
+        shutil.copy2(vocab, out / vocab.name)
     if aware_of is not None:
         with quantized_weights(student._replace(folder=out), aware_of, out) as quantized:
             _round_weights(out, quantized, most=aware_of.parity.tensors)
@@ -255,20 +257,21 @@ def _examples(student: Student, problems: Sequence[Problem], template: str, max_
             pairs += [(prompt.render(problem.question), problem.program)] * int(problem.extra.get(REPEAT, 1))
     tokenizer = load_tokenizer(student.folder)
     examples = encode_examples(tokenizer, pairs, adds_bos=student.adds_bos)
-    _prove_ids(student.vocab, pairs, examples)
+    for vocab in student.vocabs:
+        _prove_ids(vocab, pairs, examples)
     short = [e for e in examples if len(e.prompt_ids) + len(e.completion_ids) <= max_length]
     return short, len(examples) - len(short)
 
 
 def _prove_ids(vocab: Path, pairs: Sequence[tuple[str, str]], examples: Sequence[Any]) -> None:
-    """Hold every training id against llama.cpp reading the vocabulary that will be exported.
+    """Hold every training id against a runtime reading the vocabulary that will be exported.
 
     The ids must be those the device would see, and those of a program must be written back as that very program:
     one that holds an end token would be cut there, and some tokenizers lose spaces or newlines.
     """
-    from fdd_edge.artifacts.gguf import DeviceVocab
+    from fdd_edge.artifacts.vocab import open_vocab
 
-    with DeviceVocab(vocab) as device:
+    with open_vocab(vocab) as device:
         # A problem that is repeated need not be proved again.
         for (prompt, program), example in dict(zip(pairs, examples, strict=True)).items():
             *written, end = example.completion_ids

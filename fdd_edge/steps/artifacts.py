@@ -36,7 +36,9 @@ def export_student(this: Run, place: RoundLayout) -> None:
     """
     export_artifacts(this, place, place.merged, this.recipes)
     student = this.student._replace(
-        name=f"{this.student.name} {place.root.name}", folder=place.merged, vocab=place.merged / "vocab.gguf"
+        name=f"{this.student.name} {place.root.name}",
+        folder=place.merged,
+        vocabs=tuple(place.merged / vocab.name for vocab in this.student.vocabs),
     )
     certify(this, place, student, this.certified)
     if this.judge in (failed := failed_certificates(this, place)):
@@ -83,7 +85,7 @@ def _labels(this: Run, place: ArtifactsLayout, folder: Path) -> dict[str, Any]:
 
 
 def _vocab(this: Run, folder: Path) -> Path:
-    return folder / "vocab.gguf" if folder.is_relative_to(this.layout.root) else this.student.vocab
+    return folder / this.student.vocab.name if folder.is_relative_to(this.layout.root) else this.student.vocab
 
 
 def _export_float(this: Run, place: ArtifactsLayout, folder: Path) -> None:

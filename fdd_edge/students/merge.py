@@ -12,8 +12,8 @@ __all__ = ["merge_adapter"]
 TOKENIZER_FILES = ("tokenizer*", "special_tokens_map.json", "chat_template.jinja")
 
 
-def merge_adapter(base: Path, adapter: Path, out: Path, *, vocab: Path) -> None:
-    """Write base + adapter as one Hugging Face folder, with the base's tokenizer files and vocabulary."""
+def merge_adapter(base: Path, adapter: Path, out: Path) -> None:
+    """Write base + adapter as one Hugging Face folder, with the base's tokenizer files."""
     from peft import PeftModel
 
     merged = PeftModel.from_pretrained(load_model(base), adapter).merge_and_unload(safe_merge=True)
@@ -21,4 +21,3 @@ def merge_adapter(base: Path, adapter: Path, out: Path, *, vocab: Path) -> None:
     for pattern in TOKENIZER_FILES:
         for path in base.glob(pattern):
             shutil.copy2(path, out / path.name)
-    shutil.copy2(vocab, out / "vocab.gguf")

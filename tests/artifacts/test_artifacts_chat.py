@@ -10,8 +10,8 @@ import pytest
 from conftest import CHAT_TEMPLATE
 from families import Case, open_float
 
-from fdd_edge.artifacts.gguf import DeviceVocab, fitting_chat_template
-from fdd_edge.artifacts.gguf.chat_template import renders, write_chat_template
+from fdd_edge.artifacts.chat_template import fitting_chat_template, renders, write_chat_template
+from fdd_edge.artifacts.gguf import DeviceVocab
 from fdd_edge.artifacts.recipe import load_gguf_recipe
 from fdd_edge.ondevice.llamacpp import Model
 from fdd_edge.ondevice.prompt import make_prompt

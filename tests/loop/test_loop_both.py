@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +15,13 @@ pytest.importorskip("torch", reason="needs: pip install 'fdd-edge[train]'")
 pytest.importorskip("onnxruntime_genai", reason="needs: pip install 'fdd-edge[onnx]'")
 
 from fdd_edge import api
+from fdd_edge.config import load_config
+from fdd_edge.errors import FddError
 from fdd_edge.records import read_jsonl
+from fdd_edge.runs import RunLayout
+from fdd_edge.stages.student import open_student
+from fdd_edge.stages.training import train
+from fdd_edge.teachers.symbolic import generate
 
 RECIPES = ("gguf-q4_0", "onnx-int4", "onnx-int8-avx2")
 
@@ -33,9 +43,38 @@ def test_a_run_of_both_families(judge: str, tmp_path: Path) -> None:
     assert sum(labelled.values()) == 40
 
 
-def test_a_run_without_gguf_has_an_onnx_float_artifact(tmp_path: Path) -> None:
-    overrides = ["export.recipes=[onnx-int4]", "rounds=1"]
-    layout = api.run("smoke-both", output=str(tmp_path / "run"), overrides=overrides)
-    place = layout.round(0)
+def test_a_run_without_gguf_needs_no_llama_cpp(tmp_path: Path) -> None:
+    """Its float artifact is an ONNX graph, and ids are proven with the tokenizer beside ONNX Runtime."""
+    code = (
+        "import sys; sys.modules['llama_cpp'] = None\n"
+        "from fdd_edge import api\n"
+        f"api.run('smoke-both', output={str(tmp_path / 'run')!r},"
+        " overrides=['export.recipes=[onnx-int4]', 'rounds=1', 'baseline={shots: 2}'])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    place = RunLayout(tmp_path / "run").round(0)
     assert sorted(path.name for path in (place.root / "artifacts").iterdir()) == ["onnx-fp32", "onnx-int4"]
     assert json.loads(place.parity("onnx-fp32").read_text(encoding="utf-8"))["passed"]
+    assert not (place.merged / "vocab.gguf").exists()
+
+
+def test_both_runtimes_see_the_ids_of_training(tmp_path: Path) -> None:
+    """A tokenizer of ONNX Runtime that was changed behind llama.cpp's back stops the training of a run of both."""
+    student = open_student("tiny", families=("gguf", "onnx"))
+    assert [path.name for path in student.vocabs] == ["vocab.gguf", "tokenizer.json"]
+    for path in student.folder.glob("*token*"):
+        shutil.copy2(path, tmp_path / path.name)
+    tokenizer = json.loads((tmp_path / "tokenizer.json").read_text(encoding="utf-8"))
+    tokenizer["normalizer"] = {"type": "Lowercase"}
+    (tmp_path / "tokenizer.json").write_text(json.dumps(tokenizer), encoding="utf-8")
+    other = student._replace(vocabs=(student.vocab, tmp_path / "tokenizer.json"))
+    problems = generate("train", 2, seed=0)
+    config, _ = load_config("smoke-both", [])
+    settings: dict[str, Any] = {
+        "lora": config.lora.model_dump(),
+        "training": config.training.model_dump(),
+        "dtype": "float32",
+    }
+    with pytest.raises(FddError, match="would see other ids"):
+        train(other, problems, tmp_path / "adapter", template="Question: {question}\n", seed=0, **settings)

@@ -1,6 +1,5 @@
 """GGUF: vocabulary, float file, quantization and description. Format: ggml's docs/gguf.md."""
 
-from fdd_edge.artifacts.gguf.chat_template import chat_prompts, fitting_chat_template, told_prompts
 from fdd_edge.artifacts.gguf.describe import GgufFacts, describe_gguf
 from fdd_edge.artifacts.gguf.device_vocab import DeviceVocab
 from fdd_edge.artifacts.gguf.imatrix import open_imatrix, read_imatrix, write_imatrix
@@ -19,11 +18,9 @@ __all__ = [
     "Prediction",
     "QuantizedFile",
     "StoredTensor",
-    "chat_prompts",
     "check_architecture",
     "copy_vocab",
     "describe_gguf",
-    "fitting_chat_template",
     "gguf_tensors",
     "hf_names",
     "open_imatrix",
@@ -32,7 +29,6 @@ __all__ = [
     "read_imatrix",
     "read_vocab",
     "stored_tensors",
-    "told_prompts",
     "types_by",
     "write_float_gguf",
     "write_imatrix",

@@ -70,7 +70,6 @@ INT4: dict[str, dict[str, Any]] = {
     "rtn-last-32": {"algorithm": "rtn", "mixed_precision": "last", "block_size": 32},
     "k_quant-last-32": {"algorithm": "k_quant", "mixed_precision": "last", "block_size": 32},
     "k_quant-last-16": {"algorithm": "k_quant", "mixed_precision": "last", "block_size": 16},
-    "k_quant-mixed-64": {"algorithm": "k_quant", "mixed_precision": "mixed", "block_size": 64},
     "k_quant-mixed-32": {"algorithm": "k_quant", "mixed_precision": "mixed", "block_size": 32},
     "k_quant-mixed-16": {"algorithm": "k_quant", "mixed_precision": "mixed", "block_size": 16},
 }
@@ -198,7 +197,7 @@ def measure_int4(out: Path) -> Iterator[File]:
     for name, keys in INT4.items():
         paths[name].write_text(yaml.safe_dump(packaged | {"name": name} | keys), encoding="utf-8")
     recipes = (FLOAT_RECIPE, "gguf-q4_0", *map(str, paths.values()))
-    for training, layout in build(out, 0, dict.fromkeys(("plain", "aware-q4_0"), recipes)):
+    for training, layout in build(out / "int4", 0, dict.fromkeys(("plain", "aware-q4_0"), recipes)):
         for recipe in (FLOAT_RECIPE, "gguf-q4_0", *INT4):
             yield read_file(layout, 0, training, recipe)
 

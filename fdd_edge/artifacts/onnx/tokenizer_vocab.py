@@ -21,7 +21,7 @@ class TokenizerVocab:
 
         Raises:
             MissingExtraError: tokenizers is not installed.
-            FddError: The files cannot be read, or name no token that ends a reply.
+            FddError: The files cannot be read.
         """
         try:
             from fdd_edge.ondevice.vocabulary import CHAT_TEMPLATE_KEY, Vocabulary
@@ -33,9 +33,7 @@ class TokenizerVocab:
             self.chat_template = self._vocabulary.metadata(CHAT_TEMPLATE_KEY)
         except RunnerError as error:
             raise FddError(str(error)) from None
-        if ids.eos is None:
-            raise FddError(f"The tokenizer of {folder} has no eos token, so a reply could not end.")
-        self.eos, self.stops, self.adds_bos = ids.eos, ids.stops, ids.adds_bos
+        self._folder, self._eos, self.stops, self.adds_bos = folder, ids.eos, ids.stops, ids.adds_bos
         self.bos_text, self.eos_text = self._vocabulary.bos_text, self._vocabulary.eos_text
 
     def __enter__(self) -> Self:
@@ -43,6 +41,17 @@ class TokenizerVocab:
 
     def __exit__(self, *error: object) -> None:
         """Nothing is held open."""
+
+    @property
+    def eos(self) -> int:
+        """Id of the token that ends a reply.
+
+        Raises:
+            FddError: There is none.
+        """
+        if self._eos is None:
+            raise FddError(f"The tokenizer of {self._folder} has no eos token, so a reply could not end.")
+        return self._eos
 
     def encode(self, text: str) -> list[int]:
         """Return the ids of a text, special tokens in it recognised, none added."""

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -23,10 +24,18 @@ def require_sshd() -> str:
     """Return the server's path; without it a test is skipped, or fails where the switch is set that asks for it."""
     if SSHD is None or shutil.which("ssh") is None:
         reason = "needs OpenSSH's client and server: apt install openssh-client openssh-server"
-        if os.environ.get("FDD_EDGE_TEST_SSH") == "required":
-            pytest.fail(reason)
-        pytest.skip(reason)
+        skip(reason)
     return SSHD
+
+
+def is_required() -> bool:
+    """Say whether the switch is set under which a skipped test of boards is a failure."""
+    return os.environ.get("FDD_EDGE_TEST_SSH") == "required"
+
+
+def skip(reason: str) -> NoReturn:
+    """Skip a test of boards, or fail where the switch is set."""
+    (pytest.fail if is_required() else pytest.skip)(reason)
 
 
 @dataclass

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from fdd_edge.targets.check import Check
 
 
@@ -14,9 +16,13 @@ if TYPE_CHECKING:
 @click.option("--target", metavar="NAME", help="Look at a device instead.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def command(target: str | None, as_json: bool) -> None:
-    """Say what works on this machine, or on a target, what is missing, and the line that mends it."""
+    """Say what works on this machine, or on a target, what is missing, and the line that mends it.
+
+    Ends with exit code 6 where something of a target is missing.
+    """
     import json
 
+    from fdd_edge.errors import TargetError
     from fdd_edge.targets import load_profile
     from fdd_edge.targets.check import check_target
 
@@ -26,11 +32,17 @@ def command(target: str | None, as_json: bool) -> None:
         checks = list(check_target(load_profile(target)))
     if as_json:
         click.echo(json.dumps({"checks": [check._asdict() for check in checks]}))
-        return
+    else:
+        _print(checks)
+    if target is not None and any(check.mend is not None for check in checks):
+        raise SystemExit(TargetError.exit_code)
+
+
+def _print(checks: Sequence[Check]) -> None:
     width = max(len(check.what) for check in checks)
     for check in checks:
         mark = "ok" if check.mend is None else "--"
-        click.echo(f"{mark}  {check.what:<{width}}  {check.found}")
+        click.echo(f"{mark}  {check.what:<{width}}  {check.found}".rstrip())
     for check in checks:
         if check.mend is not None:
             click.echo(f"\nFor {check.what}:  {check.mend}")
@@ -67,6 +79,7 @@ def _packages() -> list[Check]:
     extras = {
         "training": ("train", ("torch", "transformers", "peft", "accelerate")),
         "GGUF": ("gguf", ("llama-cpp-python", "gguf")),
+        "ONNX": ("onnx", ("onnxruntime", "onnxruntime-genai", "optimum-onnx", "tokenizers")),
         "the hub": ("hub", ("huggingface_hub", "pyarrow")),
     }
     checks = []

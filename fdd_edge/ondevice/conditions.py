@@ -15,7 +15,9 @@ from .measure import is_emulated
 __all__ = ["Conditions", "Meter"]
 
 _CPU_ZONE = re.compile(r"cpu|soc|pkg|package|core", re.I)
-_PI_THROTTLED = "devices/platform/soc/soc:firmware/get_throttled"
+_PI_THROTTLED = "devices/platform/soc*/soc*:firmware/get_throttled"
+"""``soc`` on a Raspberry Pi 4; a Pi 5 puts the address of its bus behind the name."""
+
 _PI_NOW = 0b1111
 """Under-voltage, clock capped, throttled, near the temperature limit: of this moment (Raspberry Pi firmware)."""
 
@@ -76,7 +78,7 @@ class Meter:
         return None if now is None or self._throttles is None else now > self._throttles
 
     def _pi_word(self) -> int | None:
-        word = _text(self._sys / _PI_THROTTLED)
+        word = next(filter(None, map(_text, self._sys.glob(_PI_THROTTLED))), None)
         return int(word, 16) if word else None
 
     def _throttle_count(self) -> int | None:

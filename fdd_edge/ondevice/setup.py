@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from .home import VENV, WHEELS, occupy
@@ -30,9 +31,8 @@ def set_up(home: Path, requirement: str, build: str | None, beside: Sequence[str
     """
     with occupy(home):
         python = home / VENV / "bin" / "python3"
-        if not python.exists():
-            hint = "; on Debian: apt install python3-venv"
-            _run([sys.executable, "-m", "venv", str(home / VENV)], "making a virtual environment", hint=hint)
+        if not _works(python):
+            _make_environment(home / VENV)
         pip = [str(python), "-m", "pip", "install", "--disable-pip-version-check", "-q"]
         if build is None:
             pip += ["--no-index", "--find-links", str(home / WHEELS)]
@@ -47,7 +47,23 @@ def set_up(home: Path, requirement: str, build: str | None, beside: Sequence[str
     return str(python)
 
 
-def _run(command: Sequence[str], doing: str, variables: Mapping[str, str] | None = None, *, hint: str = "") -> None:
+def _works(python: Path) -> bool:
+    """Say whether an environment is whole: making one may have been cut off before it had pip."""
+    if not python.exists():
+        return False
+    asked = [str(python), "-m", "pip", "--version"]
+    return subprocess.run(asked, stdin=subprocess.DEVNULL, capture_output=True, check=False).returncode == 0
+
+
+def _make_environment(folder: Path) -> None:
+    if find_spec("ensurepip") is None:
+        raise RunnerError(
+            "runtime_missing", "Python's venv module is not whole here; on Debian: apt install python3-venv"
+        )
+    _run([sys.executable, "-m", "venv", "--clear", str(folder)], "making a virtual environment")
+
+
+def _run(command: Sequence[str], doing: str, variables: Mapping[str, str] | None = None) -> None:
     done = subprocess.run(
         command,
         stdin=subprocess.DEVNULL,
@@ -60,4 +76,4 @@ def _run(command: Sequence[str], doing: str, variables: Mapping[str, str] | None
     )
     if done.returncode != 0:
         said = " | ".join(done.stdout.strip().splitlines()[-_LAST_LINES:])
-        raise RunnerError("runtime_missing", f"{doing} failed: {said}{hint}")
+        raise RunnerError("runtime_missing", f"{doing} failed: {said}")

@@ -9,12 +9,12 @@ from statistics import median
 from typing import Any, NamedTuple, Self
 
 from fdd_edge.artifacts.model import describe_model, model_bytes
-from fdd_edge.errors import FddError
+from fdd_edge.errors import FddError, TargetError
 from fdd_edge.ondevice.artifact import family_of
 from fdd_edge.ondevice.protocol import Settings, TargetInfo, Task, Timing, Wave
-from fdd_edge.progress import progress
+from fdd_edge.progress import announce, progress
 from fdd_edge.stages.parity import packaged_prompts
-from fdd_edge.targets import Profile, load_profile, open_session, resolve_threads, runtime_version
+from fdd_edge.targets import Profile, device_facts, load_profile, open_session, resolve_threads, runtime_version
 
 __all__ = ["BENCH_VERSION", "Measurement", "bench_params", "measure", "read_measurement", "write_measurement"]
 
@@ -94,7 +94,7 @@ def measure(artifact: Path, *, target: str, prompt: str | None = None, threads: 
 
     Args:
         artifact: The model file.
-        target: Name or path of a device profile; of a pool its first board is measured.
+        target: Name or path of a device profile; of a pool, whose boards are equal, the first that answers is measured.
         prompt: A template holding ``{question}``, ``chat``, or None for the file's own.
         threads: None for one a physical core; a target's own number goes first.
 
@@ -102,7 +102,16 @@ def measure(artifact: Path, *, target: str, prompt: str | None = None, threads: 
         FddError: The file is broken, or it cannot be asked this way.
         TargetError: The target failed.
     """
-    profile = _one_device(load_profile(target))
+    *others, last = _devices(load_profile(target))
+    for profile in others:
+        try:
+            return _measure_on(profile, artifact, prompt, threads)
+        except TargetError as error:
+            announce(f"{error} Another board of the pool is measured.")
+    return _measure_on(last, artifact, prompt, threads)
+
+
+def _measure_on(profile: Profile, artifact: Path, prompt: str | None, threads: int | None) -> Measurement:
     recipe = describe_model(artifact).recipe
     settings = Settings(_MAX_NEW_TOKENS, sequences=_TOGETHER, threads=resolve_threads(profile, threads))
     title = f"{artifact.parent.name}/{artifact.name} on {profile.name}"
@@ -135,19 +144,20 @@ def read_measurement(path: Path) -> Measurement:
 
 def bench_params(target: str, threads: int | None, artifact: Path) -> dict[str, Any]:
     """Return what a measurement depends on beside the file."""
-    profile = _one_device(load_profile(target))
+    profile = load_profile(target)
     return {
         "target": profile.name,
+        "device": device_facts(profile),
         "threads": resolve_threads(profile, threads),
         "runtime": runtime_version(profile, family_of(artifact)),
         "budgets": profile.budgets.model_dump(),
     }
 
 
-def _one_device(profile: Profile) -> Profile:
-    """Return one runner's profile, where several share the work."""
-    device = load_profile(profile.pool[0]) if profile.pool else profile
-    return device.model_copy(update={"processes": 1})
+def _devices(profile: Profile) -> list[Profile]:
+    """Return the profiles that one runner can be asked by: those of the boards, where several share the work."""
+    boards = [load_profile(board) for board in profile.pool] or [profile]
+    return [board.model_copy(update={"processes": 1}) for board in boards]
 
 
 def _measurement(

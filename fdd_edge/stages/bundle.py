@@ -9,7 +9,7 @@ from string import Template
 
 from fdd_edge import catalog
 from fdd_edge.artifacts.model import describe_model
-from fdd_edge.ondevice.artifact import family_of
+from fdd_edge.ondevice.artifact import family_of, is_onnx
 from fdd_edge.parity import Certificate
 from fdd_edge.runs.layout import NON_EASY, POOL, RoundLayout, find_model
 from fdd_edge.stages.source import Source
@@ -26,6 +26,12 @@ the program gives the answer."""
 _UNTRAINED = """\
 A language model in one file, with all it takes to ask it. It is asked for a short program that solves a word problem,
 and was not trained here to write one: whatever it writes is read as such a program."""
+
+
+_COMPILED = (
+    " pip compiles llama.cpp on the device, which needs a compiler and, on a small board, 10 to 40 minutes; from "
+    "another computer, `fdd-edge targets setup` brings the build that was measured instead."
+)
 
 
 def write_bundle(folder: Path, source: Source, certificate: Certificate | None) -> None:
@@ -58,6 +64,7 @@ def write_bundle(folder: Path, source: Source, certificate: Certificate | None) 
         measured=_measured(source.place, str(facts.recipe)),
         parity=_parity(certificate),
         prompt="".join(f"    {line}\n" for line in source.template.splitlines()),
+        compiled="" if is_onnx(model) else _COMPILED,
         runtime=" ".join(f"{name}=={RUNTIME[name]}" for name in packages_for(family_of(model))),
     )
     (folder / README_FILE).write_text(text, encoding="utf-8")

@@ -33,7 +33,16 @@ from fdd_edge.records import Problem, hash_problems, read_jsonl, write_jsonl
 from fdd_edge.runs.layout import MODEL_FILE
 from fdd_edge.runs.stage import make_whole
 from fdd_edge.stages.parity import find_certificate
-from fdd_edge.targets import EQUAL, Profile, load_profile, n_runners, open_session, resolve_threads, runtime_version
+from fdd_edge.targets import (
+    EQUAL,
+    Profile,
+    device_facts,
+    load_profile,
+    n_runners,
+    open_session,
+    resolve_threads,
+    runtime_version,
+)
 
 __all__ = ["EVAL_VERSION", "Decoding", "Evaluation", "ask", "complete", "evaluate_file", "read_evaluation", "read_rows"]
 
@@ -94,11 +103,7 @@ class Decoding:
             "target": profile.name,
             "runtime": runtime_version(profile, family_of(artifact)),
         }
-        if profile.transport == "local":
-            return depends
-        # A profile may be edited: another board's waves are not this one's.
-        device = {key: getattr(profile, key) for key in ("transport", "architecture", "cpu", "build", "pool")}
-        return depends | {"device": json.loads(json.dumps(device))}
+        return depends if profile.transport == "local" else depends | {"device": device_facts(profile)}
 
 
 @dataclass(frozen=True)

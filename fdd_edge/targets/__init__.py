@@ -7,12 +7,20 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 
-from fdd_edge.errors import FddError
+from fdd_edge.errors import FddError, TargetError
 from fdd_edge.ondevice.protocol import Request, Settings, Shot, TargetInfo, Totals, plan_waves
 from fdd_edge.targets.emulated import emulated_session, processes
 from fdd_edge.targets.local import local_session
 from fdd_edge.targets.pool import pool_session
-from fdd_edge.targets.profile import RUNTIME, Profile, load_profile, packages_for, resolve_threads, runtime_version
+from fdd_edge.targets.profile import (
+    RUNTIME,
+    Profile,
+    device_facts,
+    load_profile,
+    packages_for,
+    resolve_threads,
+    runtime_version,
+)
 from fdd_edge.targets.runner_archive import runner_archive
 from fdd_edge.targets.session import EQUAL, Session
 from fdd_edge.targets.ssh import ssh_session
@@ -24,6 +32,7 @@ __all__ = [
     "Session",
     "TargetInfo",
     "Totals",
+    "device_facts",
     "load_profile",
     "n_runners",
     "open_session",
@@ -90,5 +99,10 @@ def n_runners(profile: Profile) -> int:
 _TRANSPORTS: Mapping[str, _Open] = {"local": local_session, "ssh": ssh_session, "emulated": emulated_session}
 
 
-def _open(profile: Profile, request: Request) -> AbstractContextManager[Session]:
-    return _TRANSPORTS[profile.transport](profile, request)
+@contextmanager
+def _open(profile: Profile, request: Request) -> Iterator[Session]:
+    """Hold a session with a device that is what its profile says."""
+    with _TRANSPORTS[profile.transport](profile, request) as session:
+        if misfit := profile.misfit(session.info.machine, session.info.cpu_features):
+            raise TargetError(f"{profile.name} {misfit}.")
+        yield session

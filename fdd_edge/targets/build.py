@@ -11,10 +11,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from fdd_edge.cache import cache_dir
-from fdd_edge.errors import FddError
+from fdd_edge.errors import FddError, MissingExtraError
 from fdd_edge.progress import announce
 from fdd_edge.targets.profile import RUNTIME, Profile, packages_for
 
@@ -25,6 +26,7 @@ __all__ = [
     "missing_compilers",
     "pip",
     "platform_words",
+    "require_tools",
     "run_tool",
     "runtime_folder",
 ]
@@ -50,6 +52,7 @@ def build_runtime(profile: Profile) -> Path:
     """
     if (wheel := built_runtime(profile)) is not None:
         return wheel
+    require_tools(profile)
     options = [*_toolchain(profile), *profile.build]
     folder = runtime_folder(profile)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -76,6 +79,19 @@ def build_runtime(profile: Profile) -> Path:
         shutil.rmtree(folder, ignore_errors=True)
         whole.rename(folder)
     return folder / named.name
+
+
+def require_tools(profile: Profile) -> None:
+    """Refuse before anything long starts where a tool that compiles the runtime is missing.
+
+    Raises:
+        FddError: A compiler or the tool that names wheels is missing; says what installs it.
+    """
+    if built_runtime(profile) is not None:
+        return
+    _toolchain(profile)
+    if find_spec("wheel") is None:
+        raise MissingExtraError("wheel", "devices")
 
 
 def run_tool(command: Sequence[str], *, doing: str, variables: dict[str, str] | None = None) -> str:

@@ -47,6 +47,9 @@ def require_ready(profile: Profile, families: Collection[str]) -> None:
         TargetError: It cannot be reached, it was not made, or a runtime that is needed is missing or another.
     """
     if profile.transport == "local":
+        device = measure.describe_device()
+        if misfit := profile.misfit(device["machine"], device["cpu_features"]):
+            raise TargetError(f"{profile.name} {misfit}.")
         return
     if profile.pool:
         _require_one(profile, families)
@@ -105,7 +108,8 @@ def _emulated(profile: Profile) -> Iterator[Check]:
         yield Check("root folder", "not made", create)
         return
     yield Check("root folder", str(root.folder))
-    yield Check("processes", f"{processes(profile)}, one thread each")
+    threads = profile.threads or 1
+    yield Check("processes", f"{processes(profile)}, {threads} thread{'s' if threads > 1 else ''} each")
     yield from _device(profile, root.ask(profile))
 
 
@@ -128,7 +132,7 @@ def _device(profile: Profile, device: dict[str, Any]) -> Iterator[Check]:
         found = f"{version} does not load: {fault}" if fault else version or "not installed"
         mend = None if fits and not fault else _mend(profile, runtime)
         if package := measure.missing_library(fault):
-            mend = f"apt install {package}"
+            mend = f"apt install {package}" + (" (on the board)" if profile.transport == "ssh" else "")
         yield Check(runtime, found, mend)
 
 

@@ -33,7 +33,10 @@ def emulated_session(profile: Profile, request: Request) -> Iterator[RunnerSessi
     if root is None:
         raise TargetError(f"{profile.name} has not been made yet: fdd-edge targets create {profile.argument}")
     again = f"fdd-edge targets clean {profile.argument} && fdd-edge targets create {profile.argument}"
-    hint = f" If it does so with every file, make the target again: {again}"
+    hint = (
+        f" If it does so with every file, {profile.cpu} lacks an instruction that the runtime was compiled with "
+        f"({' '.join(profile.build) or 'no options'}): mend cpu or build in {profile.argument}, then: {again}."
+    )
     missing = TargetError(f"{profile.name} has lost its runtime; make the target again: {again}")
     command, variables = root.command(profile, ["serve"]), root.variables(profile)
     with run_here(command, request, build_hint=hint, missing=missing, variables=variables) as session:

@@ -33,7 +33,7 @@ _NEEDED = frozenset({"LLAMA_CPP_LIB_PATH"})
 
 _BUILD_HINT = (
     " If it does so with every file, llama-cpp-python was compiled wrongly for this CPU: build it again, with"
-    " CMAKE_ARGS=-DGGML_NATIVE=OFF pip install --force-reinstall --no-deps --no-cache-dir llama-cpp-python"
+    " CMAKE_ARGS=-DGGML_NATIVE=OFF pip install --force-reinstall --no-deps --no-cache-dir llama-cpp-python."
 )
 """GGML_NATIVE=OFF leaves out AMX, whose tile set-up GCC before 13 compiles wrongly, and any other CPU's features."""
 

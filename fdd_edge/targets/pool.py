@@ -145,7 +145,7 @@ class PoolSession:
 
     def open(self) -> None:
         """Start every worker, and wait until each has loaded the file or failed."""
-        error: BaseException | None = None
+        lost: dict[str, None] = {}
         for worker in self._starting:
             worker.start()
         for _ in self._starting:
@@ -153,9 +153,12 @@ class PoolSession:
             if isinstance(event, _Opened):
                 self._alive.append(event.worker)
             elif isinstance(event, _Ended):
-                error = self._lost(event, left=len(self._starting) - 1)
+                lost[str(_loss(event))] = None
         if not self._alive:
-            raise error or TargetError("A pool needs a board.")
+            # Runners of one target fail for one reason, boards each for its own.
+            raise TargetError(" ".join(lost) or "A pool needs a board.")
+        for message in lost:
+            announce(f"{message} The others go on without it.")
         self._check_equal()
 
     def complete(self, waves: Iterable[Wave], on_progress: Callable[[int], None] | None = None) -> Iterator[WaveResult]:
@@ -198,9 +201,10 @@ class PoolSession:
                 busy.discard(event.worker)
                 growing.pop(event.worker, None)
                 self._alive.remove(event.worker)
-                error = self._lost(event, left=len(self._alive))
+                error = _loss(event)
                 if not self._alive:
                     raise error
+                announce(f"{error} The others go on without it.")
                 if event.job is not None:
                     waiting.appendleft(event.job)
             if on_progress:
@@ -236,21 +240,20 @@ class PoolSession:
     def _sessions(self) -> list[Session]:
         return self._closed or [worker.session for worker in self._alive if worker.session is not None]
 
-    def _lost(self, event: _Ended, left: int) -> BaseException:
-        """Say that a board is lost, and go on with the others; any other fault is everybody's."""
-        error = event.error or TargetError("A board ended its session by itself.")
-        if not isinstance(error, TargetError):
-            raise error
-        if left:
-            announce(f"{error} The others go on without it.")
-        return error
-
     def _check_equal(self) -> None:
         infos = [session.info for session in self._sessions]
         for name in EQUAL:
             values = sorted({str(getattr(info, name)) for info in infos})
             if len(values) > 1:
                 raise TargetError(f"The boards of a pool must be equal, and their {name} is not: {', '.join(values)}.")
+
+
+def _loss(event: _Ended) -> TargetError:
+    """Return why a board is lost; any other fault is everybody's, and raised."""
+    error = event.error or TargetError("A board ended its session by itself.")
+    if not isinstance(error, TargetError):
+        raise error
+    return error
 
 
 def _totals_of(session: Session) -> Totals | None:

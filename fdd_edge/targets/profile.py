@@ -22,10 +22,11 @@ __all__ = [
     "RUNTIME",
     "Budgets",
     "Profile",
+    "device_facts",
     "load_profile",
     "packages_for",
-    "resolve_host",
     "resolve_threads",
+    "resolve_variables",
     "runtime_version",
 ]
 
@@ -92,6 +93,16 @@ class Profile(BaseModel):
         has = set(found)
         return sorted(set(self.features) - has) if has else []
 
+    def misfit(self, machine: str, features: Iterable[str]) -> str | None:
+        """Return what a device is or lacks that this profile says otherwise, and what mends it; None where it fits."""
+        if self.architecture not in (None, machine):
+            fault, key = f"is a machine of {machine}, and its profile is for {self.architecture}", "architecture"
+        elif lacking := self.lacking(features):
+            fault, key = f"lacks {' '.join(lacking)}, which its profile says it has", "features"
+        else:
+            return None
+        return f"{fault}: name a profile that fits, or mend {key} in {self.argument}"
+
     @model_validator(mode="after")
     def _fits_the_transport(self) -> Self:
         needed = {"ssh": ["host", "threads"], "emulated": ["architecture", "cpu"], "pool": ["pool"]}.get(
@@ -99,6 +110,8 @@ class Profile(BaseModel):
         )
         if missing := [key for key in needed if not getattr(self, key)]:
             raise ValueError(f"transport {self.transport} needs {' and '.join(missing)}")
+        if self.transport == "emulated" and self.architecture != "aarch64":
+            raise ValueError(f"architecture: aarch64 is what can be emulated, not {self.architecture}")
         if self.pool and self.transport != "pool":
             raise ValueError(f"pool is for transport pool, not {self.transport}")
         if self.processes and self.transport in ("ssh", "pool"):
@@ -170,23 +183,36 @@ def _known_keys(location: object) -> list[str]:
     return list(Budgets.model_fields) if location else [*Profile.model_fields, "extends"]
 
 
-def resolve_host(profile: Profile, variables: Mapping[str, str] = os.environ) -> str:
-    """Return the host of an ssh profile, its ``${ENV}`` put in.
+def device_facts(profile: Profile) -> dict[str, Any]:
+    """Return what a device is by its profile, as JSON has it: a profile may be edited, and then it is another."""
+    facts = ("transport", "architecture", "cpu", "features", "build", "pool")
+    return {key: profile.model_dump(mode="json")[key] for key in facts}
+
+
+def resolve_variables(profile: Profile, variables: Mapping[str, str] = os.environ) -> Profile:
+    """Return an ssh profile with the values of ``${ENV}`` in its host and paths.
 
     Raises:
-        FddError: A variable is not set, or holds what is no host.
+        FddError: A variable is not set, or the host's holds what is no host.
     """
-    assert profile.host is not None
-    for name in _ENV.findall(profile.host):
-        if not variables.get(name):
-            raise FddError(
-                f"{profile.name} does not know its host: export {name}=user@host, or write a profile of your own, such "
-                f"as 'extends: {profile.name}' and 'host: user@host' in my-{profile.name}.yaml."
-            )
-    host = _ENV.sub(lambda match: variables[match[1]], profile.host)
+    given = {key: value for key in ("host", "home", "python", "ssh_config") if (value := getattr(profile, key))}
+    for key, value in given.items():
+        for name in _ENV.findall(value):
+            if not variables.get(name):
+                example = "user@host" if key == "host" else "..."
+                raise FddError(
+                    f"{profile.name} does not know its {key}: export {name}={example}, or write a profile of your own, "
+                    f"such as 'extends: {profile.name}' and '{key}: {example}' in my-{profile.name}.yaml."
+                )
+    told = {key: _ENV.sub(lambda match: variables[match[1]], value) for key, value in given.items()}
+    host = told["host"]
+    if re.fullmatch(r"[^:/\[\]]+:\d+", host):
+        raise FddError(f"{profile.name}: ssh takes a port as in ssh://{host}, or from ~/.ssh/config.")
     if not re.match(_HOST, host) or "$" in host:
         raise FddError(f"{profile.name}: {host!r} is no host; ssh takes user@host or a name of ~/.ssh/config.")
-    return host
+    resolved = profile.model_copy(update=told)
+    resolved._given = profile._given
+    return resolved
 
 
 def resolve_threads(profile: Profile, requested: int | None) -> int:

@@ -26,6 +26,7 @@ from fdd_edge.targets.build import (
     graph_words,
     pip,
     platform_words,
+    require_tools,
     run_tool,
     runtime_folder,
 )
@@ -99,13 +100,14 @@ def find_root(profile: Profile) -> Root | None:
     folder, site = root_folder(profile), site_folder(profile)
     if not (folder.is_dir() and site.is_dir()):
         return None
-    own = _own_root(profile, folder)
-    return Root(own, _python_of(own), site)
+    own = _own_folder(profile)
+    python = _python_of(own)
+    return None if python is None else Root(own, python, site)
 
 
-def _python_of(folder: Path) -> Path:
-    """Return a root's interpreter, whose name says its version."""
-    return max((folder / "usr" / "bin").glob("python3.*[0-9]"))
+def _python_of(folder: Path) -> Path | None:
+    """Return a root's interpreter, whose name says its version, or None where it has none."""
+    return max((folder / "usr" / "bin").glob("python3.*[0-9]"), default=None)
 
 
 def create_root(profile: Profile) -> Root:
@@ -115,24 +117,34 @@ def create_root(profile: Profile) -> Root:
         FddError: A tool is missing or failed; says what installs it.
     """
     emulator(profile)
+    require_tools(profile)
     _ensure(root_folder(profile), lambda folder: _unpack_python(profile, folder), "Python and its libraries")
     wheel = build_runtime(profile)
-    python = _python_of(root_folder(profile)).name
-    _ensure(site_folder(profile), lambda folder: _install(profile, folder, python, wheel), "the runtime's packages")
+    python = _python_of(root_folder(profile))
+    assert python is not None
+    name = python.name
+    _ensure(site_folder(profile), lambda folder: _install(profile, folder, name, wheel), "the runtime's packages")
+    _ensure(_own_folder(profile), lambda folder: _link(profile, folder), f"what {profile.cpu} says of itself")
     root = find_root(profile)
     assert root is not None
     return root
 
 
 def remove_root(profile: Profile) -> int:
-    """Delete a profile's runtime, and its root folder unless another CPU's runtime is there for it.
+    """Delete a profile's runtime and root folder, as far as no other emulated CPU shares them.
 
     Returns:
         How many bytes that were.
     """
-    wheel, site, root = built_runtime(profile), site_folder(profile), root_folder(profile)
-    others = set(site.parent.glob(f"{profile.architecture}-*-site*")) - {site}
-    folders = [site, _own_folder(profile, root), *([wheel.parent] if wheel else []), *([] if others else [root])]
+    wheel, site, root, own = built_runtime(profile), site_folder(profile), root_folder(profile), _own_folder(profile)
+    # A CPU's own root is named after what it shares.
+    others = set(root.parent.glob(f"{root.name}-*")) - {own}
+    sharing = set(root.parent.glob(f"{_own_name(root, site)}-*")) - {own}
+    folders = [own]
+    if not sharing:
+        folders += [site, *([wheel.parent] if wheel else [])]
+    if not others:
+        folders.append(root)
     freed = 0
     for folder in folders:
         freed += sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_dir())
@@ -140,26 +152,27 @@ def remove_root(profile: Profile) -> int:
     return freed
 
 
-def _own_root(profile: Profile, shared: Path) -> Path:
-    """Return a root of a CPU's own: the shared one by links, and what its kernel would say of the CPU.
+def _own_folder(profile: Profile) -> Path:
+    """Return the root of a CPU's own: the shared one by links, and what its kernel would say of the CPU.
 
     QEMU's user mode shows a process the machine's own /proc/cpuinfo, unless the root folder has one. ONNX Runtime reads
     there which kernels it may use, and dies of a file that is another architecture's.
     """
-    own = _own_folder(profile, shared)
-    if not own.is_dir():
-        _ensure(own, lambda folder: _link(profile, shared, folder), f"what {profile.cpu} says of itself")
-    return own
-
-
-def _own_folder(profile: Profile, shared: Path) -> Path:
+    shared = root_folder(profile)
     key = hashlib.sha256(" ".join(profile.features).encode()).hexdigest()[:8]
-    return shared.with_name(f"{shared.name}-{profile.cpu}-{key}")
+    return shared.with_name(f"{_own_name(shared, site_folder(profile))}-{profile.cpu}-{key}")
 
 
-def _link(profile: Profile, shared: Path, folder: Path) -> None:
+def _own_name(shared: Path, site: Path) -> str:
+    """Return how the name of a CPU's own root begins: by the root and the packages that it shares with others."""
+    return f"{shared.name}-{hashlib.sha256(site.name.encode()).hexdigest()[:8]}"
+
+
+def _link(profile: Profile, folder: Path) -> None:
+    shared = root_folder(profile)
     for path in shared.iterdir():
-        (folder / path.name).symlink_to(path)
+        # Relative, so that a cache can be moved: all roots lie side by side.
+        (folder / path.name).symlink_to(Path("..") / shared.name / path.name)
     (folder / "proc").mkdir()
     part = next((number for number, core in ARM_CORES.items() if core.lower() == profile.cpu), None)
     numbers = {"CPU implementer": "0x41", "CPU architecture": "8", "CPU variant": "0x0", "CPU part": part or "0x0"}
@@ -181,7 +194,12 @@ def _ensure(folder: Path, make: Callable[[Path], None], what: str) -> None:
         whole = Path(making) / "whole"
         whole.mkdir()
         make(whole)
-        whole.rename(folder)
+        try:
+            whole.rename(folder)
+        except OSError:
+            if not folder.is_dir():
+                raise
+            announce(f"{what}: made by another process meanwhile")
 
 
 def _unpack_python(profile: Profile, folder: Path) -> None:

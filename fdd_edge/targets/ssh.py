@@ -29,7 +29,7 @@ from fdd_edge.ondevice.protocol import Failure, Request
 from fdd_edge.progress import announce, progress
 from fdd_edge.runs.hashing import hash_file
 from fdd_edge.targets.local import clean_environment
-from fdd_edge.targets.profile import RUNTIME, Profile, packages_for, resolve_host
+from fdd_edge.targets.profile import RUNTIME, Profile, packages_for, resolve_variables
 from fdd_edge.targets.runner_archive import runner_archive
 from fdd_edge.targets.runner_session import RunnerSession, held, last_words, signal_name
 
@@ -312,7 +312,8 @@ def ask_board(profile: Profile) -> Iterator[Board]:
     Raises:
         FddError: There is no ssh here, or the profile does not know its host.
     """
-    host = resolve_host(profile)
+    profile = resolve_variables(profile)
+    host = str(profile.host)
     if shutil.which("ssh") is None:
         raise FddError(
             "There is no ssh on this machine: install OpenSSH's client (Debian: apt install openssh-client)."
@@ -391,16 +392,6 @@ def ssh_session(profile: Profile, request: Request) -> Iterator[RunnerSession]:
                 raise TargetError(
                     f"{board.name} has {runtime} {version}, and this fdd-edge goes with {needed}: "
                     f"fdd-edge targets setup {profile.argument}"
-                )
-            if profile.architecture not in (None, session.info.machine):
-                raise TargetError(
-                    f"{board.name} is a machine of {session.info.machine}, and {profile.name} is for "
-                    f"{profile.architecture}: name a profile that fits, or mend architecture in {profile.argument}."
-                )
-            if lacking := profile.lacking(session.info.cpu_features):
-                raise TargetError(
-                    f"{board.name} lacks {' '.join(lacking)}, which {profile.name} says it has: name a profile that "
-                    f"fits, or mend features in {profile.argument}."
                 )
             yield session
             try:

@@ -55,6 +55,8 @@ def test_a_board_is_examined_and_cleaned(tmp_path: Path, tiny_gguf: Path) -> Non
         assert not list((tmp_path / "home" / "models").iterdir())
     gone = json.loads(typed("doctor", "--target", str(board), "--json"))["checks"]
     assert "Connection refused" in gone[-1]["mend"]
+    ran = CliRunner().invoke(cli, ["doctor", "--target", str(board)])
+    assert ran.exit_code == 6, "a script must see that nothing works there"
 
 
 def test_a_board_at_work_is_not_cleaned(tmp_path: Path, tiny_gguf: Path) -> None:
@@ -80,7 +82,7 @@ def test_a_bare_board_is_set_up_and_answers(tmp_path: Path, tiny_gguf: Path, use
     version = RUNTIME["llama-cpp-python"]
     wheels = sorted(Path(user_cache).glob(f"wheels/*/llama_cpp_python-{version}-*{platform.machine()}.whl"))
     if not wheels:
-        pytest.skip("needs the wheel that `make setup` keeps in the cache")
+        sshd.skip("needs the wheel that `make setup` keeps in the cache")
     bare = tmp_path / "python3"
     bare.write_text(f'#!/bin/sh\nexec {Path(sys.base_prefix) / "bin" / "python3"} "$@"\n')
     bare.chmod(0o755)
@@ -100,9 +102,10 @@ def test_a_bare_board_is_set_up_and_answers(tmp_path: Path, tiny_gguf: Path, use
 @pytest.mark.parametrize(
     ("command", "sentence"),
     [
-        (["targets", "create", "local"], "local is reached by local, so there is nothing to make here"),
-        (["targets", "setup", "local"], "local is reached by local; boards by ssh are set up"),
-        (["targets", "clean", "local"], "local is reached by local, so it keeps nothing"),
+        (["targets", "create", "local"], "local is not emulated (local), so there is nothing to make here"),
+        (["targets", "setup", "local"], "local is no board by ssh (local), and those are set up"),
+        (["targets", "clean", "local"], "local keeps nothing: it is no board and not emulated (local)"),
+        (["targets", "create", "rpi5"], "A board is set up: fdd-edge targets setup rpi5"),
         (["targets", "create", "rpi6"], "no target named 'rpi6'. Did you mean"),
         (["doctor", "--target", "cuda"], "this machine's CPU is 'local'"),
     ],

@@ -44,9 +44,12 @@ def test_a_raspberry_pi_that_was_throttled_long_ago(tmp_path: Path) -> None:
     assert Meter(lay(tmp_path, RASPBERRY_PI)).read() == Conditions(61.8, 2100.0, None, None)
 
 
-def test_a_raspberry_pi_that_was_throttled_meanwhile_and_is_cool_again(tmp_path: Path) -> None:
-    place = "devices/platform/soc/soc:firmware/get_throttled"
-    meter = Meter(lay(tmp_path, RASPBERRY_PI | {place: "0"}))
+@pytest.mark.parametrize("bus", ["soc/soc:firmware", "soc@107c000000/soc@107c000000:firmware"])
+def test_a_raspberry_pi_that_was_throttled_meanwhile_and_is_cool_again(tmp_path: Path, bus: str) -> None:
+    """A Pi 5's bus has its address in its name, and was never looked at."""
+    place = f"devices/platform/{bus}/get_throttled"
+    pi = {name: text for name, text in RASPBERRY_PI.items() if "firmware" not in name}
+    meter = Meter(lay(tmp_path, pi | {place: "0"}))
     assert meter.read().throttled is False
     lay(tmp_path, {place: "60000"})
     assert meter.read().throttled is True

@@ -10,6 +10,7 @@ import pytest
 
 pytest.importorskip("llama_cpp", reason="needs: pip install 'fdd-edge[gguf]'")
 
+from fdd_edge.ondevice import setup
 from fdd_edge.ondevice.verdicts import tell_answer
 
 
@@ -99,3 +100,36 @@ def test_info_is_one_object() -> None:
     info = json.loads(run("info").stdout)
     assert {"python", "machine", "cpu", "runtimes"} <= set(info)
     assert info["runtimes"]["llama-cpp-python"]
+
+
+def test_an_environment_that_was_cut_off_is_made_again(tmp_path: Path) -> None:
+    """One without pip, as `python3 -m venv` leaves it where Debian's python3-venv is missing, was kept for good."""
+    folder = tmp_path / "venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
+    assert not setup._works(folder / "bin" / "python3")
+    setup._make_environment(folder)
+    assert setup._works(folder / "bin" / "python3")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--threads", "-4", "q"], "must be 1 or more, not -4"),
+        (["--max-new-tokens", "0", "q"], "must be 1 or more, not 0"),
+        ([" "], "The question is empty."),
+        (["--prompt", "nothing.txt", "q"], "has no {question}"),
+    ],
+)
+def test_what_a_person_at_the_board_typed_wrongly(words: list[str], sentence: str, tiny_gguf: Path) -> None:
+    """Numbers below 1 were taken for 1, and an empty question was answered."""
+    done = run("solve", str(tiny_gguf), *words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert sentence in done.stderr
+
+
+def test_a_person_at_the_board_may_name_the_prompt_s_file(tmp_path: Path, tiny_gguf: Path) -> None:
+    """As on the host."""
+    (tmp_path / "prompt.txt").write_text("Q: {question}\nA:", encoding="utf-8")
+    prompts = str(tmp_path / "prompt.txt"), "Q: {question}\nA:"
+    by_file, told = (run("solve", str(tiny_gguf), "--max-new-tokens", "4", "--prompt", p, "1 and 1?") for p in prompts)
+    assert by_file.stdout == told.stdout != ""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -10,12 +12,14 @@ import sshd
 
 pytest.importorskip("llama_cpp", reason="needs: pip install 'fdd-edge[gguf]'")
 
+import fdd_edge.targets.root as root
 from fdd_edge.errors import FddError, TargetError
 from fdd_edge.ondevice.protocol import Completion, Settings, Task
 from fdd_edge.stages.bench import measure
 from fdd_edge.targets import Profile, load_profile, open_session, plan_waves
+from fdd_edge.targets.build import runtime_folder
 from fdd_edge.targets.check import check_target
-from fdd_edge.targets.root import emulator, find_root, remove_root, root_folder, site_folder
+from fdd_edge.targets.root import create_root, emulator, find_root, remove_root, root_folder, site_folder
 
 SETTINGS = Settings(max_new_tokens=6, sequences=2)
 WAVES = plan_waves([Task(f"p{i}", 0, f"{i} and {i}?") for i in range(6)], 2)
@@ -70,12 +74,12 @@ def test_an_arm_board_behind_ssh(pi5: Profile, tiny_gguf: Path, tmp_path: Path) 
 
     Reached by ssh, its times were taken for a board's, and held against budgets.
     """
-    root = find_root(pi5)
-    assert root is not None
+    made = find_root(pi5)
+    assert made is not None
     own = tmp_path / "home" / "venv" / "bin" / "python3"
     own.parent.mkdir(parents=True)
-    settings = " ".join(f"{name}='{value}'" for name, value in root.variables(pi5).items())
-    own.write_text(f'#!/bin/sh\nexec env {settings} {emulator(pi5)} -L {root.folder} {root.python} "$@"\n')
+    settings = " ".join(f"{name}='{value}'" for name, value in made.variables(pi5).items())
+    own.write_text(f'#!/bin/sh\nexec env {settings} {emulator(pi5)} -L {made.folder} {made.python} "$@"\n')
     own.chmod(0o755)
     with sshd.serve(tmp_path / "server") as server:
         path = tmp_path / "pi.yaml"
@@ -111,21 +115,69 @@ def test_cleaning_one_target_leaves_what_another_shares(tmp_path: Path, monkeypa
     """The Pi 4's root folder is the Pi 5's too, and went with the first of them that was cleaned."""
     monkeypatch.setenv("FDD_EDGE_CACHE", str(tmp_path))
     pi4, pi5 = load_profile("rpi4-emulated"), load_profile("rpi5-emulated")
-    for profile in (pi4, pi5):
-        python = root_folder(profile) / "usr" / "bin" / "python3.11"
-        python.parent.mkdir(parents=True, exist_ok=True)
-        python.write_bytes(b"1234")
-        site_folder(profile).mkdir(parents=True)
-    assert remove_root(pi5) == 0
+    lay_shared(pi4, pi5)
+    made = [create_root(profile) for profile in (pi4, pi5)]
+    assert len({root.folder for root in made}) == 2
+    assert find_root(pi5) is not None
+    remove_root(pi5)
     assert find_root(pi5) is None
     assert find_root(pi4) is not None
     assert remove_root(pi4) >= 4
     assert not root_folder(pi4).exists()
 
 
-def test_making_a_target_without_the_emulator(monkeypatch: pytest.MonkeyPatch) -> None:
-    from fdd_edge.targets.root import create_root
+def test_a_variant_of_a_target_shares_its_runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cleaning the variant took the runtime of the target it extends with it."""
+    monkeypatch.setenv("FDD_EDGE_CACHE", str(tmp_path))
+    (tmp_path / "mine.yaml").write_text(json.dumps({"extends": "rpi5-emulated", "features": ["fp", "asimd"]}))
+    pi5, mine = load_profile("rpi5-emulated"), load_profile(str(tmp_path / "mine.yaml"))
+    lay_shared(pi5)
+    create_root(pi5)
+    assert find_root(mine) is None  # asked for, it is not made in passing
+    create_root(mine)
+    remove_root(mine)
+    assert find_root(mine) is None
+    assert find_root(pi5) is not None
 
+
+def test_a_cache_may_be_moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The links of a root named its place, and a moved cache ended in a traceback."""
+    monkeypatch.setenv("FDD_EDGE_CACHE", str(tmp_path / "old"))
+    pi5 = load_profile("rpi5-emulated")
+    lay_shared(pi5)
+    create_root(pi5)
+    (tmp_path / "old").rename(tmp_path / "new")
+    monkeypatch.setenv("FDD_EDGE_CACHE", str(tmp_path / "new"))
+    found = find_root(pi5)
+    assert found is not None
+    assert found.python.read_bytes() == b"1234"
+
+
+def test_two_processes_make_a_target_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The slower of the two ended with a traceback."""
+    monkeypatch.setenv("FDD_EDGE_CACHE", str(tmp_path))
+    pi5 = load_profile("rpi5-emulated")
+    lay_shared(pi5)
+    both = threading.Barrier(2)
+    link = root._link
+    monkeypatch.setattr(root, "_link", lambda profile, folder: (link(profile, folder), both.wait()))
+    with ThreadPoolExecutor(2) as threads:
+        made = list(threads.map(create_root, [pi5, pi5]))
+    assert made[0] == made[1] == find_root(pi5)
+
+
+def lay_shared(*profiles: Profile) -> None:
+    """Put what takes minutes to make into the cache: a root folder with a Python, a wheel, packages."""
+    for profile in profiles:
+        python = root_folder(profile) / "usr" / "bin" / "python3.11"
+        python.parent.mkdir(parents=True, exist_ok=True)
+        python.write_bytes(b"1234")
+        site_folder(profile).mkdir(parents=True)
+        runtime_folder(profile).mkdir()
+        (runtime_folder(profile) / "llama_cpp_python-0-py3-none-any.whl").touch()
+
+
+def test_making_a_target_without_the_emulator(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
     with pytest.raises(FddError, match="There is no qemu-aarch64-static on this machine: apt install qemu-user-static"):
         create_root(load_profile("rpi5-emulated"))

@@ -1,10 +1,17 @@
+import platform
 from pathlib import Path
 
 import pytest
 
 from fdd_edge import catalog
-from fdd_edge.errors import FddError
-from fdd_edge.targets import Profile, load_profile, resolve_threads
+from fdd_edge.errors import FddError, TargetError
+from fdd_edge.ondevice.protocol import Settings
+from fdd_edge.stages.bench import bench_params
+from fdd_edge.targets import Profile, load_profile, open_session, resolve_threads
+from fdd_edge.targets.check import require_ready
+from fdd_edge.targets.profile import resolve_variables
+
+ASKED = Settings(max_new_tokens=4, sequences=1)
 
 SHIPPED = sorted(catalog.shelf_path("devices/profiles").glob("*.yaml"))
 
@@ -104,6 +111,7 @@ def test_profiles_that_lead_in_a_circle(tmp_path: Path) -> None:
         ("transport: ssh\n", "transport ssh needs host and threads"),
         ("transport: ssh\nhost: pi\nthreads: 4\nprocesses: 2\n", "transport ssh runs one on each board"),
         ("transport: emulated\n", "transport emulated needs architecture and cpu"),
+        ("transport: emulated\narchitecture: x86_64\ncpu: haswell\n", "aarch64 is what can be emulated, not x86_64"),
         ("transport: pool\n", "transport pool needs pool"),
         ("pool: [local]\n", "pool is for transport pool, not local"),
         ("budgets: {max_ram: 3}\n", "budgets.max_ram: unknown key. Did you mean 'max_rss_mb'"),
@@ -121,3 +129,36 @@ def test_a_pool_of_pools_is_refused(tmp_path: Path) -> None:
     write(tmp_path / "inner.yaml", "transport: pool\npool: [local, local]\n")
     with pytest.raises(FddError, match="inner is a pool itself; name its boards"):
         load_profile(write(tmp_path / "outer.yaml", "transport: pool\npool: [./inner.yaml, local]\n"))
+
+
+def test_paths_of_a_board_may_name_variables(tmp_path: Path) -> None:
+    """Only the host's was put in: a folder called ${PI_HOME} was made on the board."""
+    mine = load_profile(write(tmp_path / "a.yaml", "extends: rpi5\nhost: pi\nhome: ${PI_HOME}/x\npython: ${PI_PY}\n"))
+    told = resolve_variables(mine, {"PI_HOME": "/srv", "PI_PY": "python3.12"})
+    assert (told.home, told.python, told.host) == ("/srv/x", "python3.12", "pi")
+    with pytest.raises(FddError, match=r"a does not know its home: export PI_HOME=\.\.\., or write a profile"):
+        resolve_variables(mine, {"PI_PY": "python3"})
+
+
+def test_a_port_behind_a_host_is_ssh_s_own_way_of_writing_it(tmp_path: Path) -> None:
+    mine = load_profile(write(tmp_path / "a.yaml", "extends: rpi5\nhost: 10.0.0.2:2222\n"))
+    with pytest.raises(FddError, match=r"ssh://10\.0\.0\.2:2222"):
+        resolve_variables(mine, {})
+
+
+def test_this_machine_is_not_taken_for_another(tmp_path: Path, tiny_gguf: Path) -> None:
+    """A local profile for ARM answered on an x86 machine without a word."""
+    other = "aarch64" if platform.machine() == "x86_64" else "x86_64"
+    mine = load_profile(write(tmp_path / "a.yaml", f"extends: local\narchitecture: {other}\n"))
+    with pytest.raises(TargetError, match=f"its profile is for {other}"), open_session(mine, tiny_gguf, settings=ASKED):
+        pass
+    with pytest.raises(TargetError, match=f"its profile is for {other}"):
+        require_ready(mine, ["gguf"])
+
+
+def test_what_is_measured_depends_on_what_the_device_is(tmp_path: Path, tiny_gguf: Path) -> None:
+    """An edited profile kept the measurements of the board before."""
+    path = write(tmp_path / "a.yaml", "extends: rpi5\nhost: a@one\n")
+    before = bench_params(path, None, tiny_gguf)
+    write(tmp_path / "a.yaml", "extends: rpi4\nhost: b@two\n")
+    assert bench_params(path, None, tiny_gguf) != before

@@ -16,6 +16,7 @@ pytest.importorskip("llama_cpp", reason="needs: pip install 'fdd-edge[gguf]'")
 
 from fdd_edge.errors import FddError, TargetError
 from fdd_edge.ondevice.protocol import Completion, Score, Settings, Task
+from fdd_edge.stages.bench import measure
 from fdd_edge.targets import Profile, Session, load_profile, open_session, plan_waves
 
 SETTINGS = Settings(max_new_tokens=8, sequences=2)
@@ -95,6 +96,15 @@ def test_a_board_that_cannot_be_reached_is_left_out(
     with open_session(pool, tiny_gguf, settings=SETTINGS) as session:
         assert rows(session) == alone(tiny_gguf)
     assert "pi-a (nobody.invalid) cannot be reached" in capsys.readouterr().err
+
+
+def test_the_first_board_that_answers_is_measured(servers: list[sshd.Server], tmp_path: Path, tiny_gguf: Path) -> None:
+    """A run on a pool whose first board was away ended after its training, where its files are measured."""
+    pool = make_pool(servers, tmp_path)
+    away = json.loads((tmp_path / "pi-a.yaml").read_text()) | {"host": "nobody.invalid"}
+    (tmp_path / "pi-a.yaml").write_text(json.dumps(away))
+    assert measure(tiny_gguf, target=str(tmp_path / "pis.yaml")).target == "pi-b"
+    assert len(pool.pool) == 2
 
 
 def test_no_board_left_is_the_targets_fault(servers: list[sshd.Server], tmp_path: Path, tiny_gguf: Path) -> None:

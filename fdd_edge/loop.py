@@ -24,7 +24,7 @@ from fdd_edge.progress import announce
 from fdd_edge.runs import Manifest, PrunedInputError, RunLayout, Stages, run_lock
 from fdd_edge.stages.datasets import DatasetSpec, check_set, fetch_set
 from fdd_edge.stages.evaluation import read_evaluation
-from fdd_edge.stages.export import check_disk, count_parameters, warn_of_rounding
+from fdd_edge.stages.export import check_disk, check_recipes, count_parameters, warn_of_rounding
 from fdd_edge.stages.imatrix import check_imatrix
 from fdd_edge.stages.parity import complaint
 from fdd_edge.stages.prompts import begin_prompt, requested_prompt, worked_examples
@@ -93,6 +93,7 @@ def run(
     needed = families | ({"gguf"} if grid is not None else set())
     name, revision = config.student.model_name_or_path, config.student.revision
     student = open_student(name, revision, commits=commits, families=needed)
+    check_recipes(student, load_recipes(config.export.recipes))
     check_training(student, config.lora.target_modules, grid)
     began_here = layout.is_free()
     try:

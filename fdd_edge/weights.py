@@ -13,7 +13,7 @@ from typing import Any
 
 from fdd_edge.errors import FddError
 
-__all__ = ["INDEX", "SINGLE", "named_shards", "open_tensors", "weight_files"]
+__all__ = ["INDEX", "SINGLE", "named_shards", "open_tensors", "tensor_names", "weight_files"]
 
 SINGLE = "model.safetensors"
 INDEX = "model.safetensors.index.json"
@@ -54,6 +54,12 @@ def weight_files(folder: Path) -> list[Path]:
         if not file.is_file():
             raise FddError(f"{folder} lacks {file.name}, which its {INDEX} names; fetch it, or save the model again.")
     return files
+
+
+def tensor_names(folder: Path) -> list[str]:
+    """Return the names of a folder's tensors, sorted."""
+    with open_tensors(folder) as tensors:
+        return sorted(tensors)
 
 
 @contextmanager

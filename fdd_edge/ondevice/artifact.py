@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 
-__all__ = ["CARD", "artifact_files", "family_of", "hash_model", "is_onnx"]
+__all__ = [
+    "CARD",
+    "DECODER",
+    "DECODER_WITH_PAST",
+    "ENCODER",
+    "artifact_files",
+    "decoder_start",
+    "family_of",
+    "hash_model",
+    "is_onnx",
+]
 
 CARD = "fdd_edge.json"
 """Beside an ONNX model: what a GGUF says in its own metadata, such as the prompt it was trained on."""
 
+ENCODER, DECODER, DECODER_WITH_PAST = "encoder_model.onnx", "decoder_model.onnx", "decoder_with_past_model.onnx"
+"""The graphs of an encoder-decoder, under optimum's names; the decoder's is the one that names the model."""
+
 _BESIDE = (
+    *(ENCODER, DECODER_WITH_PAST),
     *("config.json", "generation_config.json", "genai_config.json", CARD),
     *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja"),
 )
-"""What ONNX Runtime, its users and the runner read beside the graph."""
+"""What ONNX Runtime, its users and the runner read beside the graph; a decoder alone has no other graphs."""
 
 
 def is_onnx(artifact: str | Path) -> bool:
@@ -41,6 +56,16 @@ def hash_model(artifact: Path) -> str:
         return _sha256(artifact)
     lines = "".join(f"{file.name}\0{_sha256(file)}\n" for file in artifact_files(artifact))
     return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def decoder_start(folder: Path) -> int | None:
+    """Return the id that the decoder of an encoder-decoder starts with, or None for a model that is no such one."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        found = config.get("decoder_start_token_id") if config.get("is_encoder_decoder") else None
+    except (OSError, ValueError, AttributeError):
+        return None  # whoever needs the file will say what is wrong with it
+    return found if isinstance(found, int) else None
 
 
 def _sha256(file: Path) -> str:

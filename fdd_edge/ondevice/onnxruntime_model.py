@@ -22,7 +22,7 @@ from .protocol import RunnerError, SpecialIds
 from .runtime import Logits
 from .vocabulary import Vocabulary, read_json
 
-__all__ = ["Context", "Model"]
+__all__ = ["Context", "Model", "first_line", "load_session"]
 
 BATCH = 512
 """Prompt tokens read in one call, at most."""
@@ -61,7 +61,7 @@ class Model:
         self.path = path
         self.system_info = " ".join(onnxruntime.get_build_info().split())
         self._vocabulary = Vocabulary(folder)
-        self._session = _load(path, threads)
+        self._session = load_session(path, threads)
         self._caches = _caches(self._session, path)
         logits = next(output for output in self._session.get_outputs() if output.name == "logits")
         self.n_vocab = int(logits.shape[-1])
@@ -189,7 +189,7 @@ class Context:
         try:
             self._session.run_with_iobinding(binding)
         except Exception as error:  # each kind of failure has a type of its own, below Exception
-            raise RunnerError("internal", f"ONNX Runtime could not run a batch: {_first_line(error)}.") from None
+            raise RunnerError("internal", f"ONNX Runtime could not run a batch: {first_line(error)}.") from None
         for sequence, end in zip(range(rows.start, rows.stop), ends.tolist(), strict=True):
             self._filled[sequence] = end
         return logits[:, -1].astype(np.float32, copy=False)
@@ -207,7 +207,7 @@ class Context:
         return self._bindings[key]
 
 
-def _load(path: str, threads: int) -> Any:
+def load_session(path: str, threads: int) -> Any:
     """Return a session of ONNX Runtime.
 
     Raises:
@@ -220,7 +220,7 @@ def _load(path: str, threads: int) -> Any:
     try:
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # each kind of failure has a type of its own, below Exception
-        raise RunnerError("bad_artifact", f"ONNX Runtime cannot load {path}: {_first_line(error)}.") from None
+        raise RunnerError("bad_artifact", f"ONNX Runtime cannot load {path}: {first_line(error)}.") from None
 
 
 def _caches(session: Any, path: str) -> list[_Cache]:
@@ -259,7 +259,7 @@ def _context_length(folder: Path) -> int:
     return found
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
     """Return what ONNX Runtime says, without its code and the lines after the first."""
     said = str(error).strip().splitlines()[0]
     return said.rpartition(" : ")[2].rstrip(".") or type(error).__name__

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from .artifact import is_onnx
+from .artifact import DECODER, is_onnx
 from .protocol import SpecialIds
 
 __all__ = ["MAX_SEQUENCES", "Context", "Logits", "Model", "open_model"]
@@ -118,6 +119,10 @@ def open_model(artifact: str, threads: int) -> AbstractContextManager[Model]:
         ImportError: The runtime is not installed, or does not load.
         RunnerError: The file is broken, or of a kind that writes no replies.
     """
+    if Path(artifact).name == DECODER:
+        from .onnxruntime_seq2seq import Model as EncoderDecoder
+
+        return EncoderDecoder(artifact, threads)
     if is_onnx(artifact):
         from .onnxruntime_model import Model as OnnxModel
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from .artifact import CARD
+from .artifact import CARD, decoder_start
 from .prompt import TEMPLATE_KEY, begins_with_bos
 from .protocol import RunnerError, SpecialIds
 
@@ -46,6 +46,7 @@ class Vocabulary:
         self._folder = folder
         self._config = read_json(folder / "tokenizer_config.json")
         self.card = read_json(folder / CARD)
+        self._decoder_start = decoder_start(folder)
         self.size = int(self._tokenizer.get_vocab_size(with_added_tokens=True))
         added = self._tokenizer.get_added_tokens_decoder()
         self._control = frozenset(token for token, one in added.items() if one.special)
@@ -54,20 +55,26 @@ class Vocabulary:
         self._stops = frozenset(self._read_stops())
 
     def tokenize(self, text: str) -> list[int]:
-        """Return the ids of a prompt, begun as the vocabulary asks."""
+        """Return the ids of a prompt, begun as the vocabulary asks.
+
+        An encoder reads a text between the tokens that its tokenizer puts there; what its decoder starts with comes
+        last, as a prompt's last id is what a reply begins behind.
+        """
+        if self._decoder_start is not None:
+            return [*self._tokenizer.encode(_sound(text), add_special_tokens=True).ids, self._decoder_start]
         ids = self.encode(text)
         bos = self.special_ids.bos
         return [bos, *ids] if self.begins(text) and bos is not None else ids
 
     def encode(self, text: str) -> list[int]:
         """Return the ids of a text, special tokens in it recognised, none added."""
-        sound = text.encode("utf-8", errors="replace").decode()  # half a surrogate pair is no text
-        ids: list[int] = self._tokenizer.encode(sound, add_special_tokens=False).ids
+        ids: list[int] = self._tokenizer.encode(_sound(text), add_special_tokens=False).ids
         return ids
 
     def begins(self, text: str) -> bool:
         """Say whether the token that begins a text is put before this one."""
-        return begins_with_bos(text, adds_bos=self.special_ids.adds_bos, bos_text=self.bos_text)
+        adds_bos = self.special_ids.adds_bos and self._decoder_start is None
+        return begins_with_bos(text, adds_bos=adds_bos, bos_text=self.bos_text)
 
     def ends_reply(self, token: int) -> bool:
         """Say whether a token means that the model has finished."""
@@ -99,7 +106,7 @@ class Vocabulary:
         bos, eos = self._id_of("bos_token"), self._id_of("eos_token")
         adds = self.card.get("adds_bos")
         if adds is None:
-            adds = bos is not None and self._tokenizer.encode("a").ids[:1] == [bos]
+            adds = self._decoder_start is None and bos is not None and self._tokenizer.encode("a").ids[:1] == [bos]
         return SpecialIds(bos=bos, eos=eos, stops=tuple(sorted(self._stops)), adds_bos=bool(adds))
 
     @property
@@ -143,6 +150,11 @@ class Vocabulary:
         text = self._text_of(name)
         found: int | None = self._tokenizer.token_to_id(text) if text else None
         return found
+
+
+def _sound(text: str) -> str:
+    """Return a text that can be encoded: half a surrogate pair is none."""
+    return text.encode("utf-8", errors="replace").decode()
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fdd_edge.errors import FddError
+from fdd_edge.ondevice.artifact import decoder_start
 from fdd_edge.ondevice.prompt import Prompt
 from fdd_edge.ondevice.protocol import SpecialIds
 from fdd_edge.ondevice.replies import judge
@@ -161,11 +162,12 @@ def record_reference(
     tokenizer = load_tokenizer(folder)
     reference = Reference(folder, threads=threads)
     # Its own tokenizer is asked, not the vocabulary file that the artifact's was copied from.
-    adds_bos = begins_texts(tokenizer)
+    start = decoder_start(folder)
+    adds_bos = start is None and begins_texts(tokenizer)
     ends = {*stops, tokenizer.eos_token_id} | reference.stop_ids
     special = SpecialIds(tokenizer.bos_token_id, tokenizer.eos_token_id, tuple(sorted(ends)), adds_bos)
     prompts = [Prompt.parse(template).render(one.question) for one in asked]
-    prompt_ids = encode_prompts(tokenizer, prompts, adds_bos=adds_bos)
+    prompt_ids = encode_prompts(tokenizer, prompts, adds_bos=adds_bos, decoder_start=start)
     room = reference.context - MAX_NEW_TOKENS
     # A prompt that leaves no room for a reply is compared in bytes and ids only, and another is answered instead.
     fitting = [i for i, ids in enumerate(prompt_ids) if len(ids) <= room]

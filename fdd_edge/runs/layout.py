@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from fdd_edge.ondevice.artifact import DECODER
+
 __all__ = [
     "MODEL_FILE",
     "NON_EASY",
@@ -26,8 +28,8 @@ _ROUND = "round-"
 
 def find_model(folder: Path) -> Path:
     """Return the model file of an artifact's folder: its ONNX graph where it has one, else its GGUF."""
-    onnx = folder / ONNX_FILE
-    return onnx if onnx.is_file() else folder / MODEL_FILE
+    graphs = (folder / name for name in (ONNX_FILE, DECODER))
+    return next((graph for graph in graphs if graph.is_file()), folder / MODEL_FILE)
 
 
 @dataclass(frozen=True)

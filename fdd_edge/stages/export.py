@@ -10,8 +10,9 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fdd_edge.artifacts.recipe import FLOAT_ONNX, FLOAT_RECIPE, NO_IMATRIX, GgufRecipe, OnnxRecipe, Recipe
+from fdd_edge.artifacts.recipe import FLOAT_ONNX, FLOAT_RECIPE, NO_IMATRIX, GgufRecipe, OnnxRecipe, Recipe, names_of
 from fdd_edge.errors import FddError, ParityError
+from fdd_edge.ondevice.artifact import decoder_start
 from fdd_edge.parity import Certificate
 from fdd_edge.progress import announce
 from fdd_edge.records import Problem, read_problems
@@ -20,6 +21,7 @@ from fdd_edge.stages.bundle import write_bundle
 from fdd_edge.stages.imatrix import imatrix_for, measure_imatrix, wants_own
 from fdd_edge.stages.parity import CERTIFICATE_FILE, certify, complaint, packaged_prompts, record_student
 from fdd_edge.stages.source import Source
+from fdd_edge.stages.student import Student
 from fdd_edge.weights import weight_files
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = [
     "EXPORT_VERSION",
     "check_disk",
+    "check_recipes",
     "check_room",
     "count_parameters",
     "export_all",
@@ -216,6 +219,7 @@ def export_all(
     """
     student = source.student
     _check_free(out, recipes)
+    check_recipes(student, recipes)
     if source.aware_of is not None:
         warn_of_rounding(source.aware_of, recipes)
     check_disk(out, count_parameters(student.folder), copies=1 + 0.5 * len(recipes))
@@ -242,6 +246,18 @@ def export_all(
     if failed:
         raise ParityError(complaint(failed, str(out)), cards)
     return cards
+
+
+def check_recipes(student: Student, recipes: Sequence[Recipe]) -> None:
+    """Refuse recipes that a student cannot be exported by, before anything is made.
+
+    Raises:
+        FddError: It is an encoder-decoder, and one of them is int4; the fitting ones are named.
+    """
+    unfit = [recipe.name for recipe in recipes if isinstance(recipe, OnnxRecipe) and recipe.precision == "int4"]
+    if unfit and decoder_start(student.folder) is not None:
+        fitting = [name for name in names_of("onnx") if not name.startswith("onnx-int4")]
+        raise FddError(f"{student.name} is an encoder-decoder, and {unfit[0]} is for decoders: {', '.join(fitting)}.")
 
 
 def warn_of_rounding(aware_of: str, recipes: Sequence[Recipe]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 from collections.abc import Callable, Collection, MutableMapping
@@ -11,6 +12,7 @@ from typing import NamedTuple
 from fdd_edge.artifacts.vocab import GGUF_VOCAB, TOKENIZER, open_vocab
 from fdd_edge.cache import cache_dir
 from fdd_edge.errors import FddError, MissingExtraError
+from fdd_edge.ondevice.artifact import decoder_start
 from fdd_edge.ondevice.prompt import Prompt
 from fdd_edge.progress import announce
 from fdd_edge.runs.hashing import hash_file, sha256_of
@@ -63,7 +65,7 @@ def open_student(
     """Locate a student and make it ready; a conversion is kept in the cache folder.
 
     Args:
-        name_or_path: Hub id, folder, ``.gguf`` file, ``package:NAME``, or ``tiny``.
+        name_or_path: Hub id, folder, ``.gguf`` file, ``package:NAME``, ``tiny``, or ``tiny-t5``.
         revision: Branch, tag or commit of a hub id.
         commits: Commits of hub ids that are known, see ``hub.find``.
         families: Of the artifacts that will be made of it: llama.cpp is needed for ``gguf`` alone.
@@ -132,9 +134,12 @@ def _from_folder(name: str, path: Path, families: Collection[str]) -> Student:
     from fdd_edge.students.model_card import read_license
     from fdd_edge.students.tokenizer import load_tokenizer
 
+    sha256, license = HashCache().of(path), read_license(path)
+    if decoder_start(path) is not None:
+        _check_encoder_decoder(path, families)
+        return _student(name, path, (path / TOKENIZER,), sha256, license)
     own = path / GGUF_VOCAB
     architecture = check_architecture(path).name
-    sha256, license = HashCache().of(path), read_license(path)
     if own.is_file() or "gguf" not in families:
         return _student(name, path, _vocabs(path, own, families), sha256, license)
 
@@ -148,6 +153,37 @@ def _from_folder(name: str, path: Path, families: Collection[str]) -> Student:
     return _student(name, path, _vocabs(path, made, families), sha256, license)
 
 
+def _check_encoder_decoder(folder: Path, families: Collection[str]) -> None:
+    """Refuse an encoder-decoder that cannot be trained or exported here.
+
+    Raises:
+        FddError: It is of another architecture, a GGUF is asked for, or its tokenizer cannot write programs.
+    """
+    from fdd_edge.students.tokenizer import load_tokenizer
+
+    kind = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
+    if kind != "t5":
+        raise FddError(f"{folder} is an encoder-decoder of kind {kind!r}; of these, t5 (T5 and CodeT5) can be trained.")
+    if "gguf" in families:
+        raise FddError(
+            f"{folder} is an encoder-decoder, of which no GGUF is made here; export.recipes may be onnx-fp32 and "
+            f"onnx-int8-..., and training.quantization_aware none."
+        )
+    tokenizer = load_tokenizer(folder)
+    ids = tokenizer(_WRITABLE, add_special_tokens=False)["input_ids"]
+    written = tokenizer.decode(ids, clean_up_tokenization_spaces=False)
+    if written != _WRITABLE:
+        lost = sorted({sign for sign in _WRITABLE if written.count(sign) < _WRITABLE.count(sign)})
+        raise FddError(
+            f"The tokenizer of {folder} cannot write a program: of {_WRITABLE!r} it makes {written!r}"
+            f"{f', without {lost}' if lost else ''}. CodeT5's, a byte-level BPE, can."
+        )
+
+
+_WRITABLE = "x = {3: 4}\ny = x[3]  # 7 - 5 < 9\nprint(x * 2)\n"
+"""Signs that programs are written in, among them those that vocabularies of prose lack."""
+
+
 def _vocabs(folder: Path, gguf: Path, families: Collection[str]) -> tuple[Path, ...]:
     """Return a student's vocabulary for each family of artifacts."""
     own = {"gguf": gguf, "onnx": folder / TOKENIZER}
@@ -155,7 +191,8 @@ def _vocabs(folder: Path, gguf: Path, families: Collection[str]) -> tuple[Path, 
 
 
 def _tiny(name: str, families: Collection[str]) -> Student:
-    """Make the tiny student of the smoke run: llama's architecture, trained on the spot."""
+    """Make a tiny student of the smoke runs, trained on the spot: a llama, or the encoder-decoder ``tiny-t5``."""
+    from fdd_edge.students.source import TINY_T5
     from fdd_edge.students.tiny import make_tiny_student
     from fdd_edge.teachers.symbolic import generate
 
@@ -164,9 +201,10 @@ def _tiny(name: str, families: Collection[str]) -> Student:
     def make(folder: Path) -> None:
         announce(f"Making the tiny student (once; kept in {cache_dir()}) ...")
         problems = generate("train", 160, seed=0)
-        make_tiny_student(folder, [(prompt.render(p.question), p.program or "") for p in problems])
+        pairs = [(prompt.render(p.question), p.program or "") for p in problems]
+        make_tiny_student(folder, pairs, family="t5" if name == TINY_T5 else "llama")
 
-    return _from_folder(name, _cached("tiny", make), families)
+    return _from_folder(name, _cached(name, make), families)
 
 
 def _student(name: str, folder: Path, vocabs: tuple[Path, ...], sha256: str, license: str | None) -> Student:

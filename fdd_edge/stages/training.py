@@ -13,6 +13,7 @@ from typing import Any
 from fdd_edge.artifacts.recipe import GgufRecipe
 from fdd_edge.errors import FddError
 from fdd_edge.launched import is_first_process, process_number, processes, processes_here
+from fdd_edge.ondevice.artifact import decoder_start
 from fdd_edge.ondevice.prompt import Prompt
 from fdd_edge.parity import relative_error
 from fdd_edge.progress import announce, progress
@@ -20,7 +21,7 @@ from fdd_edge.records import Problem
 from fdd_edge.stages.export import check_disk, count_parameters, warn_of_rounding
 from fdd_edge.stages.problems import REPEAT
 from fdd_edge.stages.student import MODEL_CARD, Student
-from fdd_edge.weights import weight_files
+from fdd_edge.weights import tensor_names, weight_files
 
 __all__ = [
     "MERGE_VERSION",
@@ -39,7 +40,7 @@ _QUANTIZED = "quantized"
 QUANTIZED_COPIES = 1.4
 """Of the student in float32: its float file, and the quantized one beside it."""
 
-_EMBEDDINGS = ("lm_head", "embed_tokens")
+_EMBEDDINGS = ("lm_head", "embed_tokens", "shared")
 """Names of the modules that share one matrix where a head is tied, in every family."""
 
 
@@ -151,13 +152,15 @@ def check_training(student: Student, target_modules: Sequence[str], aware_of: Gg
             f"Types that can: {', '.join(kind.lower() for kind in GRIDS)}."
         )
     config = json.loads((student.folder / "config.json").read_text(encoding="utf-8"))
+    is_seq2seq = decoder_start(student.folder) is not None
     shared = [module for module in target_modules if module.rsplit(".", 1)[-1] in _EMBEDDINGS]
-    if shared and check_architecture(student.folder).is_tied(config):
+    if shared and (is_seq2seq or check_architecture(student.folder).is_tied(config)):
         raise FddError(
             f"lora.target_modules names {' and '.join(shared)}, but the head of {student.name} is tied to its "
             "embeddings, and a merged adapter would change both: leave it out."
         )
-    names = [name.removesuffix(".weight") for name in hf_names(student.folder).values() if name.endswith(".weight")]
+    stored = tensor_names(student.folder) if is_seq2seq else hf_names(student.folder).values()
+    names = [name.removesuffix(".weight") for name in stored if name.endswith(".weight")]
     modules = {name.rsplit(".", 1)[-1] for name in names if not name.endswith("norm")}
     if unknown := [module for module in target_modules if module.rsplit(".", 1)[-1] not in modules]:
         raise FddError(
@@ -256,7 +259,8 @@ def _examples(student: Student, problems: Sequence[Problem], template: str, max_
         if problem.program is not None:
             pairs += [(prompt.render(problem.question), problem.program)] * int(problem.extra.get(REPEAT, 1))
     tokenizer = load_tokenizer(student.folder)
-    examples = encode_examples(tokenizer, pairs, adds_bos=student.adds_bos)
+    start = decoder_start(student.folder)
+    examples = encode_examples(tokenizer, pairs, adds_bos=student.adds_bos, decoder_start=start)
     for vocab in student.vocabs:
         _prove_ids(vocab, pairs, examples)
     short = [e for e in examples if len(e.prompt_ids) + len(e.completion_ids) <= max_length]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 from fdd_edge.errors import FddError
 
-__all__ = ["import_gguf_weights", "load_model"]
+__all__ = ["import_gguf_weights", "is_encoder_decoder", "load_model"]
 
 
 def import_gguf_weights(path: Path, out: Path) -> None:
@@ -29,10 +30,16 @@ def import_gguf_weights(path: Path, out: Path) -> None:
     model.save_pretrained(out, safe_serialization=True)
 
 
+def is_encoder_decoder(folder: Path) -> bool:
+    """Say whether the model of a Hugging Face folder has an encoder of its own for what it reads."""
+    return bool(json.loads((folder / "config.json").read_text(encoding="utf-8")).get("is_encoder_decoder"))
+
+
 def load_model(folder: Path, dtype: str = "float32") -> Any:
-    """Load the causal language model of a Hugging Face folder; safetensors only, no code of its own."""
-    from transformers import AutoModelForCausalLM
+    """Load the language model of a Hugging Face folder; safetensors only, no code of its own."""
+    from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
     from transformers.utils import logging
 
     logging.disable_progress_bar()  # it shows for sharded folders alone
-    return AutoModelForCausalLM.from_pretrained(folder, dtype=dtype, use_safetensors=True, trust_remote_code=False)
+    kind = AutoModelForSeq2SeqLM if is_encoder_decoder(folder) else AutoModelForCausalLM
+    return kind.from_pretrained(folder, dtype=dtype, use_safetensors=True, trust_remote_code=False)

@@ -11,7 +11,7 @@ from torch.utils.data import Sampler
 from fdd_edge.students.lean import IGNORED
 from fdd_edge.students.tokenizer import Example
 
-__all__ = ["LengthGroupedSampler", "collate", "to_rows"]
+__all__ = ["LengthGroupedSampler", "collate", "collate_for_encoder", "to_rows"]
 
 _GROUP = 50
 """Batches whose texts are sorted together: large enough that little is padding, small enough that order is chance."""
@@ -58,6 +58,29 @@ class LengthGroupedSampler(Sampler[int]):
 def to_rows(examples: Sequence[Example]) -> list[dict[str, Any]]:
     """Return what a dataset of the trainer holds."""
     return [{"input_ids": [*e.prompt_ids, *e.completion_ids], "prompt_length": len(e.prompt_ids)} for e in examples]
+
+
+def collate_for_encoder(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Pad on the right, for an encoder-decoder: a prompt's last id is the one that the decoder starts with.
+
+    Returns:
+        ``input_ids`` and ``attention_mask`` of the encoder, ``decoder_input_ids`` and ``labels`` of the decoder; int64,
+        shape (rows, longest of either).
+    """
+    import torch
+    from torch.nn.utils.rnn import pad_sequence
+
+    texts = [torch.tensor(row["input_ids"]) for row in rows]
+    starts = [row["prompt_length"] - 1 for row in rows]
+    read = [text[:at] for text, at in zip(texts, starts, strict=True)]
+    fed = [text[at:-1] for text, at in zip(texts, starts, strict=True)]
+    written = [text[at + 1 :] for text, at in zip(texts, starts, strict=True)]
+    return {
+        "input_ids": pad_sequence(read, batch_first=True),
+        "attention_mask": pad_sequence([torch.ones_like(text) for text in read], batch_first=True),
+        "decoder_input_ids": pad_sequence(fed, batch_first=True),
+        "labels": pad_sequence(written, batch_first=True, padding_value=IGNORED),
+    }
 
 
 def collate(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +19,10 @@ _BATCH = 32
 """Prompts that are completed together; the weights are read once for all of them."""
 
 
+_LENGTH = 512
+"""Tokens of a T5 whose config says nothing, as the runner has it."""
+
+
 class Reference:
     """A student in float32 on the CPU."""
 
@@ -33,7 +37,10 @@ class Reference:
     @property
     def context(self) -> int:
         """Tokens it can read at once."""
-        return int(self._model.config.max_position_embeddings)
+        config = self._model.config
+        if config.is_encoder_decoder:
+            return int(getattr(config, "n_positions", _LENGTH))
+        return int(config.max_position_embeddings)
 
     @property
     def n_vocab(self) -> int:
@@ -81,28 +88,15 @@ class Reference:
     def _write_batch(
         self, prompts: Sequence[Sequence[int]], max_new_tokens: int, stops: set[int], keep: set[int]
     ) -> list[_Draft]:
-        """Write after prompts that are padded on the left; a finished reply is fed on until all are."""
+        """Write after prompts; a finished reply is fed on until all are."""
         import torch
 
-        width = max(len(ids) for ids in prompts)
-        padding = [width - len(ids) for ids in prompts]
-        fed = torch.tensor([[0] * pad + list(ids) for pad, ids in zip(padding, prompts, strict=True)])
-        mask = torch.tensor([[0] * pad + [1] * (width - pad) for pad in padding])
-        positions = (mask.cumsum(1) - 1).clamp(min=0)
-        cache = None
         drafts = [_Draft() for _ in prompts]
         with torch.inference_mode():
+            reading = _encoder_decoder if self._model.config.is_encoder_decoder else _decoder
+            follow, fed = reading(self._model, prompts)
             for step in range(max_new_tokens):
-                out = self._model(
-                    fed,
-                    attention_mask=mask,
-                    position_ids=positions,
-                    past_key_values=cache,
-                    use_cache=True,
-                    logits_to_keep=1,
-                )
-                cache = out.past_key_values
-                logits = out.logits[:, -1].float()
+                logits = follow(fed)[:, -1].float()
                 top = logits.topk(2, dim=-1)
                 tokens, leads = top.indices[:, 0].tolist(), (top.values[:, 0] - top.values[:, 1]).tolist()
                 for draft, token, lead, row in zip(drafts, tokens, leads, logits.numpy(), strict=True):
@@ -112,9 +106,51 @@ class Reference:
                 if all(draft.over for draft in drafts):
                     break
                 fed = top.indices[:, :1]
-                mask = torch.cat([mask, mask.new_ones(len(prompts), 1)], 1)
-                positions = positions[:, -1:] + 1
         return drafts
+
+
+def _decoder(model: Any, prompts: Sequence[Sequence[int]]) -> tuple[Callable[[Any], Any], Any]:
+    """Return what gives the logits behind the next ids, and the first of these: prompts, padded on the left."""
+    import torch
+
+    width = max(len(ids) for ids in prompts)
+    padding = [width - len(ids) for ids in prompts]
+    mask = torch.tensor([[0] * pad + [1] * (width - pad) for pad in padding])
+    cache = None
+
+    def follow(fed: Any) -> Any:
+        nonlocal mask, cache
+        if cache is not None:
+            mask = torch.cat([mask, mask.new_ones(len(prompts), 1)], 1)
+        positions = (mask.cumsum(1) - 1).clamp(min=0)[:, -fed.shape[1] :]
+        out = model(
+            fed, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True, logits_to_keep=1
+        )
+        cache = out.past_key_values
+        return out.logits
+
+    return follow, torch.tensor([[0] * pad + list(ids) for pad, ids in zip(padding, prompts, strict=True)])
+
+
+def _encoder_decoder(model: Any, prompts: Sequence[Sequence[int]]) -> tuple[Callable[[Any], Any], Any]:
+    """Return the same for a model whose encoder reads a prompt up to its last id, which its decoder starts with."""
+    import torch
+    from torch.nn.utils.rnn import pad_sequence
+
+    texts = [torch.tensor(ids[:-1]) for ids in prompts]
+    mask = pad_sequence([torch.ones_like(text) for text in texts], batch_first=True)
+    encoded = model.get_encoder()(pad_sequence(texts, batch_first=True), attention_mask=mask)
+    cache = None
+
+    def follow(fed: Any) -> Any:
+        nonlocal cache
+        out = model(
+            encoder_outputs=encoded, attention_mask=mask, decoder_input_ids=fed, past_key_values=cache, use_cache=True
+        )
+        cache = out.past_key_values
+        return out.logits
+
+    return follow, torch.tensor([[ids[-1]] for ids in prompts])
 
 
 class Written(NamedTuple):

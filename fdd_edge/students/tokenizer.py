@@ -121,8 +121,16 @@ def begins_texts(tokenizer: Any) -> bool:
     return tokenizer.bos_token_id is not None and tokenizer("a")["input_ids"][:1] == [tokenizer.bos_token_id]
 
 
-def encode_prompts(tokenizer: Any, prompts: Sequence[str], *, adds_bos: bool) -> list[list[int]]:
-    """Encode prompts as the runner does: begun with BOS if the vocabulary says so and the text does not have it."""
+def encode_prompts(
+    tokenizer: Any, prompts: Sequence[str], *, adds_bos: bool, decoder_start: int | None = None
+) -> list[list[int]]:
+    """Encode prompts as the runner does: begun with BOS if the vocabulary says so and the text does not have it.
+
+    Where a decoder has a start token of its own, the text is an encoder's: it stands between the tokens that its
+    tokenizer puts there, and the start token comes last.
+    """
+    if decoder_start is not None:
+        return [[*ids, decoder_start] for ids in tokenizer(list(prompts))["input_ids"]]
     ids: list[list[int]] = tokenizer(list(prompts), add_special_tokens=False)["input_ids"]
     bos = tokenizer.bos_token
     adds = adds_bos and bos is not None
@@ -132,7 +140,9 @@ def encode_prompts(tokenizer: Any, prompts: Sequence[str], *, adds_bos: bool) ->
     ]
 
 
-def encode_examples(tokenizer: Any, pairs: Sequence[tuple[str, str]], *, adds_bos: bool = False) -> list[Example]:
+def encode_examples(
+    tokenizer: Any, pairs: Sequence[tuple[str, str]], *, adds_bos: bool = False, decoder_start: int | None = None
+) -> list[Example]:
     """Encode (prompt, program) pairs; the completion ends with the end token.
 
     Prompt and program are encoded apart, as the device does: it is given the prompt and writes the rest.
@@ -140,6 +150,6 @@ def encode_examples(tokenizer: Any, pairs: Sequence[tuple[str, str]], *, adds_bo
     if not pairs:
         return []
     eos = tokenizer.eos_token_id
-    prompts = encode_prompts(tokenizer, [p for p, _ in pairs], adds_bos=adds_bos)
+    prompts = encode_prompts(tokenizer, [p for p, _ in pairs], adds_bos=adds_bos, decoder_start=decoder_start)
     completions = tokenizer([c for _, c in pairs], add_special_tokens=False)["input_ids"]
     return [Example(p, [*c, eos]) for p, c in zip(prompts, completions, strict=True)]

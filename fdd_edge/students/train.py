@@ -179,12 +179,13 @@ def _with_adapter(
             lora_alpha=lora.lora_alpha,
             lora_dropout=lora.lora_dropout,
             target_modules=list(lora.target_modules),
-            task_type="CAUSAL_LM",
+            task_type="SEQ_2_SEQ_LM" if model.config.is_encoder_decoder else "CAUSAL_LM",
         )
         model = get_peft_model(model, config)
     # Each checkpoint looks there for the base's config; by any other name it would ask the hub.
     model.peft_config["default"].base_model_name_or_path = str(base)
-    make_lean(model, max_length=settings.max_length)
+    if not model.config.is_encoder_decoder:
+        make_lean(model, max_length=settings.max_length)
     if quantized is not None:
         round_as_file(model, quantized, dtype)
     return model
@@ -202,7 +203,7 @@ def _fit(
     from accelerate import PartialState
     from transformers import EarlyStoppingCallback, PrinterCallback, Trainer
 
-    from fdd_edge.students.batches import LengthGroupedSampler, collate, to_rows
+    from fdd_edge.students.batches import LengthGroupedSampler, collate, collate_for_encoder, to_rows
 
     processes = PartialState(cpu=True)
     batch = settings.per_device_train_batch_size * settings.gradient_accumulation_steps * processes.num_processes
@@ -222,7 +223,7 @@ def _fit(
         args=_arguments(checkpoints, settings, has_valid=bool(valid)),
         train_dataset=rows,
         eval_dataset=to_rows(sorted(valid, key=lambda e: len(e.prompt_ids) + len(e.completion_ids))) or None,
-        data_collator=collate,
+        data_collator=collate_for_encoder if model.config.is_encoder_decoder else collate,
         callbacks=[_reporter(on_step), *([EarlyStoppingCallback(patience)] if patience and valid else [])],
     )
     trainer.remove_callback(PrinterCallback)

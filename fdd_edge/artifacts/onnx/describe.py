@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from fdd_edge.artifacts.onnx.graph import load_graph
 from fdd_edge.errors import FddError
-from fdd_edge.ondevice.artifact import CARD, artifact_files
+from fdd_edge.ondevice.artifact import CARD, DECODER, ENCODER, artifact_files
 
 __all__ = ["OnnxFacts", "describe_onnx", "onnx_bytes"]
 
@@ -54,7 +54,9 @@ def describe_onnx(path: Path) -> OnnxFacts:
     Raises:
         FddError: It is damaged, or what lies beside it is.
     """
-    graph = load_graph(path.parent)
+    # An encoder-decoder's later decoder holds the same matrices as the first.
+    graphs = (ENCODER, DECODER) if path.name == DECODER else (path.name,)
+    kinds = [kind for name in graphs for kind in _kinds(load_graph(path.parent, name=name).graph)]
     card = _read(path.with_name(CARD))
     size = onnx_bytes(path)
     parameters = int(card.get("parameters", 0))
@@ -69,13 +71,13 @@ def describe_onnx(path: Path) -> OnnxFacts:
         parameters=parameters,
         bytes=size,
         bits_per_weight=8 * size / parameters if parameters else 0.0,
-        types=dict(Counter(_kinds(graph.graph)).most_common()),
+        types=dict(Counter(kinds).most_common()),
     )
 
 
 def onnx_bytes(path: Path) -> int:
     """Return the size of a graph and its weights, without the tokenizer and the configs beside it."""
-    return sum(file.stat().st_size for file in artifact_files(path) if file.name.startswith(path.name))
+    return sum(file.stat().st_size for file in artifact_files(path) if file.suffix in (".onnx", ".data"))
 
 
 def _kinds(graph: Any) -> list[str]:

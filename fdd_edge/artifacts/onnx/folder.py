@@ -15,6 +15,10 @@ __all__ = ["TOKENIZER_FILES", "write_folder"]
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
 
 
+_GENAI = "genai_config.json"
+"""What onnxruntime-genai reads; it runs decoders only."""
+
+
 def write_folder(
     folder: Path, student: Path, *, card: Mapping[str, Any], stop_ids: Sequence[int], chat_template: str | None
 ) -> None:
@@ -23,7 +27,7 @@ def write_folder(
     The tokenizer is the student's own, byte for byte: the builder would save another one.
 
     Args:
-        folder: Holds the graph and ``genai_config.json``.
+        folder: Holds the graph, and a decoder's ``genai_config.json``.
         student: The Hugging Face folder that the graph was made from.
         card: What the runner is to know of the model.
         stop_ids: What ends a reply; every reader of the folder is told the same.
@@ -36,11 +40,13 @@ def write_folder(
     config = _load(student / "config.json")
     _save(folder / "config.json", config)
     ids: Any = list(stop_ids)
-    generation = {"bos_token_id": config.get("bos_token_id"), "eos_token_id": ids if len(ids) != 1 else ids[0]}
+    generation = {key: config.get(key) for key in ("bos_token_id", "decoder_start_token_id", "pad_token_id")}
+    generation |= {"eos_token_id": ids if len(ids) != 1 else ids[0]}
     _save(folder / "generation_config.json", {k: v for k, v in generation.items() if v is not None})
-    genai = _load(folder / "genai_config.json")
-    genai["model"]["eos_token_id"] = generation["eos_token_id"]
-    _save(folder / "genai_config.json", genai)
+    if (folder / _GENAI).is_file():
+        genai = _load(folder / _GENAI)
+        genai["model"]["eos_token_id"] = generation["eos_token_id"]
+        _save(folder / _GENAI, genai)
     (folder / "chat_template.jinja").unlink(missing_ok=True)
     told = _load(folder / "tokenizer_config.json")
     told.pop("chat_template", None)  # one place for it: the file that everybody reads first

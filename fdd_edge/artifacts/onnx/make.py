@@ -9,8 +9,10 @@ from pathlib import Path
 from fdd_edge.artifacts.onnx.graph import build_graph
 from fdd_edge.artifacts.onnx.int4 import build_int4
 from fdd_edge.artifacts.onnx.int8 import quantize_int8
+from fdd_edge.artifacts.onnx.seq2seq import build_seq2seq
 from fdd_edge.artifacts.onnx.tensors import HEAD
 from fdd_edge.artifacts.recipe import OnnxRecipe
+from fdd_edge.ondevice.artifact import decoder_start
 from fdd_edge.weights import open_tensors
 
 __all__ = ["kinds_by", "make_graph"]
@@ -30,6 +32,9 @@ def make_graph(folder: Path, out: Path, recipe: OnnxRecipe) -> None:
         MissingExtraError: A package of the export is not installed.
         FddError: The builder cannot build this model.
     """
+    if decoder_start(folder) is not None:
+        build_seq2seq(folder, out, recipe)
+        return
     with open_tensors(folder) as tensors:
         tied = HEAD not in tensors
     if recipe.precision == "int4":

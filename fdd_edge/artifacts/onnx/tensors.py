@@ -18,13 +18,14 @@ import numpy.typing as npt
 
 from fdd_edge.artifacts.onnx.graph import load_graph
 from fdd_edge.errors import FddError
+from fdd_edge.ondevice.artifact import DECODER, decoder_start
 from fdd_edge.weights import open_tensors
 
-__all__ = ["HEAD", "StoredWeight", "onnx_tensors", "stored_weights"]
+__all__ = ["HEAD", "Array", "Reader", "StoredWeight", "onnx_tensors", "stored_weights"]
 
 EMBEDDING, HEAD = "model.embed_tokens.weight", "lm_head.weight"
 
-_Array = npt.NDArray[np.float32]
+Array = npt.NDArray[np.float32]
 
 _JOINED = re.compile(r"(model\.layers\.\d+)\.self_attn\.([qkv])_proj\.(weight|bias)")
 _NIBBLES = 2
@@ -35,12 +36,17 @@ class StoredWeight(NamedTuple):
     """A tensor of a graph: the name of its number format, and what reads it as float32, matrices as (out, in)."""
 
     type: str
-    load: Callable[[], _Array]
+    load: Callable[[], Array]
 
 
-def onnx_tensors(folder: Path) -> Iterator[tuple[str, _Array]]:
+def onnx_tensors(folder: Path) -> Iterator[tuple[str, Array]]:
     """Yield (name, float32 array) of every weight of a Hugging Face folder, as the builder puts them together."""
-    joined: dict[str, dict[str, _Array]] = {}
+    if decoder_start(folder) is not None:
+        from fdd_edge.artifacts.onnx.seq2seq_tensors import seq2seq_tensors
+
+        yield from seq2seq_tensors(folder)
+        return
+    joined: dict[str, dict[str, Array]] = {}
     with open_tensors(folder) as tensors:
         for name in sorted(tensors):
             array = tensors[name].get_tensor(name).float().numpy()
@@ -65,9 +71,13 @@ def stored_weights(path: Path) -> Mapping[str, StoredWeight]:
     Raises:
         FddError: The graph cannot be read.
     """
+    if path.name == DECODER:
+        from fdd_edge.artifacts.onnx.seq2seq_tensors import seq2seq_stored
+
+        return seq2seq_stored(path.parent)
     graph = load_graph(path.parent, name=path.name).graph
     norm_offset = _norm_offset(path.with_name("config.json"))
-    read = _Reader(path.parent, {one.name: one for one in graph.initializer})
+    read = Reader(path.parent, {one.name: one for one in graph.initializer})
     reshaped = {node.output[0]: node.input[0] for node in graph.node if node.op_type in ("Reshape", "Transpose")}
     found: dict[str, StoredWeight] = {}
     for node in graph.node:
@@ -85,7 +95,7 @@ def _norm_offset(config: Path) -> float:
     return 1.0 if str(family).startswith("gemma") else 0.0
 
 
-class _Reader:
+class Reader:
     """Reads the tensors that a graph stores, wherever their bytes lie."""
 
     def __init__(self, folder: Path, stored: Mapping[str, Any]) -> None:
@@ -93,6 +103,7 @@ class _Reader:
         self.stored = stored
 
     def __call__(self, name: str) -> npt.NDArray[Any]:
+        """Return a tensor as it is stored."""
         from onnx import numpy_helper
 
         try:
@@ -102,9 +113,20 @@ class _Reader:
             raise FddError(f"{self._folder}: the weights of {name} cannot be read: {error}") from None
         return array
 
+    def turned(self, name: str) -> Array:
+        """Return a float matrix as (out, in)."""
+        return self(name).astype(np.float32).T
+
+    def columns(self, data: str) -> Array:
+        """Return a matrix of bytes with a scale and a zero point for each column, or for all, as (out, in)."""
+        name = data.removesuffix("_quantized")
+        scale, zero = self(f"{name}_scale").astype(np.float32), self(f"{name}_zero_point").astype(np.float32)
+        turned: Array = ((self(data).astype(np.float32) - zero) * scale).T
+        return turned
+
 
 def _weights_of(
-    node: Any, read: _Reader, reshaped: Mapping[str, str], norm_offset: float
+    node: Any, read: Reader, reshaped: Mapping[str, str], norm_offset: float
 ) -> Iterator[tuple[str, StoredWeight]]:
     """Yield the weights that an operator reads."""
     inputs = list(node.input)
@@ -112,9 +134,9 @@ def _weights_of(
         bits = _attribute(node, "bits")
         yield _matrix_name(inputs[1]), StoredWeight(f"INT{bits}", partial(_blocks, read, node, *inputs[1:4]))
     elif node.op_type in ("MatMul", "Gemm") and inputs[1] in read.stored:
-        yield _matrix_name(inputs[1]), StoredWeight("F32", partial(_turned, read, inputs[1]))
+        yield _matrix_name(inputs[1]), StoredWeight("F32", partial(read.turned, inputs[1]))
     elif node.op_type == "MatMulInteger" and inputs[1] in read.stored:
-        yield _matrix_name(inputs[1]), StoredWeight("INT8", partial(_columns, read, inputs[1]))
+        yield _matrix_name(inputs[1]), StoredWeight("INT8", partial(read.columns, inputs[1]))
     elif node.op_type == "Add" and (bias := next((i for i in inputs if i.endswith(".bias")), None)) is not None:
         yield _module(bias.removesuffix(".Add.bias")) + ".bias", StoredWeight("F32", partial(read, bias))
     elif "LayerNormalization" in node.op_type:
@@ -130,12 +152,12 @@ def _weights_of(
         if data in read.stored and _is_float(read.stored[data]):
             yield EMBEDDING, StoredWeight("F32", partial(read, data))
         elif data in reshaped:
-            yield EMBEDDING, StoredWeight("F32", partial(_turned, read, reshaped[data]))
+            yield EMBEDDING, StoredWeight("F32", partial(read.turned, reshaped[data]))
         elif data.endswith("_quantized"):
-            yield EMBEDDING, StoredWeight("INT8", partial(_columns, read, data))
+            yield EMBEDDING, StoredWeight("INT8", partial(read.columns, data))
 
 
-def _blocks(read: _Reader, node: Any, data: str, scale: str, zero: str = "") -> _Array:
+def _blocks(read: Reader, node: Any, data: str, scale: str, zero: str = "") -> Array:
     """Return a matrix whose rows are rounded in blocks, each with a scale and a zero point of its own."""
     bits, size = _attribute(node, "bits"), _attribute(node, "block_size")
     scales = read(scale).astype(np.float32)
@@ -145,7 +167,7 @@ def _blocks(read: _Reader, node: Any, data: str, scale: str, zero: str = "") -> 
     zeros: Any = 2 ** (bits - 1)
     if zero:
         zeros = _unpacked(read(zero).reshape(rows, -1), bits)[:, : scales.shape[1], None].astype(np.float32)
-    matrix: _Array = ((raw.astype(np.float32) - zeros) * scales).reshape(rows, -1)
+    matrix: Array = ((raw.astype(np.float32) - zeros) * scales).reshape(rows, -1)
     return matrix
 
 
@@ -153,18 +175,6 @@ def _unpacked(raw: npt.NDArray[np.uint8], bits: int) -> npt.NDArray[np.uint8]:
     if bits != 8 // _NIBBLES:
         return raw
     return np.stack([raw & 0xF, raw >> 4], axis=-1).reshape(len(raw), -1)
-
-
-def _columns(read: _Reader, data: str) -> _Array:
-    """Return a matrix of bytes with a scale and a zero point for each column, or for all, as (out, in)."""
-    name = data.removesuffix("_quantized")
-    scale, zero = read(f"{name}_scale").astype(np.float32), read(f"{name}_zero_point").astype(np.float32)
-    turned: _Array = ((read(data).astype(np.float32) - zero) * scale).T
-    return turned
-
-
-def _turned(read: _Reader, name: str) -> _Array:
-    return read(name).astype(np.float32).T
 
 
 def _matrix_name(stored: str) -> str:

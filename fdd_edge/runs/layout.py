@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from fdd_edge.ondevice.artifact import DECODER
-
 __all__ = [
     "MODEL_FILE",
     "NON_EASY",
@@ -19,7 +17,9 @@ __all__ = [
     "find_model",
 ]
 
-MODEL_FILE, ONNX_FILE = "model.gguf", "model.onnx"
+MODEL_FILE, ONNX_FILE, SEQ2SEQ_FILE = "model.gguf", "model.onnx", "decoder_model.onnx"
+"""What names a model: a GGUF, a decoder as ONNX, and the decoder of an encoder-decoder, under optimum's name."""
+
 VALID, POOL, NON_EASY = "valid", "pool", "non-easy"
 """Sets of a run's own, among the folders of an evaluation: what chooses the best round, what is labelled, and what of
 that the judge missed."""
@@ -28,7 +28,7 @@ _ROUND = "round-"
 
 def find_model(folder: Path) -> Path:
     """Return the model file of an artifact's folder: its ONNX graph where it has one, else its GGUF."""
-    graphs = (folder / name for name in (ONNX_FILE, DECODER))
+    graphs = (folder / name for name in (ONNX_FILE, SEQ2SEQ_FILE))
     return next((graph for graph in graphs if graph.is_file()), folder / MODEL_FILE)
 
 

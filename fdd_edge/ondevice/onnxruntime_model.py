@@ -9,6 +9,7 @@ the cache.
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -220,7 +221,7 @@ def load_session(path: str, threads: int) -> Any:
     try:
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # each kind of failure has a type of its own, below Exception
-        raise RunnerError("bad_artifact", f"ONNX Runtime cannot load {path}: {first_line(error)}.") from None
+        raise RunnerError("bad_artifact", f"ONNX Runtime cannot load {path}: {_loss(str(error))}.") from None
 
 
 def _caches(session: Any, path: str) -> list[_Cache]:
@@ -259,7 +260,16 @@ def _context_length(folder: Path) -> int:
     return found
 
 
-def first_line(error: Exception) -> str:
+def _loss(said: str) -> str:
+    """Return why a graph cannot be loaded: what became of the weights beside it, or ONNX Runtime's first line."""
+    if missing := re.search(r'External data path does not exist: "([^"]+)"', said):
+        return f"the weights beside it are missing, {missing[1]}"
+    if re.search(r"External initializer: .* out of bounds", said):
+        return "the weights beside it are cut short"
+    return first_line(said)
+
+
+def first_line(error: Exception | str) -> str:
     """Return what ONNX Runtime says, without its code and the lines after the first."""
     said = str(error).strip().splitlines()[0]
     return said.rpartition(" : ")[2].rstrip(".") or type(error).__name__

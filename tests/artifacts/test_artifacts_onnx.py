@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +20,7 @@ from fdd_edge.artifacts.onnx import describe_onnx, onnx_tensors, stored_weights
 from fdd_edge.artifacts.recipe import OnnxRecipe, ParityBounds, load_recipe
 from fdd_edge.ondevice.onnxruntime_model import Model
 from fdd_edge.ondevice.prompt import make_prompt
-from fdd_edge.ondevice.protocol import Settings, Task, Wave
+from fdd_edge.ondevice.protocol import RunnerError, Settings, Task, Wave
 from fdd_edge.ondevice.waves import Decoder
 from fdd_edge.stages.export import export_onnx
 from fdd_edge.stages.student import Student
@@ -138,3 +141,38 @@ def test_every_algorithm_rounds_every_matrix(
         assert np.linalg.norm(stored[name].load() - expected) <= 0.15 * np.linalg.norm(expected), name
     assert stored["model.embed_tokens.weight"].type != "F32"
     assert all(ids for _, ids in replies(graph))
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:1000])
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        (lambda folder: cut(folder / "model.onnx"), "ONNX Runtime cannot load .*Protobuf parsing failed"),
+        (lambda folder: (folder / "model.onnx.data").unlink(), "the weights beside it are missing, .*model.onnx.data"),
+        (lambda folder: cut(folder / "model.onnx.data"), "the weights beside it are cut short"),
+        (lambda folder: (folder / "tokenizer.json").unlink(), "an ONNX model needs its tokenizer beside it"),
+        (lambda folder: (folder / "genai_config.json").write_text("{"), "genai_config.json cannot be read"),
+    ],
+)
+def test_a_damaged_folder_is_one_clear_sentence(
+    graphs: dict[str, Path], damage: Callable[[Path], object], sentence: str, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(graphs["onnx-int4"].parent, tmp_path / "damaged"))
+    damage(folder)
+    with pytest.raises(RunnerError, match=sentence), Model(str(folder / "model.onnx"), threads=1):
+        pass
+
+
+def test_an_export_that_is_killed_leaves_no_folder_that_looks_finished(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "fdd_edge", "export", "tiny", "-r", "onnx-int8-avx2", "-o", str(tmp_path / "out")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as export_:
+        assert export_.stderr is not None
+        for line in export_.stderr:
+            if line.startswith("exporting onnx-int8-avx2"):
+                export_.kill()
+    assert export_.returncode == -signal.SIGKILL
+    assert not (tmp_path / "out").exists()
+    assert all(path.name.startswith(".") for path in tmp_path.iterdir())

@@ -79,6 +79,11 @@ class GgufRecipe(_Recipe):
         "and programs), or a file of llama-imatrix",
     )
 
+    @property
+    def grid(self) -> str | None:
+        """The tensor type whose numbers its matrices are rounded to, weight by weight; None where more decides."""
+        return self.type if self.imatrix == NO_IMATRIX else None
+
     @field_validator("type")
     @classmethod
     def _is_known(cls, kind: str) -> str:
@@ -90,6 +95,9 @@ class GgufRecipe(_Recipe):
 
 _MIXED = {"absmax": ("none", "last"), "rtn": ("none", "last"), "k_quant": ("last", "mixed")}
 """What the builder can do; by k_quant it gives the head 8 bits, asked or not."""
+
+
+_Q4_0_BLOCK = 32
 
 
 class OnnxRecipe(_Recipe):
@@ -109,6 +117,12 @@ class OnnxRecipe(_Recipe):
         "last", description="int4: which matrices take 8 bits: none, the head (last), the head and some layers' (mixed)"
     )
     accuracy_level: Literal[1, 2, 3, 4] = Field(4, description="int4: activations in f32 (1), f16, bf16 or int8 (4)")
+
+    @property
+    def grid(self) -> str | None:
+        """The tensor type of GGUF on whose numbers its matrices lie, or None where they have numbers of their own."""
+        fits = self.precision == "int4" and (self.algorithm, self.block_size) == ("absmax", _Q4_0_BLOCK)
+        return "q4_0" if fits else None
 
     @model_validator(mode="after")
     def _keys_fit(self) -> Self:

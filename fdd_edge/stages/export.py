@@ -10,7 +10,7 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fdd_edge.artifacts.recipe import FLOAT_ONNX, FLOAT_RECIPE, NO_IMATRIX, GgufRecipe, OnnxRecipe, Recipe, names_of
+from fdd_edge.artifacts.recipe import FLOAT_ONNX, FLOAT_RECIPE, GgufRecipe, OnnxRecipe, Recipe, names_of
 from fdd_edge.errors import FddError, ParityError
 from fdd_edge.ondevice.artifact import decoder_start
 from fdd_edge.parity import Certificate
@@ -263,9 +263,7 @@ def check_recipes(student: Student, recipes: Sequence[Recipe]) -> None:
 def warn_of_rounding(aware_of: str, recipes: Sequence[Recipe]) -> None:
     """Say so where a student that is trained for the rounding of a tensor type is rounded in another way too."""
     for recipe in recipes:
-        if recipe.name in (FLOAT_RECIPE, FLOAT_ONNX):
-            continue
-        if isinstance(recipe, OnnxRecipe) or recipe.type != aware_of or recipe.imatrix != NO_IMATRIX:
+        if recipe.name not in (FLOAT_RECIPE, FLOAT_ONNX) and recipe.grid != aware_of:
             announce(
                 f"Warning: {recipe.name} is made of weights that were trained for the rounding of {aware_of} and lie "
                 f"on its grid: expect no more of it than of gguf-{aware_of}."

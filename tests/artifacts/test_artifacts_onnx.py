@@ -22,7 +22,7 @@ from fdd_edge.ondevice.onnxruntime_model import Model
 from fdd_edge.ondevice.prompt import make_prompt
 from fdd_edge.ondevice.protocol import RunnerError, Settings, Task, Wave
 from fdd_edge.ondevice.waves import Decoder
-from fdd_edge.stages.export import export_onnx
+from fdd_edge.stages.export import export_onnx, warn_of_rounding
 from fdd_edge.stages.student import Student
 
 QUESTIONS = ["Tom has 3 apples and gets 4. How many?", "A pen costs 2 dollars. What do 7 pens cost?"]
@@ -176,3 +176,10 @@ def test_an_export_that_is_killed_leaves_no_folder_that_looks_finished(tmp_path:
     assert export_.returncode == -signal.SIGKILL
     assert not (tmp_path / "out").exists()
     assert all(path.name.startswith(".") for path in tmp_path.iterdir())
+
+
+def test_a_student_trained_for_q4_0_is_warned_of_other_grids_only(capsys: pytest.CaptureFixture[str]) -> None:
+    recipes = [int4("absmax", "last"), int4("absmax", "last", 16), int4("k_quant", "last"), load_recipe("gguf-q4_0")]
+    warn_of_rounding("q4_0", recipes)
+    warned = [line.split()[1] for line in capsys.readouterr().err.splitlines()]
+    assert warned == ["absmax-last", "k_quant-last"]

@@ -50,8 +50,9 @@ CASES = (
     Case("aware-q4_0", "gguf-q4_0", "rpi5-emulated", 150),
     Case("plain", "gguf-q8_0", "rpi5-emulated", 75),
     Case("plain", "gguf-q4_0", "rpi4-emulated", 75),
+    Case("aware-q4_0", "onnx-int4", "rpi5-emulated", 75),
 )
-STUDENTS = {"plain": ("gguf-q8_0", "gguf-q4_0"), "aware-q4_0": ("gguf-q4_0",)}
+STUDENTS = {"plain": ("gguf-q8_0", "gguf-q4_0"), "aware-q4_0": ("gguf-q4_0", "onnx-int4")}
 FLOORS = ((1, 1), (4, 1), (16, 2))
 """Sequences and threads, against 16 and 1."""
 

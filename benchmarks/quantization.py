@@ -75,6 +75,9 @@ INT4: dict[str, dict[str, Any]] = {
 }
 """Keys of int4 recipes that ``--int4`` tries."""
 
+PARAMETERS = 134_515_008
+"""Of SmolLM2-135M."""
+
 Key = tuple[str, str]
 """A student's training, and a recipe."""
 Solved = Mapping[str, bool]
@@ -122,7 +125,9 @@ class File(NamedTuple):
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> File:
         marks = {f"{name}/{i}": mark == "1" for name, line in row["solved"].items() for i, mark in enumerate(line)}
-        return cls(**{**row, "solved": marks})
+        # Earlier lines say nothing of bits and memory.
+        unsaid = {"bits": round(8 * row["bytes"] / PARAMETERS, 2), "peak_rss": None}
+        return cls(**{**unsaid, **row, "solved": marks})
 
 
 def students_of(seed: int) -> Mapping[str, Sequence[str]]:
@@ -210,7 +215,7 @@ def flips(one: Solved, other: Solved) -> tuple[int, int]:
 
 
 def print_files(files: Sequence[File]) -> None:
-    """Print a line a file: accuracy by set, and against the f32 file of the same student."""
+    """Print a line a file: accuracy by set, and against the f32 file of the same student, or of the plain one."""
     whole = {(file.seed, file.training): file for file in files if file.recipe == FLOAT_RECIPE}
     print("| seed | training | file | MB | bits | " + " | ".join(SETS), end="")
     print(" | all | gained, lost against f32 | p | per s | RSS, MB |")
@@ -221,7 +226,7 @@ def print_files(files: Sequence[File]) -> None:
             own = [solved for problem, solved in file.solved.items() if problem.startswith(f"{name}/" if name else "")]
             low, high = wilson(sum(own), len(own))
             cells.append(f"{100 * fmean(own):.1f} ({100 * low:.1f}-{100 * high:.1f})")
-        gained, lost = flips(whole[file.seed, file.training].solved, file.solved)
+        gained, lost = flips((whole.get((file.seed, file.training)) or whole[file.seed, "plain"]).solved, file.solved)
         seed, training = (file.seed, file.training) if file.seed is not None else ("-", f"untuned, {SHOTS} examples")
         rss = "-" if file.peak_rss is None else f"{file.peak_rss / 1e6:.0f}"
         against = f"{gained}, {lost} | {mcnemar(gained, lost):.2g}"

@@ -129,7 +129,7 @@ def test_half_precision_weights_become_the_same_numbers_in_float32(family_studen
 def test_the_two_lists_of_architectures_agree() -> None:
     """A room does not import another: the students' list names what the artifacts' modules write."""
     assert {name: made.name for name, made in ARCHITECTURES.items()} == source.ARCHITECTURES
-    assert set(source.ARCHITECTURES.values()) == set(FAMILIES)
+    assert set(source.ARCHITECTURES.values()) == set(FAMILIES) - {"t5"}, "of T5 no GGUF is made"
 
 
 @pytest.mark.parametrize(

@@ -102,9 +102,9 @@ def test_a_bare_board_is_set_up_and_answers(tmp_path: Path, tiny_gguf: Path, use
 @pytest.mark.parametrize(
     ("command", "sentence"),
     [
-        (["targets", "create", "local"], "local is not emulated (local), so there is nothing to make here"),
-        (["targets", "setup", "local"], "local is no board by ssh (local), and those are set up"),
-        (["targets", "clean", "local"], "local keeps nothing: it is no board and not emulated (local)"),
+        (["targets", "create", "local"], r"local is not emulated \(local\), so there is nothing to make here"),
+        (["targets", "setup", "local"], r"local is no board by ssh \(local\), and those are set up"),
+        (["targets", "clean", "local"], "local keeps nothing: it is no board and not emulated \\(local\\)"),
         (["targets", "create", "rpi5"], "A board is set up: fdd-edge targets setup rpi5"),
         (["targets", "create", "rpi6"], "no target named 'rpi6'. Did you mean"),
         (["doctor", "--target", "cuda"], "this machine's CPU is 'local'"),

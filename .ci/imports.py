@@ -12,6 +12,7 @@ import fdd_edge
 TORCH_ROOMS = ("fdd_edge.students", "fdd_edge.parity")
 WRAPPERS = {
     "fdd_edge.ondevice.llamacpp": "llama_cpp",
+    "fdd_edge.ondevice.onnxruntime_folder": "onnxruntime",
     "fdd_edge.ondevice.onnxruntime_model": "onnxruntime",
     "fdd_edge.ondevice.onnxruntime_seq2seq": "onnxruntime",
     "fdd_edge.ondevice.vocabulary": "tokenizers",

@@ -8,30 +8,25 @@ the cache.
 
 from __future__ import annotations
 
-import functools
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 
-from .protocol import RunnerError, SpecialIds
+from .onnxruntime_folder import FolderModel, first_line
+from .protocol import RunnerError
 from .runtime import Logits
-from .vocabulary import Vocabulary, read_json
+from .vocabulary import read_json
 
-__all__ = ["Context", "Model", "first_line", "load_session"]
+__all__ = ["Context", "Model"]
 
 BATCH = 512
 """Prompt tokens read in one call, at most."""
 
 _PAST, _PRESENT = "past_key_values.", "present."
 _TYPES: dict[str, np.dtype[Any]] = {"tensor(float)": np.dtype(np.float32), "tensor(float16)": np.dtype(np.float16)}
-_ERROR = 3
-"""Of ONNX Runtime's log levels: warnings about what it optimizes are nobody's business here."""
 
 
 class _Cache(NamedTuple):
@@ -43,11 +38,9 @@ class _Cache(NamedTuple):
     dtype: np.dtype[Any]
 
 
-class Model:
-    """An ONNX decoder and the tokenizer files beside it. Use it as a context manager."""
+class Model(FolderModel):
+    """An ONNX decoder and the tokenizer files beside it."""
 
-    runtime = "onnxruntime"
-    runtime_version = str(onnxruntime.__version__)
     keeps_state = False
 
     def __init__(self, path: str, threads: int) -> None:
@@ -56,54 +49,15 @@ class Model:
         Raises:
             RunnerError: A file is missing or damaged, or the graph is of a kind that is not run here.
         """
-        if not Path(path).is_file():
-            raise RunnerError("bad_artifact", f"{path} is not a file.")
-        folder = Path(path).parent
-        self.path = path
-        self.system_info = " ".join(onnxruntime.get_build_info().split())
-        self._vocabulary = Vocabulary(folder)
-        self._session = load_session(path, threads)
-        self._caches = _caches(self._session, path)
-        logits = next(output for output in self._session.get_outputs() if output.name == "logits")
+        super().__init__(path, (Path(path).name,), threads)
+        (session,) = self.sessions
+        self._caches = _caches(session, path)
+        logits = next(output for output in session.get_outputs() if output.name == "logits")
         self.n_vocab = int(logits.shape[-1])
         self._logits_type = _TYPES[logits.type]
         # A graph that was pruned to the last token's logits says 1 where others name the length of what they read.
         self._pruned = logits.shape[1] == 1
-        self.n_ctx_train = _context_length(folder)
-        self.n_params = int(self._vocabulary.card.get("parameters", 0))
-        self.tokenize: Callable[[str], list[int]] = self._vocabulary.tokenize
-        self.ends_reply: Callable[[int], bool] = self._vocabulary.ends_reply
-        self.piece: Callable[[int], bytes] = self._vocabulary.piece
-        self.metadata: Callable[[str], str | None] = self._vocabulary.metadata
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        del self._session
-
-    @functools.cached_property
-    def description(self) -> str:
-        """The architecture, and the recipe where the file is one of ours."""
-        config = read_json(Path(self.path).with_name("config.json"))
-        return f"{config.get('model_type', 'decoder')} ONNX {self._vocabulary.card.get('recipe', '')}".strip()
-
-    @property
-    def bos_text(self) -> str:
-        """The text of the token that begins a text; empty if there is none."""
-        return self._vocabulary.bos_text
-
-    @property
-    def eos_text(self) -> str:
-        """The text of the token that ends a text; empty if there is none."""
-        return self._vocabulary.eos_text
-
-    @property
-    def special_ids(self) -> SpecialIds:
-        """The ids that begin and end a text."""
-        return self._vocabulary.special_ids
+        self.n_ctx_train = _context_length(Path(path).parent)
 
     def open_context(self, cells: int, sequences: int, threads: int, kv: Literal["f16", "f32"]) -> Context:
         """Make room for ``cells`` tokens of each of ``sequences`` sequences.
@@ -111,7 +65,8 @@ class Model:
         The number of threads is the session's, and the cache's numbers are the graph's.
         """
         del threads, kv
-        return Context(self._session, self._caches, (self.n_vocab, self._logits_type, self._pruned), cells, sequences)
+        (session,) = self.sessions
+        return Context(session, self._caches, (self.n_vocab, self._logits_type, self._pruned), cells, sequences)
 
 
 class Context:
@@ -208,22 +163,6 @@ class Context:
         return self._bindings[key]
 
 
-def load_session(path: str, threads: int) -> Any:
-    """Return a session of ONNX Runtime.
-
-    Raises:
-        RunnerError: It cannot load the file; its first line says why.
-    """
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = _ERROR
-    try:
-        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # each kind of failure has a type of its own, below Exception
-        raise RunnerError("bad_artifact", f"ONNX Runtime cannot load {path}: {_loss(str(error))}.") from None
-
-
 def _caches(session: Any, path: str) -> list[_Cache]:
     """Return the tensors of a graph's cache.
 
@@ -258,18 +197,3 @@ def _context_length(folder: Path) -> int:
     if not isinstance(found, int):
         raise RunnerError("bad_artifact", f"{folder} does not say how long a text its model can read.")
     return found
-
-
-def _loss(said: str) -> str:
-    """Return why a graph cannot be loaded: what became of the weights beside it, or ONNX Runtime's first line."""
-    if missing := re.search(r'External data path does not exist: "([^"]+)"', said):
-        return f"the weights beside it are missing, {missing[1]}"
-    if re.search(r"External initializer: .* out of bounds", said):
-        return "the weights beside it are cut short"
-    return first_line(said)
-
-
-def first_line(error: Exception | str) -> str:
-    """Return what ONNX Runtime says, without its code and the lines after the first."""
-    said = str(error).strip().splitlines()[0]
-    return said.rpartition(" : ")[2].rstrip(".") or type(error).__name__

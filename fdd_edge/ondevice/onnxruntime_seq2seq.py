@@ -8,22 +8,19 @@ sequence is decoded by itself.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 
 from .artifact import DECODER, DECODER_WITH_PAST, ENCODER
-from .onnxruntime_model import first_line, load_session
-from .protocol import RunnerError, SpecialIds
+from .onnxruntime_folder import FolderModel, first_line
+from .protocol import RunnerError
 from .runtime import Logits
-from .vocabulary import Vocabulary, read_json
+from .vocabulary import read_json
 
 __all__ = ["Context", "Model"]
 
@@ -33,11 +30,9 @@ _LENGTH = 512
 """Tokens of a T5 whose folder says nothing: its positions are relative, and it was trained on so many."""
 
 
-class Model:
-    """An encoder-decoder and the tokenizer files beside it. Use it as a context manager."""
+class Model(FolderModel):
+    """An encoder-decoder and the tokenizer files beside it."""
 
-    runtime = "onnxruntime"
-    runtime_version = str(onnxruntime.__version__)
     keeps_state = True  # what the encoder made of a prompt is of that prompt alone
 
     def __init__(self, path: str, threads: int) -> None:
@@ -46,61 +41,17 @@ class Model:
         Raises:
             RunnerError: A file is missing or damaged, or is another graph.
         """
-        folder = Path(path).parent
-        self.path = path
-        self.system_info = " ".join(onnxruntime.get_build_info().split())
-        self._vocabulary = Vocabulary(folder)
-        for name in (ENCODER, DECODER, DECODER_WITH_PAST):
-            if not (folder / name).is_file():
-                raise RunnerError("bad_artifact", f"{folder / name} is missing: an encoder-decoder is three graphs.")
-        self._sessions = tuple(
-            load_session(str(folder / name), threads) for name in (ENCODER, DECODER, DECODER_WITH_PAST)
-        )
-        logits = self._sessions[1].get_outputs()[0]
+        super().__init__(path, (ENCODER, DECODER, DECODER_WITH_PAST), threads)
+        logits = self.sessions[1].get_outputs()[0]
         if logits.name != "logits" or not isinstance(logits.shape[-1], int):
             raise RunnerError("bad_artifact", f"{path} does not say what follows a token.")
         self.n_vocab = int(logits.shape[-1])
-        config = read_json(folder / "config.json")
-        self.n_ctx_train = int(config.get("n_positions", _LENGTH))
-        self.n_params = int(self._vocabulary.card.get("parameters", 0))
-        self.tokenize = self._vocabulary.tokenize
-        self.ends_reply = self._vocabulary.ends_reply
-        self.piece = self._vocabulary.piece
-        self.metadata = self._vocabulary.metadata
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        del self._sessions
-
-    @functools.cached_property
-    def description(self) -> str:
-        """The architecture, and the recipe where the file is one of ours."""
-        config = read_json(Path(self.path).with_name("config.json"))
-        return f"{config.get('model_type', 'encoder-decoder')} ONNX {self._vocabulary.card.get('recipe', '')}".strip()
-
-    @property
-    def bos_text(self) -> str:
-        """The text of the token that begins a text; empty if there is none."""
-        return self._vocabulary.bos_text
-
-    @property
-    def eos_text(self) -> str:
-        """The text of the token that ends a text; empty if there is none."""
-        return self._vocabulary.eos_text
-
-    @property
-    def special_ids(self) -> SpecialIds:
-        """The ids that begin and end a text."""
-        return self._vocabulary.special_ids
+        self.n_ctx_train = int(read_json(Path(path).with_name("config.json")).get("n_positions", _LENGTH))
 
     def open_context(self, cells: int, sequences: int, threads: int, kv: Literal["f16", "f32"]) -> Context:
         """Make ``sequences`` empty sequences; their caches grow as they do, and ``cells`` is not needed for it."""
         del threads, kv
-        return Context(self._sessions, (cells, sequences))
+        return Context(self.sessions, (cells, sequences))
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from families import CASES, Case
 pytest.importorskip("torch", reason="needs: pip install 'fdd-edge[train]'")
 pytest.importorskip("onnxruntime_genai", reason="needs: pip install 'fdd-edge[onnx]'")
 
+from fdd_edge import catalog
 from fdd_edge.artifacts.onnx.graph import load_graph, save_graph
 from fdd_edge.artifacts.recipe import OnnxRecipe, load_recipe
 from fdd_edge.errors import FddError
@@ -111,17 +112,22 @@ def test_layers_that_the_builder_would_make_otherwise(
     assert not (tmp_path / "out").exists()
 
 
-def test_the_embedding_as_the_builder_leaves_it(good: Good, copy: Callable[[str], Path]) -> None:
+def test_the_embedding_as_the_builder_leaves_it(good: Good, tmp_path: Path) -> None:
     """Its zero points left out: it loads, it writes, and every token is embedded as something else.
 
     The tiny student's are near the middle of the range, so that its replies hardly change; a real one's are not.
     """
-    graph = copy("onnx-int4")
+    packaged = catalog.find("export/recipes", "onnx-int4").read_text(encoding="utf-8")
+    recipe = tmp_path / "k_quant.yaml"
+    recipe.write_text(packaged.replace("name: onnx-int4", "name: k_quant").replace("absmax", "k_quant"))
+    graph = make(good.student, str(recipe), tmp_path / "k_quant")
+    assert hold(good, graph, str(recipe)).passed
     model = load_graph(graph.parent)
     gather = next(node for node in model.graph.node if node.op_type == "GatherBlockQuantized")
+    assert gather.input[3:]
     del gather.input[3:]
     save_graph(model, graph.parent)
-    certificate = hold(good, graph, "onnx-int4")
+    certificate = hold(good, graph, str(recipe))
     assert failed(certificate)[0] == "tensors"
     assert (item(certificate, "tensors").first_difference or {})["tensor"] == "model.embed_tokens.weight"
 

@@ -130,9 +130,10 @@ class File(NamedTuple):
         return cls(**{**unsaid, **row, "solved": marks})
 
 
-def students_of(seed: int) -> Mapping[str, Sequence[str]]:
+def students_of(seed: int, trainings: Sequence[str]) -> Mapping[str, Sequence[str]]:
     """Return the recipes of each student of a seed."""
-    return STUDENTS | ({"plain": EVERY} if seed == 0 else {})
+    students = STUDENTS | ({"plain": EVERY} if seed == 0 else {})
+    return {training: students[training] for training in trainings}
 
 
 def build(out: Path, seed: int, students: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, RunLayout]]:
@@ -183,14 +184,14 @@ def read_folders(seed: int | None, training: str, recipe: str, folders: Mapping[
     return File(seed, training, recipe, facts.bytes, round(facts.bits_per_weight, 2), round(seconds, 1), peak, solved)
 
 
-def measure(out: Path, seeds: Sequence[int]) -> Iterator[File]:
+def measure(out: Path, seeds: Sequence[int], trainings: Sequence[str]) -> Iterator[File]:
     """Build the students of these seeds, and yield what each of their files solved; then those before training."""
     for seed in seeds:
-        students = students_of(seed)
+        students = students_of(seed, trainings)
         for training, layout in build(out, seed, students):
             for recipe in students[training]:
                 yield read_file(layout, seed, training, recipe)
-    if seeds:
+    if seeds and "plain" in trainings:
         yield from untuned(out, layout)
 
 
@@ -260,6 +261,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-o", "--output", type=Path, default=Path("runs/quantization"), help="(default: %(default)s)")
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1], help="(default: 0 1)")
+    parser.add_argument("--trainings", nargs="*", choices=STUDENTS, default=list(STUDENTS), help="(default: all)")
     parser.add_argument("--int4", action="store_true", help="try the keys of ONNX's int4 recipes")
     parser.add_argument("--with", dest="earlier", type=Path, nargs="*", default=[], help="results.jsonl of other days")
     options = parser.parse_args()
@@ -267,7 +269,9 @@ def main() -> None:
     options.output.mkdir(parents=True, exist_ok=True)
     measured: list[File] = []
     results = options.output / ("int4.jsonl" if options.int4 else "results.jsonl")
-    for file in measure_int4(options.output) if options.int4 else measure(options.output, options.seeds):
+    for file in (
+        measure_int4(options.output) if options.int4 else measure(options.output, options.seeds, options.trainings)
+    ):
         measured.append(file)
         write_jsonl(results, (file.to_row() for file in measured))
     files = {(file.seed, file.key): file for file in (*known, *measured)}

@@ -139,7 +139,9 @@ def run_optimum(folder: Path, prompts: Sequence[str], settings: Settings, batch:
     began, n_prompt, n_new, texts = time.perf_counter(), 0, 0, [""] * len(prompts)
     for at in range(0, len(prompts), batch):
         chosen = list(order)[at : at + batch]
-        given = tokenizer([prompts[i] for i in chosen], return_tensors="pt", padding=True, add_special_tokens=False)
+        texts_here = [prompts[i] for i in chosen]
+        encoded = tokenizer(texts_here, return_tensors="pt", padding=True, add_special_tokens=False)
+        given = {name: encoded[name] for name in ("input_ids", "attention_mask")}
         written = model.generate(
             **given, max_new_tokens=settings.max_new_tokens, do_sample=False, tokenizer=tokenizer,
             stop_strings=list(settings.stop), pad_token_id=tokenizer.eos_token_id,

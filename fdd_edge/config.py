@@ -207,6 +207,12 @@ class Config(_Section):
             raise ValueError(f"two are called {', '.join(twice)}; results go by name, so give one file another name")
         return _known("devices/profiles", names)
 
+    @property
+    def recipe_names(self) -> list[str]:
+        """Every recipe it names: those that are exported, and the one that is trained for."""
+        aware_of = self.training.quantization_aware
+        return [*self.export.recipes, *([] if aware_of == "none" else [aware_of])]
+
     @model_validator(mode="after")
     def _sections_fit(self) -> Self:
         problems = []

@@ -89,10 +89,8 @@ def run(
         require_ready(load_profile(target), families)
     aware_of = config.training.quantization_aware
     grid = None if aware_of == "none" else load_gguf_recipe(aware_of, "training.quantization_aware")
-    # Training for the rounding of a GGUF asks llama.cpp for it.
-    needed = families | ({"gguf"} if grid is not None else set())
     name, revision = config.student.model_name_or_path, config.student.revision
-    student = open_student(name, revision, commits=commits, families=needed)
+    student = open_student(name, revision, commits=commits, families=families_of(config.recipe_names))
     check_recipes(student, load_recipes(config.export.recipes))
     check_training(student, config.lora.target_modules, grid)
     began_here = layout.is_free()
@@ -219,10 +217,8 @@ def check_before_start(config: Config, layout: RunLayout) -> None:
     """
     check_folder_is_this_run(config, layout)
     datasets = [spec for specs in dataset_specs(config.data).values() for spec in specs]
-    aware_of = config.training.quantization_aware
-    recipe_names = [*config.export.recipes, *([] if aware_of == "none" else [aware_of])]
     checks: list[Callable[[], object]] = [
-        *(partial(check_recipe, name) for name in recipe_names),
+        *(partial(check_recipe, name) for name in config.recipe_names),
         *(partial(load_profile, name) for name in config.targets),
         *(partial(load_teacher, name) for name in (*config.teacher.rationale, config.teacher.evolve)),
         *(partial(check_set, spec) for spec in datasets),

@@ -40,7 +40,7 @@ def command(config: str, data: str, valid: str | None, output: str, overrides: t
         raise FddError(f"{data} holds no problem with a program to train on; each line needs one under `program`.")
     aware_of = checked.training.quantization_aware
     grid = None if aware_of == "none" else load_gguf_recipe(aware_of, "training.quantization_aware")
-    families = families_of(checked.export.recipes) | ({"gguf"} if grid is not None else set())
+    families = families_of(checked.recipe_names)
     student = open_student(checked.student.model_name_or_path, checked.student.revision, families=families)
     tune(
         student,

@@ -11,6 +11,7 @@ __all__ = [
     "DECODER",
     "DECODER_WITH_PAST",
     "ENCODER",
+    "ENCODER_LENGTH",
     "artifact_files",
     "decoder_start",
     "family_of",
@@ -23,6 +24,9 @@ CARD = "fdd_edge.json"
 
 ENCODER, DECODER, DECODER_WITH_PAST = "encoder_model.onnx", "decoder_model.onnx", "decoder_with_past_model.onnx"
 """The graphs of an encoder-decoder, under optimum's names; the decoder's is the one that names the model."""
+
+ENCODER_LENGTH = 512
+"""Tokens of a T5 whose folder says nothing: its positions are relative, and it was trained on so many."""
 
 _BESIDE = (
     *(ENCODER, DECODER_WITH_PAST),

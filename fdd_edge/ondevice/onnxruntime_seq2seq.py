@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from .artifact import DECODER, DECODER_WITH_PAST, ENCODER
+from .artifact import DECODER, DECODER_WITH_PAST, ENCODER, ENCODER_LENGTH
 from .onnxruntime_folder import FolderModel, first_line
 from .protocol import RunnerError
 from .runtime import Logits
@@ -25,9 +25,6 @@ from .vocabulary import read_json
 __all__ = ["Context", "Model"]
 
 _PAST, _PRESENT = "past_key_values.", "present."
-
-_LENGTH = 512
-"""Tokens of a T5 whose folder says nothing: its positions are relative, and it was trained on so many."""
 
 
 class Model(FolderModel):
@@ -46,7 +43,7 @@ class Model(FolderModel):
         if logits.name != "logits" or not isinstance(logits.shape[-1], int):
             raise RunnerError("bad_artifact", f"{path} does not say what follows a token.")
         self.n_vocab = int(logits.shape[-1])
-        self.n_ctx_train = int(read_json(Path(path).with_name("config.json")).get("n_positions", _LENGTH))
+        self.n_ctx_train = int(read_json(Path(path).with_name("config.json")).get("n_positions", ENCODER_LENGTH))
 
     def open_context(self, cells: int, sequences: int, threads: int, kv: Literal["f16", "f32"]) -> Context:
         """Make ``sequences`` empty sequences; their caches grow as they do, and ``cells`` is not needed for it."""

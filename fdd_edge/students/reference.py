@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from fdd_edge.ondevice.artifact import ENCODER_LENGTH
 from fdd_edge.progress import Advance
 from fdd_edge.students.base import load_model
 
@@ -17,10 +18,6 @@ __all__ = ["Reference", "Written"]
 
 _BATCH = 32
 """Prompts that are completed together; the weights are read once for all of them."""
-
-
-_LENGTH = 512
-"""Tokens of a T5 whose config says nothing, as the runner has it."""
 
 
 class Reference:
@@ -39,7 +36,7 @@ class Reference:
         """Tokens it can read at once."""
         config = self._model.config
         if config.is_encoder_decoder:
-            return int(getattr(config, "n_positions", _LENGTH))
+            return int(getattr(config, "n_positions", ENCODER_LENGTH))
         return int(config.max_position_embeddings)
 
     @property

@@ -28,7 +28,7 @@ from fdd_edge.parity import (
 from fdd_edge.progress import announce
 from fdd_edge.records import Problem, hash_problems, read_problems
 from fdd_edge.runs.hashing import HashCache
-from fdd_edge.runs.layout import MODEL_FILE, ONNX_FILE, RoundLayout
+from fdd_edge.runs.layout import MODEL_FILE, ONNX_FILE, SEQ2SEQ_FILE, RoundLayout
 from fdd_edge.stages.student import Student
 from fdd_edge.targets import load_profile, resolve_threads, runtime_version
 
@@ -297,7 +297,7 @@ def find_certificate(artifact: Path, sha256: str) -> Certificate | None:
     """
     artifact = artifact.resolve()
     places = [artifact.with_name(CERTIFICATE_FILE), artifact.with_suffix(".parity.json")]
-    if artifact.name in (MODEL_FILE, ONNX_FILE) and len(artifact.parents) > 2:
+    if artifact.name in (MODEL_FILE, ONNX_FILE, SEQ2SEQ_FILE) and len(artifact.parents) > 2:
         places.append(RoundLayout(artifact.parents[2]).parity(artifact.parent.name))
     for path in places:
         if not path.is_file():

@@ -57,6 +57,9 @@ COMPARED = (
     (("aware-q4_0", "onnx-int4"), ("plain", "gguf-q8_0")),
     (("aware-q4_0", "onnx-int4"), ("plain", "onnx-int8-avx512-vnni")),
     (("aware-q4_0", "onnx-int4"), ("plain", "onnx-int4")),
+    (("aware-q4_0", "onnx-int4-quality"), ("aware-q4_0", "onnx-int4")),
+    (("plain", "gguf-q4_k_m-imatrix"), ("plain", "gguf-q8_0")),
+    (("plain", "onnx-int4-quality"), ("plain", "gguf-q8_0")),
     (("plain", "onnx-int8-avx512-vnni"), ("plain", "gguf-q8_0")),
     *((("plain", f"{recipe}-imatrix"), ("plain", recipe)) for recipe in EVERY if f"{recipe}-imatrix" in EVERY),
 )
@@ -220,7 +223,7 @@ def print_files(files: Sequence[File]) -> None:
     whole = {(file.seed, file.training): file for file in files if file.recipe == FLOAT_RECIPE}
     print("| seed | training | file | MB | bits | " + " | ".join(SETS), end="")
     print(" | all | gained, lost against f32 | p | per s | RSS, MB |")
-    print("|---" * (11 + len(SETS)) + "|")
+    print("|---" * (10 + len(SETS)) + "|")
     for file in files:
         cells = []
         for name in (*SETS, ""):

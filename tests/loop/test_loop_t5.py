@@ -16,7 +16,7 @@ from fdd_edge import api
 from fdd_edge.artifacts.onnx import seq2seq
 from fdd_edge.artifacts.recipe import OnnxRecipe, load_recipe
 from fdd_edge.errors import FddError
-from fdd_edge.ondevice.artifact import DECODER, DECODER_WITH_PAST
+from fdd_edge.ondevice.artifact import DECODER, DECODER_WITH_PAST, hash_model
 from fdd_edge.ondevice.onnxruntime_seq2seq import Model
 from fdd_edge.ondevice.prompt import make_prompt
 from fdd_edge.ondevice.protocol import Completion, Settings, Task, Wave
@@ -25,7 +25,7 @@ from fdd_edge.parity import Certificate
 from fdd_edge.records import read_jsonl
 from fdd_edge.runs import RunLayout
 from fdd_edge.stages.export import export_onnx
-from fdd_edge.stages.parity import certify, record_student
+from fdd_edge.stages.parity import certify, find_certificate, record_student
 from fdd_edge.stages.prompts import file_prompt
 from fdd_edge.stages.student import Student, open_student
 
@@ -66,6 +66,10 @@ def test_a_run_of_an_encoder_decoder(tmp_path: Path) -> None:
         place = layout.round(number)
         for recipe in ("onnx-fp32", "onnx-int8-avx2"):
             assert json.loads(place.parity(recipe).read_text(encoding="utf-8"))["passed"], recipe
+            model = place.model(recipe)
+            certificate = find_certificate(model, hash_model(model))
+            assert certificate is not None, "it once was not found, and `eval` said that there was none"
+            assert certificate.passed
         found = list(read_jsonl(place.evaluation("local", "onnx-int8-avx2", "valid") / "rows.jsonl"))
         assert len(found) == 16
     split = json.loads(layout.round(1).summary.read_text(encoding="utf-8"))["split"]

@@ -48,7 +48,11 @@ class ParityBounds(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    tensors: _Error = Field(description="relative L2 error of any tensor, dequantized")
+    tensors: _Error = Field(description="relative L2 error of any quantized tensor, dequantized")
+    own_weights: _Error = Field(
+        0.1,
+        description="relative L2 error of a row of logits, median, against the float model with the file's own weights",
+    )
     logits_median: _Error = Field(description="relative L2 error of a row of logits about its mean, median")
     logits_p99: _Error = Field(description="the same, 99th percentile")
     kl_mean: _Error = Field(description="KL divergence of the next token, mean, in nats")

@@ -38,6 +38,7 @@ _MENDABLE = {
     errno.EROFS: "Name a place that can be written to.",
     errno.ENOTDIR: "Name a folder.",
     errno.EISDIR: "Name a file.",
+    errno.EEXIST: "Name a folder whose path holds no file.",
 }
 """Faults of the machine that a user can mend, and how."""
 

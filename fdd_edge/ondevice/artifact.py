@@ -17,6 +17,7 @@ __all__ = [
     "family_of",
     "hash_model",
     "is_onnx",
+    "model_in",
 ]
 
 CARD = "fdd_edge.json"
@@ -39,6 +40,13 @@ _BESIDE = (
 def is_onnx(artifact: str | Path) -> bool:
     """Say whether a model file is for ONNX Runtime; every other one is llama.cpp's to open or to refuse."""
     return Path(artifact).suffix == ".onnx"
+
+
+def model_in(path: str | Path) -> str:
+    """Return the model file of an artifact's folder; a path that is no folder, or holds no model, as it is."""
+    names = ("model.onnx", DECODER, "model.gguf")
+    found = next((model for name in names if (model := Path(path) / name).is_file()), Path(path))
+    return str(found)
 
 
 def family_of(artifact: str | Path) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from . import measure
-from .artifact import is_onnx
+from .artifact import is_onnx, model_in
 from .home import Place, clean
 from .protocol import RunnerError, Settings, Task, Wave
 from .serve import load, serve, take_stdout
@@ -35,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _tell(lambda: {"bytes": clean(options.home)})
     if options.command == "setup":
         return _tell(lambda: {"python": set_up(options.home, options.requirement, options.build, options.beside)})
+    options.model = model_in(options.model)
     try:
         return _solve(options)
     except RunnerError as error:
@@ -61,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     setting_up.add_argument("--beside", action="append", default=[], help="another package and its version")
     setting_up.add_argument("--build", help="CMake options: compile it here; default: from wheels in the folder")
     solve = commands.add_parser("solve", help="answer one question")
-    solve.add_argument("model", help="a GGUF file, or the graph of an ONNX model")
+    solve.add_argument("model", help="a GGUF file, the graph of an ONNX model, or the folder of either")
     solve.add_argument("question")
     solve.add_argument(
         "--prompt", help="a template with {question}, a file that holds one, or: chat (default: what the model says)"

@@ -178,10 +178,21 @@ def _caches(session: Any, path: str) -> list[_Cache]:
     ]
     if not caches or "logits" not in outputs:
         raise RunnerError("bad_artifact", f"{path} is not a decoder with a key-value cache; only those reply here.")
-    genai = read_json(Path(path).with_name("genai_config.json"))
-    if set(inputs) - {_PAST + c.name for c in caches} != {"input_ids", "attention_mask"} or not genai.get(
-        "search", {}
-    ).get("past_present_share_buffer"):
+    config = Path(path).with_name("genai_config.json")
+    if not config.is_file():
+        raise RunnerError(
+            "bad_artifact",
+            f"{config} is missing, which says how the graph keeps its cache; restore it, or export the model again.",
+        )
+    others = set(inputs) - {_PAST + c.name for c in caches}
+    if odd := sorted(others ^ {"input_ids", "attention_mask"}):
+        kind = "has the input" if odd[0] in others else "lacks the input"
+        raise RunnerError(
+            "bad_artifact",
+            f"{path} {kind} {odd[0]!r}, which is not how decoders are asked here; make one that is asked so with: "
+            "fdd-edge export MODEL -r onnx-int4",
+        )
+    if not read_json(config).get("search", {}).get("past_present_share_buffer"):
         raise RunnerError(
             "bad_artifact",
             f"{path} does not write its key-value cache in place; make one that does with: fdd-edge export MODEL -r "
@@ -194,6 +205,6 @@ def _context_length(folder: Path) -> int:
     """Return how many tokens the model was made for."""
     genai = read_json(folder / "genai_config.json").get("model", {})
     found = genai.get("context_length") or read_json(folder / "config.json").get("max_position_embeddings")
-    if not isinstance(found, int):
+    if not isinstance(found, int) or found < 1:
         raise RunnerError("bad_artifact", f"{folder} does not say how long a text its model can read.")
     return found

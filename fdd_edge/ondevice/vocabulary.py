@@ -18,6 +18,15 @@ __all__ = ["CHAT_TEMPLATE_KEY", "Vocabulary", "read_json"]
 
 CHAT_TEMPLATE_KEY = "tokenizer.chat_template"
 
+_ENDS = {
+    *("<|eot_id|>", "<|eom_id|>", "<|im_end|>", "<|end|>", "<|return|>", "<|call|>", "<|flush|>", "<|calls|>"),
+    *("<end_of_turn>", "<|endoftext|>", "<|end_of_text|>", "<end_of_utterance>", "<EOT>", "_<EOT>", "[EOT]", "[EOS]"),
+    *("<eos>", "<|fim_pad|>", "<fim-pad>", "<fim_pad>", "<PAD>", "<|fim_repo|>", "<|repo_name|>", "<fim-repo>"),
+    *("<REPO>", "<reponame>", "<|file_sep|>"),
+}
+"""Tokens that end a reply whatever a config says, or one family of files would go on where the other stops: those that
+llama.cpp takes to end a generation (``llama-vocab.cpp``)."""
+
 _SPACE = "\u2581"
 """What stands for a blank in SentencePiece's vocabularies."""
 
@@ -48,9 +57,9 @@ class Vocabulary:
         self.card = read_json(folder / CARD)
         self._decoder_start = decoder_start(folder)
         self.size = int(self._tokenizer.get_vocab_size(with_added_tokens=True))
-        added = self._tokenizer.get_added_tokens_decoder()
-        self._control = frozenset(token for token, one in added.items() if one.special)
-        self._whole = {token: one.content for token, one in added.items() if not one.special}
+        self._added = self._tokenizer.get_added_tokens_decoder()
+        self._control = frozenset(token for token, one in self._added.items() if one.special)
+        self._whole = {token: one.content for token, one in self._added.items() if not one.special}
         self._by_bytes = "ByteLevel" in _decoders(json.loads(self._tokenizer.to_str()).get("decoder"))
         self._stops = frozenset(self._read_stops())
 
@@ -132,7 +141,10 @@ class Vocabulary:
         return None
 
     def _read_stops(self) -> Iterator[int]:
-        """Yield the ids that end a reply: those of the card, else all that the folder's configs name."""
+        """Yield the ids that end a reply: those of the card, else all that the configs name or that mean it by custom.
+
+        An encoder-decoder has but the one that its configs name.
+        """
         if "stop_ids" in self.card:
             yield from self.card["stop_ids"]
             return
@@ -141,6 +153,8 @@ class Vocabulary:
             yield from found if isinstance(found, list) else [] if found is None else [found]
         if (eos := self._id_of("eos_token")) is not None:
             yield eos
+        if self._decoder_start is None:
+            yield from (token for token, one in self._added.items() if one.content in _ENDS)
 
     def _text_of(self, name: str) -> str:
         found = self._config.get(name)

@@ -12,12 +12,12 @@ from fdd_edge.errors import FddError
 
 __all__ = ["CERTIFICATE_VERSION", "ITEMS", "Bounds", "Certificate", "Item"]
 
-CERTIFICATE_VERSION = 5
+CERTIFICATE_VERSION = 6
 """Raised when an item changes meaning; a certificate of another version says nothing."""
 
 ITEMS = (
-    *("bos", "eos_id", "stop_ids", "vocabulary", "chat_template", "prompt_bytes", "prompt_ids"),
-    *("tensors", "logits", "greedy_tokens", "stops", "answers"),
+    *("bos", "eos_id", "stop_ids", "configs", "vocabulary", "chat_template", "prompt_bytes", "prompt_ids"),
+    *("tensors", "own_weights", "logits", "greedy_tokens", "stops", "answers"),
 )
 """Names of the items, in the order in which a text passes the layers."""
 
@@ -26,7 +26,9 @@ class Bounds(NamedTuple):
     """How far a file may be from its reference; the ``parity`` section of a recipe.
 
     Attributes:
-        tensors: Relative L2 error of any tensor, dequantized.
+        tensors: Relative L2 error of any quantized tensor, dequantized.
+        own_weights: Relative L2 error of a row of logits about its mean, median, against the float model with the
+            file's own weights.
         logits_median: Relative L2 error of a row of logits about its mean, median.
         logits_p99: The same, 99th percentile.
         kl_mean: Kullback-Leibler divergence of the file's next token from the reference's, mean, in nats.
@@ -38,6 +40,7 @@ class Bounds(NamedTuple):
     """
 
     tensors: float
+    own_weights: float
     logits_median: float
     logits_p99: float
     kl_mean: float

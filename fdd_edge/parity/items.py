@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,7 +29,13 @@ _FEW_ANSWERS = 10
 
 
 def judge_items(
-    record: Record, reading: Reading, vocabulary: Vocabulary, tensors: Item, bounds: Bounds
+    record: Record,
+    reading: Reading,
+    vocabulary: Vocabulary,
+    bounds: Bounds,
+    *,
+    configs: Sequence[Mapping[str, Any]] | None,
+    weights: Sequence[Item],
 ) -> tuple[Item, ...]:
     """Return every item, in the order in which a text passes the layers: ids, prompt, weights, logits, answers.
 
@@ -37,8 +43,10 @@ def judge_items(
         record: The reference's side.
         reading: The file's side.
         vocabulary: The file's tokens and chat template.
-        tensors: The comparison of the weights, made where both are at hand.
         bounds: The recipe's.
+        configs: Keys of the configs beside a graph that do not describe it: ``key``, ``reference``, ``file``; None
+            for a file that has none beside it.
+        weights: The comparisons of the weights and of what is computed with them, made where both are at hand.
     """
     pairs = list(zip(record.replies, reading.scores, strict=True))
     answered = [(reply, scores) for reply, scores in pairs if reply.ids]
@@ -48,11 +56,12 @@ def judge_items(
         _bos(record.special, own, pairs),
         _ids("eos_id", record.special.eos, own.eos),
         _ids("stop_ids", list(record.special.stops), list(own.stops)),
+        _configs(configs),
         _vocabulary(record, vocabulary.pieces),
         _chat_template(record.vocabulary.chats, vocabulary.chats[0]),
         _prompt_bytes(pairs),
         _prompt_ids(pairs),
-        tensors,
+        *weights,
         unread("logits") or _logits(record, reading, answered, bounds),
         unread("greedy_tokens") or _greedy_tokens(answered, bounds),
         unread("stops") or _stops(record.special, answered, bounds),
@@ -96,6 +105,16 @@ def _ids(name: str, reference: object, file: object) -> Item:
     figures = {"reference": reference, "file": file}
     same = reference == file
     return Item(name, same, f"{file}" if same else f"{file}, not {reference}", figures, None if same else figures)
+
+
+def _configs(wrong: Sequence[Mapping[str, Any]] | None) -> Item:
+    """Say whether the configs beside a graph describe it to those who read them."""
+    if wrong is None:
+        return Item("configs", True, "none beside it: the file itself says how it is run", {"n": 0})
+    if not wrong:
+        return Item("configs", True, "they describe this model", {"n": 0})
+    summary = f"{len(wrong)} {'key does' if len(wrong) == 1 else 'keys do'} not describe this model"
+    return Item("configs", False, summary, {"n": len(wrong)}, wrong[0])
 
 
 def _vocabulary(record: Record, pieces: Sequence[bytes]) -> Item:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,11 +11,11 @@ import numpy.typing as npt
 
 from fdd_edge.ondevice.protocol import Completion, Score, Scores, Settings, TargetInfo, Task, plan_waves
 from fdd_edge.ondevice.rows import decode_rows
-from fdd_edge.parity.record import Record
+from fdd_edge.parity.record import Record, Reply
 from fdd_edge.progress import progress
 from fdd_edge.targets import Profile, open_session
 
-__all__ = ["Reading", "read_file"]
+__all__ = ["Reading", "read_file", "read_rows"]
 
 _SEQUENCES = 16
 
@@ -37,6 +38,22 @@ class Reading:
     scores: tuple[Scores, ...]
     logits: npt.NDArray[np.float32]
     completions: tuple[Completion, ...]
+
+
+def read_rows(
+    profile: Profile, artifact: Path, replies: Sequence[Reply], *, threads: int, prompt: str | None = None
+) -> list[npt.NDArray[np.float32]]:
+    """Have a target read some of the reference's replies with a file; return the wanted rows of each.
+
+    Raises:
+        FddError: The file cannot be loaded, or asked this way.
+        TargetError: The target failed.
+    """
+    settings = Settings(max_new_tokens=1, sequences=1, threads=threads, kv="f32", return_ids=True)
+    asked = [Score(r.id, r.question, r.prompt, r.prompt_ids, r.ids, r.rows) for r in replies]
+    with open_session(profile, artifact, settings=settings, prompt=prompt) as session:
+        scores = session.score(asked, lambda done: None)
+        return [decode_rows(s.logits, len(r.rows)) for s, r in zip(scores, replies, strict=True)]
 
 
 def read_file(profile: Profile, artifact: Path, record: Record, *, threads: int, prompt: str | None = None) -> Reading:

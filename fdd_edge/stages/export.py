@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
@@ -225,7 +226,8 @@ def export_all(
     check_disk(out, count_parameters(student.folder), copies=1 + 0.5 * len(recipes))
     out.parent.mkdir(parents=True, exist_ok=True)
     failed: list[Certificate] = []
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as temporary:
+    _tidy_after_killed(out)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-{os.getpid()}-") as temporary:
         work = Path(temporary)
         _make_files(source, work, recipes, prompts)
         record = None
@@ -246,6 +248,15 @@ def export_all(
     if failed:
         raise ParityError(complaint(failed, str(out)), cards)
     return cards
+
+
+def _tidy_after_killed(out: Path) -> None:
+    """Delete what an export of the same name left behind when it was killed: a process that is no more."""
+    for left in out.parent.glob(f".{out.name}-*-*"):
+        pid = left.name.split("-")[-2]
+        if pid.isdecimal() and not Path(f"/proc/{pid}").exists():
+            announce(f"{left} is deleted: an export that was killed has left it")
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def check_recipes(student: Student, recipes: Sequence[Recipe]) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from fdd_edge import catalog
 from fdd_edge.artifacts.recipe import NO_IMATRIX, OnnxRecipe, Recipe, load_recipe, names_of
@@ -15,10 +16,12 @@ from fdd_edge.feedback import sample_pool
 from fdd_edge.ondevice.artifact import family_of, hash_model, is_onnx
 from fdd_edge.parity import (
     CERTIFICATE_VERSION,
+    NO_OWN_WEIGHTS,
     Asked,
     Bounds,
     Certificate,
     Item,
+    Reading,
     Record,
     Vocabulary,
     load_record,
@@ -187,9 +190,18 @@ def certify(
     profile = load_profile(target)
     bounds = Bounds(**recipe.parity.model_dump())
     look = _look_into_onnx if is_onnx(artifact) else _look_into_gguf
-    tensors, vocabulary = look(artifact, reference, bounds)
-    threads = resolve_threads(profile, threads)
-    reading = read_file(profile, artifact, record, threads=threads, prompt=prompt)
+    looked = look(artifact, reference, record, bounds)
+    on_target = resolve_threads(profile, threads)
+    reading = read_file(profile, artifact, record, threads=on_target, prompt=prompt)
+    computed = _own_weights(artifact, reference, record, reading, looked, bounds, threads)
+    items = judge_items(
+        record,
+        reading,
+        looked.vocabulary,
+        bounds,
+        configs=looked.configs,
+        weights=[looked.tensors, computed],
+    )
     info = asdict(reading.info)
     facts = {key: info[key] for key in ("cpu", "machine", "runtime", "runtime_version", "system_info")}
     answered = record.answered
@@ -197,30 +209,84 @@ def certify(
     return Certificate(
         artifact={"sha256": hash_model(artifact), "bytes": model_bytes(artifact), "recipe": recipe.name},
         reference={"name": record.name, "sha256": record.sha256},
-        target={"name": profile.name, "threads": threads, "kv": reading.kv} | facts,
+        target={"name": profile.name, "threads": on_target, "kv": reading.kv} | facts,
         prompts={"answered": len(answered), "encoded": len(record.replies), "sha256": hash_problems(questions)},
         bounds=bounds,
-        items=judge_items(record, reading, vocabulary, tensors, bounds),
+        items=items,
     )
 
 
-def _look_into_gguf(artifact: Path, reference: Path, bounds: Bounds) -> tuple[Item, Vocabulary]:
+class _Looked(NamedTuple):
+    """What can be told of a file without running it.
+
+    Attributes:
+        tensors: The comparison of the weights.
+        quantized: Those that are quantized, by Hugging Face's names; empty for a float file, and where the weights
+            are wrong already.
+        vocabulary: The file's.
+        configs: See ``judge_items``.
+    """
+
+    tensors: Item
+    quantized: dict[str, Any]
+    vocabulary: Vocabulary
+    configs: list[dict[str, Any]] | None
+
+
+def _look_into_gguf(artifact: Path, reference: Path, record: Record, bounds: Bounds) -> _Looked:
     """Compare the weights of a file with its reference's, and read its vocabulary."""
-    from fdd_edge.artifacts.gguf import gguf_tensors, stored_tensors
+    from fdd_edge.artifacts.gguf import QuantizedFile, gguf_tensors, stored_tensors
     from fdd_edge.parity import compare_tensors
 
     tensors = compare_tensors(lambda: gguf_tensors(reference), stored_tensors(artifact), bounds)
-    return tensors, _vocabulary_of(artifact)
+    own = QuantizedFile(artifact, reference).matrices() if tensors.passed else ()
+    return _Looked(tensors, dict(own), _vocabulary_of(artifact), None)
 
 
-def _look_into_onnx(artifact: Path, reference: Path, bounds: Bounds) -> tuple[Item, Vocabulary]:
-    """Compare the weights of a graph with its reference's, and read the tokenizer beside it."""
-    from fdd_edge.artifacts.onnx import onnx_tensors, stored_weights
+def _look_into_onnx(artifact: Path, reference: Path, record: Record, bounds: Bounds) -> _Looked:
+    """Compare the weights of a graph with its reference's, and read the tokenizer and the configs beside it."""
+    from fdd_edge.artifacts.onnx import onnx_tensors, quantized_weights, stored_weights, wrong_keys
     from fdd_edge.artifacts.vocab import TOKENIZER
     from fdd_edge.parity import compare_tensors
 
-    tensors = compare_tensors(lambda: onnx_tensors(reference), stored_weights(artifact), bounds)
-    return tensors, _vocabulary_of(artifact.with_name(TOKENIZER))
+    stored = stored_weights(artifact)
+    tensors = compare_tensors(lambda: onnx_tensors(reference), stored, bounds)
+    own = dict(quantized_weights(stored, reference)) if tensors.passed else {}
+    wrong = [key._asdict() for key in wrong_keys(artifact.parent, reference, record.special.stops)]
+    return _Looked(tensors, own, _vocabulary_of(artifact.with_name(TOKENIZER)), wrong)
+
+
+def _own_weights(
+    artifact: Path,
+    reference: Path,
+    record: Record,
+    reading: Reading,
+    looked: _Looked,
+    bounds: Bounds,
+    threads: int | None,
+) -> Item:
+    """Hold what a file computes against the float model with the file's own weights.
+
+    Of a file that rounds its activations too, a float twin is asked on this machine: its wires are the file's.
+    """
+    from fdd_edge.artifacts.onnx import rounds_activations, write_float_twin
+    from fdd_edge.parity import compare_own_weights, few_replies, read_rows, rows_of
+
+    if not looked.quantized:
+        return NO_OWN_WEIGHTS
+    replies = few_replies(record)
+    if is_onnx(artifact) and rounds_activations(artifact):
+        local = load_profile("local")
+        with tempfile.TemporaryDirectory(prefix="fdd-edge-twin-") as folder:
+            try:
+                twin = write_float_twin(artifact, Path(folder))
+            except FddError as error:
+                return Item(NO_OWN_WEIGHTS.name, False, str(error).rstrip("."), {"n": 0})
+            rows = read_rows(local, twin, replies, threads=resolve_threads(local, threads))
+    else:
+        rows = rows_of(record, reading, replies)
+    weights = looked.quantized.items()
+    return compare_own_weights(reference, weights, replies, rows, bound=bounds.own_weights, threads=threads)
 
 
 def _vocabulary_of(path: Path) -> Vocabulary:
@@ -248,6 +314,8 @@ def find_bounds(artifact: Path, recipe: str | None) -> Recipe:
     if recipe is not None:
         return _fitting(load_recipe(recipe), artifact)
     facts = describe_model(artifact)
+    if not facts.types:
+        raise FddError(f"{artifact} holds no weights: it is damaged, or no model.")
     ask = f"say whose bounds apply, as in --recipe {_FOR_EXAMPLE[family_of(artifact)]}."
     if facts.recipe is None:
         raise FddError(f"{artifact} names no recipe; {ask}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +16,7 @@ from fdd_edge.students.base import load_model
 
 __all__ = ["Reference", "Written"]
 
+_EMBEDDING = "model.embed_tokens.weight"
 _BATCH = 32
 """Prompts that are completed together; the weights are read once for all of them."""
 
@@ -81,6 +82,34 @@ class Reference:
                 written[i] = draft.finish()
             on_progress(start + len(chosen))
         return written
+
+    def exchange(self, weights: Iterable[tuple[str, npt.NDArray[np.float32]]]) -> None:
+        """Put other values in place of weights, by their Hugging Face names; a head that was tied stands alone then."""
+        import torch
+
+        stored = dict(self._model.named_parameters(remove_duplicate=False))
+        head = self._model.get_output_embeddings()
+        head_name = next((name for name, own in stored.items() if own is head.weight and name != _EMBEDDING), None)
+        for name, values in weights:
+            fresh = torch.nn.Parameter(torch.from_numpy(values), requires_grad=False)
+            if name == head_name:
+                head.weight = fresh
+            else:
+                module, _, last = name.rpartition(".")
+                setattr(self._model.get_submodule(module), last, fresh)
+
+    def read(self, prompt: Sequence[int], reply: Sequence[int], rows: Sequence[int]) -> npt.NDArray[np.float32]:
+        """Return the logits with which a reply would go on at some of its positions: shape (rows, n_vocab)."""
+        import torch
+
+        with torch.inference_mode():
+            if self._model.config.is_encoder_decoder:
+                asked, fed = torch.tensor([prompt[:-1]]), torch.tensor([[prompt[-1], *reply[:-1]]])
+                logits = self._model(input_ids=asked, decoder_input_ids=fed).logits[0]
+            else:
+                logits = self._model(torch.tensor([[*prompt, *reply[:-1]]])).logits[0, len(prompt) - 1 :]
+            wanted: npt.NDArray[np.float32] = logits[list(rows)].float().numpy()
+        return wanted
 
     def _write_batch(
         self, prompts: Sequence[Sequence[int]], max_new_tokens: int, stops: set[int], keep: set[int]

@@ -153,6 +153,92 @@ def test_a_cache_that_repeats_the_first_step(good: Good, copy: Callable[[str], P
     assert {"logits", "greedy_tokens"} <= set(failed(certificate))
 
 
+def reads_the_cache_of_another_layer(graph: Any) -> None:
+    attention = [node for node in graph.node if node.op_type == "GroupQueryAttention"]
+    attention[1].input[3], attention[1].input[4] = attention[0].input[3], attention[0].input[4]
+
+
+def crosses_gate_and_up(graph: Any) -> None:
+    gate, up = (next(n for n in graph.node if f"layers.0/mlp/{part}_proj/MatMul" in n.name) for part in ("gate", "up"))
+    gate.output[0], up.output[0] = up.output[0], gate.output[0]
+
+
+def scales_attention_otherwise(graph: Any) -> None:
+    for node in (node for node in graph.node if node.op_type == "GroupQueryAttention"):
+        next(a for a in node.attribute if a.name == "scale").f = 0.3
+
+
+@pytest.mark.parametrize("recipe", ["onnx-int4", "onnx-int8-avx2"])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        reads_the_cache_of_another_layer,
+        crosses_gate_and_up,
+        scales_attention_otherwise,
+    ],
+)
+def test_a_quantized_graph_that_is_wired_wrongly(
+    good: Good, copy: Callable[[str], Path], recipe: str, fault: Callable[[Any], None]
+) -> None:
+    """Rounding moves logits as far as such a fault does: under the bounds for these the certificate once passed."""
+    graph = copy(recipe)
+    model = load_graph(graph.parent)
+    fault(model.graph)
+    save_graph(model, graph.parent)
+    certificate = hold(good, graph, recipe)
+    assert "own_weights" in failed(certificate)
+    assert "tensors" not in failed(certificate)
+
+
+def test_a_weight_that_is_not_quantized_is_exact(good: Good, copy: Callable[[str], Path]) -> None:
+    """A norm that was a twentieth too large once passed under the bound of 4-bit matrices."""
+    from onnx import numpy_helper
+
+    graph = copy("onnx-int4")
+    model = load_graph(graph.parent)
+    norm = next(one for one in model.graph.initializer if one.name == "model.layers.0.input_layernorm.weight")
+    norm.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(norm) * np.float32(1.05), norm.name))
+    save_graph(model, graph.parent)
+    wrong = item(hold(good, graph, "onnx-int4"), "tensors")
+    assert not wrong.passed
+    assert (wrong.first_difference or {})["tensor"] == "model.layers.0.input_layernorm.weight"
+
+
+@pytest.mark.parametrize(
+    ("name", "section", "key", "value"),
+    [
+        ("genai_config.json", ("model",), "eos_token_id", 5),
+        ("genai_config.json", ("model", "decoder"), "num_hidden_layers", 99),
+        ("genai_config.json", ("search",), "do_sample", True),
+        ("generation_config.json", (), "eos_token_id", 7),
+        ("config.json", (), "num_attention_heads", 8),
+    ],
+)
+def test_configs_that_tell_other_readers_something_else(
+    good: Good, copy: Callable[[str], Path], name: str, section: tuple[str, ...], key: str, value: object
+) -> None:
+    """The runner does not read them, so nothing that it does tells."""
+    graph = copy("onnx-int4")
+    path = graph.with_name(name)
+    content = json.loads(path.read_text(encoding="utf-8"))
+    inner = content
+    for part in section:
+        inner = inner[part]
+    inner[key] = value
+    path.write_text(json.dumps(content), encoding="utf-8")
+    certificate = hold(good, graph, "onnx-int4")
+    assert failed(certificate) == ["configs"]
+    assert (item(certificate, "configs").first_difference or {})["key"].startswith(name)
+
+
+def test_an_emptied_graph_is_called_damaged(good: Good, copy: Callable[[str], Path]) -> None:
+    """The sentence once had a hole where the types of its weights should stand."""
+    graph = copy("onnx-int4")
+    graph.write_bytes(b"")
+    with pytest.raises(FddError, match="holds no weights: it is damaged"):
+        find_bounds(graph, None)
+
+
 def test_weights_of_another_export(good: Good, copy: Callable[[str], Path], tmp_path: Path) -> None:
     """A re-trained student's weights have the very layout, so nothing but their numbers tells."""
     graph = copy("onnx-fp32")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ from fdd_edge.artifacts.gguf.write import hf_names, row_order
 from fdd_edge.errors import FddError
 
 __all__ = ["QuantizedFile"]
+
+_FLOAT = {"F32", "F16", "BF16"}
 
 
 class QuantizedFile:
@@ -48,6 +51,13 @@ class QuantizedFile:
         ordered = np.empty_like(rows)
         ordered[row_order(self._folder, tensor.name, len(rows))] = rows
         return ordered
+
+    def matrices(self) -> Iterator[tuple[str, Any]]:
+        """Yield (name in the folder, rows as the file is read back) of every quantized matrix."""
+        for name, own in self._own_names.items():
+            tensor = self._tensors.get(own)
+            if tensor is not None and tensor.tensor_type.name not in _FLOAT:
+                yield name, self.dequantized(name)
 
     def _tensor(self, name: str) -> Any:
         if name not in self._own_names:

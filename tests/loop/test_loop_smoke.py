@@ -287,3 +287,6 @@ def test_an_exported_folder_is_all_a_board_needs(smoke: tuple[Path, str, str], t
     asked = subprocess.run(runner, cwd=folder, capture_output=True, text=True, check=False)
     assert asked.returncode in (0, 1), asked.stderr
     assert ("answer: " if asked.returncode == 0 else "no answer: ") in asked.stdout
+    # The folder names its model: it once was called no file, and an ONNX user was told to install llama.cpp.
+    by_folder = [sys.executable, "runner.pyz", "solve", ".", question]
+    assert subprocess.run(by_folder, cwd=folder, capture_output=True, text=True, check=False).stdout == asked.stdout

@@ -17,6 +17,7 @@ import numpy as np
 
 from fdd_edge.artifacts.gguf import DeviceVocab
 from fdd_edge.artifacts.onnx import build_graph
+from fdd_edge.artifacts.onnx.graph import load_graph, save_graph
 from fdd_edge.ondevice.onnxruntime_model import BATCH, Model
 from fdd_edge.ondevice.prompt import make_prompt
 from fdd_edge.ondevice.protocol import Completion, RunnerError, Score, Settings, Task, Wave, plan_waves
@@ -203,6 +204,22 @@ def test_a_graph_that_copies_its_cache(copy: Path) -> None:
     assert "does not write its key-value cache in place" in error_of(copy)
 
 
+def test_a_missing_genai_config_is_named(copy: Path) -> None:
+    """It once was said that the graph copies its cache."""
+    (copy.parent / "genai_config.json").unlink()
+    assert "genai_config.json is missing" in error_of(copy)
+
+
+def test_an_input_that_is_not_known_is_named(copy: Path) -> None:
+    """It once was said that the graph copies its cache."""
+    model = load_graph(copy.parent)
+    next(one for one in model.graph.input if one.name == "input_ids").name = "ids"
+    for node in model.graph.node:
+        node.input[:] = ["ids" if name == "input_ids" else name for name in node.input]
+    save_graph(model, copy.parent)
+    assert "has the input 'ids'" in error_of(copy)
+
+
 def test_no_decoder_at_all(copy: Path) -> None:
     import onnx
     from onnx import TensorProto, helper
@@ -237,3 +254,14 @@ def test_a_vocabulary_of_sentencepieces_kind(tmp_path: Path) -> None:
     vocabulary = Vocabulary(tmp_path)
     assert [vocabulary.piece(token) for token in range(6)] == [b"", b" a", b"b", b"\n", b"", b""]
     assert (vocabulary.special_ids.bos, vocabulary.special_ids.eos, vocabulary.special_ids.stops) == (0, 4, (4,))
+
+
+def test_tokens_that_end_a_reply_by_custom_end_it_here_too(tmp_path: Path) -> None:
+    """An ONNX model once went on where the GGUF of the same student stopped, for its configs name one end alone."""
+    from tokenizers import Tokenizer, models
+
+    made = Tokenizer(models.BPE(vocab={"a": 0}, merges=[]))
+    made.add_special_tokens(["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<reponame>"])
+    made.save(str(tmp_path / "tokenizer.json"))
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"eos_token": "<|im_end|>"}))
+    assert Vocabulary(tmp_path).special_ids.stops == (1, 3, 4)

@@ -79,6 +79,12 @@ def test_a_good_graph_passes(good: Good, recipe: str) -> None:
     assert certificate.target["runtime"] == "onnxruntime"
 
 
+@pytest.mark.parametrize("recipe", ["onnx-fp32", "onnx-int8-avx2", "onnx-int4"])
+def test_whoever_may_read_the_configs_may_read_the_weights(good: Good, recipe: str) -> None:
+    """The weights of int4 once were the exporting user's alone."""
+    assert len({path.stat().st_mode for path in good.graphs[recipe].parent.iterdir()}) == 1
+
+
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_every_family_is_the_model_it_was_made_from(
     case: Case, family_student: Callable[[Case], Student], tmp_path: Path

@@ -15,7 +15,7 @@ from fdd_edge.ondevice.language import ProgramError, count_operations, normalize
 from fdd_edge.ondevice.verdicts import Verdict
 from fdd_edge.records import Problem, same_answer
 
-__all__ = ["Curated", "curate"]
+__all__ = ["Curated", "curate", "reject"]
 
 _RENUMBERED_PER_SEED = 2
 """How many problems of one seed's descent may differ from another in their numbers alone."""
@@ -27,8 +27,8 @@ class Curated(NamedTuple):
     Attributes:
         kept: With the program in normal form and its operations counted; one that differs from another in its numbers
             alone has ``renumbered`` in ``extra``.
-        rejected: As they came, with ``reason`` in ``extra``, and ``against``: what it collides with, a problem's id
-            or ``set:id``. One that collides with nothing may have ``detail`` instead.
+        rejected: Where the program runs likewise, else as they came; with ``reason`` in ``extra``, and ``against``:
+            what it collides with, a problem's id or ``set:id``. One that collides with nothing may have ``detail``.
     """
 
     kept: list[Problem]
@@ -55,12 +55,18 @@ def curate(
     door = _Door(known, protected)
     kept: list[Problem] = []
     rejected: list[Problem] = []
-    for candidate in candidates:
+    for problem in candidates:
         try:
-            kept.append(door.let_in(candidate))
+            problem = _check_program(problem)
+            kept.append(door.let_in(problem))
         except RejectedError as why:
-            rejected.append(replace(candidate, extra={**candidate.extra, "reason": why.reason.value, **why.facts}))
+            rejected.append(reject(problem, why.reason, **why.facts))
     return Curated(kept, rejected)
+
+
+def reject(problem: Problem, reason: Reason, **facts: str) -> Problem:
+    """Return the record of a problem that may not be trained on."""
+    return replace(problem, extra={**problem.extra, "reason": reason.value, **facts})
 
 
 class _Door:
@@ -73,13 +79,12 @@ class _Door:
         for problem in known:
             self._remember(problem)
 
-    def let_in(self, candidate: Problem) -> Problem:
-        """Return a candidate as it may be trained on.
+    def let_in(self, problem: Problem) -> Problem:
+        """Return a problem, whose program is right, as it may be trained on.
 
         Raises:
             RejectedError: It may not.
         """
-        problem = _check_program(candidate)
         is_new = problem.origin != "seed"
         if is_new:
             check_offspring(problem, self._inside.get(str(problem.parent_id)))

@@ -8,7 +8,10 @@ __all__ = ["Reason", "RejectedError"]
 
 
 class Reason(StrEnum):
-    """Why a candidate may not be trained on, in the order in which it is found out."""
+    """Why a candidate may not be trained on, in the order in which it is found out.
+
+    ``OVER_MAX_NEW`` is no fault: it was drawn out because a round may have so many new problems and no more.
+    """
 
     NO_RATIONALE = "no_rationale"
     DOES_NOT_PARSE = "does_not_parse"
@@ -22,6 +25,7 @@ class Reason(StrEnum):
     NEAR_DUPLICATE = "near_duplicate"
     RENUMBERED_TOO_OFTEN = "renumbered_too_often"
     LEAKS = "leaks"
+    OVER_MAX_NEW = "over_max_new"
 
 
 class RejectedError(Exception):

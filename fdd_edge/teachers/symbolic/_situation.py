@@ -16,8 +16,8 @@ class Result(NamedTuple):
     """What the last line of a situation or a step gives, for the steps that go on from it.
 
     Attributes:
-        kind: Says which steps fit: "stock" (things someone holds), "money", "cost", "share", "gap" ..., and "number" where
-            only steps do that suit any number.
+        kind: Says which steps fit: "stock" (things someone holds), "money", "cost", "share", "gap" ..., and "number"
+            where only steps do that suit any number.
         phrase: A noun phrase for it that tells no number: "the {items} {he} had left".
         who: The subject a step begins with; "they" where several people hold it.
         noun: What a "number" counts: "cars".

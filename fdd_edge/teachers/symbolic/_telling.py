@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Literal, NamedTuple
@@ -135,10 +135,15 @@ def _draw_style(situation: Situation, numbers: Mapping[str, Number], rng: Random
     aside = None
     if situation.aside and rng.random() < _ASIDE:
         index = rng.randrange(len(situation.aside))
-        number = rng.choice([n for n in range(5, 13) if n not in numbers.values()])
+        number = rng.choice([n for n in range(5, 13) if not _computes_with(n, situation.program, numbers)])
         first = _STANDS_ALONE.fullmatch(situation.aside[index]) is not None and rng.random() < 0.5
         aside = Aside(index, number, "first" if first else "last")
     return Style(rng.random() < _SPELLED, rng.random() < _FOLDED, aside)
+
+
+def _computes_with(number: int, program: Sequence[str], slots: Mapping[str, Any]) -> bool:
+    """Say whether a program's lines hold a number, themselves or in a slot: an aside must not tell the same."""
+    return number in slots.values() or re.search(rf"\b{number}\b", " ".join(program)) is not None
 
 
 def add_step(drawn: Drawn, step: Step, rng: Random) -> Drawn | None:
@@ -164,7 +169,8 @@ def add_step(drawn: Drawn, step: Step, rng: Random) -> Drawn | None:
         decimals=step.decimals,
         known={"prev": before.answer},
     )
-    if numbers is None:
+    aside = drawn.style.aside
+    if numbers is None or (aside and _computes_with(aside.number, step.program, numbers)):
         return None
     form = (rng.randrange(len(step.tell)), rng.randrange(len(step.ask)))
     steps = (*drawn.steps, DrawnStep(step, {**slots, **numbers}, form))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from fdd_edge.runs import RunLayout
+from fdd_edge.runs import RoundLayout, RunLayout
 
 _QUESTION = "Tom has 3 bags with 4 apples each. He eats 2 apples. How many apples are left?"
 
@@ -50,17 +50,19 @@ def command(
             print_round(summary)
 
     layout = api.run(config, output=output, overrides=overrides, rounds=rounds, parity=not no_parity, on_round=show)
+    assert last is not None
     if not as_json:
-        _say_what_next(layout)
-    if fail_on_gate and last is not None and last.held_back:
+        _say_what_next(layout, layout.round(last.round))
+    if fail_on_gate and last.held_back:
         raise GateError(f"Round {last.round} is held back: {'; '.join(last.held_back)}.")
 
 
-def _say_what_next(layout: RunLayout) -> None:
+def _say_what_next(layout: RunLayout, newest: RoundLayout) -> None:
     """Name the best round and how to try it; where the gates let none through, what can be done."""
     if not layout.best.exists():
-        click.echo("\nNo round is the best: each was held back by a gate (see `gates` above). Loosen the gates with")
-        click.echo(f"--set gates.KEY=VALUE, which trains nothing again, or try a round: {layout.round(0).root}\n")
+        click.echo("\nNo round is the best: each was held back by a gate. Another bound trains nothing again:")
+        click.echo("the same command with --set gates.KEY=VALUE. Or try the newest round as it is:\n")
+        click.echo(f'  fdd-edge solve {newest.root} "{_QUESTION}"\n')
         return
     click.echo(f"\nThe best round is {layout.best.resolve().name}. Try it:\n")
     click.echo(f'  fdd-edge solve {layout.root} "{_QUESTION}"\n')

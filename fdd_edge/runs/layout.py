@@ -203,6 +203,12 @@ class RunLayout:
         return RoundLayout(self.root / f"{_ROUND}{number:02d}")
 
     @property
+    def newest(self) -> RoundLayout:
+        """The last round that was begun; the first where none was."""
+        names = sorted(path.name for path in self.root.glob(f"{_ROUND}*"))
+        return RoundLayout(self.root / names[-1]) if names else self.round(0)
+
+    @property
     def best(self) -> Path:
         """Link to the best round."""
         return self.root / "best"

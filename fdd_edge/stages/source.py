@@ -131,7 +131,7 @@ def best_round(run: RunLayout, name: str) -> RoundLayout:
     """
     if not run.best.exists():
         why = "its gates held every round back" if run.round(0).summary.is_file() else "no round is finished"
-        raise FddError(f"{name} has no best round, because {why}; name a round, such as {run.round(0).root}.")
+        raise FddError(f"{name} has no best round, because {why}; name a round, such as {run.newest.root}.")
     return RoundLayout(run.best.resolve())
 
 

@@ -27,7 +27,7 @@ from fdd_edge.teachers.symbolic.steps import STEPS
 TRAIN = [s for s in SITUATIONS.values() if not s.held_out]
 HELD_OUT = [s for s in SITUATIONS.values() if s.held_out]
 SEEDS = st.integers(0, 10**6)
-QUICK = settings(max_examples=25, deadline=None)
+QUICK = settings(max_examples=12, deadline=None)
 
 
 def complexify(problems: list[Problem], per_problem: int = 2, seed: int = 0) -> list[list[Draft] | Declined]:
@@ -209,7 +209,7 @@ def last_step(draft: Draft) -> str:
 
 
 def test_every_situation_with_a_result_can_be_made_harder_and_steps_vary() -> None:
-    problems = generate("train", 10 * len(TRAIN), seed=1)
+    problems = generate("train", 5 * len(TRAIN), seed=1)
     drafts = written(complexify(problems, 4, seed=1))
     own = [
         (p.extra["situation"], last_step(draft))

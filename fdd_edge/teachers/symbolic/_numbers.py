@@ -78,7 +78,7 @@ def _draw(rule: str, numbers: Mapping[str, Number], rng: Random) -> Number:
 def _evaluate(program: str, numbers: Mapping[str, Number]) -> Number:
     if program.removeprefix("answer = ").replace(".", "", 1).isdigit():
         return float(program.removeprefix("answer = "))
-    return run_program("\n".join([*(f"{slot} = {value}" for slot, value in numbers.items()), program]))
+    return run_program(program, numbers)
 
 
 def _tidy(value: Number) -> Number:

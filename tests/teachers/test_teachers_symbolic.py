@@ -300,3 +300,23 @@ def test_words_have_right_singulars_and_names_are_usable() -> None:
         first, second = draw_people(Random(seed), 2)
         assert first[0] != second[0]
         assert run_program(f"{first.lower()} = 1\nanswer = {first.lower()}") == 1
+
+
+def test_every_number_that_is_computed_with_is_told() -> None:
+    """A step once took the place of a question that alone told for how many minutes a machine runs."""
+    problems = generate("train", 3 * len(TRAIN), seed=4)
+    problems += [
+        as_problem(d, p) for p, some in zip(problems, written(complexify(problems)), strict=True) for d in some
+    ]
+    for problem in problems:
+        told = {found.value for found in find_numbers(problem.question)}
+        drawn = read_drawn(problem.extra)
+        if drawn is None:
+            continue
+        for slots, lines in (
+            (drawn.slots, drawn.situation.program),
+            *((step.slots, step.step.program) for step in drawn.steps),
+        ):
+            used = set(re.findall(r"{(\w+)", " ".join(lines)))
+            missing = {value for slot, value in slots.items() if slot in used and isinstance(value, int | float)} - told
+            assert not missing, (problem.question, missing)

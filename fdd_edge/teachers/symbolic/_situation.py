@@ -18,7 +18,7 @@ class Result(NamedTuple):
     Attributes:
         kind: Says which steps fit: "stock" (things someone holds), "money", "cost", "share", "gap" ..., and "number"
             where only steps do that suit any number.
-        phrase: A noun phrase for it that tells no number: "the {items} {he} had left".
+        phrase: A noun phrase for it: "the {items} {he} had left"; it tells the numbers that only the question does.
         who: The subject a step begins with; "they" where several people hold it.
         noun: What a "number" counts: "cars".
     """

@@ -23,6 +23,7 @@ _SPELLED, _FOLDED, _ASIDE = 0.25, 0.25, 0.4
 """Shares of problems with number words, with a condition in the question, and (where there is one) with a number that
 the answer does not need."""
 
+_SLOT = re.compile(r"{(\w+)")
 _STANDS_ALONE = re.compile(r"{(?:name|friend|third)}(?!.*(?:\b(?:them|it|left)\b|{he|{his|{him)).*")
 """An aside about somebody, which goes back to nothing: it may come before all else."""
 
@@ -173,8 +174,18 @@ def add_step(drawn: Drawn, step: Step, rng: Random) -> Drawn | None:
     if numbers is None or (aside and _computes_with(aside.number, step.program, numbers)):
         return None
     form = (rng.randrange(len(step.tell)), rng.randrange(len(step.ask)))
+    if not drawn.steps and not _tells_all(drawn, step.tell[form[0]]):
+        return None
     steps = (*drawn.steps, DrawnStep(step, {**slots, **numbers}, form))
     return Drawn(drawn.situation, drawn.slots, drawn.form, steps, drawn.style)
+
+
+def _tells_all(drawn: Drawn, further: str) -> bool:
+    """Say whether every number is still told when a situation's own question makes room for a further step's text."""
+    situation = drawn.situation
+    phrase = situation.result.phrase if "{phrase}" in further else ""
+    told = set(_SLOT.findall(situation.tell[drawn.form[0]] + phrase))
+    return told >= set(situation.numbers) & set(_SLOT.findall(" ".join(situation.program)))
 
 
 def _all_slots(drawn: Drawn) -> list[Slots]:

@@ -8,11 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fdd_edge.api import bench, certify, evaluate, export, run, solve
+    from fdd_edge.api import bench, certify, evaluate, evolve, export, run, solve, split
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "bench", "certify", "evaluate", "export", "run", "solve"]
+__all__ = ["__version__", "bench", "certify", "evaluate", "evolve", "export", "run", "solve", "split"]
 
 
 def __dir__() -> list[str]:

@@ -1,4 +1,4 @@
-"""The commands as functions: what ``fdd-edge run | export | parity | eval | bench | solve`` do, for use from Python."""
+"""The commands as functions: ``fdd-edge run | export | parity | eval | split | evolve | bench | solve`` from Python."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from fdd_edge.ondevice.protocol import Completion
 from fdd_edge.runs import RunLayout
 
 if TYPE_CHECKING:
+    from fdd_edge.feedback import Policy
     from fdd_edge.parity import Certificate
     from fdd_edge.records import Problem
     from fdd_edge.stages.bench import Measurement
     from fdd_edge.stages.summary import RoundSummary
 
-__all__ = ["bench", "certify", "evaluate", "export", "run", "solve"]
+__all__ = ["bench", "certify", "evaluate", "evolve", "export", "run", "solve", "split"]
 
 
 def run(
@@ -225,6 +226,96 @@ def evaluate(
     if dataset.commit is not None:
         report["data"] = {"id": data, "revision": dataset.commit}
     return report
+
+
+def split(
+    problems: str,
+    answers: str,
+    output: str,
+    *,
+    float_answers: str | None = None,
+    easy_at: float = 0.75,
+    hard_at: float = 0.25,
+) -> dict[str, int]:
+    """Part problems by an artifact's answers, as a round of a run does: ``fdd-edge split``.
+
+    Args:
+        problems: File of problem records; those that were not asked are left out.
+        answers: Folder of an evaluation of them, the judge's.
+        output: New folder; gets one file a label.
+        float_answers: Folder of the float artifact's evaluation of those that are not easy.
+        easy_at: Easy from this pass rate.
+        hard_at: Hard up to this pass rate.
+
+    Returns:
+        How many problems each label has.
+
+    Raises:
+        FddError: Something the user can mend; the message says how.
+    """
+    from fdd_edge.runs.stage import make_whole
+    from fdd_edge.stages import feedback
+
+    floats = None if float_answers is None else Path(float_answers)
+    bands = {"easy_at": easy_at, "hard_at": hard_at}
+    pool = feedback.answered(Path(problems), Path(answers), **bands)
+    make_whole(Path(output), lambda out: feedback.split(pool, Path(answers), floats, out, **bands))
+    return {label: len(items) for label, items in feedback.read_split(Path(output)).items()}
+
+
+def evolve(
+    split: str,
+    output: str,
+    *,
+    teacher: str = "symbolic",
+    per_easy: int = 1,
+    per_hard: int = 1,
+    max_depth: int = 3,
+    policy: Policy = "fdd",
+    round_number: int = 0,
+    seed: int = 0,
+) -> dict[str, dict[str, Any]]:
+    """Let a teacher write new problems from a split, unchecked, as a round of a run does: ``fdd-edge evolve``.
+
+    Args:
+        split: Folder of a split.
+        output: New file of problem records.
+        teacher: Who writes.
+        per_easy: More complex problems for an easy one.
+        per_hard: Similar problems for a hard one.
+        max_depth: Problems evolve while their depth is below this.
+        policy: Which problems evolve into what.
+        round_number: The round whose split it is.
+        seed: Of the run, to which the round's number is added.
+
+    Returns:
+        ``evolved``: how many were written, by origin; ``declined``: parents without any, by origin and reason.
+
+    Raises:
+        FddError: Something the user can mend; the message says how.
+    """
+    from collections import Counter
+
+    from fdd_edge.errors import FddError
+    from fdd_edge.records import read_problems
+    from fdd_edge.stages import feedback
+
+    if Path(output).exists():
+        raise FddError(f"{output} exists already; name another file, or remove it.")
+    refusals = feedback.evolve(
+        Path(split),
+        Path(output),
+        teacher=teacher,
+        per_easy=per_easy,
+        per_hard=per_hard,
+        max_depth=max_depth,
+        policy=policy,
+        round_number=round_number,
+        seed=seed + round_number,
+    )
+    counts = Counter(problem.origin for problem in read_problems(Path(output)))
+    declined = {origin: {reason: len(ids) for reason, ids in why.items()} for origin, why in refusals.items()}
+    return {"evolved": {origin: counts[origin] for origin in ("complex", "similar")}, "declined": declined}
 
 
 def bench(

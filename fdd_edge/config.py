@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from fdd_edge import catalog
 from fdd_edge.errors import FddError
+from fdd_edge.feedback import Policy
 from fdd_edge.runs.layout import NON_EASY, POOL, VALID
 from fdd_edge.validation import faults_of
 
@@ -118,6 +119,9 @@ class TrainingConfig(_Section):
     per_device_train_batch_size: Count = 4
     gradient_accumulation_steps: Count = 1
     max_length: Count = Field(512, description="longer examples are left out, and counted")
+    max_tokens: Count | None = Field(
+        None, description="train on so many tokens instead of num_train_epochs, however many examples there are"
+    )
     eval_steps: Count | None = Field(None, description="steps between two validation losses; default: one an epoch")
     early_stopping_patience: Count | None = Field(
         None, description="stop after so many validation losses that were not the best; default: never"
@@ -171,12 +175,28 @@ class FeedbackConfig(_Section):
     per_easy: int = Field(1, ge=0, description="more complex problems for an easy one")
     per_hard: int = Field(1, ge=0, description="similar problems for a hard one")
     max_depth: Count = Field(3, description="problems evolve while their depth is below this")
+    max_new: Count | None = Field(None, description="new problems a round, each branch in its share; default: all")
+    pool: Literal["trained", "fresh"] = Field(
+        "trained",
+        description="what is labelled: problems that were trained on, or half of the seed problems before they are",
+    )
+    policy: Policy = Field("fdd", description="which problems evolve into what; the others are controls")
 
     @model_validator(mode="after")
     def _bands(self) -> Self:
         if self.hard_at >= self.easy_at:
             raise ValueError("hard_at must be below easy_at")
         return self
+
+
+class GatesConfig(_Section):
+    """What a round's artifact must keep, on valid and on the judge's target, to become the best."""
+
+    min_accuracy: Fraction | None = Field(None, description="least share of valid that it solves")
+    max_drop: Fraction | None = Field(None, description="most that it solves less of valid than its float artifact")
+    max_size_mb: float | None = Field(None, gt=0, description="size of the file or folder")
+    max_rss_mb: float | None = Field(None, gt=0, description="most memory of its runner")
+    min_tokens_per_s: float | None = Field(None, gt=0, description="least speed, one reply at a time")
 
 
 class Config(_Section):
@@ -192,6 +212,7 @@ class Config(_Section):
     decoding: DecodingConfig = DecodingConfig()
     targets: list[str] = Field(["local"], min_length=1)
     feedback: FeedbackConfig = FeedbackConfig()
+    gates: GatesConfig = GatesConfig()
     keep: Literal["best", "last", "all"] | None = Field(
         None, description="which rounds' models stay; default: last and best"
     )
@@ -235,7 +256,7 @@ class Config(_Section):
 EXTENDABLE = {"rounds", "export.recipes", "targets", "data.eval"}
 """Keys that may grow on an existing run."""
 
-FREE = {"keep"}
+FREE = {"keep", *(f"gates.{key}" for key in GatesConfig.model_fields)}
 """Keys that change no result, and so may change on an existing run."""
 
 

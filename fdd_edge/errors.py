@@ -6,13 +6,19 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import Any
 
-__all__ = ["FddError", "MissingExtraError", "ParityError", "TargetError", "did_you_mean"]
+__all__ = ["FddError", "GateError", "MissingExtraError", "ParityError", "TargetError", "did_you_mean"]
 
 
 class FddError(Exception):
     """A fault the user can mend; the message is one plain sentence that says how."""
 
     exit_code = 2
+
+
+class GateError(FddError):
+    """A round does not keep a gate of its config."""
+
+    exit_code = 3
 
 
 class ParityError(FddError):

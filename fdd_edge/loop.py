@@ -21,10 +21,10 @@ from fdd_edge.errors import FddError, ParityError
 from fdd_edge.launched import processes
 from fdd_edge.ondevice.measure import physical_cores
 from fdd_edge.progress import announce
-from fdd_edge.runs import Manifest, PrunedInputError, RunLayout, Stages, run_lock
+from fdd_edge.runs import Manifest, PrunedInputError, RoundLayout, RunLayout, Stages, run_lock
 from fdd_edge.stages.datasets import DatasetSpec, check_set, fetch_set
-from fdd_edge.stages.evaluation import read_evaluation
 from fdd_edge.stages.export import check_disk, check_recipes, count_parameters, warn_of_rounding
+from fdd_edge.stages.gates import best_of
 from fdd_edge.stages.imatrix import check_imatrix
 from fdd_edge.stages.parity import complaint
 from fdd_edge.stages.prompts import begin_prompt, requested_prompt, worked_examples
@@ -33,6 +33,8 @@ from fdd_edge.stages.summary import RoundSummary, summarize_round
 from fdd_edge.stages.training import check_training
 from fdd_edge.steps import (
     Run,
+    check_gates,
+    curate_problems,
     dataset_specs,
     evaluate_reported,
     evaluate_untuned,
@@ -40,6 +42,7 @@ from fdd_edge.steps import (
     export_student,
     failed_certificates,
     gather_data,
+    judge_rounds,
     models,
     read_problem_sets,
     restore_models,
@@ -180,13 +183,14 @@ def run_rounds(this: Run, on_round: Callable[[RoundSummary], None]) -> None:
             summary = run_round(this, number)
         on_round(summary)
         keep_what_is_needed(this, number)
+    bring_best_back(this)
     places = [this.layout.untuned, *map(this.layout.round, range(this.config.rounds))]
     if failed := {p.root.name: list(found.values()) for p in places if (found := failed_certificates(this, p))}:
         raise ParityError("\n".join(complaint(found, f"the evaluations of {name}") for name, found in failed.items()))
 
 
 def run_round(this: Run, number: int) -> RoundSummary:
-    """Train, export, judge, split and evolve once; return what happened."""
+    """Train, export, judge, split, evolve and curate once; return what happened."""
     announce(f"Round {number}")
     place = this.layout.round(number)
     gather_data(this, number)
@@ -195,6 +199,7 @@ def run_round(this: Run, number: int) -> RoundSummary:
     evaluate_reported(this, place)
     split_by_judge(this, number)
     evolve_problems(this, number)
+    curate_problems(this, number)
     summary = summarize_round(
         this.layout,
         number,
@@ -202,11 +207,25 @@ def run_round(this: Run, number: int) -> RoundSummary:
         certified=this.certified if this.parity else [],
         targets=this.target_names,
         datasets=list(this.reported),
-        declined=this.manifest.facts.get("declined", {}).get(place.root.name, {}),
+        judge=(load_profile(this.config.feedback.target).name, this.judge),
+        fresh=this.reserve is not None,
+        refusals=this.manifest.facts.get("declined", {}).get(place.root.name, {}),
+        held_back=judge_rounds(this)[number].held_back,
         shots=0 if this.config.baseline is None else this.config.baseline.shots,
     )
     place.summary.write_text(json.dumps(summary.to_row(), indent=1) + "\n", encoding="utf-8")
     return summary
+
+
+def bring_best_back(this: Run) -> None:
+    """Make the best round's models again where they were deleted: other gates may have made it the best since."""
+    best = best_of(judge_rounds(this))
+    if best is None or this.config.keep == "last":
+        return
+    place = RoundLayout(this.layout.root / best)
+    if this.stages.is_pruned(place.merged):
+        restore_models(this, place)
+        run_round(this, place.number)
 
 
 def check_before_start(config: Config, layout: RunLayout) -> None:
@@ -223,6 +242,12 @@ def check_before_start(config: Config, layout: RunLayout) -> None:
         *(partial(load_teacher, name) for name in (*config.teacher.rationale, config.teacher.evolve)),
         *(partial(check_set, spec) for spec in datasets),
         partial(requested_prompt, config.student.prompt),
+        partial(
+            check_gates,
+            config.feedback.target,
+            max_rss_mb=config.gates.max_rss_mb,
+            min_tokens_per_s=config.gates.min_tokens_per_s,
+        ),
     ]
     if config.baseline is not None:
         checks += [partial(worked_examples, config.baseline.shots), partial(requested_prompt, config.baseline.prompt)]
@@ -267,20 +292,22 @@ def check_folder_is_this_run(config: Config, layout: RunLayout) -> None:
         raise FddError(f"{layout.root} is not empty and holds no run; name another output_dir.")
 
 
-def choose_best(this: Run) -> int:
-    """Return the round whose judge solves most of ``valid``, among all that were judged; of equal ones the earliest."""
-    target = load_profile(this.config.feedback.target).name
-    folders = {n: this.layout.round(n).evaluation(target, this.judge, "valid") for n in range(this.config.rounds)}
-    solved = {n: read_evaluation(folder).summary.correct for n, folder in folders.items() if folder.is_dir()}
-    return max(solved, key=lambda n: (solved[n], -n))
-
-
 def keep_what_is_needed(this: Run, number: int) -> None:
-    """Point ``best`` at the best round, and delete the models of the rounds so far that ``keep`` does not name."""
-    best = choose_best(this)
+    """Point ``best`` at the best round, and delete the models of the rounds so far that ``keep`` does not name.
+
+    Where every round is held back there is no best one, and the newest is kept.
+    """
+    best = best_of(judge_rounds(this))
     this.layout.link_best(best)
-    so_far = set(range(number + 1))
-    wanted = {"all": so_far, "best": {best}, "last": {number}, None: {best, number}}[this.config.keep]
-    for old in so_far - wanted:
+    so_far = [this.layout.round(n).root.name for n in range(number + 1)]
+    newest = so_far[-1]
+    kept: dict[str | None, set[str]] = {
+        "all": set(so_far),
+        "best": {best or newest},
+        "last": {newest},
+        None: {best or newest, newest},
+    }
+    wanted = kept[this.config.keep]
+    for old in (n for n, name in enumerate(so_far) if name not in wanted):
         for output in models(this, this.layout.round(old)):
             this.stages.prune(output)

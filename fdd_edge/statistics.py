@@ -7,7 +7,7 @@ from math import comb, sqrt
 from statistics import fmean, stdev
 from typing import NamedTuple
 
-__all__ = ["Interval", "mcnemar", "paired_difference", "wilson"]
+__all__ = ["Interval", "independent_difference", "mcnemar", "paired_difference", "wilson"]
 
 _Z95 = 1.959963984540054
 
@@ -32,6 +32,22 @@ def wilson(successes: int, n: int) -> Interval:
     half = _Z95 * sqrt(p * (1 - p) / n + z2 / (4 * n * n)) / (1 + z2 / n)
     # The ends are exact where nothing or everything succeeded; rounding must not push past them.
     return Interval(0.0 if successes == 0 else centre - half, 1.0 if successes == n else centre + half)
+
+
+def independent_difference(successes: int, n: int, successes2: int, n2: int) -> Interval:
+    """Return the interval of a difference of two shares of different problems, the first less the second.
+
+    Newcombe 1998 ("Interval estimation for the difference between independent proportions"), method 10.
+
+    Raises:
+        ValueError: One of them is no share.
+    """
+    first, second = wilson(successes, n), wilson(successes2, n2)
+    p, p2 = successes / n, successes2 / n2
+    return Interval(
+        p - p2 - sqrt((p - first.low) ** 2 + (second.high - p2) ** 2),
+        p - p2 + sqrt((first.high - p) ** 2 + (p2 - second.low) ** 2),
+    )
 
 
 def mcnemar(gained: int, lost: int) -> float:

@@ -20,6 +20,8 @@ COMMANDS = {
     "export": "Export a model by recipes.",
     "parity": "Hold a model file against the float model it was made from.",
     "eval": "Evaluate a model file on a target.",
+    "split": "Part problems into easy and hard by an artifact's answers.",
+    "evolve": "Let a teacher write new problems from a split.",
     "solve": "Ask a model file, or a run, one question.",
     "bench": "Measure what a model file costs on a target.",
     "targets": "Make an emulated target, set a board up, tidy up what a target keeps.",

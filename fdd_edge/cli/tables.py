@@ -10,9 +10,10 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from fdd_edge.feedback import Side
 from fdd_edge.parity import Certificate
 from fdd_edge.stages.bench import Measurement
-from fdd_edge.stages.summary import EvaluationFigures, RoundSummary
+from fdd_edge.stages.summary import EvaluationFigures, LabelledFigures, RoundSummary
 
 __all__ = ["print_artifacts", "print_certificate", "print_evaluation", "print_measurement", "print_round"]
 
@@ -152,10 +153,10 @@ def _lines(summary: RoundSummary) -> list[tuple[str, str]]:
     rejected = f"; rejected {_counts(summary.rejected)}" if summary.rejected else ""
     loss = "-" if summary.loss is None else f"{summary.loss[0]:.3f} to {summary.loss[1]:.3f}"
     loss += "" if summary.valid_loss is None else f", {summary.valid_loss:.3f} on valid"
-    evolved = _counts(summary.evolved) or "none"
+    evolved = f"{_counts(summary.evolved) or 'none'}; let in {_counts(summary.accepted) or 'none'}"
     untuned = f"the student before training, with {summary.shots} worked examples in its prompt"
     emulated = any(e.emulated for e in summary.evaluations)
-    declined = "; ".join(f"{origin} declined {_counts(why)}" for origin, why in summary.declined.items() if why)
+    barren = {name: side for name, side in summary.without.items() if side.childless}
     return [
         (
             "columns",
@@ -166,9 +167,31 @@ def _lines(summary: RoundSummary) -> list[tuple[str, str]]:
         ("training", f"loss {loss}"),
         ("parity", _parity(summary.parity)),
         ("split", _counts(summary.split)),
-        ("evolved", evolved + (f" ({declined})" if declined else "")),
+        ("labelled", _labelled(summary.labelled)),
+        ("evolved", evolved),
+        *[("", f"{name}: {_without(side)}") for name, side in barren.items()],
+        ("gates", "; ".join(summary.held_back) or "kept: the best round so far"),
         *([("untuned", untuned)] if summary.untuned else []),
     ]
+
+
+def _labelled(figures: LabelledFigures) -> str:
+    """Say how much of the labelled problems is solved beside valid, and what to do where they part beyond chance."""
+    low, high = figures.gap
+    kind = "never trained on" if figures.fresh else "trained on"
+    text = f"{figures.pass_rate:.1%} of {figures.n} {kind} solved, {figures.valid:.1%} of valid"
+    if low <= 0 <= high:
+        return text
+    text += f"; the gap is more than chance ({100 * low:+.1f} to {100 * high:+.1f} points)"
+    if low > 0 and not figures.fresh:
+        text += ": feedback.pool: fresh would label problems before they are trained on"
+    return text
+
+
+def _without(side: Side) -> str:
+    """Say what share of the easy, or of the hard problems has no offspring, and why."""
+    share = side.childless / side.parents
+    return f"{side.childless} of {side.parents} without offspring ({share:.0%}: {_counts(side.reasons)})"
 
 
 def _parity(parity: Mapping[str, Sequence[str]]) -> str:

@@ -5,46 +5,34 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from enum import StrEnum
 from typing import NamedTuple
 
+from fdd_edge.curation._offspring import check_offspring
+from fdd_edge.curation._reasons import Reason, RejectedError
 from fdd_edge.curation._seen import Protected, Seen
 from fdd_edge.curation._text import read_wording
 from fdd_edge.ondevice.language import ProgramError, count_operations, normalize, run_program
+from fdd_edge.ondevice.verdicts import Verdict
 from fdd_edge.records import Problem, same_answer
 
-__all__ = ["Curated", "Reason", "count_reasons", "curate"]
+__all__ = ["Curated", "curate", "reject"]
 
-
-class Reason(StrEnum):
-    """Why a candidate may not be trained on."""
-
-    NO_RATIONALE = "no_rationale"
-    PROGRAM_FAILS = "program_fails"
-    WRONG_ANSWER = "wrong_answer"
-    DUPLICATE = "duplicate"
-    LEAKS = "leaks"
+_RENUMBERED_PER_SEED = 2
+"""How many problems of one seed's descent may differ from another in their numbers alone."""
 
 
 class Curated(NamedTuple):
     """The candidates in their order, parted.
 
     Attributes:
-        kept: With the program in normal form and its operations counted.
-        rejected: As they came, with ``reason`` in ``extra``, and ``against``: what it collides with, a problem's id
-            or ``set:id``. A program that fails has ``detail`` in place of ``against``.
+        kept: With the program in normal form and its operations counted; one that differs from another in its numbers
+            alone has ``renumbered`` in ``extra``.
+        rejected: Where the program runs likewise, else as they came; with ``reason`` in ``extra``, and ``against``:
+            what it collides with, a problem's id or ``set:id``. One that collides with nothing may have ``detail``.
     """
 
     kept: list[Problem]
     rejected: list[Problem]
-
-
-class _RejectedError(Exception):
-    """A check's verdict; ``facts`` go into the rejected record beside the reason."""
-
-    def __init__(self, reason: Reason, **facts: str) -> None:
-        self.reason = reason
-        self.facts = facts
 
 
 def curate(
@@ -55,55 +43,97 @@ def curate(
 ) -> Curated:
     """Part the candidates into those that may be trained on and those that may not.
 
+    Every program must run and give the answer, and no question may stand twice or be of a test set. Problems that a
+    teacher wrote (their ``origin`` is not ``seed``) must also use their numbers, have a sane answer, ask one thing,
+    take the operations that were asked for, and be near to none that is there.
+
     Args:
         candidates: What might be trained on; of two alike the first is kept.
-        known: What is in the training set already.
+        known: What is in the training set already, parents of new problems among them.
         protected: The validation and test sets by name, which training must not have seen.
     """
+    door = _Door(known, protected)
     kept: list[Problem] = []
     rejected: list[Problem] = []
-    seen, guarded = Seen(), Protected(protected)
-    for problem in known:
-        seen.add(problem, read_wording(problem.question))
-    for candidate in candidates:
+    for problem in candidates:
         try:
-            problem = _check_program(candidate)
-            _check_collision(problem, seen, guarded)
-            kept.append(problem)
-        except _RejectedError as why:
-            rejected.append(_with_reason(candidate, why))
+            problem = _check_program(problem)
+            kept.append(door.let_in(problem))
+        except RejectedError as why:
+            rejected.append(reject(problem, why.reason, **why.facts))
     return Curated(kept, rejected)
 
 
-def count_reasons(rejected: Sequence[Problem]) -> dict[str, int]:
-    """Count rejected problems by their ``reason``, commonest first."""
-    return dict(Counter(str(problem.extra["reason"]) for problem in rejected).most_common())
+def reject(problem: Problem, reason: Reason, **facts: str) -> Problem:
+    """Return the record of a problem that may not be trained on."""
+    return replace(problem, extra={**problem.extra, "reason": reason.value, **facts})
+
+
+class _Door:
+    """What is inside so far, and what must stay outside."""
+
+    def __init__(self, known: Sequence[Problem], protected: Mapping[str, Sequence[Problem]]) -> None:
+        self._seen, self._protected = Seen(), Protected(protected)
+        self._inside: dict[str, Problem] = {}
+        self._renumbered: Counter[str] = Counter()
+        for problem in known:
+            self._remember(problem)
+
+    def let_in(self, problem: Problem) -> Problem:
+        """Return a problem, whose program is right, as it may be trained on.
+
+        Raises:
+            RejectedError: It may not.
+        """
+        is_new = problem.origin != "seed"
+        if is_new:
+            check_offspring(problem, self._inside.get(str(problem.parent_id)))
+        problem = self._check_collision(problem, is_new=is_new)
+        self._remember(problem)
+        return problem
+
+    def _check_collision(self, problem: Problem, *, is_new: bool) -> Problem:
+        wording = read_wording(problem.question)
+        if against := self._seen.find(problem, wording):
+            raise RejectedError(Reason.DUPLICATE, against=against)
+        if against := self._protected.find(wording):
+            raise RejectedError(Reason.LEAKS, against=against)
+        if not is_new:
+            return problem
+        if against := self._seen.find_renumbered(wording):
+            if self._renumbered[self._seed_of(problem)] >= _RENUMBERED_PER_SEED:
+                raise RejectedError(Reason.RENUMBERED_TOO_OFTEN, against=against)
+            return replace(problem, extra={**problem.extra, "renumbered": True})
+        if against := self._seen.find_near(wording):
+            raise RejectedError(Reason.NEAR_DUPLICATE, against=against)
+        return replace(problem, extra={key: value for key, value in problem.extra.items() if key != "renumbered"})
+
+    def _remember(self, problem: Problem) -> None:
+        self._seen.add(problem, read_wording(problem.question))
+        self._inside[problem.id] = problem
+        if problem.extra.get("renumbered"):
+            self._renumbered[self._seed_of(problem)] += 1
+
+    def _seed_of(self, problem: Problem) -> str:
+        """Return the id of the problem that a descent began with, as far as it is inside."""
+        while problem.parent_id is not None:
+            if problem.parent_id not in self._inside:
+                return problem.parent_id
+            problem = self._inside[problem.parent_id]
+        return problem.id
 
 
 def _check_program(problem: Problem) -> Problem:
     """Return the problem with its program in normal form."""
     if problem.program is None:
-        raise _RejectedError(Reason.NO_RATIONALE)
+        raise RejectedError(Reason.NO_RATIONALE)
     try:
         program = normalize(problem.program)
         result = run_program(program)
         n_ops = count_operations(program)
     except ProgramError as error:
-        raise _RejectedError(Reason.PROGRAM_FAILS, detail=str(error)) from None
+        parses = error.verdict in (Verdict.error, Verdict.limit)
+        raise RejectedError(Reason.DOES_NOT_RUN if parses else Reason.DOES_NOT_PARSE, detail=str(error)) from None
     if not same_answer(result, problem.answer):
-        raise _RejectedError(Reason.WRONG_ANSWER, detail=f"gives {result}, not {problem.answer}")
+        raise RejectedError(Reason.WRONG_ANSWER, detail=f"gives {result}, not {problem.answer}")
     return replace(problem, program=program, n_ops=n_ops)
-
-
-def _check_collision(problem: Problem, seen: Seen, guarded: Protected) -> None:
-    """Remember a problem that collides with none."""
-    wording = read_wording(problem.question)
-    if against := seen.find(problem, wording):
-        raise _RejectedError(Reason.DUPLICATE, against=against)
-    if against := guarded.find(wording):
-        raise _RejectedError(Reason.LEAKS, against=against)
-    seen.add(problem, wording)
-
-
-def _with_reason(problem: Problem, why: _RejectedError) -> Problem:
-    return replace(problem, extra={**problem.extra, "reason": why.reason.value, **why.facts})

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterator
 from typing import NamedTuple
 
-__all__ = ["MASK", "Wording", "mask_numbers", "read_wording"]
+__all__ = ["MASK", "Wording", "mask_numbers", "read_numbers", "read_wording"]
 
 MASK = "<n>"
 
@@ -41,6 +41,48 @@ def mask_numbers(question: str) -> str:
     compute as often as how many there are.
     """
     return _NUMBER.sub(MASK, unicodedata.normalize("NFKC", question))
+
+
+class TextNumber(NamedTuple):
+    """A quantity of a text, and whether it is written as a word."""
+
+    value: float
+    is_word: bool
+
+
+_ONE_WORD = {
+    word: float(value)
+    for words, values in ((_ONES, range(1, 10)), (_TEENS, (0, *range(10, 20))), (_TENS, range(20, 100, 10)))
+    for word, value in zip(words.split(), values, strict=True)
+}
+
+
+def read_numbers(question: str) -> list[TextNumber]:
+    """Return the plain quantities of a question in order: ``1,200``, ``2.5``, ``seven``, ``twenty-five``, ``3/4``.
+
+    Left out is what names or ranks something (``3rd``, ``7:30``), and what is put together of words and scales
+    (``two hundred and five``, ``2.5 million``): its parts may stand in a program in several ways.
+    """
+    text = unicodedata.normalize("NFKC", question)
+    values = []
+    for mark in _NUMBER.finditer(text):
+        if text[mark.end() : mark.end() + 1] == ":" or text[mark.start() - 1 : mark.start()] == ":":
+            continue
+        value = _value(mark.group().lower())
+        if value is not None:
+            values.append(TextNumber(value, is_word=mark.group()[0].isalpha()))
+    return values
+
+
+def _value(written: str) -> float | None:
+    parts = re.split(r"[\s-]+", written)
+    if all(part in _ONE_WORD for part in parts):
+        return sum(_ONE_WORD[part] for part in parts)
+    fraction = re.fullmatch(r"(?:(\d+)\s+)?(\d+)[/⁄](\d+)", written)
+    if fraction:
+        whole, above, below = (float(group or 0) for group in fraction.groups())
+        return whole + above / below if below else None
+    return float(written.replace(",", "")) if re.fullmatch(r"\d[\d,]*(?:\.\d+)?|\.\d+", written) else None
 
 
 class Wording(NamedTuple):

@@ -1,14 +1,14 @@
-"""Which problems of the pool are labelled in a round."""
+"""Draws by the seed: which problems of the pool are labelled, and which of the new ones are trained on."""
 
 from __future__ import annotations
 
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 from fdd_edge.records import Problem
 
-__all__ = ["sample_pool"]
+__all__ = ["sample_new", "sample_pool"]
 
 
 def sample_pool(pool: Sequence[Problem], limit: int, seed: int) -> list[Problem]:
@@ -29,3 +29,40 @@ def sample_pool(pool: Sequence[Problem], limit: int, seed: int) -> list[Problem]
             drawn.append(queue.pop())
         queues = [queue for queue in queues if queue]
     return [pool[index] for index in sorted(drawn[:limit])]
+
+
+def sample_new(problems: Sequence[Problem], limit: int | None, seed: int) -> list[Problem]:
+    """Draw ``limit`` new problems by the seed, each branch in its share of them; they keep their order.
+
+    A parent's second offspring is drawn only where too few parents have a first.
+    """
+    if limit is None or len(problems) <= limit:
+        return list(problems)
+    rng = random.Random(f"new:{seed}")
+    branches: dict[str, list[int]] = defaultdict(list)
+    for index, problem in enumerate(problems):
+        branches[problem.origin].append(index)
+    shares = _apportion({origin: len(own) for origin, own in branches.items()}, limit)
+    drawn: set[int] = set()
+    for origin in sorted(branches):
+        own = branches[origin]
+        rng.shuffle(own)
+        siblings: Counter[str | None] = Counter()
+        rank = []
+        for index in own:
+            parent = problems[index].parent_id
+            rank.append((siblings[parent], index))
+            siblings[parent] += 1
+        rank.sort(key=lambda item: item[0])
+        drawn |= {index for _, index in rank[: shares[origin]]}
+    return [problem for index, problem in enumerate(problems) if index in drawn]
+
+
+def _apportion(sizes: dict[str, int], limit: int) -> dict[str, int]:
+    """Part ``limit`` in proportion to the sizes; what rounding leaves goes to the largest remainders."""
+    total = sum(sizes.values())
+    shares = {name: limit * size // total for name, size in sizes.items()}
+    by_remainder = sorted(sizes, key=lambda name: (-(limit * sizes[name] % total), name))
+    for name in by_remainder[: limit - sum(shares.values())]:
+        shares[name] += 1
+    return shares

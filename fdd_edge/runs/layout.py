@@ -98,6 +98,11 @@ class RoundLayout(ArtifactsLayout):
         return self.data / "rejected.jsonl"
 
     @property
+    def reserve(self) -> Path:
+        """Seed problems that are labelled before they are trained on; in the first round's data alone."""
+        return self.data / "reserve.jsonl"
+
+    @property
     def adapter(self) -> Path:
         """The LoRA adapter, in PEFT's format."""
         return self.root / "adapter"
@@ -116,6 +121,21 @@ class RoundLayout(ArtifactsLayout):
     def evolved(self) -> Path:
         """What the teacher wrote after the split."""
         return self.root / "evolved.jsonl"
+
+    @property
+    def curated(self) -> Path:
+        """Folder of the same problems, parted by what the next round may train on."""
+        return self.root / "curated"
+
+    @property
+    def accepted(self) -> Path:
+        """New problems that the next round trains on."""
+        return self.curated / "accepted.jsonl"
+
+    @property
+    def turned_down(self) -> Path:
+        """New problems that it does not, each with its reason."""
+        return self.curated / "rejected.jsonl"
 
     @property
     def summary(self) -> Path:
@@ -183,6 +203,12 @@ class RunLayout:
         return RoundLayout(self.root / f"{_ROUND}{number:02d}")
 
     @property
+    def newest(self) -> RoundLayout:
+        """The last round that was begun; the first where none was."""
+        names = sorted(path.name for path in self.root.glob(f"{_ROUND}*"))
+        return RoundLayout(self.root / names[-1]) if names else self.round(0)
+
+    @property
     def best(self) -> Path:
         """Link to the best round."""
         return self.root / "best"
@@ -206,9 +232,12 @@ class RunLayout:
         partial.write_text(text, encoding="utf-8")
         partial.replace(self.config)
 
-    def link_best(self, number: int) -> None:
-        """Point ``best`` at a round."""
+    def link_best(self, name: str | None) -> None:
+        """Point ``best`` at a round, or at none."""
+        if name is None:
+            self.best.unlink(missing_ok=True)
+            return
         partial = self.root / ".best.partial"
         partial.unlink(missing_ok=True)
-        partial.symlink_to(self.round(number).root.name)
+        partial.symlink_to(name)
         partial.replace(self.best)

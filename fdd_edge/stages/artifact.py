@@ -7,7 +7,7 @@ from pathlib import Path
 from fdd_edge.errors import FddError
 from fdd_edge.runs import Manifest, RoundLayout, RunLayout
 from fdd_edge.runs.layout import MODEL_FILE, ONNX_FILE, find_model
-from fdd_edge.stages.source import check_kept
+from fdd_edge.stages.source import best_round, check_kept
 from fdd_edge.students.source import locate
 
 __all__ = ["find_artifact"]
@@ -34,7 +34,7 @@ def find_artifact(name: str) -> Path:
     if not run.is_run():
         hint = " Export it first: fdd-edge export." if (path / "config.json").is_file() else ""
         raise FddError(f"{name} is no model file, no folder with a {MODEL_FILE} or {ONNX_FILE}, and no run.{hint}")
-    place = RoundLayout(path) if run.root != path else RoundLayout(run.best.resolve())
+    place = RoundLayout(path) if run.root != path else best_round(run, name)
     recipe = Manifest(run.manifest).facts.get("judge", "")
     check_kept(run, place.artifact(recipe), name)
     if not place.model(recipe).is_file():

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import fmean
 
+from fdd_edge.errors import FddError
 from fdd_edge.feedback import (
     LABELS,
     Branch,
     LabelledProblem,
+    Policy,
     Split,
     branches,
     offspring,
@@ -18,21 +21,72 @@ from fdd_edge.feedback import (
     sample_pool,
     split_problems,
 )
+from fdd_edge.ondevice.messages import ProtocolError
 from fdd_edge.records import Problem, read_problems, write_jsonl
 from fdd_edge.stages.evaluation import read_rows
 from fdd_edge.teachers import Declined, Draft, load_teacher
 
-__all__ = ["EVOLVE_VERSION", "SPLIT_VERSION", "draw_pool", "evolve", "non_easy", "read_split", "split", "split_counts"]
+__all__ = [
+    "EVOLVE_VERSION",
+    "SPLIT_VERSION",
+    "Refusals",
+    "answered",
+    "draw_pool",
+    "evolve",
+    "labelled_pass_rate",
+    "non_easy",
+    "read_split",
+    "split",
+]
 
 SPLIT_VERSION = 1
-EVOLVE_VERSION = 1
+EVOLVE_VERSION = 2
+
+Refusals = dict[str, dict[str, list[str]]]
+"""Parents that have no offspring from the teacher: branch, reason, their ids."""
 
 _PASS_RATE = "pass_rate"
 
 
-def draw_pool(train: Path, limit: int, seed: int) -> list[Problem]:
-    """Return the problems of a round's training data that are labelled."""
-    return sample_pool(read_problems(train), limit, seed)
+def draw_pool(train: Path, limit: int, seed: int, *, reserve: Path | None = None) -> list[Problem]:
+    """Return the problems that a round labels: of its training data, or of a reserve that it was not trained on."""
+    trained = read_problems(train)
+    if reserve is None:
+        return sample_pool(trained, limit, seed)
+    seen = {problem.id for problem in trained}
+    return sample_pool([problem for problem in read_problems(reserve) if problem.id not in seen], limit, seed)
+
+
+def answered(problems: Path, rows: Path, *, easy_at: float, hard_at: float) -> list[Problem]:
+    """Return the problems of a user's file that an evaluation has asked, in the file's order.
+
+    Raises:
+        FddError: There are none, some that were asked are not in the file, or the bands cross.
+    """
+    if hard_at >= easy_at:
+        raise FddError(f"The bands cross: hard up to {hard_at:g} must lie below easy from {easy_at:g}.")
+    asked = set(_solved_share(rows))
+    found = [problem for problem in read_problems(problems) if problem.id in asked]
+    if missing := sorted(asked - {problem.id for problem in found}):
+        raise FddError(
+            f"{rows} answers {len(missing)} of {len(asked)} problems that {problems} does not hold, such as "
+            f"{missing[0]!r}; name the file that was asked."
+        )
+    if not found:
+        raise FddError(f"{rows} answers no problem.")
+    return found
+
+
+def _solved_share(rows: Path) -> dict[str, float]:
+    """Return the share of right answers of each problem of an evaluation.
+
+    Raises:
+        FddError: The folder holds no scored completions.
+    """
+    try:
+        return pass_rates(read_rows(rows))
+    except (ProtocolError, ValueError) as error:
+        raise FddError(f"{rows} holds no evaluation ({error}); name a folder that fdd-edge eval wrote.") from None
 
 
 def non_easy(pool: Sequence[Problem], rows: Path, *, easy_at: float, hard_at: float) -> list[Problem]:
@@ -57,7 +111,7 @@ def split(
     """
     solved = set()
     if float_rows is not None:
-        solved = {name for name, rate in pass_rates(read_rows(float_rows)).items() if rate >= easy_at}
+        solved = {name for name, rate in _solved_share(float_rows).items() if rate >= easy_at}
     found = split_problems(pool, read_rows(rows), easy_at=easy_at, hard_at=hard_at, solved_by_float=solved)
     for label in LABELS:
         write_jsonl(
@@ -66,17 +120,26 @@ def split(
 
 
 def read_split(folder: Path) -> Split:
-    """Read a split back."""
+    """Read a split back.
+
+    Raises:
+        FddError: A file is missing, or holds something else than labelled problems.
+    """
     found: Split = {}
     for label in LABELS:
-        problems = read_problems(folder / f"{label}.jsonl")
-        found[label] = [LabelledProblem(p, float(p.extra[_PASS_RATE]), label) for p in problems]
+        path = folder / f"{label}.jsonl"
+        found[label] = []
+        for problem in read_problems(path):
+            rate = problem.extra.get(_PASS_RATE)
+            if not isinstance(rate, int | float):
+                raise FddError(f"{path}: {problem.id} has no {_PASS_RATE}; make the split again: fdd-edge split.")
+            found[label].append(LabelledProblem(problem, float(rate), label))
     return found
 
 
-def split_counts(folder: Path) -> dict[str, int]:
-    """Return the number of problems under each label."""
-    return {label: len(items) for label, items in read_split(folder).items()}
+def labelled_pass_rate(found: Split) -> float:
+    """Return the mean share of right answers over all labelled problems."""
+    return fmean(item.pass_rate for items in found.values() for item in items)
 
 
 def evolve(
@@ -89,37 +152,39 @@ def evolve(
     max_depth: int,
     round_number: int,
     seed: int,
-) -> dict[str, dict[str, int]]:
+    policy: Policy = "fdd",
+) -> Refusals:
     """Ask the teacher for offspring of a split and write them, unchecked, to the file ``out``.
 
     Returns:
-        How often each branch was declined, by reason: ``{"complex": {"max_depth": 3}}``.
+        The parents that stayed without: ``{"complex": {"max_depth": ["gsm8k-3", ...]}}``.
     """
     writer = load_teacher(teacher)
     wanted = {"complex": per_easy, "similar": per_hard}
     write = {"complex": writer.complexify, "similar": writer.similar}
     problems: list[Problem] = []
-    declined: dict[str, dict[str, int]] = {}
-    for branch in branches(read_split(split_folder), max_depth=max_depth):
+    declined: Refusals = {}
+    for branch in branches(read_split(split_folder), max_depth=max_depth, policy=policy, seed=seed):
         answers: Sequence[list[Draft] | Declined] = []
         if branch.parents and wanted[branch.origin]:
             answers = asyncio.run(write[branch.origin](branch.parents, per_problem=wanted[branch.origin], seed=seed))
-        new, reasons = _collect(branch, answers, writer.name, round_number)
+        new, declined[branch.origin] = _collect(branch, answers, writer.name, round_number)
         problems += new
-        declined[branch.origin] = reasons
     write_jsonl(out, (p.to_row() for p in problems))
     return declined
 
 
 def _collect(
     branch: Branch, answers: Sequence[list[Draft] | Declined], teacher: str, round_number: int
-) -> tuple[list[Problem], dict[str, int]]:
-    """Turn one branch's drafts into problems, and count what was declined."""
-    reasons: Counter[str] = Counter({"max_depth": branch.too_deep} if branch.too_deep else {})
+) -> tuple[list[Problem], dict[str, list[str]]]:
+    """Turn one branch's drafts into problems, and gather the parents without."""
+    without: dict[str, list[str]] = defaultdict(list)
+    for parent in branch.too_deep:
+        without["max_depth"].append(parent.id)
     problems: list[Problem] = []
     for parent, answer in zip(branch.parents, answers, strict=bool(answers)):
         if isinstance(answer, Declined):
-            reasons[answer.reason] += 1
+            without[answer.reason].append(parent.id)
             continue
         problems += [
             offspring(
@@ -135,4 +200,4 @@ def _collect(
             )
             for n, draft in enumerate(answer)
         ]
-    return problems, dict(reasons.most_common())
+    return problems, dict(sorted(without.items(), key=lambda item: -len(item[1])))

@@ -11,17 +11,20 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
-from fdd_edge.curation import count_reasons, curate, mask_numbers
+from fdd_edge.curation import Reason, count_reasons, curate, mask_numbers, reject
 from fdd_edge.errors import FddError
+from fdd_edge.feedback import sample_new, sample_pool
 from fdd_edge.progress import announce
-from fdd_edge.records import Problem, read_problems, write_jsonl
+from fdd_edge.records import Problem, read_jsonl, read_problems, write_jsonl
 from fdd_edge.stages.datasets import DatasetSpec, read_set
 from fdd_edge.teachers import Declined, load_teacher
 
 __all__ = [
+    "CURATION_VERSION",
     "DATA_VERSION",
     "REPEAT",
     "SETS_VERSION",
+    "curate_offspring",
     "extend_training_data",
     "seed_training_data",
     "validation_data",
@@ -29,7 +32,8 @@ __all__ = [
 ]
 
 SETS_VERSION = 1
-DATA_VERSION = 1
+DATA_VERSION = 2
+CURATION_VERSION = 1
 
 REPEAT = "fdd_edge.repeat"
 """How often a problem is trained on, among the further fields of its record; the prefix keeps users' fields apart."""
@@ -108,14 +112,25 @@ def _set_apart(problems: Sequence[Problem], seed: int) -> tuple[list[Problem], l
     return [p for p in problems if p.id in apart], [p for p in problems if p.id not in apart]
 
 
-def seed_training_data(seeds: Path, protected: Mapping[str, Path], out: Path, *, teachers: Sequence[str]) -> None:
+def seed_training_data(
+    seeds: Path,
+    protected: Mapping[str, Path],
+    out: Path,
+    *,
+    teachers: Sequence[str],
+    fresh: bool = False,
+    seed: int = 0,
+) -> None:
     """Write the first round's data: seed problems with a program each, and what was kept out.
 
     Args:
         seeds: Problem records, with or without programs.
         protected: The valid and eval sets, by name.
-        out: Folder for ``train.jsonl`` and ``rejected.jsonl``.
+        out: Folder for ``train.jsonl`` and ``rejected.jsonl``; and for ``reserve.jsonl`` under ``fresh``.
         teachers: Asked in this order for the programs that are missing.
+        fresh: Whether half of the problems, spread over the sources, are a reserve, to be labelled before they are
+            trained on.
+        seed: Draws the reserve.
 
     Raises:
         FddError: No problem is left.
@@ -129,8 +144,12 @@ def seed_training_data(seeds: Path, protected: Mapping[str, Path], out: Path, *,
             f"No training problem is left; kept out: {reasons}. A problem needs a right `program`, or GSM8K's notes "
             "for a teacher to write one, and must not be like one of the valid or eval sets."
         )
-    write_jsonl(out / "train.jsonl", (p.to_row() for p in curated.kept))
+    reserve = sample_pool(curated.kept, len(curated.kept) // 2, seed) if fresh else []
+    held_back = {p.id for p in reserve}
+    write_jsonl(out / "train.jsonl", (p.to_row() for p in curated.kept if p.id not in held_back))
     write_jsonl(out / "rejected.jsonl", (p.to_row() for p in rejected))
+    if fresh:
+        write_jsonl(out / "reserve.jsonl", (p.to_row() for p in reserve))
 
 
 def validation_data(valid: Path, out: Path, *, teachers: Sequence[str]) -> None:
@@ -144,22 +163,56 @@ def validation_data(valid: Path, out: Path, *, teachers: Sequence[str]) -> None:
     write_jsonl(out, (p.to_row() for p in _with_programs(read_problems(valid), teachers)[0]))
 
 
-def extend_training_data(previous: Path, evolved: Path, lost: Path, protected: Mapping[str, Path], out: Path) -> None:
-    """Write the next round's data: all so far, what the teacher wrote and curation accepts, lost problems twice.
+def curate_offspring(
+    evolved: Path,
+    known: Sequence[Path],
+    protected: Mapping[str, Path],
+    out: Path,
+    *,
+    max_new: int | None = None,
+    seed: int = 0,
+) -> None:
+    """Part the problems that the teacher wrote into those that the next round may train on and those it may not.
+
+    Args:
+        evolved: New problems, unchecked.
+        known: Problems that are trained on, or will be.
+        protected: The valid and eval sets, by name.
+        out: Folder for ``accepted.jsonl`` and ``rejected.jsonl``.
+        max_new: Accept so many at most, each branch in its share.
+        seed: Draws which.
+    """
+    inside = [problem for path in known for problem in read_problems(path)]
+    curated = curate(read_problems(evolved), known=inside, protected=_read_all(protected))
+    accepted = sample_new(curated.kept, max_new, seed)
+    drawn = {p.id for p in accepted}
+    over = [reject(p, Reason.OVER_MAX_NEW) for p in curated.kept if p.id not in drawn]
+    write_jsonl(out / "accepted.jsonl", (p.to_row() for p in accepted))
+    write_jsonl(out / "rejected.jsonl", (p.to_row() for p in (*curated.rejected, *over)))
+
+
+def extend_training_data(
+    previous: Path, accepted: Path, rejected: Path, split: Path, out: Path, *, reserve: Path | None = None
+) -> None:
+    """Write the next round's data: all so far, what was labelled of a reserve, new problems, lost problems twice.
 
     Args:
         previous: The round's ``train.jsonl``.
-        evolved: New problems, unchecked.
-        lost: Problems that quantization lost; each is repeated once, however often it is lost.
-        protected: The valid and eval sets, by name.
+        accepted: New problems that curation let in.
+        rejected: Those that it did not.
+        split: Folder of the labelled problems. Those that quantization lost are repeated once, however often they are
+            lost.
         out: Folder for ``train.jsonl`` and ``rejected.jsonl``.
+        reserve: Where problems are labelled before they are trained on: those that are labelled now join the data.
     """
     known = read_problems(previous)
-    curated = curate(read_problems(evolved), known=known, protected=_read_all(protected))
-    lost_ids = {p.id for p in read_problems(lost)}
-    weighted = [replace(p, extra={**p.extra, REPEAT: 2}) if p.id in lost_ids else p for p in known]
-    write_jsonl(out / "train.jsonl", (p.to_row() for p in (*weighted, *curated.kept)))
-    write_jsonl(out / "rejected.jsonl", (p.to_row() for p in curated.rejected))
+    if reserve is not None:
+        labelled = {row["id"] for path in sorted(split.glob("*.jsonl")) for _, row in read_jsonl(path)}
+        known += [p for p in read_problems(reserve) if p.id in labelled]
+    lost = {row["id"] for _, row in read_jsonl(split / "lost.jsonl")}
+    weighted = [replace(p, extra={**p.extra, REPEAT: 2}) if p.id in lost else p for p in known]
+    write_jsonl(out / "train.jsonl", (p.to_row() for p in (*weighted, *read_problems(accepted))))
+    write_jsonl(out / "rejected.jsonl", (row for _, row in read_jsonl(rejected)))
 
 
 def _read_all(sets: Mapping[str, Path]) -> dict[str, list[Problem]]:

@@ -66,7 +66,7 @@ def open_source(
     if path.is_dir():
         run = RunLayout(path if RunLayout(path).is_run() else path.resolve().parent)
         if run.is_run():
-            place = RoundLayout((run.best if run.root == path else path).resolve())
+            place = best_round(run, name) if run.root == path else RoundLayout(path.resolve())
             merged = place.merged
             check_kept(run, merged, name)
             if not merged.is_dir():
@@ -121,6 +121,18 @@ def _read_model_card(path: Path) -> dict[str, str]:
     if PLACEHOLDER not in known.get("prompt_template", PLACEHOLDER):
         raise FddError(f"{path}: prompt_template does not hold {PLACEHOLDER}; restore the file, or remove it.")
     return known
+
+
+def best_round(run: RunLayout, name: str) -> RoundLayout:
+    """Return the best round of a run.
+
+    Raises:
+        FddError: It has none.
+    """
+    if not run.best.exists():
+        why = "its gates held every round back" if run.round(0).summary.is_file() else "no round is finished"
+        raise FddError(f"{name} has no best round, because {why}; name a round, such as {run.newest.root}.")
+    return RoundLayout(run.best.resolve())
 
 
 def check_kept(run: RunLayout, output: Path, name: str) -> None:

@@ -23,7 +23,7 @@ __all__ = ["MODEL_CARD", "Student", "open_student"]
 MODEL_CARD = "fdd_edge.json"
 """Beside a merged student: the prompt it was trained on, its base, its licence."""
 
-_VERSION = 4
+_VERSION = 5
 """Raised when the conversion changes meaning, so that the cache is not used across the change."""
 
 

@@ -8,15 +8,18 @@ from collections.abc import Sequence
 from statistics import fmean
 from typing import Any, NamedTuple
 
+from fdd_edge.curation import ReportRow, report
+from fdd_edge.feedback import Side, Split, childless
 from fdd_edge.parity import Certificate
-from fdd_edge.records import read_jsonl, read_problems
-from fdd_edge.runs import RunLayout
-from fdd_edge.runs.layout import ArtifactsLayout
+from fdd_edge.records import Problem, read_jsonl, read_problems
+from fdd_edge.runs import RoundLayout, RunLayout
+from fdd_edge.runs.layout import VALID, ArtifactsLayout
 from fdd_edge.stages.bench import Measurement, read_measurement
 from fdd_edge.stages.evaluation import read_evaluation
-from fdd_edge.stages.feedback import split_counts
+from fdd_edge.stages.feedback import Refusals, labelled_pass_rate, read_split
+from fdd_edge.statistics import independent_difference
 
-__all__ = ["EvaluationFigures", "RoundSummary", "evaluation_figures", "summarize_round"]
+__all__ = ["EvaluationFigures", "LabelledFigures", "RoundSummary", "evaluation_figures", "summarize_round"]
 
 
 class EvaluationFigures(NamedTuple):
@@ -49,6 +52,24 @@ class EvaluationFigures(NamedTuple):
     peak_rss_bytes: int | None
 
 
+class LabelledFigures(NamedTuple):
+    """How much of the labelled problems the judge solves, beside how much of ``valid``, which is never trained on.
+
+    Attributes:
+        n: Labelled problems.
+        pass_rate: Mean share of right answers over them.
+        valid: The share of valid that it solves.
+        gap: 95 % interval of the difference.
+        fresh: Whether they were labelled before they were trained on.
+    """
+
+    n: int
+    pass_rate: float
+    valid: float
+    gap: tuple[float, float]
+    fresh: bool
+
+
 class RoundSummary(NamedTuple):
     """What the table of a round shows.
 
@@ -59,8 +80,12 @@ class RoundSummary(NamedTuple):
         loss: Training loss at the beginning and at the end, each the mean of ten steps.
         valid_loss: The last validation loss, or that of the step that was kept; None where none was taken.
         split: Labelled problems, by label.
+        labelled: How much of what was labelled the judge solves, beside how much of valid.
         evolved: Problems the teacher wrote for the next round, by origin.
-        declined: How often it would not, by origin and reason.
+        accepted: Those of them that may be trained on, by origin.
+        curation: All of them by branch, kind and number of operations, with the reasons for those that may not.
+        without: Of the easy and of the hard problems, how many have no offspring that may be trained on, and why.
+        held_back: The gates that keep this round from being the best so far, one sentence each.
         parity: What failed of each certified artifact, one line an item; empty where no certificates were made.
         evaluations: Every artifact on every target and set.
         measured: What every artifact costs on every target.
@@ -74,8 +99,12 @@ class RoundSummary(NamedTuple):
     loss: tuple[float, float] | None
     valid_loss: float | None
     split: dict[str, int]
+    labelled: LabelledFigures
     evolved: dict[str, int]
-    declined: dict[str, dict[str, int]]
+    accepted: dict[str, int]
+    curation: list[ReportRow]
+    without: dict[str, Side]
+    held_back: list[str]
     parity: dict[str, list[str]]
     evaluations: list[EvaluationFigures]
     measured: list[Measurement]
@@ -85,7 +114,12 @@ class RoundSummary(NamedTuple):
     def to_row(self) -> dict[str, Any]:
         """Return the JSON object."""
         row = self._asdict()
-        return row | {key: [e._asdict() for e in row[key]] for key in ("evaluations", "measured", "untuned")}
+        lists = ("curation", "evaluations", "measured", "untuned")
+        return (
+            row
+            | {key: [e._asdict() for e in row[key]] for key in lists}
+            | {"labelled": self.labelled._asdict(), "without": {k: s._asdict() for k, s in self.without.items()}}
+        )
 
 
 def summarize_round(
@@ -96,13 +130,32 @@ def summarize_round(
     certified: Sequence[str],
     targets: Sequence[str],
     datasets: Sequence[str],
-    declined: dict[str, dict[str, int]],
+    judge: tuple[str, str],
+    fresh: bool,
+    refusals: Refusals,
+    held_back: list[str],
     shots: int,
 ) -> RoundSummary:
-    """Collect a finished round's figures; an artifact whose certificate failed has none."""
+    """Collect a finished round's figures; an artifact whose certificate failed has none.
+
+    Args:
+        layout: The run folder.
+        number: Of the round.
+        recipes: Evaluated recipes.
+        certified: Recipes with certificates.
+        targets: Names of targets.
+        datasets: The reported sets.
+        judge: Target and recipe that the problems were labelled by.
+        fresh: Whether they were labelled before they were trained on.
+        refusals: Parents for which the teacher wrote nothing, by branch and reason.
+        held_back: The gates that the round does not keep.
+        shots: Worked examples in the untuned student's prompt.
+    """
     place = layout.round(number)
     trace = json.loads((place.adapter / "training.json").read_text(encoding="utf-8"))
     parity = _read_parity(layout, place, certified)
+    found = read_split(place.split)
+    accepted, rejected = read_problems(place.accepted), read_problems(place.turned_down)
     recipes = [recipe for recipe in recipes if not parity.get(recipe)]
     triples = [(target, recipe, dataset) for target in targets for recipe in recipes for dataset in datasets]
     return RoundSummary(
@@ -111,15 +164,37 @@ def summarize_round(
         rejected=dict(Counter(row["reason"] for _, row in read_jsonl(place.rejected))),
         loss=_ends(trace["losses"]),
         valid_loss=_kept(trace["valid_losses"], trace["best_step"]),
-        split=split_counts(place.split),
+        split={label: len(items) for label, items in found.items()},
+        labelled=_labelled(place, found, judge, fresh=fresh),
         evolved=dict(Counter(p.origin for p in read_problems(place.evolved))),
-        declined=declined,
+        accepted=dict(Counter(p.origin for p in accepted)),
+        curation=report(accepted, rejected),
+        without=_without(found, refusals, accepted, rejected),
+        held_back=held_back,
         parity=parity,
         evaluations=[evaluation_figures(place, *triple) for triple in triples],
         measured=[read_measurement(place.bench(target, recipe)) for target in targets for recipe in recipes],
         untuned=_untuned(layout.untuned, datasets),
         shots=shots,
     )
+
+
+def _labelled(place: RoundLayout, found: Split, judge: tuple[str, str], *, fresh: bool) -> LabelledFigures:
+    n, rate = sum(map(len, found.values())), labelled_pass_rate(found)
+    valid = read_evaluation(place.evaluation(*judge, VALID)).summary
+    # Several draws of one problem are no independent trials: the problems are what was drawn.
+    gap = independent_difference(round(rate * n), n, valid.correct, valid.n)
+    return LabelledFigures(n, rate, valid.accuracy, (gap.low, gap.high), fresh)
+
+
+def _without(
+    found: Split, refusals: Refusals, accepted: Sequence[Problem], rejected: Sequence[Problem]
+) -> dict[str, Side]:
+    """Say how many easy and hard problems have no offspring, and why: the teacher's reason, or curation's."""
+    reasons = {name: reason for by_reason in refusals.values() for reason, ids in by_reason.items() for name in ids}
+    for problem in rejected:
+        reasons.setdefault(str(problem.parent_id), str(problem.extra["reason"]))
+    return childless(found, reasons, {str(problem.parent_id) for problem in accepted})
 
 
 def evaluation_figures(place: ArtifactsLayout, target: str, recipe: str, dataset: str) -> EvaluationFigures:

@@ -91,7 +91,7 @@ def train(
             "training.early_stopping_patience needs a validation loss, and no problem of valid has a program: "
             "name a set with programs under data.valid, or leave the key out."
         )
-    settings = _settings(training, dtype, seed)
+    settings = _settings(training, dtype, seed, tokens=sum(len(e.prompt_ids) + len(e.completion_ids) for e in examples))
     shape = LoraSettings(lora["r"], lora["lora_alpha"], lora["lora_dropout"], tuple(lora["target_modules"]))
     per_step = settings.per_device_train_batch_size * settings.gradient_accumulation_steps * processes()
     steps = round(-(-len(examples) // per_step) * settings.num_train_epochs)
@@ -117,13 +117,13 @@ def train(
         (out / "training.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 
 
-def _settings(training: Mapping[str, Any], dtype: str, seed: int) -> Any:
-    """Return the config's ``training`` as the trainer takes it."""
+def _settings(training: Mapping[str, Any], dtype: str, seed: int, *, tokens: int) -> Any:
+    """Return the config's ``training`` as the trainer takes it, for examples of so many tokens together."""
     from fdd_edge.students.train import TrainSettings, cpu_has_bf16
 
     return TrainSettings(
         learning_rate=training["learning_rate"],
-        num_train_epochs=training["num_train_epochs"],
+        num_train_epochs=training["max_tokens"] / tokens if training["max_tokens"] else training["num_train_epochs"],
         per_device_train_batch_size=training["per_device_train_batch_size"],
         gradient_accumulation_steps=training["gradient_accumulation_steps"],
         max_length=training["max_length"],

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fdd_edge.config import DataConfig
+from fdd_edge.errors import FddError
+from fdd_edge.records import read_problems
 from fdd_edge.stages import problems
 from fdd_edge.stages.datasets import DatasetSpec, dataset_files
 from fdd_edge.steps.run import Run
@@ -36,24 +40,43 @@ def read_problem_sets(this: Run) -> None:
 def gather_data(this: Run, number: int) -> None:
     """Write the data a round trains on: the seed problems, or everything so far and what was evolved."""
     place = this.layout.round(number)
-    protected = this.reported
-    inputs = {f"protected/{name}": path for name, path in protected.items()}
     if number == 0:
-        teachers = this.config.teacher.rationale
+        settings: dict[str, Any] = {"teachers": this.config.teacher.rationale}
+        if this.reserve is not None:
+            settings |= {"fresh": True, "seed": this.config.seed}
         this.stages.ensure(
             place.data,
-            lambda out: problems.seed_training_data(this.layout.seed_problems, protected, out, teachers=teachers),
+            lambda out: problems.seed_training_data(this.layout.seed_problems, this.reported, out, **settings),
             version=problems.DATA_VERSION,
-            params={"teachers": teachers},
-            inputs=inputs | {"seed": this.layout.seed_problems},
+            params=settings,
+            inputs=this.protected | {"seed": this.layout.seed_problems},
         )
+        check_reserve(this)
         return
-    before = this.layout.round(number - 1)
-    lost = before.split / "lost.jsonl"
+    before, reserve = this.layout.round(number - 1), this.reserve
+    made_from = {"train": before.train, "curated": before.curated, "split": before.split}
     this.stages.ensure(
         place.data,
-        lambda out: problems.extend_training_data(before.train, before.evolved, lost, protected, out),
+        lambda out: problems.extend_training_data(
+            before.train, before.accepted, before.turned_down, before.split, out, reserve=reserve
+        ),
         version=problems.DATA_VERSION,
         params={},
-        inputs=inputs | {"train": before.train, "evolved": before.evolved, "lost": lost},
+        inputs=made_from | ({} if reserve is None else {"reserve": reserve}),
     )
+
+
+def check_reserve(this: Run) -> None:
+    """Refuse a run whose reserve of problems that were never trained on does not last for its rounds.
+
+    Raises:
+        FddError: It does not.
+    """
+    if this.reserve is None:
+        return
+    rounds, limit, n = this.config.rounds, this.config.feedback.limit, len(read_problems(this.reserve))
+    if limit * rounds > n:
+        raise FddError(
+            f"feedback.pool: fresh keeps half of the seed problems, {n}, to be labelled before they are trained on; "
+            f"{rounds} rounds of feedback.limit {limit} need {limit * rounds}. Give it more problems, or lower one."
+        )

@@ -9,7 +9,7 @@ from pathlib import Path
 from fdd_edge.progress import announce
 from fdd_edge.records import Problem, hash_problems, read_problems
 from fdd_edge.runs import RoundLayout
-from fdd_edge.runs.layout import ArtifactsLayout
+from fdd_edge.runs.layout import VALID, ArtifactsLayout
 from fdd_edge.stages import bench, evaluation, pace
 from fdd_edge.stages.evaluation import Decoding
 from fdd_edge.stages.prompts import requested_prompt, shot_stops, worked_examples
@@ -21,7 +21,10 @@ __all__ = ["evaluate", "evaluate_reported", "evaluate_untuned"]
 
 
 def evaluate_reported(this: Run, place: RoundLayout) -> None:
-    """Run every artifact whose certificate did not fail on every target over valid and the eval sets."""
+    """Run every artifact whose certificate did not fail on every target over valid and the eval sets.
+
+    A gate on what the judge's artifact drops needs its float artifact on valid too.
+    """
     failed = failed_certificates(this, place)
     for target in this.config.targets:
         if load_profile(target).transport != "local":
@@ -30,6 +33,8 @@ def evaluate_reported(this: Run, place: RoundLayout) -> None:
             measure(this, place, recipe, target)
             for name, path in this.reported.items():
                 evaluate(this, place, recipe, target, name, read_problems(path), this.greedy())
+    if this.config.gates.max_drop is not None and this.float_recipe not in failed:
+        evaluate(this, place, this.float_recipe, "local", VALID, read_problems(this.layout.valid), this.greedy())
 
 
 def foresee(this: Run, place: RoundLayout, target: str) -> None:
@@ -47,7 +52,8 @@ def foresee(this: Run, place: RoundLayout, target: str) -> None:
     )
     reported = [len(read_problems(path)) for path in this.reported.values()] * len(this.evaluated)
     judges = load_profile(rules.target).name == name
-    labelled = min(rules.limit, len(read_problems(place.train))) if judges else 0
+    pool = place.train if this.reserve is None else this.reserve
+    labelled = min(rules.limit, len(read_problems(pool))) if judges else 0
     work = pace.Work(tuple(reported), labelled, rules.samples, decoding.wave)
     announce(pace.forecast(name, pace.read_pace(out), work))
 

@@ -6,21 +6,23 @@ from pathlib import Path
 from typing import Any
 
 from fdd_edge.runs.layout import NON_EASY, POOL
-from fdd_edge.stages import feedback
+from fdd_edge.stages import feedback, problems
 from fdd_edge.steps.artifacts import failed_certificates
 from fdd_edge.steps.evaluation import evaluate
 from fdd_edge.steps.run import Run
 
-__all__ = ["evolve_problems", "split_by_judge"]
+__all__ = ["curate_problems", "evolve_problems", "split_by_judge"]
 
 
 def split_by_judge(this: Run, number: int) -> None:
     """Label a sample of the round's problems by what the judge solves of them on its target."""
     rules, place = this.config.feedback, this.layout.round(number)
     bands = {"easy_at": rules.easy_at, "hard_at": rules.hard_at}
-    pool = feedback.draw_pool(place.train, rules.limit, this.config.seed + number)
+    pool = feedback.draw_pool(place.train, rules.limit, this.config.seed + number, reserve=this.reserve)
     rows = evaluate(this, place, this.judge, rules.target, POOL, pool, this.sampled())
     inputs = {"pool": place.train, "rows": rows / "rows.jsonl"}
+    if this.reserve is not None:
+        inputs["reserve"] = this.reserve
     float_rows: Path | None = None
     if this.judge != this.float_recipe and this.float_recipe not in failed_certificates(this, place):
         missed = feedback.non_easy(pool, rows, **bands)
@@ -44,6 +46,7 @@ def evolve_problems(this: Run, number: int) -> None:
         "per_easy": rules.per_easy,
         "per_hard": rules.per_hard,
         "max_depth": rules.max_depth,
+        "policy": rules.policy,
         "round_number": number,
         "seed": this.config.seed + number,
     }
@@ -58,4 +61,18 @@ def evolve_problems(this: Run, number: int) -> None:
         params=settings,
         inputs={"split": place.split},
         is_file=True,
+    )
+
+
+def curate_problems(this: Run, number: int) -> None:
+    """Part what the teacher wrote into what the next round trains on and what it does not, each with its reason."""
+    place = this.layout.round(number)
+    known = {"train": place.train} | ({} if this.reserve is None else {"reserve": this.reserve})
+    settings: dict[str, Any] = {"max_new": this.config.feedback.max_new, "seed": this.config.seed + number}
+    this.stages.ensure(
+        place.curated,
+        lambda out: problems.curate_offspring(place.evolved, list(known.values()), this.reported, out, **settings),
+        version=problems.CURATION_VERSION,
+        params=settings,
+        inputs=known | this.protected | {"evolved": place.evolved},
     )

@@ -12,7 +12,7 @@ from fdd_edge.runs import Manifest, RunLayout, Stages
 from fdd_edge.stages.datasets import DatasetSpec
 from fdd_edge.stages.evaluation import Decoding
 from fdd_edge.stages.student import Student
-from fdd_edge.targets import load_profile
+from fdd_edge.targets import is_emulated, load_profile
 
 __all__ = ["Run"]
 
@@ -66,6 +66,16 @@ class Run:
         return {"valid": self.layout.valid} | named
 
     @property
+    def protected(self) -> dict[str, Path]:
+        """The same sets as inputs of a stage that keeps them out of training."""
+        return {f"protected/{name}": path for name, path in self.reported.items()}
+
+    @property
+    def reserve(self) -> Path | None:
+        """The seed problems that are labelled before they are trained on; None in a run that labels trained ones."""
+        return self.layout.round(0).reserve if self.config.feedback.pool == "fresh" else None
+
+    @property
     def evaluated(self) -> list[str]:
         """Recipes that are evaluated on the reported sets: those of the config, and the judge."""
         return list(dict.fromkeys([*self.recipe_names, self.judge]))
@@ -79,9 +89,7 @@ class Run:
     def certified_on(self) -> str:
         """Where certificates are made: on the judge's target; an emulated one would take an hour for each."""
         target = self.config.feedback.target
-        profile = load_profile(target)
-        emulated = any(load_profile(one).transport == "emulated" for one in profile.pool or [target])
-        return "local" if emulated else target
+        return "local" if is_emulated(load_profile(target)) else target
 
     def greedy(self) -> Decoding:
         """How the reported sets are decoded."""

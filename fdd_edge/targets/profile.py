@@ -23,6 +23,7 @@ __all__ = [
     "Budgets",
     "Profile",
     "device_facts",
+    "is_emulated",
     "load_profile",
     "packages_for",
     "resolve_threads",
@@ -141,6 +142,12 @@ def load_profile(name_or_path: str) -> Profile:
     profile = _with_boards(profile, path) if profile.pool else profile
     profile._given = name_or_path
     return profile
+
+
+def is_emulated(profile: Profile) -> bool:
+    """Say whether a target, or a board of a pool, is emulated, so that its speed and memory are not the board's."""
+    boards = [load_profile(board) for board in profile.pool] or [profile]
+    return any(board.transport == "emulated" for board in boards)
 
 
 def _with_boards(pool: Profile, path: Path) -> Profile:

@@ -32,8 +32,8 @@ def test_kept_problems_get_the_normal_form_and_their_operations() -> None:
     ("program", "reason"),
     [
         (None, Reason.NO_RATIONALE),
-        ("answer = (2 +", Reason.PROGRAM_FAILS),
-        ("answer = 1 / 0", Reason.PROGRAM_FAILS),
+        ("answer = (2 +", Reason.DOES_NOT_PARSE),
+        ("answer = 1 / 0", Reason.DOES_NOT_RUN),
         ("answer = 2 * 3", Reason.WRONG_ANSWER),
     ],
 )

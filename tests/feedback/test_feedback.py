@@ -8,7 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fdd_edge.feedback import LABELS, Split, branches, offspring, sample_pool, split_problems
+from fdd_edge.feedback import (
+    LABELS,
+    Policy,
+    Split,
+    branches,
+    childless,
+    offspring,
+    sample_new,
+    sample_pool,
+    split_problems,
+)
 from fdd_edge.ondevice.protocol import Completion
 from fdd_edge.ondevice.verdicts import Verdict
 from fdd_edge.records import Problem
@@ -93,7 +103,51 @@ def test_easy_becomes_complex_and_the_rest_similar_but_format_never() -> None:
 def test_depth_ends_evolution() -> None:
     deep, shallow = problem("d", depth=2), problem("s", depth=1)
     complex_, _ = branches(labelled(easy=[deep, shallow]), max_depth=2)
-    assert ([p.id for p in complex_.parents], complex_.too_deep) == (["s"], 1)
+    assert ([p.id for p in complex_.parents], [p.id for p in complex_.too_deep]) == (["s"], ["d"])
+
+
+def test_policies_are_controls_of_one_another() -> None:
+    """Random deals the same parents in the same numbers; inverted swaps them; none has no parents."""
+    easy, hard = ([problem(f"{side}{i}") for i in range(n)] for side, n in (("e", 12), ("h", 30)))
+    found = labelled(easy=easy, hard=hard)
+
+    def parents(policy: Policy, seed: int = 0) -> dict[str, list[str]]:
+        made = branches(found, max_depth=3, policy=policy, seed=seed)
+        return {branch.origin: [p.id for p in branch.parents] for branch in made}
+
+    fdd, dealt = parents("fdd"), parents("random")
+    assert parents("inverted") == {"complex": fdd["similar"], "similar": fdd["complex"]}
+    assert {origin: len(ids) for origin, ids in dealt.items()} == {"complex": 12, "similar": 30}
+    assert sorted(dealt["complex"] + dealt["similar"]) == sorted(fdd["complex"] + fdd["similar"])
+    assert {name[0] for name in dealt["complex"]} == {"e", "h"}
+    assert parents("random") == dealt != parents("random", seed=1)
+    assert parents("none") == {"complex": [], "similar": []}
+
+
+def test_a_parents_second_offspring_is_drawn_only_after_every_first() -> None:
+    family = [problem(f"{p}{n}", parent_id=p, origin="similar") for p in "abcd" for n in range(3)]
+    drawn = sample_new(family, 4, seed=2)
+    assert sorted(str(p.parent_id) for p in drawn) == ["a", "b", "c", "d"]
+    assert sample_new(family, 4, seed=2) == drawn
+    assert sample_new(family, None, seed=2) == sample_new(family, 12, seed=2) == family
+
+
+@given(st.integers(0, 40), st.integers(0, 40), st.integers(1, 60))
+def test_branches_keep_their_share_of_what_is_drawn(n_complex: int, n_similar: int, limit: int) -> None:
+    made = [problem(f"c{i}", origin="complex") for i in range(n_complex)]
+    made += [problem(f"s{i}", origin="similar") for i in range(n_similar)]
+    drawn = sample_new(made, limit, seed=0)
+    assert len(drawn) == min(limit, len(made))
+    if drawn:
+        share = len(drawn) * n_complex / len(made)
+        assert abs(sum(p.origin == "complex" for p in drawn) - share) < 1
+
+
+def test_who_stayed_without_offspring_and_why() -> None:
+    found = labelled(easy=[problem("e1"), problem("e2")], hard=[problem("h1")], lost=[problem("l1")])
+    sides = childless(found, {"e1": "max_depth", "h1": "duplicate", "l1": "leaks"}, fertile={"e2", "l1"})
+    assert sides["easy"] == (2, 1, {"max_depth": 1})
+    assert sides["hard"] == (2, 1, {"duplicate": 1})
 
 
 def test_offspring_remember_where_they_come_from() -> None:

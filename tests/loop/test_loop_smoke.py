@@ -23,7 +23,14 @@ from fdd_edge.stages.student import Student
 
 COMMAND = [sys.executable, "-m", "fdd_edge", "run", "smoke", "-o"]
 
-BYTE_EQUAL = ("data/*", "round-*/data/*", "round-*/split/*", "round-*/evolved.jsonl", "round-*/eval/*/*/*/rows.jsonl")
+BYTE_EQUAL = (
+    "data/*",
+    "round-*/data/*",
+    "round-*/split/*",
+    "round-*/evolved.jsonl",
+    "round-*/curated/*",
+    "round-*/eval/*/*/*/rows.jsonl",
+)
 """What an interrupted run must end with, byte for byte."""
 
 
@@ -53,10 +60,6 @@ def test_the_run_folder_is_as_documented(smoke: tuple[Path, str, str]) -> None:
             "data/train.jsonl",
             "data/rejected.jsonl",
             "adapter/adapter_model.safetensors",
-            "merged/model.safetensors",
-            "artifacts/gguf-f32/model.gguf",
-            "artifacts/gguf-q4_0/model.gguf",
-            "artifacts/gguf-q8_0/model.gguf",
             "parity/gguf-f32.json",
             "parity/gguf-q8_0.json",
             "parity/gguf-q4_0.json",
@@ -64,9 +67,14 @@ def test_the_run_folder_is_as_documented(smoke: tuple[Path, str, str]) -> None:
             "eval/local/gguf-q4_0/symbolic-heldout/timing.json",
             "split/lost.jsonl",
             "evolved.jsonl",
+            "curated/accepted.jsonl",
+            "curated/rejected.jsonl",
             "summary.json",
         ):
             assert (place / name).is_file(), name
+    models = ["merged/model.safetensors", *(f"artifacts/gguf-{kind}/model.gguf" for kind in ("f32", "q4_0", "q8_0"))]
+    for name in models:
+        assert (out / "best" / name).is_file(), name
     assert (out / "best").resolve().parent == out.resolve()
     leftovers = [p for p in out.rglob(".*") if p.name != ".gitattributes"]
     assert leftovers == []

@@ -158,9 +158,11 @@ def test_best_is_a_link_that_moves(tmp_path: Path) -> None:
     layout = RunLayout(tmp_path)
     for number in (0, 1, 10):
         layout.round(number).root.mkdir()
-    layout.link_best(1)
-    layout.link_best(10)
+    layout.link_best("round-01")
+    layout.link_best("round-10")
     assert layout.best.resolve() == layout.round(10).root.resolve()
+    layout.link_best(None)
+    assert not layout.best.is_symlink()
 
 
 def test_manifest_keeps_what_a_stage_was_made_from(tmp_path: Path) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from fdd_edge.errors import FddError
-from fdd_edge.records import Problem, read_jsonl, read_problems, write_jsonl
+from fdd_edge.records import Origin, Problem, read_jsonl, read_problems, write_jsonl
 from fdd_edge.stages.datasets import DatasetSpec, read_set
-from fdd_edge.stages.problems import REPEAT, extend_training_data, seed_training_data, write_sets
+from fdd_edge.stages.feedback import draw_pool
+from fdd_edge.stages.problems import REPEAT, curate_offspring, extend_training_data, seed_training_data, write_sets
 
 SOLVED = Problem("a", "Ann has 4 pens and finds 5. How many pens?", 9, "own", program="answer = 4 + 5")
 NOTED = Problem(
@@ -58,15 +60,15 @@ def test_an_evolved_problem_that_leaks_is_rejected_too(tmp_path: Path) -> None:
     child = replace(SOLVED, id="a.r0s0", origin="similar", round=1, depth=1, parent_id="a")
     wrong = replace(child, id="a.r0s1", question="Dan has 4 cups and finds 5. How many cups?", answer=10)
     protected = {"eval": write(tmp_path / "p.jsonl", replace(SOLVED, id="x"))}
-    extend_training_data(
-        write(tmp_path / "train.jsonl", NOTED_DONE),
+    curate_offspring(
         write(tmp_path / "evolved.jsonl", child, wrong),
-        write(tmp_path / "lost.jsonl"),
+        [write(tmp_path / "train.jsonl", NOTED_DONE)],
         protected,
-        tmp_path / "data",
+        tmp_path / "curated",
     )
-    reasons = [row["reason"] for _, row in read_jsonl(tmp_path / "data" / "rejected.jsonl")]
+    reasons = [row["reason"] for _, row in read_jsonl(tmp_path / "curated" / "rejected.jsonl")]
     assert sorted(reasons) == ["leaks", "wrong_answer"]
+    assert read_problems(tmp_path / "curated" / "accepted.jsonl") == []
 
 
 NOTED_DONE = replace(NOTED, program="answer = 6 + 3")
@@ -74,12 +76,70 @@ NOTED_DONE = replace(NOTED, program="answer = 6 + 3")
 
 def test_a_lost_problem_is_trained_on_twice_however_often_it_is_lost(tmp_path: Path) -> None:
     train = write(tmp_path / "train.jsonl", SOLVED, NOTED_DONE)
-    empty = write(tmp_path / "evolved.jsonl")
-    lost = write(tmp_path / "lost.jsonl", NOTED_DONE)
+    empty = write(tmp_path / "none.jsonl")
+    write(tmp_path / "split" / "lost.jsonl", NOTED_DONE)
     for out in ("one", "two"):
-        extend_training_data(train, empty, lost, {}, tmp_path / out)
+        extend_training_data(train, empty, empty, tmp_path / "split", tmp_path / out)
         train = tmp_path / out / "train.jsonl"
         assert {p.id: p.extra.get(REPEAT, 1) for p in read_problems(train)} == {"a": 1, "b": 2}
+
+
+def asked(n: int, *, origin: Origin = "complex") -> list[Problem]:
+    """New problems that curation lets in, each of a parent of its own."""
+    things = ["maps", "pens", "cups", "figs", "nuts", "hats", "keys", "jars", "bats", "nets", "toys", "pots"]
+    letter = origin[0]
+    return [
+        Problem(
+            f"s{letter}{i}",
+            f"{letter.upper()}o, a {things[i]} man, sold {i + 11} {things[i]} and then 3 more. How many did {letter}?",
+            i + 14,
+            "own",
+            program=f"answer = {i + 11} + 3",
+            origin=origin,
+            parent_id=f"p{letter}{i}",
+            depth=1,
+            round=1,
+        )
+        for i in range(n)
+    ]
+
+
+def test_a_round_takes_no_more_new_problems_than_asked_each_branch_in_its_share(tmp_path: Path) -> None:
+    evolved = write(tmp_path / "evolved.jsonl", *asked(8), *asked(4, origin="similar"))
+    for out in ("a", "b"):
+        curate_offspring(evolved, [], {}, tmp_path / out, max_new=6, seed=1)
+    accepted = read_problems(tmp_path / "a" / "accepted.jsonl")
+    assert Counter(p.origin for p in accepted) == {"complex": 4, "similar": 2}
+    rejected = read_problems(tmp_path / "a" / "rejected.jsonl")
+    assert {p.extra["reason"] for p in rejected} == {"over_max_new"}
+    assert len(accepted) + len(rejected) == 12
+    assert (tmp_path / "a" / "accepted.jsonl").read_bytes() == (tmp_path / "b" / "accepted.jsonl").read_bytes()
+
+
+def test_a_reserve_joins_the_training_data_once_it_is_labelled(tmp_path: Path) -> None:
+    seeds = write(tmp_path / "seed.jsonl", *(replace(p, origin="seed", parent_id=None) for p in asked(12)))
+    seed_training_data(seeds, {}, tmp_path / "data", teachers=["annotated"], fresh=True, seed=5)
+    train, reserve = (read_problems(tmp_path / "data" / f"{name}.jsonl") for name in ("train", "reserve"))
+    assert len(reserve) == 6
+    assert not {p.id for p in train} & {p.id for p in reserve}
+    pool = draw_pool(tmp_path / "data" / "train.jsonl", 4, 0, reserve=tmp_path / "data" / "reserve.jsonl")
+    assert {p.id for p in pool} < {p.id for p in reserve}
+    write(tmp_path / "split" / "easy.jsonl", *pool[:3])
+    write(tmp_path / "split" / "lost.jsonl", *pool[3:])
+    empty = write(tmp_path / "none.jsonl")
+    extend_training_data(
+        tmp_path / "data" / "train.jsonl",
+        empty,
+        empty,
+        tmp_path / "split",
+        tmp_path / "next",
+        reserve=tmp_path / "data" / "reserve.jsonl",
+    )
+    joined = read_problems(tmp_path / "next" / "train.jsonl")
+    assert [p.id for p in joined] == [p.id for p in (*train, *pool)]
+    assert joined[-1].extra == {REPEAT: 2}
+    left = draw_pool(tmp_path / "next" / "train.jsonl", 4, 1, reserve=tmp_path / "data" / "reserve.jsonl")
+    assert {p.id for p in left} == {p.id for p in reserve} - {p.id for p in pool}
 
 
 def test_without_valid_a_tenth_is_set_apart_by_the_seed(tmp_path: Path) -> None:

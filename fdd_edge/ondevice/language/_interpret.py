@@ -5,8 +5,9 @@ from __future__ import annotations
 import ast
 import math
 import operator
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum, auto
+from functools import lru_cache
 from typing import Any
 
 from ..verdicts import Verdict
@@ -28,11 +29,12 @@ class _Leave(Enum):
     round = auto()
 
 
-def run_program(program: str) -> int | float:
+def run_program(program: str, given: Mapping[str, Number] | None = None) -> int | float:
     """Run a program in normal form and return the value of ``answer``.
 
     Args:
         program: Straight-line code of the language; see ``normalize``.
+        given: Names that have a value before the first line; one program is often run with others.
 
     Returns:
         The answer, as the type the program gave it.
@@ -41,12 +43,17 @@ def run_program(program: str) -> int | float:
         ProgramError: ``error`` if the program raised or its answer is no finite number, ``limit`` if it took too
             many steps or too large an integer; ``no_program`` and ``forbidden`` as ``normalize``.
     """
-    return interpret(read_program(program))
+    return interpret(_read(program), given)
 
 
-def interpret(body: list[ast.stmt]) -> int | float:
+@lru_cache(maxsize=256)
+def _read(program: str) -> list[ast.stmt]:
+    return read_program(program)
+
+
+def interpret(body: list[ast.stmt], given: Mapping[str, Number] | None = None) -> int | float:
     """Run the statements of a program that ``clean_block`` has passed; see ``run_program``."""
-    machine = _Machine()
+    machine = _Machine(given or {})
     try:
         machine.run(body)
         answer = machine.names[ANSWER] if ANSWER in machine.names else _undefined(ANSWER)
@@ -70,8 +77,8 @@ def _undefined(name: str) -> Number:
 class _Machine:
     """The names of one run and the steps it has left."""
 
-    def __init__(self) -> None:
-        self.names: dict[str, Number] = {}
+    def __init__(self, given: Mapping[str, Number]) -> None:
+        self.names: dict[str, Number] = dict(given)
         self.steps = MAX_STEPS
 
     def run(self, statements: list[ast.stmt]) -> _Leave | None:

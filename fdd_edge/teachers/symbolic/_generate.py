@@ -10,14 +10,17 @@ from fdd_edge.ondevice.language import count_operations
 from fdd_edge.records import Problem
 from fdd_edge.teachers._protocol import Draft
 from fdd_edge.teachers.symbolic._situation import Situation
-from fdd_edge.teachers.symbolic._telling import draw_situation, tell
+from fdd_edge.teachers.symbolic._telling import Drawn, add_step, draw_situation, tell
 from fdd_edge.teachers.symbolic.situations import SITUATIONS
+from fdd_edge.teachers.symbolic.steps import STEPS
 
 __all__ = ["Split", "generate"]
 
 Split = Literal["train", "heldout"]
 
 _ATTEMPTS = 50
+_FURTHER = 0.2
+"""Share of training problems in which one further step follows, where one fits."""
 
 
 def generate(split: Split, n: int, seed: int) -> list[Problem]:
@@ -61,5 +64,15 @@ def generate(split: Split, n: int, seed: int) -> list[Problem]:
 
 def _new_problem(situation: Situation, seed: str, told: set[str]) -> Draft | None:
     rng = Random(seed)
-    drafts = (tell(draw_situation(situation, rng)) for _ in range(_ATTEMPTS))
-    return next((draft for draft in drafts if draft.question not in told), None)
+    for _ in range(_ATTEMPTS):
+        drawn = draw_situation(situation, rng)
+        if drawn is not None:
+            draft = tell(_go_further(drawn, rng) if rng.random() < _FURTHER else drawn)
+            if draft.question not in told:
+                return draft
+    return None
+
+
+def _go_further(drawn: Drawn, rng: Random) -> Drawn:
+    fitting = [step for step in STEPS.values() if drawn.situation.result.kind in step.of]
+    return (add_step(drawn, rng.choice(fitting), rng) if fitting else None) or drawn

@@ -1,13 +1,12 @@
-"""What a situation and a further step are: data and a small function each, so that a new one is an entry in a list."""
+"""What a situation and a further step are: entries of a shelf of YAML files, so that a new one needs no Python."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from random import Random
 from typing import NamedTuple
 
-__all__ = ["Number", "Result", "Situation", "Slots", "Step"]
+__all__ = ["END", "Number", "Result", "Situation", "Slots", "Step"]
 
 Number = int | float
 Slots = dict[str, str | Number]
@@ -17,45 +16,57 @@ class Result(NamedTuple):
     """What the last line of a situation or a step gives, for the steps that go on from it.
 
     Attributes:
-        kind: Says which steps fit: "stock" (things someone holds), "money", "cost", "share", "gap" ...
-        phrase: A noun phrase for it that tells no number: "the {items} {he} had left".
+        kind: Says which steps fit: "stock" (things someone holds), "money", "cost", "share", "gap" ..., and "number"
+            where only steps do that suit any number.
+        phrase: A noun phrase for it: "the {items} {he} had left"; it tells the numbers that only the question does.
         who: The subject a step begins with; "they" where several people hold it.
+        noun: What a "number" counts: "cars".
     """
 
     kind: str
-    phrase: str
+    phrase: str = ""
     who: str = "{name}"
+    noun: str = ""
+
+
+END = Result("end")
+"""A result from which no step goes on."""
 
 
 @dataclass(frozen=True)
 class Situation:
     """A kind of school problem.
 
-    Every text is a template. Bodies and questions go together in any combination, and all numbers a body counts things
-    with are 2 or more, so that plurals are right.
+    Every text is a template: ``{a}`` is a number, ``{p:$}`` money, ``{d:d}`` a number that is never spelled out,
+    ``{items}`` a word of the list of that name, ``{name}``, ``{friend}`` and ``{third}`` people. All numbers that a
+    text counts things with are 2 or more, so that plurals are right.
 
     Attributes:
         name: Unique; stored with every problem.
         kind: What it is about: "total", "change", "comparison" ...
-        bodies: Ways to tell what happened, without the question.
-        asks: Ways to ask for the result; each holds the only question mark.
+        tell: Ways to tell what happened, without the question.
+        ask: Ways to ask for the result; each holds the only question mark.
         program: The assignments; the last one's name stands for the result until it becomes ``answer``.
-        numbers: Draws the numbers, such that every result is non-negative, and whole where things are counted.
+        numbers: How each number is drawn, in order; see `draw_numbers`.
+        where: A condition on the numbers, or nothing.
+        decimals: 2 where results may be dollars and cents; else all of them are whole.
+        words: For each slot the name of a list of words, or the words.
+        aside: Sentences with a number ``{x}`` that the answer does not need.
         result: What it gives.
-        words: Slots that are drawn from a list of words.
-        people: How many people it needs (1 to 3), as ``name``, ``friend`` and ``third``.
         held_out: Kept for evaluation: no teacher writes from it.
     """
 
     name: str
     kind: str
-    bodies: tuple[str, ...]
-    asks: tuple[str, ...]
+    tell: tuple[str, ...]
+    ask: tuple[str, ...]
     program: tuple[str, ...]
-    numbers: Callable[[Random], Mapping[str, Number]]
-    result: Result
+    numbers: Mapping[str, str]
+    where: str = ""
+    decimals: int = 0
     words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    people: int = 1
+    aside: tuple[str, ...] = ()
+    result: Result = END
     held_out: bool = False
 
 
@@ -66,19 +77,21 @@ class Step:
     Attributes:
         name: Unique; stored with every problem that has it.
         of: The kinds of result it fits.
-        bodies: Ways to tell it; ``{phrase}`` and ``{who}`` come from the result before.
-        asks: Ways to ask for its result.
+        tell: Ways to tell it; ``{phrase}`` and ``{who}`` come from the result before, ``{pal}`` is one more person.
+        ask: Ways to ask for its result.
         program: The assignments; ``{prev}`` is the variable of the result before.
-        numbers: Draws the numbers for the value before, or returns None where no sane ones exist.
+        numbers: How each number is drawn; ``prev`` is the value of the result before.
+        where: A condition on the numbers, or nothing.
+        decimals: 2 where its results may be dollars and cents.
         result: What it gives.
-        friend: Whether it needs one more person, as ``pal``.
     """
 
     name: str
     of: frozenset[str]
-    bodies: tuple[str, ...]
-    asks: tuple[str, ...]
+    tell: tuple[str, ...]
+    ask: tuple[str, ...]
     program: tuple[str, ...]
-    numbers: Callable[[Random, Number], Mapping[str, Number] | None]
-    result: Result
-    friend: bool = False
+    numbers: Mapping[str, str]
+    where: str = ""
+    decimals: int = 0
+    result: Result = END

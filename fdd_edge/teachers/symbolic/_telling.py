@@ -2,21 +2,46 @@
 
 from __future__ import annotations
 
-import ast
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from random import Random
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 from fdd_edge.ondevice.language import ProgramError, normalize, run_program
 from fdd_edge.teachers._protocol import Draft
+from fdd_edge.teachers.symbolic._graph import PREVIOUS
+from fdd_edge.teachers.symbolic._numbers import draw_numbers
 from fdd_edge.teachers.symbolic._situation import Number, Result, Situation, Slots, Step
-from fdd_edge.teachers.symbolic._words import draw_people, fill, word_forms
+from fdd_edge.teachers.symbolic._words import ROLES, draw_people, fill, fold, people_in, word_forms
 from fdd_edge.teachers.symbolic.situations import SITUATIONS
 from fdd_edge.teachers.symbolic.steps import STEPS
 
-__all__ = ["Drawn", "DrawnStep", "add_step", "draw_situation", "read_drawn", "tell"]
+__all__ = ["Drawn", "DrawnStep", "Style", "add_step", "draw_situation", "read_drawn", "tell"]
+
+_SPELLED, _FOLDED, _ASIDE = 0.25, 0.25, 0.4
+"""Shares of problems with number words, with a condition in the question, and (where there is one) with a number that
+the answer does not need."""
+
+_SLOT = re.compile(r"{(\w+)")
+_STANDS_ALONE = re.compile(r"{(?:name|friend|third)}(?!.*(?:\b(?:them|it|left)\b|{he|{his|{him)).*")
+"""An aside about somebody, which goes back to nothing: it may come before all else."""
+
+
+class Aside(NamedTuple):
+    """A sentence that the answer does not need: which one, its number, and where it stands."""
+
+    which: int
+    number: int
+    place: Literal["first", "last"]
+
+
+class Style(NamedTuple):
+    """How a problem is told, besides its wording."""
+
+    spell: bool = False
+    fold: bool = False
+    aside: Aside | None = None
 
 
 @dataclass(frozen=True)
@@ -36,12 +61,19 @@ class Drawn:
     slots: Slots
     form: tuple[int, int]
     steps: tuple[DrawnStep, ...] = ()
+    style: Style = field(default_factory=Style)
 
     def to_extra(self) -> dict[str, Any]:
         """Return what a problem keeps, so that `read_drawn` can build this again; plain JSON."""
         extra: dict[str, Any] = {"situation": self.situation.name, "slots": self.slots, "form": list(self.form)}
         if self.steps:
             extra["steps"] = [{"step": s.step.name, "slots": s.slots, "form": list(s.form)} for s in self.steps]
+        aside = self.style.aside
+        chosen = {"spell": self.style.spell, "fold": self.style.fold, "aside": list(aside) if aside else None}
+        if any(chosen.values()):
+            extra["style"] = {key: value for key, value in chosen.items() if value}
+        if aside:
+            extra["distractors"] = [aside.number]
         return extra
 
 
@@ -51,7 +83,15 @@ def read_drawn(extra: Mapping[str, Any]) -> Drawn | None:
         steps = tuple(
             DrawnStep(STEPS[row["step"]], dict(row["slots"]), _form(row["form"])) for row in extra.get("steps", ())
         )
-        drawn = Drawn(SITUATIONS[extra["situation"]], dict(extra["slots"]), _form(extra["form"]), steps)
+        style = dict(extra.get("style", {}))
+        aside = Aside(*style["aside"]) if "aside" in style else None
+        drawn = Drawn(
+            SITUATIONS[extra["situation"]],
+            dict(extra["slots"]),
+            _form(extra["form"]),
+            steps,
+            Style(bool(style.get("spell")), bool(style.get("fold")), aside),
+        )
         tell(drawn)
     except (KeyError, IndexError, TypeError, ValueError, ProgramError):
         return None
@@ -63,54 +103,129 @@ def _form(pair: Any) -> tuple[int, int]:
     return int(body), int(ask)
 
 
-def draw_situation(situation: Situation, rng: Random) -> Drawn:
-    """Draw people, words, numbers and phrasing of a situation."""
-    slots: Slots = dict(zip(("name", "friend", "third"), draw_people(rng, situation.people), strict=False))
-    slots |= {slot: rng.choice(words) for slot, words in situation.words.items()}
-    slots |= situation.numbers(rng)
-    return Drawn(situation, slots, (rng.randrange(len(situation.bodies)), rng.randrange(len(situation.asks))))
+def draw_situation(situation: Situation, rng: Random) -> Drawn | None:
+    """Draw people, words, numbers, phrasing and style of a situation; None where no sane numbers came up."""
+    slots: Slots = dict(zip(ROLES, draw_people(rng, 3), strict=False))
+    for slot, words in situation.words.items():
+        slots[slot] = rng.choice([word for word in words if word not in slots.values()])
+    forms = word_forms(slots) | {slot: slot for slot in situation.numbers}
+    numbers = draw_numbers(
+        situation.numbers,
+        [line.format_map(forms) for line in situation.program],
+        rng,
+        where=situation.where,
+        decimals=situation.decimals,
+    )
+    if numbers is None:
+        return None
+    form = rng.choice(_forms(situation))
+    return Drawn(situation, {**slots, **numbers}, form, style=_draw_style(situation, numbers, rng))
+
+
+def _forms(situation: Situation) -> list[tuple[int, int]]:
+    """Return the pairs of body and question in which the question names nobody that the body does not."""
+    return [
+        (body, ask)
+        for body, told in enumerate(situation.tell)
+        for ask, asked in enumerate(situation.ask)
+        if people_in(asked) <= people_in(told)
+    ]
+
+
+def _draw_style(situation: Situation, numbers: Mapping[str, Number], rng: Random) -> Style:
+    aside = None
+    if situation.aside and rng.random() < _ASIDE:
+        index = rng.randrange(len(situation.aside))
+        number = rng.choice([n for n in range(5, 13) if not _computes_with(n, situation.program, numbers)])
+        first = _STANDS_ALONE.fullmatch(situation.aside[index]) is not None and rng.random() < 0.5
+        aside = Aside(index, number, "first" if first else "last")
+    return Style(rng.random() < _SPELLED, rng.random() < _FOLDED, aside)
+
+
+def _computes_with(number: int, program: Sequence[str], slots: Mapping[str, Any]) -> bool:
+    """Say whether a program's lines hold a number, themselves or in a slot: an aside must not tell the same."""
+    return number in slots.values() or re.search(rf"\b{number}\b", " ".join(program)) is not None
 
 
 def add_step(drawn: Drawn, step: Step, rng: Random) -> Drawn | None:
     """Let a step follow; None where it does not fit the result, or no sane numbers exist."""
-    results = [drawn.situation.result, *(s.step.result for s in drawn.steps)]
-    if results[-1].kind not in step.of or any(s.step.name == step.name for s in drawn.steps):
+    result = drawn.steps[-1].step.result if drawn.steps else drawn.situation.result
+    if result.kind not in step.of or any(s.step.name == step.name for s in drawn.steps):
         return None
-    numbers = step.numbers(rng, tell(drawn).answer)
-    if numbers is None:
+    slots: Slots = {}
+    named = people_in(" ".join([*step.tell, *step.ask, *([] if drawn.steps else [result.who])]))
+    if not named <= people_in(drawn.situation.tell[drawn.form[0]]) | {"pal"}:
+        # It would speak of somebody whom this wording does not name.
         return None
-    slots: Slots = dict(numbers)
-    if step.friend:
-        people = [str(s[role]) for s in _all_slots(drawn) for role in ("name", "friend", "third", "pal") if role in s]
+    if "pal" in named:
+        people = [str(s[role]) for s in _all_slots(drawn) for role in ROLES if role in s]
         slots["pal"] = draw_people(rng, 1, people)[0]
-    form = (rng.randrange(len(step.bodies)), rng.randrange(len(step.asks)))
-    return Drawn(drawn.situation, drawn.slots, drawn.form, (*drawn.steps, DrawnStep(step, slots, form)))
+    before = tell(drawn)
+    forms = _linked_forms(drawn, slots, result) | {slot: slot for slot in step.numbers} | {"prev": "prev"}
+    numbers = draw_numbers(
+        step.numbers,
+        [line.format_map(forms) for line in step.program],
+        rng,
+        where=step.where,
+        decimals=step.decimals,
+        known={"prev": before.answer},
+    )
+    aside = drawn.style.aside
+    if numbers is None or (aside and _computes_with(aside.number, step.program, numbers)):
+        return None
+    form = (rng.randrange(len(step.tell)), rng.randrange(len(step.ask)))
+    if not drawn.steps and not _tells_all(drawn, step.tell[form[0]]):
+        return None
+    steps = (*drawn.steps, DrawnStep(step, {**slots, **numbers}, form))
+    return Drawn(drawn.situation, drawn.slots, drawn.form, steps, drawn.style)
+
+
+def _tells_all(drawn: Drawn, further: str) -> bool:
+    """Say whether every number is still told when a situation's own question makes room for a further step's text."""
+    situation = drawn.situation
+    phrase = situation.result.phrase if "{phrase}" in further else ""
+    told = set(_SLOT.findall(situation.tell[drawn.form[0]] + phrase))
+    return told >= set(situation.numbers) & set(_SLOT.findall(" ".join(situation.program)))
 
 
 def _all_slots(drawn: Drawn) -> list[Slots]:
     return [drawn.slots, *(step.slots for step in drawn.steps)]
 
 
+def _linked_forms(drawn: Drawn, slots: Slots, result: Result) -> dict[str, Any]:
+    """Return the forms a step's program is written with."""
+    forms: dict[str, Any] = {}
+    for some in (*_all_slots(drawn), slots):
+        forms |= word_forms(some)
+    return forms | {"phrase": result.phrase, "who": result.who, "noun": result.noun}
+
+
 def tell(drawn: Drawn) -> Draft:
     """Write the question, the program and the answer; of several steps only the last is asked."""
-    situation = drawn.situation
+    situation, style = drawn.situation, drawn.style
     forms = word_forms(drawn.slots)
-    sentences = [fill(situation.bodies[drawn.form[0]], forms)]
-    ask = fill(situation.asks[drawn.form[1]], forms)
+    sentences = [fill(situation.tell[drawn.form[0]], forms, spell=style.spell)]
+    if style.aside:
+        aside = fill(situation.aside[style.aside.which], forms | {"x": style.aside.number}, spell=style.spell)
+        sentences.insert(0 if style.aside.place == "first" else 1, aside)
+    ask = fill(situation.ask[drawn.form[1]], forms, spell=style.spell)
     lines = [line.format_map(forms) for line in situation.program]
     result = situation.result
     for told in drawn.steps:
-        forms = _forms_of_step(forms, told, result, lines[-1])
-        sentences.append(fill(told.step.bodies[told.form[0]], forms))
-        ask = fill(told.step.asks[told.form[1]], forms)
-        lines += _rename_clashes([line.format_map(forms) for line in told.step.program], lines)
+        forms = _forms_of_step(forms, told, result)
+        sentences.append(fill(told.step.tell[told.form[0]], forms, spell=style.spell))
+        ask = fill(told.step.ask[told.form[1]], forms, spell=style.spell)
+        lines += _lines_of_step(told.step, forms, lines)
         result = told.step.result
     program = normalize("\n".join([*lines[:-1], "answer =" + lines[-1].partition("=")[2]]))
-    return Draft(" ".join([*sentences, ask]), program, _tidy(run_program(program)), drawn.to_extra())
+    told_text = " ".join(sentences)
+    folds = style.fold and not (style.aside and style.aside.place == "last" and not drawn.steps)
+    question = (fold(told_text, ask) if folds else None) or f"{told_text} {ask}"
+    return Draft(question, program, _tidy(run_program(program)), drawn.to_extra())
 
 
-def _forms_of_step(forms: Mapping[str, Any], told: DrawnStep, before: Result, line: str) -> dict[str, Any]:
-    """Link a step to the result before it: what it is called, who holds it, and its variable."""
+def _forms_of_step(forms: Mapping[str, Any], told: DrawnStep, before: Result) -> dict[str, Any]:
+    """Link a step to the result before it: what it is called, and who holds it."""
     role = before.who.strip("{}")
     prefix = "" if role == "name" else f"{role}_"
     linked = {
@@ -118,32 +233,26 @@ def _forms_of_step(forms: Mapping[str, Any], told: DrawnStep, before: Result, li
         "who": before.who.format_map(forms),
         "who_he": forms.get(f"{prefix}he", "they"),
         "who_his": forms.get(f"{prefix}his", "their"),
-        "prev": line.partition("=")[0].strip(),
+        "noun": before.noun.format_map(forms) or forms.get("noun", ""),
     }
     return {**forms, **word_forms(told.slots), **linked}
 
 
-def _rename_clashes(lines: list[str], earlier: list[str]) -> list[str]:
-    """Give the variables of a step another name where an earlier line has it."""
+def _lines_of_step(step: Step, forms: Mapping[str, Any], earlier: list[str]) -> list[str]:
+    """Write a step's assignments; a name that an earlier line has is numbered."""
+    before = earlier[-1].partition("=")[0].strip()
     taken = {line.partition("=")[0].strip() for line in earlier}
-    for name in [line.partition("=")[0].strip() for line in lines]:
-        if name in taken:
-            # A first line reads the earlier variable of that name on its right side, never on its left.
-            lines = [re.sub(rf"\b{name}\b", f"{name}_2", line) for line in lines]
+    renamed: dict[str, str] = {}
+    lines = []
+    for template in step.program:
+        name, _, value = template.format_map({**forms, "prev": PREVIOUS}).partition(" = ")
+        value = re.sub(r"[a-z_]\w*", lambda word: renamed.get(word.group(), word.group()), value)
+        renamed[name] = next(free for free in (name, *(f"{name}_{n}" for n in range(2, 99))) if free not in taken)
+        taken.add(renamed[name])
+        lines.append(f"{renamed[name]} = {value.replace(PREVIOUS, before)}")
     return lines
 
 
 def _tidy(value: Number) -> Number:
-    return int(value) if float(value).is_integer() else round(value, 6)
-
-
-def program_shape(program: str) -> str:
-    """Return the program with its names and numbers rubbed out: equal for problems with the same steps."""
-    tree = ast.parse(program)
-    names: dict[str, str] = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name):
-            node.id = names.setdefault(node.id, f"v{len(names)}")
-        elif isinstance(node, ast.Constant):
-            node.value = 0
-    return ast.unparse(tree)
+    rounded = round(value, 6)
+    return int(rounded) if float(rounded).is_integer() else rounded

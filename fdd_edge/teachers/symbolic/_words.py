@@ -8,35 +8,36 @@ from collections.abc import Collection, Mapping
 from random import Random
 from typing import Any
 
-__all__ = ["BUYABLES", "THINGS", "draw_people", "fill", "singular", "word_forms"]
+from fdd_edge.teachers._number_words import NUMBER_WORDS
+from fdd_edge.teachers.symbolic._shelf import read_words
 
-_SHE = (
-    "Ada", "Amara", "Bella", "Carmen", "Chloe", "Dina", "Elena", "Emma", "Fatima", "Grace", "Hana", "Ines",
-    "Jana", "Keiko", "Leila", "Maria", "Nadia", "Olga", "Priya", "Rosa", "Sofia", "Tara", "Uma", "Vera",
-    "Wanda", "Yara", "Zoe",
-)  # fmt: skip
-_HE = (
-    "Abdul", "Ben", "Carlos", "David", "Diego", "Emil", "Farid", "George", "Hugo", "Ivan", "Jamal", "Kenji",
-    "Leo", "Marco", "Nikhil", "Omar", "Pablo", "Quentin", "Ravi", "Samuel", "Tariq", "Umar", "Victor", "Walter",
-    "Yusuf", "Zack",
-)  # fmt: skip
-THINGS = (
-    "acorns", "apples", "badges", "balloons", "beads", "buttons", "cards", "coins", "cookies", "crayons",
-    "figs", "marbles", "muffins", "oranges", "peaches", "pencils", "plums", "postcards", "shells", "stamps",
-    "stickers", "toy cars", "walnuts",
-)  # fmt: skip
-BUYABLES = (
-    "bracelets", "brushes", "calendars", "candles", "folders", "mugs", "notebooks", "picture frames", "puzzles",
-    "sandwiches", "scarves", "sketch pads", "toy cars", "umbrellas", "water bottles",
-)  # fmt: skip
+__all__ = ["ROLES", "Text", "draw_people", "fill", "fold", "people_in", "singular", "word_forms"]
+
+_LISTS = read_words()
+_SHE, _HE = _LISTS["she"], _LISTS["he"]
+_PEOPLE = frozenset(_SHE + _HE)
+ROLES = ("name", "friend", "third", "pal")
+"""The slots of people; the first three are those of a situation, the last is a step's."""
+
 _IRREGULAR = {
-    "pies": "pie",
     "children": "child",
     "cookies": "cookie",
     "loaves": "loaf",
     "people": "person",
+    "pies": "pie",
     "scarves": "scarf",
+    "geese": "goose",
+    "smoothies": "smoothie",
+    "mangoes": "mango",
+    "potatoes": "potato",
+    "tomatoes": "tomato",
+    "sheep": "sheep",
 }
+_SPELLED = {value: word for word, value in NUMBER_WORDS.items() if 2 <= value <= 12}
+_SENTENCE = re.compile(r"(?<=[.?]) (?=[A-Z0-9$])")
+# A sentence that begins so can follow an "If".
+_FOLDS = re.compile(r"(?:[Hh]e|[Ss]he|They|Each|One|There|The|A|An|Another|Every|Both|In|On|For|To|From|Of|Then|With) ")
+_NOT_AFTER_IF = re.compile(r"Then | then |[Aa]fter |[Bb]efore | if |\bIf ")
 
 
 def singular(plural: str) -> str:
@@ -49,6 +50,13 @@ def singular(plural: str) -> str:
     if last.endswith(("ches", "shes", "sses", "xes")):
         return first + space + last[:-2]
     return first + space + last.removesuffix("s")
+
+
+def people_in(text: str) -> set[str]:
+    """Return the roles that a template names or has a pronoun of."""
+    slots = re.findall(r"{(\w+)", text)
+    roles = {role for role in ROLES for slot in slots if slot == role or slot.startswith(f"{role}_")}
+    return roles | ({"name"} if {"he", "him", "his"} & set(slots) else set())
 
 
 def draw_people(rng: Random, count: int, taken: Collection[str] = ()) -> list[str]:
@@ -66,37 +74,52 @@ def draw_people(rng: Random, count: int, taken: Collection[str] = ()) -> list[st
 def word_forms(slots: Mapping[str, Any]) -> dict[str, Any]:
     """Add to a problem's slots the forms that follow from them.
 
-    ``name`` gives the pronouns ``he``, ``him``, ``his`` (``friend_he`` ... for the friend, and so on), and each plural
-    word ``items`` gives ``item``, ``a_item`` and ``items_id``, which is fit for a variable.
+    ``name`` gives the pronouns ``he``, ``him``, ``his`` (``friend_he`` ... for the friend, and so on). A word ``color``
+    gives ``a_color`` and ``color_id``, which is fit for a variable, and a plural ``items`` gives ``item`` besides.
     """
     forms = dict(slots)
-    for role in ("name", "friend", "third", "pal"):
+    for role in ROLES:
         if role in slots:
             prefix = "" if role == "name" else f"{role}_"
             pronouns = ("she", "her", "her") if slots[role] in _SHE else ("he", "him", "his")
             forms |= {f"{prefix}{key}": form for key, form in zip(("he", "him", "his"), pronouns, strict=True)}
             forms[f"{role}_id"] = str(slots[role]).lower()
     for key, value in slots.items():
-        if key.endswith("s") and isinstance(value, str):
-            one = singular(value)
+        if key not in ROLES and isinstance(value, str):
+            one = singular(value) if key.endswith("s") else value
             forms[key.removesuffix("s")] = one
             forms[f"a_{key.removesuffix('s')}"] = f"{'an' if one[0] in 'aeiou' else 'a'} {one}"
             forms[f"{key}_id"] = value.replace(" ", "_")
     return forms
 
 
-class _TextFormatter(string.Formatter):
-    """Writes numbers as a text has them: 1,200, or $2.50 under the format ``$``."""
+class Text(string.Formatter):
+    """Writes numbers as a text has them: 1,200, or $2.50 under the format ``$``; small ones as words if asked to."""
+
+    def __init__(self, *, spell: bool = False) -> None:
+        self._spell = spell
 
     def format_field(self, value: Any, format_spec: str) -> Any:
         if format_spec == "$":
             return f"${value:,}" if float(value).is_integer() else f"${value:,.2f}"
-        if isinstance(value, int):
-            return f"{value:,}"
+        if isinstance(value, int) and not format_spec:
+            return _SPELLED[value] if self._spell and value in _SPELLED else f"{value:,}"
         return super().format_field(value, format_spec)
 
 
-def fill(template: str, forms: Mapping[str, Any]) -> str:
+def fill(template: str, forms: Mapping[str, Any], *, spell: bool = False) -> str:
     """Fill a template of a text; sentences begin with a capital letter."""
-    text = _TextFormatter().vformat(template, (), forms)
+    text = Text(spell=spell).vformat(template, (), forms)
     return re.sub(r"(?:^|(?<=[.?!] ))[a-z]", lambda letter: letter.group().upper(), text)
+
+
+def fold(told: str, ask: str) -> str | None:
+    """Put the last thing told into the question: "If he ate 3 of them, how many ...?"; None where that reads badly."""
+    *sentences, last = _SENTENCE.split(told)
+    first_word = re.split(r"[ ']", last)[0]
+    if _NOT_AFTER_IF.search(last) or not (first_word in _PEOPLE or _FOLDS.match(last) or last[0].isdigit()):
+        return None
+    if not ask.startswith(("How ", "What ")):
+        return None
+    condition = last if first_word in _PEOPLE else last[0].lower() + last[1:]
+    return " ".join([*sentences, f"If {condition.removesuffix('.')}, {ask[0].lower()}{ask[1:]}"])

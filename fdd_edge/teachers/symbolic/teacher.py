@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Sequence
+from itertools import islice, zip_longest
 from random import Random
 
 from fdd_edge.records import Problem
 from fdd_edge.teachers._protocol import Declined, Draft
-from fdd_edge.teachers.symbolic._situation import Situation
-from fdd_edge.teachers.symbolic._telling import Drawn, add_step, draw_situation, program_shape, read_drawn, tell
-from fdd_edge.teachers.symbolic.foreign import renumber
+from fdd_edge.teachers.symbolic._graph import NotPlainError, operation_graph
+from fdd_edge.teachers.symbolic._plans import Plan, draw_plan, plan_graph, plan_of, plans_for
+from fdd_edge.teachers.symbolic._telling import Drawn, add_step, read_drawn, tell
+from fdd_edge.teachers.symbolic.foreign import ask_further, renumber
 from fdd_edge.teachers.symbolic.situations import SITUATIONS
 from fdd_edge.teachers.symbolic.steps import STEPS
 
 __all__ = ["SymbolicTeacher"]
 
 _ATTEMPTS = 60
-_TRAIN = tuple(situation for situation in SITUATIONS.values() if not situation.held_out)
 
 
 class SymbolicTeacher:
@@ -54,11 +54,16 @@ class SymbolicTeacher:
         if _is_held_out(problem):
             return self._decline(problem, "held_out_situation")
         drawn = _own(problem)
-        if drawn is None:
-            return self._decline(problem, "foreign_problem")
         rng = Random(f"{seed}:{problem.id}:complex")
+        if drawn is None:
+            further = ask_further(problem, per_problem, rng)
+            return self._decline(problem, further) if isinstance(further, str) else further
         harder = (add_step(drawn, step, rng) for step in rng.sample(list(STEPS.values()), len(STEPS)))
         drafts = [tell(more) for more in islice((more for more in harder if more is not None), per_problem)]
+        if len(drafts) < per_problem:
+            # A result that no step of its own goes on from: it is gone on from as a foreign problem's is.
+            further = ask_further(problem, per_problem - len(drafts), rng)
+            drafts += [] if isinstance(further, str) else further
         return drafts if drafts or per_problem == 0 else self._decline(problem, "no_further_step")
 
     def _similar(self, problem: Problem, per_problem: int, seed: int) -> list[Draft] | Declined:
@@ -67,8 +72,8 @@ class SymbolicTeacher:
         drawn = _own(problem)
         rng = Random(f"{seed}:{problem.id}:similar")
         if drawn is None:
-            renumbered = renumber(problem, per_problem, rng)
-            return self._decline(problem, renumbered) if isinstance(renumbered, str) else renumbered
+            alike = _like_foreign(problem, per_problem, rng)
+            return self._decline(problem, alike) if isinstance(alike, str) else alike
         drafts = _distinct(lambda: _redraw(drawn, rng), problem.question, per_problem)
         return drafts if drafts or per_problem == 0 else self._decline(problem, "no_other_numbers")
 
@@ -99,21 +104,30 @@ def _distinct(draw: Callable[[], Draft | None], question: str, count: int) -> li
 
 
 def _redraw(drawn: Drawn, rng: Random) -> Draft | None:
-    """Draw a sibling situation, and let the same steps follow; None where no sane numbers came up."""
-    fresh: Drawn | None = draw_situation(rng.choice(list(_siblings(drawn))), rng)
-    for step in drawn.steps:
-        fresh = None if fresh is None else add_step(fresh, step.step, rng)
+    """Draw a problem with the same operations, of another situation where there is one."""
+    plan = plan_of(drawn)
+    others = [other for other in plans_for(plan_graph(plan)) if other.situation.name != plan.situation.name]
+    return _tell_plan(rng.choice(others) if others else plan, rng)
+
+
+def _like_foreign(problem: Problem, count: int, rng: Random) -> list[Draft] | str:
+    """Write problems like a foreign one, by turns of a situation with its operations and with other numbers."""
+    renumbered = renumber(problem, count, rng)
+    plans = _plans_like(problem)
+    retold = _distinct(lambda: _tell_plan(rng.choice(plans), rng), problem.question, count) if plans else []
+    if not retold:
+        return renumbered
+    turns = zip_longest(retold, [] if isinstance(renumbered, str) else renumbered)
+    return [draft for pair in turns for draft in pair if draft is not None][:count]
+
+
+def _plans_like(problem: Problem) -> Sequence[Plan]:
+    try:
+        return plans_for(operation_graph(problem.program or ""))
+    except (SyntaxError, NotPlainError):
+        return ()
+
+
+def _tell_plan(plan: Plan, rng: Random) -> Draft | None:
+    fresh = draw_plan(plan, rng)
     return None if fresh is None else tell(fresh)
-
-
-def _siblings(drawn: Drawn) -> Iterator[Situation]:
-    """Yield the training situations with the same operations whose result the first step fits."""
-    shape = _shape(drawn.situation)
-    for situation in _TRAIN:
-        fits = not drawn.steps or situation.result.kind in drawn.steps[0].step.of
-        if fits and _shape(situation) == shape:
-            yield situation
-
-
-def _shape(situation: Situation) -> str:
-    return program_shape(tell(draw_situation(situation, Random(0))).program)

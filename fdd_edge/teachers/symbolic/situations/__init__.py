@@ -1,12 +1,9 @@
-"""The situations of the symbolic teacher, divided once into those for training and those held out."""
+"""The situations of the symbolic teacher, one YAML file a subject; those of ``held_out.yaml`` are for evaluation."""
 
 from __future__ import annotations
 
-from fdd_edge.teachers.symbolic._situation import Situation
-from fdd_edge.teachers.symbolic.situations import counting, held_out, money, parts, rates
+from fdd_edge.teachers.symbolic._shelf import read_situations
 
 __all__ = ["SITUATIONS"]
 
-SITUATIONS: dict[str, Situation] = {
-    situation.name: situation for module in (counting, money, rates, parts, held_out) for situation in module.SITUATIONS
-}
+SITUATIONS = read_situations()

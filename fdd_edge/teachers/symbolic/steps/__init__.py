@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from fdd_edge.teachers.symbolic._situation import Step
-from fdd_edge.teachers.symbolic.steps import measures, money, things
+from fdd_edge.teachers.symbolic._shelf import read_steps
 
 __all__ = ["STEPS"]
 
-STEPS: dict[str, Step] = {step.name: step for module in (things, money, measures) for step in module.STEPS}
+STEPS = read_steps()

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from fdd_edge.ondevice.language import ProgramError, normalize, run_program
 from fdd_edge.records import Problem, same_answer
 from fdd_edge.teachers._protocol import Draft
-from fdd_edge.teachers.symbolic._text_numbers import TextNumber, draw_like, find_numbers, with_article
+from fdd_edge.teachers.symbolic.foreign._text_numbers import TextNumber, draw_like, find_numbers, with_article
 
 __all__ = ["renumber"]
 

@@ -1,0 +1,96 @@
+"""What a new problem must be, whichever teacher wrote it: checked from its text and its program, cheapest first."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections import Counter
+
+from fdd_edge.curation._reasons import Reason, RejectedError
+from fdd_edge.curation._text import read_numbers
+from fdd_edge.records import Problem, same_answer
+
+__all__ = ["check_offspring"]
+
+_MOST = 1e9
+"""Larger answers than this are no school problem's."""
+_DECIMALS = 4
+_DESCRIBES = 4
+_SENTENCE = re.compile(r"(?<=[.?!])\s+")
+_ORDER = re.compile(r"(?:calculate|compute|determine|find|work out)\b", re.IGNORECASE)
+_ANOTHER_QUESTION = re.compile(
+    r"\b(?:and|or) (?:also )?(?:how (?:many|much|long|far|old)|what|which|who)\b", re.IGNORECASE
+)
+
+
+def check_offspring(problem: Problem, parent: Problem | None) -> None:
+    """Check a new problem whose program runs and gives its answer.
+
+    Args:
+        problem: With its operations counted.
+        parent: What it was written from; None where that is not at hand, and then it is not compared.
+
+    Raises:
+        RejectedError: The first check that fails.
+    """
+    _check_numbers(problem, parent)
+    _check_answer(problem)
+    _check_question(problem)
+    if parent is not None:
+        _check_operations(problem, parent)
+
+
+def _check_numbers(problem: Problem, parent: Problem | None) -> None:
+    """A number of the question that the program does not use is a sign that it solves another problem.
+
+    What a teacher marks as a distractor is meant to be idle, and what was idle in the parent may stay so.
+    """
+    allowed = Counter(float(number) for number in problem.extra.get("distractors", ()))
+    if parent is not None:
+        allowed += Counter(_idle(parent))
+    left = Counter(_idle(problem)) - allowed
+    if left:
+        raise RejectedError(Reason.NUMBER_NOT_USED, detail=f"{next(iter(left)):g}")
+
+
+def _idle(problem: Problem) -> list[float]:
+    """Return the numbers of a question that its program does not hold, as they are or as a percentage.
+
+    One, and words up to four, describe things as often as they count them: "one of the children", "the two of them".
+    """
+    literals = [
+        float(node.value)
+        for node in ast.walk(ast.parse(problem.program or ""))
+        if isinstance(node, ast.Constant) and isinstance(node.value, int | float)
+    ]
+    return [
+        number
+        for number, is_word in read_numbers(problem.question)
+        if number > (_DESCRIBES if is_word else 1)
+        and not any(same_answer(literal, used) for literal in literals for used in (number, number / 100))
+    ]
+
+
+def _check_answer(problem: Problem) -> None:
+    answer = float(problem.answer)
+    if not 0 <= answer < _MOST or not same_answer(round(answer, _DECIMALS), answer):
+        raise RejectedError(Reason.ANSWER_NOT_SANE, detail=str(problem.answer))
+
+
+def _check_question(problem: Problem) -> None:
+    text = problem.question.strip()
+    last = _SENTENCE.split(text)[-1]
+    asks = (text.count("?") == 1 and text.endswith("?")) or ("?" not in text and _ORDER.search(last) is not None)
+    if not asks or _ANOTHER_QUESTION.search(last):
+        raise RejectedError(Reason.ASKS_NOT_ONE_THING)
+
+
+def _check_operations(problem: Problem, parent: Problem) -> None:
+    """A more complex problem takes more operations than its parent, a similar one as many, or one more or less."""
+    if problem.n_ops is None or parent.n_ops is None:
+        return
+    more = problem.n_ops - parent.n_ops
+    if not (more > 0 if problem.origin == "complex" else abs(more) <= 1):
+        raise RejectedError(
+            Reason.OPERATIONS_NOT_AS_ASKED, detail=f"{problem.n_ops} of {problem.origin}, {parent.n_ops} of its parent"
+        )

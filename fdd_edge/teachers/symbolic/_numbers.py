@@ -1,0 +1,85 @@
+"""Draws the numbers of a situation: ranges and conditions, tried until every result of the program is sane."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from random import Random
+
+from fdd_edge.ondevice.language import ProgramError, run_program
+from fdd_edge.teachers.symbolic._situation import Number
+
+__all__ = ["draw_numbers"]
+
+_ATTEMPTS = 400
+_RANGE = re.compile(r"(?P<low>.+?)\.\.(?P<high>.+?)(?: by (?P<step>\S+))?$")
+
+
+def draw_numbers(
+    rules: Mapping[str, str],
+    program: Sequence[str],
+    rng: Random,
+    *,
+    where: str = "",
+    decimals: int = 0,
+    known: Mapping[str, Number] | None = None,
+) -> dict[str, Number] | None:
+    """Draw numbers with which every line of a program gives a sane result; None where none were found.
+
+    A rule is ``3..90`` or ``3..a-2`` (both ends included), ``20..200 by 20``, ``20 | 50 | 100`` or an expression such
+    as ``b * k``; it may name the numbers drawn before it. Expressions are of the program language.
+
+    Args:
+        rules: A rule for each number, in order.
+        program: Assignments, in which the numbers stand by their names.
+        rng: Where chance comes from.
+        where: A condition that must hold, or nothing.
+        decimals: A result must be positive and have at most so many.
+        known: Numbers that are given, such as the result of an earlier step.
+    """
+    given = dict(known or {})
+    check = _checks(rules, program, where, decimals)
+    for _ in range(_ATTEMPTS):
+        numbers = dict(given)
+        try:
+            for slot, rule in rules.items():
+                numbers[slot] = _draw(rule, numbers, rng)
+            if _evaluate(check, numbers):
+                return {slot: numbers[slot] for slot in rules}
+        except (ProgramError, ValueError):
+            # An empty range, or a division by zero: other numbers may do.
+            continue
+    return None
+
+
+def _checks(rules: Mapping[str, str], program: Sequence[str], where: str, decimals: int) -> str:
+    """Return a program that says with 1 or 0 whether the numbers drawn make sense."""
+    results = [line.partition("=")[0].strip() for line in program]
+    unit = 10**decimals
+    # Exactly so: no program shall show 55.00000000000001.
+    sane = [f"{name} > 0 and {name} * {unit} == round({name} * {unit})" for name in results]
+    # A range from 0 or 1 says that fewer than two are meant: a remainder, which no text counts things with.
+    sane += [f"{slot} >= 2" for slot, rule in rules.items() if not rule.startswith(("0..", "1.."))]
+    conditions = " and ".join([*sane, f"({where})"] if where else sane)
+    return "\n".join([*program, f"answer = 1 if {conditions} else 0"])
+
+
+def _draw(rule: str, numbers: Mapping[str, Number], rng: Random) -> Number:
+    if " | " in rule:
+        return _tidy(_evaluate(f"answer = {rng.choice(rule.split(' | '))}", numbers))
+    bounds = _RANGE.fullmatch(rule)
+    if bounds is None:
+        return _tidy(_evaluate(f"answer = {rule}", numbers))
+    low, high, step = (_evaluate(f"answer = {bounds[name] or 1}", numbers) for name in ("low", "high", "step"))
+    count = int((high - low) / step + 1e-9)
+    return _tidy(low + step * rng.randint(0, count))
+
+
+def _evaluate(program: str, numbers: Mapping[str, Number]) -> Number:
+    if program.removeprefix("answer = ").replace(".", "", 1).isdigit():
+        return float(program.removeprefix("answer = "))
+    return run_program(program, numbers)
+
+
+def _tidy(value: Number) -> Number:
+    return int(value) if float(value).is_integer() else round(value, 6)

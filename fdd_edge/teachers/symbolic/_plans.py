@@ -1,0 +1,100 @@
+"""Which situations, with which further steps, have a given operation graph."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from functools import cache
+from random import Random
+from typing import NamedTuple
+
+from fdd_edge.teachers.symbolic._graph import PREVIOUS, Graph, operation_graph, put_in
+from fdd_edge.teachers.symbolic._situation import Situation, Step
+from fdd_edge.teachers.symbolic._telling import Drawn, add_step, draw_situation
+from fdd_edge.teachers.symbolic._words import ROLES
+from fdd_edge.teachers.symbolic.situations import SITUATIONS
+from fdd_edge.teachers.symbolic.steps import STEPS
+
+__all__ = ["Plan", "draw_plan", "plan_graph", "plan_of", "plans_for"]
+
+_MOST_STEPS = 3
+
+
+class Plan(NamedTuple):
+    """A situation and the steps that follow it."""
+
+    situation: Situation
+    steps: tuple[Step, ...] = ()
+
+
+def plan_of(drawn: Drawn) -> Plan:
+    """Return what a problem was told from, without its numbers and words."""
+    return Plan(drawn.situation, tuple(told.step for told in drawn.steps))
+
+
+def plans_for(graph: Graph) -> Sequence[Plan]:
+    """Return the plans of training situations that compute what a graph does, with up to three steps each."""
+    return _index().get(graph, ())
+
+
+def plan_graph(plan: Plan) -> Graph:
+    """Return the operation graph of every problem that is told by a plan."""
+    graph = situation_graph(plan.situation)
+    for step in plan.steps:
+        graph = put_in(step_graph(step.name), graph)
+    return graph
+
+
+def draw_plan(plan: Plan, rng: Random) -> Drawn | None:
+    """Draw a problem by a plan; None where no sane numbers came up."""
+    drawn = draw_situation(plan.situation, rng)
+    for step in plan.steps:
+        drawn = None if drawn is None else add_step(drawn, step, rng)
+    return drawn
+
+
+def situation_graph(situation: Situation) -> Graph:
+    """Return the operation graph of a situation."""
+    return _graph_of_lines(situation.program, _placeholders(situation.numbers, situation.words))
+
+
+@cache
+def step_graph(name: str) -> Graph:
+    """Return the operation graph of a step, in which the result before is ``PREVIOUS``."""
+    step = STEPS[name]
+    return _graph_of_lines(step.program, _placeholders(step.numbers, {}))
+
+
+def _graph_of_lines(lines: Sequence[str], forms: Mapping[str, str]) -> Graph:
+    return operation_graph("\n".join(line.format_map(_Named(forms)) for line in lines), PREVIOUS)
+
+
+def _placeholders(numbers: Mapping[str, str], words: Mapping[str, object]) -> dict[str, str]:
+    return dict.fromkeys(numbers, "1") | {"prev": PREVIOUS} | {slot: slot for slot in (*words, *ROLES)}
+
+
+class _Named(dict[str, str]):
+    """Every slot without a value stands for its own name."""
+
+    def __missing__(self, key: str) -> str:
+        return key
+
+
+@cache
+def _index() -> Mapping[Graph, Sequence[Plan]]:
+    plans: dict[Graph, list[Plan]] = defaultdict(list)
+    grown = [(Plan(s), situation_graph(s)) for s in SITUATIONS.values() if not s.held_out]
+    for _ in range(_MOST_STEPS + 1):
+        for plan, graph in grown:
+            plans[graph].append(plan)
+        grown = [
+            (Plan(plan.situation, (*plan.steps, step)), put_in(step_graph(step.name), graph))
+            for plan, graph in grown
+            for step in _steps_after(plan)
+        ]
+    return plans
+
+
+def _steps_after(plan: Plan) -> list[Step]:
+    kind = (plan.steps[-1] if plan.steps else plan.situation).result.kind
+    return [step for step in STEPS.values() if kind in step.of and step not in plan.steps]

@@ -1,0 +1,8 @@
+"""New problems from problems of other sources that have a program: other numbers, or one further thing asked."""
+
+from __future__ import annotations
+
+from fdd_edge.teachers.symbolic.foreign._further import ask_further
+from fdd_edge.teachers.symbolic.foreign._renumber import renumber
+
+__all__ = ["ask_further", "renumber"]

@@ -1,0 +1,230 @@
+"""Does the feedback work, and does it matter who judges? Its arms against their controls.
+
+The arms of a seed share round 0: the student trained on the seed problems, its labels by the Q4_0 file. Each then gets
+as many new problems as the poorest arm of that seed yields, and round 1 trains on as many tokens: ``fdd``; ``float``,
+split by the float model; ``random``, branches dealt by chance; ``none``, no new problems; and, for the first seed,
+``inverted``. Beside them, for a student trained for the rounding of Q4_0, the labels by both files alone.
+
+A finished arm is a line of ``DIR/results.jsonl``; the same command goes on after an interruption. ``--with FILE`` adds
+the lines of another day or machine; a seed that is whole there is not run again. Run it with:
+
+    FDD_DATA=FOLDER python benchmarks/controls.py -o DIR [--seeds 0 1 2]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import yaml
+
+from fdd_edge import api
+from fdd_edge.config import read_config_source
+from fdd_edge.evaluation import mcnemar, paired_difference, wilson
+from fdd_edge.records import read_jsonl, read_problems
+from fdd_edge.runs import RoundLayout, RunLayout
+from fdd_edge.stages.evaluation import read_rows
+from fdd_edge.stages.feedback import read_split
+
+CONFIG = "controls"
+SETS = ("multiarith", "svamp", "asdiv", "gsm8k", "symbolic-heldout")
+RECIPES = ("gguf-q4_0", "gguf-f32")
+MOST_NEW = 300
+START = "start"
+FLOAT_LABELS = ("feedback.artifact=float",)
+ARMS: dict[str, tuple[str, ...]] = {
+    "fdd": (),
+    "float": FLOAT_LABELS,
+    "random": ("feedback.policy=random",),
+    "none": ("feedback.policy=none",),
+    "inverted": ("feedback.policy=inverted",),
+}
+AWARE = ("training.quantization_aware=gguf-q4_0",)
+LABELS: dict[str, tuple[str, ...]] = {"aware": AWARE, "aware-float": (*AWARE, *FLOAT_LABELS)}
+
+Row = Mapping[str, Any]
+
+
+def arms_of(seed: int) -> list[str]:
+    """Return the arms of a seed: ``inverted`` is run once."""
+    return [arm for arm in ARMS if arm != "inverted" or seed == 0]
+
+
+def run(folder: Path, seed: int, settings: Sequence[str], *, rounds: int) -> RunLayout:
+    """Run the config with an arm's settings, or go on with what its folder holds."""
+    overrides = [f"seed={seed}", "keep=last", *settings]
+    if RunLayout(folder).is_run():
+        # An arm begins as a copy of another's folder; what its settings change is made anew.
+        source = read_config_source(CONFIG, [*overrides, f"output_dir={json.dumps(str(folder))}", f"rounds={rounds}"])
+        RunLayout(folder).write_config(yaml.safe_dump(source, sort_keys=False))
+    return api.run(CONFIG, output=str(folder), overrides=overrides, rounds=rounds, parity=False)
+
+
+def branch_off(start: Path, folder: Path) -> None:
+    """Begin an arm with a copy of the shared round 0, whole or not at all."""
+    if not folder.exists():
+        partial = folder.with_name(f".{folder.name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        shutil.copytree(start, partial, symlinks=True)
+        partial.rename(folder)
+
+
+def easy(place: RoundLayout) -> str:
+    """Return a 1 for every labelled problem that was found easy, else a 0, by the order of their ids."""
+    labels = {item.problem.id: label for label, items in read_split(place.split).items() for item in items}
+    return "".join(str(int(labels[name] == "easy")) for name in sorted(labels))
+
+
+def solved(place: RoundLayout) -> dict[str, dict[str, str]]:
+    """Return by recipe and set a 1 for every problem that was solved, else a 0."""
+    return {
+        recipe: {
+            name: "".join(str(int(r.verdict == "correct")) for r in read_rows(place.evaluation("local", recipe, name)))
+            for name in SETS
+        }
+        for recipe in RECIPES
+    }
+
+
+def run_seed(seed: int, out: Path, done: Mapping[tuple[int, str], Row], results: Path) -> None:
+    """Run every arm of a seed that is not done, each from the shared round 0."""
+    start = out / f"seed-{seed}" / START
+
+    def keep(arm: str, row: dict[str, Any]) -> None:
+        with results.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"seed": seed, "arm": arm} | row) + "\n")
+
+    missing = [arm for arm in arms_of(seed) if (seed, arm) not in done]
+    if missing:
+        run(start, seed, (), rounds=1)
+        if (seed, START) not in done:
+            place = RunLayout(start).round(0)
+            keep(START, {"easy": easy(place), "solved": solved(place)})
+        folders = {arm: start.with_name(arm) for arm in missing}
+        yields = []
+        for arm, folder in folders.items():
+            branch_off(start, folder)
+            if arm != "none" and not RunLayout(folder).round(1).root.exists():
+                run(folder, seed, ARMS[arm], rounds=1)
+            if arm != "none":
+                place = RunLayout(folder).round(0)
+                over = [p for p in read_problems(place.turned_down) if p.extra["reason"] == "over_max_new"]
+                yields.append(len(read_problems(place.accepted)) + len(over))
+        known = [int(done[seed, arm]["max_new"]) for arm in arms_of(seed) if (seed, arm) in done]
+        max_new = known[0] if known else min([MOST_NEW, *yields])
+        for arm, folder in folders.items():
+            layout = run(folder, seed, (*ARMS[arm], f"feedback.max_new={max_new}"), rounds=2)
+            place = layout.round(1)
+            new = [p.origin for p in read_problems(layout.round(0).accepted)]
+            counts = {origin: new.count(origin) for origin in ("complex", "similar")}
+            row = {"max_new": max_new, "new": counts, "easy": easy(layout.round(0)), "solved": solved(place)}
+            keep(arm, row)
+            shutil.rmtree(folder)
+    for arm, settings in LABELS.items():
+        if (seed, arm) in done:
+            continue
+        folder = start.with_name("aware")
+        layout = run(folder, seed, settings, rounds=1)
+        keep(arm, {"easy": easy(layout.round(0)), "solved": solved(layout.round(0))})
+    shutil.rmtree(start.parent, ignore_errors=True)
+
+
+def by_key(rows: Iterable[Row]) -> dict[tuple[int, str], Row]:
+    """Return the lines by seed and arm; of two the later counts."""
+    return {(int(row["seed"]), str(row["arm"])): row for row in rows}
+
+
+def read(path: Path) -> list[Row]:
+    """Return the lines of a results file, none where there is none yet."""
+    return [row for _, row in read_jsonl(path)] if path.is_file() else []
+
+
+def marks(row: Row, recipe: str, name: str) -> list[float]:
+    """Return 1 or 0 for every problem of a set."""
+    return [float(mark) for mark in row["solved"][recipe][name]]
+
+
+def accuracy_table(done: Mapping[tuple[int, str], Row]) -> list[str]:
+    """Return the lines of the main table: per arm and file, the mean over seeds, with the least and the most."""
+    lines = [f"| arm | file | seeds | {' | '.join(SETS)} |", f"|---|---|---|{'---|' * len(SETS)}"]
+    for arm in (START, *ARMS, *LABELS):
+        rows = [row for (_, name), row in sorted(done.items()) if name == arm]
+        for recipe in RECIPES if rows else ():
+            cells = []
+            for name in SETS:
+                shares = [100 * fmean(marks(row, recipe, name)) for row in rows]
+                spread = f" ({min(shares):.1f}-{max(shares):.1f})" if len(shares) > 1 else ""
+                cells.append(f"{fmean(shares):.1f}{spread}")
+            lines.append(f"| {arm} | {recipe} | {len(rows)} | {' | '.join(cells)} |")
+    return lines
+
+
+def difference_table(done: Mapping[tuple[int, str], Row]) -> list[str]:
+    """Return fdd less each control in points, paired by problem, over the seeds that have both; and the flips."""
+    lines = [
+        f"| fdd less | file | seeds | {' | '.join(SETS)} | all | gained, lost, p |",
+        f"|---|---|---|{'---|' * (len(SETS) + 2)}",
+    ]
+    for arm in (START, *(arm for arm in ARMS if arm != "fdd")):
+        seeds = [seed for seed, name in sorted(done) if name == arm and (seed, "fdd") in done]
+        for recipe in RECIPES if seeds else ():
+            cells, pooled, gained, lost = [], [], 0, 0
+            for name in SETS:
+                sides = [(marks(done[s, "fdd"], recipe, name), marks(done[s, arm], recipe, name)) for s in seeds]
+                per_seed = [[a - b for a, b in zip(one, other, strict=True)] for one, other in sides]
+                gained += sum(d > 0 for own in per_seed for d in own)
+                lost += sum(d < 0 for own in per_seed for d in own)
+                means = [fmean(own) for own in zip(*per_seed, strict=True)]
+                pooled += means
+                cells.append(told(means))
+            flips = f"{gained}, {lost}, {mcnemar(gained, lost):.2g}"
+            lines.append(f"| {arm} | {recipe} | {len(seeds)} | {' | '.join(cells)} | {told(pooled)} | {flips} |")
+    return lines
+
+
+def told(differences: Sequence[float]) -> str:
+    """Return a mean difference with its interval, in points."""
+    low, high = paired_difference(differences)
+    return f"{100 * fmean(differences):+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
+
+
+def label_table(done: Mapping[tuple[int, str], Row]) -> list[str]:
+    """Return on how many labelled problems Q4_0 and float differ, for plain and for aware training."""
+    lines = ["| training | seed | easy by Q4_0 alone | by float alone | share that differs |", "|---|---|---|---|---|"]
+    for training, quantized, by_float in (("plain", START, "float"), ("for Q4_0", "aware", "aware-float")):
+        for seed in sorted({s for s, _ in done}):
+            if (seed, quantized) not in done or (seed, by_float) not in done:
+                continue
+            one, other = done[seed, quantized]["easy"], done[seed, by_float]["easy"]
+            alone = [sum(a > b for a, b in zip(*pair, strict=True)) for pair in ((one, other), (other, one))]
+            low, high = wilson(sum(alone), len(one))
+            share = f"{100 * sum(alone) / len(one):.1f} % ({100 * low:.1f}-{100 * high:.1f})"
+            lines.append(f"| {training} | {seed} | {alone[0]} | {alone[1]} | {share} |")
+    return lines
+
+
+def main() -> None:
+    """Run what is missing and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("-o", "--output", type=Path, required=True)
+    parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
+    parser.add_argument("--with", dest="others", type=Path, nargs="*", default=[])
+    options = parser.parse_args()
+    options.output.mkdir(parents=True, exist_ok=True)
+    results = options.output / "results.jsonl"
+    elsewhere = by_key(row for path in options.others for row in read(path))
+    for seed in options.seeds:
+        if any((seed, arm) not in elsewhere for arm in (START, *arms_of(seed), *LABELS)):
+            run_seed(seed, options.output, by_key(read(results)), results)
+    done = elsewhere | by_key(read(results))
+    for table in (accuracy_table(done), difference_table(done), label_table(done)):
+        print("\n".join(table) + "\n")
+
+
+if __name__ == "__main__":
+    main()

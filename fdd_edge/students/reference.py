@@ -16,7 +16,6 @@ from fdd_edge.students.base import load_model
 
 __all__ = ["Reference", "Written"]
 
-_EMBEDDING = "model.embed_tokens.weight"
 _BATCH = 32
 """Prompts that are completed together; the weights are read once for all of them."""
 
@@ -84,19 +83,21 @@ class Reference:
         return written
 
     def exchange(self, weights: Iterable[tuple[str, npt.NDArray[np.float32]]]) -> None:
-        """Put other values in place of weights, by their Hugging Face names; a head that was tied stands alone then."""
+        """Put other values in place of weights, by their Hugging Face names.
+
+        A head that was tied to the embedding stands alone if it is among them, and else goes with the embedding.
+        """
         import torch
 
-        stored = dict(self._model.named_parameters(remove_duplicate=False))
-        head = self._model.get_output_embeddings()
-        head_name = next((name for name, own in stored.items() if own is head.weight and name != _EMBEDDING), None)
+        embedding, head = self._model.get_input_embeddings(), self._model.get_output_embeddings()
+        tied, own_head = head.weight is embedding.weight, False
         for name, values in weights:
-            fresh = torch.nn.Parameter(torch.from_numpy(values), requires_grad=False)
-            if name == head_name:
-                head.weight = fresh
-            else:
-                module, _, last = name.rpartition(".")
-                setattr(self._model.get_submodule(module), last, fresh)
+            module, _, last = name.rpartition(".")
+            holder = self._model.get_submodule(module)
+            setattr(holder, last, torch.nn.Parameter(torch.from_numpy(values), requires_grad=False))
+            own_head = own_head or holder is head
+        if tied and not own_head:
+            head.weight = embedding.weight
 
     def read(self, prompt: Sequence[int], reply: Sequence[int], rows: Sequence[int]) -> npt.NDArray[np.float32]:
         """Return the logits with which a reply would go on at some of its positions: shape (rows, n_vocab)."""

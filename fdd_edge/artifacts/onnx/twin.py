@@ -62,17 +62,22 @@ def _compute_in_float(graph: Any, read: Reader) -> None:
     dropped: set[int] = set()
     weights: dict[str, Any] = {}
     for node in graph.node:
-        if node.op_type != "MatMulInteger" or node.input[1] not in read.stored:
+        if node.op_type != "MatMulInteger":
             continue
         rounded = makers[node.input[0]]
         (cast,) = users[node.output[0]]
         (scaled,) = users[cast.output[0]]
         (scales,) = (makers[name] for name in scaled.input if name != cast.output[0])
-        (scale,) = (name for name in scales.input if name in read.stored)
         if node.input[2] != rounded.output[2] or rounded.output[1] not in scales.input:
             raise FddError(f"{node.name} is scaled by what another input was rounded with.")
+        scale = next(name for name in scales.input if name != rounded.output[1])
         name = f"{node.input[1]}:{scale}"
-        if name not in weights:
+        if (other := makers.get(node.input[1])) is not None:
+            # Of two activations, as in the attention of an encoder-decoder, both are rounded.
+            if [node.input[3], scale] != [other.output[2], other.output[1]]:
+                raise FddError(f"{node.name} is scaled by what another input was rounded with.")
+            name = other.input[0]
+        elif name not in weights:
             zero = read(node.input[3]).astype(np.float32)
             matrix = (read(node.input[1]).astype(np.float32) - zero) * read(scale).astype(np.float32)
             weights[name] = numpy_helper.from_array(matrix, name)

@@ -61,7 +61,7 @@ def hold(student: Student, graph: Path, recipe: str) -> Certificate:
 
 
 def test_a_run_of_an_encoder_decoder(tmp_path: Path) -> None:
-    layout: RunLayout = api.run("smoke-t5", output=str(tmp_path / "run"))
+    layout: RunLayout = api.run("smoke-t5", output=str(tmp_path / "run"), overrides=["keep=all"])
     for number in range(2):
         place = layout.round(number)
         for recipe in ("onnx-fp32", "onnx-int8-avx2"):

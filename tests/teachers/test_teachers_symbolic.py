@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import combinations, product
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -320,3 +321,12 @@ def test_every_number_that_is_computed_with_is_told() -> None:
             used = set(re.findall(r"{(\w+)", " ".join(lines)))
             missing = {value for slot, value in slots.items() if slot in used and isinstance(value, int | float)} - told
             assert not missing, (problem.question, missing)
+
+
+def test_the_printed_problems_are_those_that_it_writes() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "problems.md").read_text(encoding="utf-8")
+    printed = page.partition("## 60 problems")[2].partition("\n## ")[0]
+    written_by_seed = {problem.question for problem in generate("train", len(TRAIN), 60)}
+    questions = re.findall(r"(?m)^- (.+)$", printed)
+    assert len(questions) == 60
+    assert set(questions) <= written_by_seed, "run: python benchmarks/problems.py gsm8k_train.jsonl > docs/problems.md"

@@ -16,7 +16,7 @@ class Result(NamedTuple):
     """What the last line of a situation or a step gives, for the steps that go on from it.
 
     Attributes:
-        kind: Says which steps fit: "stock" (things someone holds), "money", "cost", "share", "gap" ..., and "number"
+        kind: Says which steps fit: "stock" (things someone holds), "money", "cost", "share", "age" ..., and "number"
             where only steps do that suit any number.
         phrase: A noun phrase for it: "the {items} {he} had left"; it tells the numbers that only the question does.
         who: The subject a step begins with; "they" where several people hold it.

@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
+from glob import escape
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -252,11 +253,22 @@ def export_all(
 
 def _tidy_after_killed(out: Path) -> None:
     """Delete what an export of the same name left behind when it was killed: a process that is no more."""
-    for left in out.parent.glob(f".{out.name}-*-*"):
+    for left in out.parent.glob(f".{escape(out.name)}-*-*"):
         pid = left.name.split("-")[-2]
-        if pid.isdecimal() and not Path(f"/proc/{pid}").exists():
+        if pid.isdecimal() and not _runs(int(pid)):
             announce(f"{left} is deleted: an export that was killed has left it")
             shutil.rmtree(left, ignore_errors=True)
+
+
+def _runs(pid: int) -> bool:
+    """Say whether there is such a process, be it another user's."""
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        pass
+    except (ProcessLookupError, OverflowError):
+        return False
+    return True
 
 
 def check_recipes(student: Student, recipes: Sequence[Recipe]) -> None:

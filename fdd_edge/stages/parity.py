@@ -193,7 +193,7 @@ def certify(
     looked = look(artifact, reference, record, bounds)
     on_target = resolve_threads(profile, threads)
     reading = read_file(profile, artifact, record, threads=on_target, prompt=prompt)
-    computed = _own_weights(artifact, reference, record, reading, looked, bounds, threads)
+    computed = _own_weights(artifact, reference, record, reading, looked, bounds, threads=threads, prompt=prompt)
     items = judge_items(
         record,
         reading,
@@ -263,7 +263,9 @@ def _own_weights(
     reading: Reading,
     looked: _Looked,
     bounds: Bounds,
+    *,
     threads: int | None,
+    prompt: str | None,
 ) -> Item:
     """Hold what a file computes against the float model with the file's own weights.
 
@@ -282,7 +284,7 @@ def _own_weights(
                 twin = write_float_twin(artifact, Path(folder))
             except FddError as error:
                 return Item(NO_OWN_WEIGHTS.name, False, str(error).rstrip("."), {"n": 0})
-            rows = read_rows(local, twin, replies, threads=resolve_threads(local, threads))
+            rows = read_rows(local, twin, replies, threads=resolve_threads(local, threads), prompt=prompt)
     else:
         rows = rows_of(record, reading, replies)
     weights = looked.quantized.items()

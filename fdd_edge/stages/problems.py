@@ -31,7 +31,7 @@ __all__ = [
     "write_sets",
 ]
 
-SETS_VERSION = 1
+SETS_VERSION = 2
 DATA_VERSION = 2
 CURATION_VERSION = 1
 

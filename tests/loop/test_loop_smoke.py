@@ -220,6 +220,70 @@ def test_more_rounds_recipes_and_sets_extend_a_run(smoke: tuple[Path, str, str],
     assert "was deleted, as `keep` of its config says" in ran.stderr
 
 
+def fdd_edge(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "fdd_edge", *arguments], capture_output=True, text=True, check=False)
+
+
+def test_split_and_evolve_alone_write_the_rounds_files(smoke: tuple[Path, str, str], tmp_path: Path) -> None:
+    for number in (0, 1):
+        place, out = smoke[0] / f"round-{number:02d}", tmp_path / str(number)
+        answers = [
+            str(place / "eval/local/gguf-q8_0/pool"),
+            "--float-answers",
+            str(place / "eval/local/gguf-f32/non-easy"),
+        ]
+        ran = fdd_edge("split", str(place / "data/train.jsonl"), *answers, "-o", str(out / "split"), "--json")
+        assert ran.returncode == 0, ran.stderr
+        summary = json.loads((place / "summary.json").read_text(encoding="utf-8"))
+        assert json.loads(ran.stdout)["split"] == summary["split"]
+        ran = fdd_edge("evolve", str(out / "split"), "-o", str(out / "evolved.jsonl"), "--round", str(number))
+        assert ran.returncode == 0, ran.stderr
+        for path in (*(out / "split").iterdir(), out / "evolved.jsonl"):
+            assert path.read_bytes() == (place / path.relative_to(out)).read_bytes(), path
+
+
+def test_gates_choose_again_and_train_nothing(smoke: tuple[Path, str, str], tmp_path: Path) -> None:
+    """A gate that holds every round back leaves no best one, exit 3 where asked for; loosened, the best is back."""
+    out = Path(shutil.copytree(smoke[0], tmp_path / "run", symlinks=True))
+    ran = run(out, "--set", "gates.max_size_mb=0.01", "--fail-on-gate")
+    assert ran.returncode == 3, ran.stderr
+    assert "Round 1 is held back: gates.max_size_mb: it takes 0.4 MB, more than 0.01" in ran.stderr
+    assert "training" not in ran.stderr
+    assert not (out / "best").is_symlink()
+    assert "has no best round, because its gates held every round back" in solve(tmp_path, str(out), "?").stderr
+    again = run(out, "--fail-on-gate")
+    assert again.returncode == 0, again.stderr
+    assert (out / "best").resolve() == (out / smoke[0].joinpath("best").resolve().name).resolve()
+
+
+def test_a_drop_is_held_against_the_float_file_on_valid(smoke: tuple[Path, str, str], tmp_path: Path) -> None:
+    out = Path(shutil.copytree(smoke[0], tmp_path / "run", symlinks=True))
+    ran = run(out, "--set", "gates.max_drop=0.9")
+    assert ran.returncode == 0, ran.stderr
+    assert (out / "round-01/eval/local/gguf-f32/valid/summary.json").is_file()
+
+
+def test_problems_may_be_labelled_before_they_are_trained_on(tmp_path: Path, tiny_student: Student) -> None:
+    """And dealt at random, and cut to a number: the arms of a control."""
+    settings = ["feedback.pool=fresh", "feedback.policy=random", "feedback.max_new=5", "feedback.limit=20"]
+    out = tmp_path / "run"
+    ran = run(out, *(word for setting in settings for word in ("--set", setting)))
+    assert ran.returncode == 0, ran.stderr
+    first, second = (read_problems(out / f"round-0{n}/data/train.jsonl") for n in (0, 1))
+    asked = [
+        {json.loads(row)["problem_id"] for row in (out / f"round-0{n}/eval/local/gguf-q8_0/pool/rows.jsonl").open()}
+        for n in (0, 1)
+    ]
+    assert asked[0].isdisjoint(p.id for p in first)
+    assert asked[1].isdisjoint(p.id for p in second)
+    assert asked[0] < {p.id for p in second}
+    assert len([p for p in second if p.origin != "seed"]) <= 5
+    assert "never trained on solved" in ran.stdout
+    too_few = run(tmp_path / "other", "--set", "feedback.pool=fresh", "--set", "feedback.limit=60")
+    assert too_few.returncode == 2
+    assert "need 120. Give it more problems, or lower one." in too_few.stderr
+
+
 def test_the_float_model_may_judge_by_several_draws(tmp_path: Path, tiny_student: Student) -> None:
     """The control of the edge twist; its artifact is evaluated on `valid` too, or no round could be best."""
     settings = ["feedback.artifact=float", "feedback.samples=2", "training.start_from=previous", "feedback.limit=20"]

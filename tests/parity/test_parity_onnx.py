@@ -196,6 +196,18 @@ def test_a_quantized_graph_that_is_wired_wrongly(
     assert "tensors" not in failed(certificate)
 
 
+def test_a_graph_without_a_prompt_of_its_own_is_asked_by_the_callers(good: Good, copy: Callable[[str], Path]) -> None:
+    """Its float twin once was not told the prompt, and could not be asked."""
+    graph = copy("onnx-int8-avx2")
+    path = graph.with_name("fdd_edge.json")
+    card = json.loads(path.read_text(encoding="utf-8"))
+    del card["prompt_template"]
+    path.write_text(json.dumps(card), encoding="utf-8")
+    recipe, prompt = load_recipe("onnx-int8-avx2"), file_prompt("plain")
+    held = certify(graph, good.student.folder, good.record, recipe, target="local", threads=1, prompt=prompt)
+    assert failed(held) == []
+
+
 def test_a_weight_that_is_not_quantized_is_exact(good: Good, copy: Callable[[str], Path]) -> None:
     """A norm that was a twentieth too large once passed under the bound of 4-bit matrices."""
     from onnx import numpy_helper

@@ -2,7 +2,7 @@
 
 from fdd_edge.parity.certificate import CERTIFICATE_VERSION, ITEMS, Bounds, Certificate, Item
 from fdd_edge.parity.items import judge_items
-from fdd_edge.parity.own_weights import NO_OWN_WEIGHTS, compare_own_weights, few_replies, rows_of
+from fdd_edge.parity.own_weights import NO_OWN_WEIGHTS, WRONG_WEIGHTS, compare_own_weights, few_replies, rows_of
 from fdd_edge.parity.reading import Reading, read_file, read_rows
 from fdd_edge.parity.record import Asked, Record, Reply, Vocabulary, load_record, record_reference, save_record
 from fdd_edge.parity.tensors import FileTensor, compare_tensors, relative_error
@@ -11,6 +11,7 @@ __all__ = [
     "CERTIFICATE_VERSION",
     "ITEMS",
     "NO_OWN_WEIGHTS",
+    "WRONG_WEIGHTS",
     "Asked",
     "Bounds",
     "Certificate",

@@ -17,7 +17,7 @@ from fdd_edge.parity.reading import Reading
 from fdd_edge.parity.record import Record, Reply
 from fdd_edge.parity.tensors import relative_error
 
-__all__ = ["NO_OWN_WEIGHTS", "compare_own_weights", "few_replies", "rows_of"]
+__all__ = ["NO_OWN_WEIGHTS", "WRONG_WEIGHTS", "compare_own_weights", "few_replies", "rows_of"]
 
 _Rows = npt.NDArray[np.float32]
 
@@ -27,6 +27,9 @@ _PROMPTS = 8
 
 NO_OWN_WEIGHTS = Item(_NAME, True, "none is quantized: the logits say it", {"n": 0})
 """The item of a float file."""
+
+WRONG_WEIGHTS = Item(_NAME, False, "not compared, because the weights are others", {"n": 0})
+"""The item of a file whose weights are not the reference's."""
 
 
 def few_replies(record: Record) -> list[Reply]:

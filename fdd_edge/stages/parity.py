@@ -17,6 +17,7 @@ from fdd_edge.ondevice.artifact import family_of, hash_model, is_onnx
 from fdd_edge.parity import (
     CERTIFICATE_VERSION,
     NO_OWN_WEIGHTS,
+    WRONG_WEIGHTS,
     Asked,
     Bounds,
     Certificate,
@@ -221,8 +222,7 @@ class _Looked(NamedTuple):
 
     Attributes:
         tensors: The comparison of the weights.
-        quantized: Those that are quantized, by Hugging Face's names; empty for a float file, and where the weights
-            are wrong already.
+        quantized: Those that are quantized, by Hugging Face's names; empty for a float file.
         vocabulary: The file's.
         configs: See ``judge_items``.
     """
@@ -274,6 +274,8 @@ def _own_weights(
     from fdd_edge.artifacts.onnx import rounds_activations, write_float_twin
     from fdd_edge.parity import compare_own_weights, few_replies, read_rows, rows_of
 
+    if not looked.tensors.passed:
+        return WRONG_WEIGHTS
     if not looked.quantized:
         return NO_OWN_WEIGHTS
     replies = few_replies(record)

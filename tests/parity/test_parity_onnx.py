@@ -208,6 +208,20 @@ def test_a_graph_without_a_prompt_of_its_own_is_asked_by_the_callers(good: Good,
     assert failed(held) == []
 
 
+def test_an_int8_graph_of_another_quantizers_making_is_named(good: Good, copy: Callable[[str], Path]) -> None:
+    """Nothing of it can be told apart, so nothing is certified; it once would have been a traceback."""
+    from onnx import helper
+
+    graph = copy("onnx-int8-avx2")
+    model = load_graph(graph.parent)
+    at, product = next((i, n) for i, n in enumerate(model.graph.node) if n.op_type == "MatMulInteger")
+    model.graph.node.insert(at + 1, helper.make_node("Identity", [product.output[0]], ["read_twice"]))
+    save_graph(model, graph.parent)
+    own = item(hold(good, graph, "onnx-int8-avx2"), "own_weights")
+    assert not own.passed
+    assert "is no product that is rounded, cast and scaled as optimum does it" in own.summary
+
+
 def test_a_weight_that_is_not_quantized_is_exact(good: Good, copy: Callable[[str], Path]) -> None:
     """A norm that was a twentieth too large once passed under the bound of 4-bit matrices."""
     from onnx import numpy_helper

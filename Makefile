@@ -58,7 +58,7 @@ emulated: setup
 	$(BIN)/fdd-edge targets create rpi5-emulated
 
 stress: setup
-	$(BIN)/python -m pytest tests/loop -k killed --kills 30 -s
+	$(BIN)/python -m pytest tests/loop/test_loop_faults.py --faults 30
 
 clean:
 	rm -rf $(VENV) build dist

@@ -27,7 +27,7 @@ from fdd_edge import api
 from fdd_edge.config import read_config_source
 from fdd_edge.evaluation import mcnemar, paired_difference, wilson
 from fdd_edge.records import read_jsonl, read_problems
-from fdd_edge.runs import RoundLayout, RunLayout
+from fdd_edge.runs import RoundLayout, RunLayout, write_whole
 from fdd_edge.stages.evaluation import read_rows
 from fdd_edge.stages.feedback import read_split
 
@@ -61,7 +61,7 @@ def run(folder: Path, seed: int, settings: Sequence[str], *, rounds: int) -> Run
     if RunLayout(folder).is_run():
         # An arm begins as a copy of another's folder; what its settings change is made anew.
         source = read_config_source(CONFIG, [*overrides, f"output_dir={json.dumps(str(folder))}", f"rounds={rounds}"])
-        RunLayout(folder).write_config(yaml.safe_dump(source, sort_keys=False))
+        write_whole(RunLayout(folder).config, yaml.safe_dump(source, sort_keys=False))
     return api.run(CONFIG, output=str(folder), overrides=overrides, rounds=rounds, parity=False)
 
 

@@ -21,7 +21,7 @@ from fdd_edge.errors import FddError, ParityError
 from fdd_edge.launched import processes
 from fdd_edge.ondevice.measure import physical_cores
 from fdd_edge.progress import announce
-from fdd_edge.runs import Manifest, PrunedInputError, RoundLayout, RunLayout, Stages, run_lock
+from fdd_edge.runs import Manifest, PrunedInputError, RoundLayout, RunLayout, Stages, run_lock, write_whole
 from fdd_edge.stages.datasets import DatasetSpec, check_set, fetch_set
 from fdd_edge.stages.export import check_disk, check_recipes, count_parameters, warn_of_rounding
 from fdd_edge.stages.gates import best_of
@@ -101,7 +101,7 @@ def run(
         with run_lock(layout.lock):
             # Again, now that nobody else can write: another process may have begun a run here meanwhile.
             check_folder_is_this_run(config, layout)
-            layout.write_config(yaml.safe_dump(dict(source), sort_keys=False, allow_unicode=True))
+            write_whole(layout.config, yaml.safe_dump(dict(source), sort_keys=False, allow_unicode=True))
             run_rounds(open_run(config, layout, student, sets, commits, parity=parity), on_round)
     except FddError:
         if began_here and not has_work(layout):
@@ -213,7 +213,7 @@ def run_round(this: Run, number: int) -> RoundSummary:
         held_back=judge_rounds(this)[number].held_back,
         shots=0 if this.config.baseline is None else this.config.baseline.shots,
     )
-    place.summary.write_text(json.dumps(summary.to_row(), indent=1) + "\n", encoding="utf-8")
+    write_whole(place.summary, json.dumps(summary.to_row(), indent=1) + "\n")
     return summary
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 import os
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from families import Case
+from smoke import Finished, run
 
 from fdd_edge.cache import cache_dir
 from fdd_edge.stages.student import Student, open_student
@@ -163,6 +165,27 @@ def tiny_onnx(tiny_student: Student, tmp_path_factory: pytest.TempPathFactory) -
     return {kind: root / kind / "model.onnx" for kind in ("fp32", "int8", "int4")}
 
 
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 64 MB of its own."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("needs the right to mount a tmpfs")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.fixture(scope="session")
+def smoke(tiny_student: Student, tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """The smoke run, finished in one go."""
+    out = tmp_path_factory.mktemp("smoke") / "run"
+    ran = run(out)
+    assert ran.returncode == 0, ran.stderr
+    return Finished(out, ran.stdout, ran.stderr)
+
+
 @pytest.fixture(scope="session")
 def family_student(cache_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Case], Student]:
     """Makes tiny students of every family, each once a session; they say something, not what is right."""
@@ -180,9 +203,4 @@ def family_student(cache_folder: Path, tmp_path_factory: pytest.TempPathFactory)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--kills", type=int, default=3, help="how often the smoke run is killed (make stress: 30)")
-
-
-@pytest.fixture
-def kills(request: pytest.FixtureRequest) -> int:
-    return int(request.config.getoption("--kills"))
+    parser.addoption("--faults", type=int, default=3, help="faults of a kind that the smoke run survives (stress: 30)")

@@ -4,5 +4,6 @@ from fdd_edge.runs.layout import RoundLayout, RunLayout
 from fdd_edge.runs.lock import run_lock
 from fdd_edge.runs.manifest import Manifest
 from fdd_edge.runs.stage import PrunedInputError, Stages
+from fdd_edge.runs.whole import write_whole
 
-__all__ = ["Manifest", "PrunedInputError", "RoundLayout", "RunLayout", "Stages", "run_lock"]
+__all__ = ["Manifest", "PrunedInputError", "RoundLayout", "RunLayout", "Stages", "run_lock", "write_whole"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from fdd_edge.runs.whole import partial_of
+
 __all__ = [
     "MODEL_FILE",
     "NON_EASY",
@@ -225,19 +227,12 @@ class RunLayout:
             p.name == self.lock.name or p.name.startswith(".") for p in self.root.iterdir()
         )
 
-    def write_config(self, text: str) -> None:
-        """Write the config whole or not at all."""
-        self.root.mkdir(parents=True, exist_ok=True)
-        partial = self.root / f".{self.config.name}.partial"
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(self.config)
-
     def link_best(self, name: str | None) -> None:
         """Point ``best`` at a round, or at none."""
         if name is None:
             self.best.unlink(missing_ok=True)
             return
-        partial = self.root / ".best.partial"
+        partial = partial_of(self.best)
         partial.unlink(missing_ok=True)
         partial.symlink_to(name)
         partial.replace(self.best)

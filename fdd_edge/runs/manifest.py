@@ -11,6 +11,7 @@ from typing import Any
 
 from fdd_edge import __version__
 from fdd_edge.errors import FddError
+from fdd_edge.runs.whole import write_whole
 
 __all__ = ["Manifest", "StageEntry"]
 
@@ -62,7 +63,6 @@ class Manifest:
 
     def write(self) -> None:
         """Write the manifest whole or not at all."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         content = {
             "fdd_edge": __version__,
             "python": platform.python_version(),
@@ -71,9 +71,7 @@ class Manifest:
             "facts": self.facts,
             "stages": {name: asdict(entry) for name, entry in self.stages.items()},
         }
-        partial = self.path.with_suffix(".tmp")
-        partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-        partial.replace(self.path)
+        write_whole(self.path, json.dumps(content, indent=1) + "\n")
 
 
 def _installed(package: str) -> str | None:

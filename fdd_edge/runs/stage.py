@@ -5,11 +5,15 @@ This is the only place that knows about temporary names, renaming and resuming.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 import shutil
+import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,10 +23,15 @@ from fdd_edge.interrupt import stop_if_asked
 from fdd_edge.progress import announce
 from fdd_edge.runs.hashing import HashCache
 from fdd_edge.runs.manifest import Manifest, StageEntry
+from fdd_edge.runs.whole import partial_of
 
-__all__ = ["PrunedInputError", "Stages", "make_whole", "partial_of"]
+__all__ = ["PrunedInputError", "Stages", "make_whole"]
 
 _FINGERPRINT_FILE = ".fingerprint"
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_PROBE_BYTES = 1 << 20
+"""What a disk that is not full has room for."""
 
 
 class PrunedInputError(Exception):
@@ -138,24 +147,41 @@ def make_whole(output: Path, make: Callable[[Path], object], *, params: Mapping[
     _make(output, make, _fingerprint(0, params or {}, {}), is_file=False)
 
 
-def partial_of(output: Path) -> Path:
-    """Return where an output lies while it is made."""
-    return output.with_name(f".{output.name}.partial")
-
-
 def _make(output: Path, make: Callable[[Path], object], fingerprint: str, is_file: bool) -> None:
     """Make an output under a temporary name beside its place, then rename it."""
     partial = partial_of(output)
-    if is_file:
-        partial.parent.mkdir(parents=True, exist_ok=True)
-        make(partial)
-    else:
-        _keep_work_of(partial, fingerprint)
-        make(partial)
-        (partial / _FINGERPRINT_FILE).unlink()
+    partial.parent.mkdir(parents=True, exist_ok=True)
+    with _full_disk_named(partial.parent):
+        if is_file:
+            make(partial)
+        else:
+            _keep_work_of(partial, fingerprint)
+            make(partial)
+            (partial / _FINGERPRINT_FILE).unlink()
     if output.is_dir():
         shutil.rmtree(output)
     partial.replace(output)
+
+
+@contextmanager
+def _full_disk_named(folder: Path) -> Iterator[None]:
+    """Raise what a full disk is to the system, where a library tells of it in words of its own."""
+    try:
+        yield
+    except Exception as error:
+        if not (isinstance(error, OSError) and error.errno in _FULL) and (full := _find_full(folder)) is not None:
+            raise OSError(full, os.strerror(full), str(folder)) from error
+        raise
+
+
+def _find_full(folder: Path) -> int | None:
+    """Return the error of a disk, or a quota, that takes no more."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(bytes(_PROBE_BYTES))
+    except OSError as error:
+        return error.errno if error.errno in _FULL else None
+    return None
 
 
 def _fingerprint(version: int, params: Mapping[str, Any], hashes: Mapping[str, str]) -> str:

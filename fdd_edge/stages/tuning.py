@@ -10,7 +10,8 @@ from typing import Any
 from fdd_edge.artifacts.recipe import GgufRecipe
 from fdd_edge.launched import is_first_process, processes
 from fdd_edge.records import Problem
-from fdd_edge.runs.stage import make_whole, partial_of
+from fdd_edge.runs.stage import make_whole
+from fdd_edge.runs.whole import partial_of
 from fdd_edge.stages.export import check_disk, count_parameters
 from fdd_edge.stages.prompts import begin_prompt
 from fdd_edge.stages.student import Student

@@ -1,59 +1,23 @@
-"""The whole loop on the tiny student, from the command line: what it leaves, that it goes on, that it is the same.
-
-``--kills N`` (default 3, ``make stress`` takes 30) sets how often the run is killed with SIGKILL.
-"""
+"""The whole loop on the tiny student, from the command line: what it leaves, that it goes on, that it is the same."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import random
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import pytest
+from smoke import Finished, digests, run
 
 from fdd_edge.records import read_problems
 from fdd_edge.stages.student import Student
 
-COMMAND = [sys.executable, "-m", "fdd_edge", "run", "smoke", "-o"]
 
-BYTE_EQUAL = (
-    "data/*",
-    "round-*/data/*",
-    "round-*/split/*",
-    "round-*/evolved.jsonl",
-    "round-*/curated/*",
-    "round-*/eval/*/*/*/rows.jsonl",
-)
-"""What an interrupted run must end with, byte for byte."""
-
-
-def run(out: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*COMMAND, str(out), *arguments], capture_output=True, text=True, check=False)
-
-
-def digests(out: Path) -> dict[str, str]:
-    files = [p for pattern in BYTE_EQUAL for p in out.glob(pattern) if p.is_file()]
-    return {p.relative_to(out).as_posix(): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
-
-
-@pytest.fixture(scope="session")
-def smoke(tiny_student: Student, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str]:
-    """A finished smoke run: its folder, and what the command printed to stdout and stderr."""
-    out = tmp_path_factory.mktemp("smoke") / "run"
-    ran = run(out)
-    assert ran.returncode == 0, ran.stderr
-    return out, ran.stdout, ran.stderr
-
-
-def test_the_run_folder_is_as_documented(smoke: tuple[Path, str, str]) -> None:
-    out = smoke[0]
+def test_the_run_folder_is_as_documented(smoke: Finished) -> None:
+    out = smoke.out
     for number in (0, 1):
         place = out / f"round-{number:02d}"
         for name in (
@@ -80,9 +44,9 @@ def test_the_run_folder_is_as_documented(smoke: tuple[Path, str, str]) -> None:
     assert leftovers == []
 
 
-def test_every_round_has_easy_and_hard_and_both_branches_yield(smoke: tuple[Path, str, str]) -> None:
+def test_every_round_has_easy_and_hard_and_both_branches_yield(smoke: Finished) -> None:
     for number in (0, 1):
-        summary = json.loads((smoke[0] / f"round-{number:02d}" / "summary.json").read_text(encoding="utf-8"))
+        summary = json.loads((smoke.out / f"round-{number:02d}" / "summary.json").read_text(encoding="utf-8"))
         assert summary["split"]["easy"] > 0
         assert summary["split"]["hard"] + summary["split"]["borderline"] + summary["split"]["lost"] > 0
         assert summary["evolved"]["complex"] > 0
@@ -90,14 +54,14 @@ def test_every_round_has_easy_and_hard_and_both_branches_yield(smoke: tuple[Path
         assert summary["parity"] == {"gguf-f32": [], "gguf-q8_0": [], "gguf-q4_0": []}
 
 
-def test_the_text_of_the_tiny_student_varies(smoke: tuple[Path, str, str]) -> None:
-    rows = (smoke[0] / "round-00/eval/local/gguf-q8_0/pool/rows.jsonl").read_text(encoding="utf-8").splitlines()
+def test_the_text_of_the_tiny_student_varies(smoke: Finished) -> None:
+    rows = (smoke.out / "round-00/eval/local/gguf-q8_0/pool/rows.jsonl").read_text(encoding="utf-8").splitlines()
     assert len({json.loads(row)["text"] for row in rows}) > len(rows) / 2
 
 
-def test_the_second_round_trains_on_all_so_far(smoke: tuple[Path, str, str]) -> None:
-    first, second = (read_problems(smoke[0] / f"round-0{n}" / "data" / "train.jsonl") for n in (0, 1))
-    evolved = {p.id for p in read_problems(smoke[0] / "round-00" / "evolved.jsonl")}
+def test_the_second_round_trains_on_all_so_far(smoke: Finished) -> None:
+    first, second = (read_problems(smoke.out / f"round-0{n}" / "data" / "train.jsonl") for n in (0, 1))
+    evolved = {p.id for p in read_problems(smoke.out / "round-00" / "evolved.jsonl")}
     new = [p for p in second if p.round == 1]
     assert [p.id for p in second[: len(first)]] == [p.id for p in first]
     assert new
@@ -105,21 +69,21 @@ def test_the_second_round_trains_on_all_so_far(smoke: tuple[Path, str, str]) -> 
     assert all(p.parent_id and p.depth == 1 and p.origin != "seed" for p in new)
 
 
-def test_valid_is_never_trained_on(smoke: tuple[Path, str, str]) -> None:
-    valid = {p.question for p in read_problems(smoke[0] / "data" / "valid.jsonl")}
-    trained = {p.question for p in read_problems(smoke[0] / "round-01" / "data" / "train.jsonl")}
+def test_valid_is_never_trained_on(smoke: Finished) -> None:
+    valid = {p.question for p in read_problems(smoke.out / "data" / "valid.jsonl")}
+    trained = {p.question for p in read_problems(smoke.out / "round-01" / "data" / "train.jsonl")}
     assert valid
     assert not valid & trained
 
 
-def test_the_tables_and_the_way_to_try_it_are_on_stdout(smoke: tuple[Path, str, str]) -> None:
+def test_the_tables_and_the_way_to_try_it_are_on_stdout(smoke: Finished) -> None:
     _, stdout, stderr = smoke
     for part in ("Round 0", "Round 1", "95 %", "split", "evolved", "fdd-edge solve"):
         assert part in stdout
     assert "Round 0" not in stderr.replace("Round 0\n", "", 1)
 
 
-def test_a_finished_run_changes_nothing_when_run_again(smoke: tuple[Path, str, str]) -> None:
+def test_a_finished_run_changes_nothing_when_run_again(smoke: Finished) -> None:
     out, stdout, _ = smoke
     before = {p: p.stat().st_mtime_ns for p in out.rglob("*") if p.is_file() and "artifacts" in p.parts}
     assert before
@@ -132,71 +96,17 @@ def test_a_finished_run_changes_nothing_when_run_again(smoke: tuple[Path, str, s
     assert {p: p.stat().st_mtime_ns for p in before} == before
 
 
-def test_other_settings_are_refused_by_name_and_nothing_changes(smoke: tuple[Path, str, str]) -> None:
-    before = digests(smoke[0])
-    ran = run(smoke[0], "--set", "lora.r=4", "--set", "seed=9")
+def test_other_settings_are_refused_by_name_and_nothing_changes(smoke: Finished) -> None:
+    before = digests(smoke.out)
+    ran = run(smoke.out, "--set", "lora.r=4", "--set", "seed=9")
     assert ran.returncode == 2
     assert "holds a run with other settings: lora.r is 16 there, not 4; seed is 0 there, not 9" in ran.stderr
-    assert digests(smoke[0]) == before
+    assert digests(smoke.out) == before
 
 
-def stages_of(stderr: str) -> list[str]:
-    """Lines that say which stage begins: the moments at which a run can be killed."""
-    return [line for line in stderr.splitlines() if line.endswith(" ...")]
-
-
-def kill_at(out: Path, line_number: int) -> str:
-    """Start the run, kill it and its runner with SIGKILL as the n-th stage begins; return that stage."""
-    child = subprocess.Popen([*COMMAND, str(out)], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
-    assert child.stderr is not None
-    seen = 0
-    for line in child.stderr:
-        if line.rstrip().endswith(" ..."):
-            if seen == line_number:
-                child.send_signal(signal.SIGKILL)
-                child.communicate()
-                return line.strip()
-            seen += 1
-    child.wait()
-    return "the end"
-
-
-def test_killed_at_any_stage_it_ends_byte_equal(
-    smoke: tuple[Path, str, str], tmp_path: Path, kills: int, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Each kill hits another stage of the run, drawn by a fixed seed, and the same command goes on."""
-    n_stages = len(stages_of(smoke[2]))
-    rng = random.Random(7)
-    moments: list[int] = []
-    while len(moments) < kills:
-        moments += rng.sample(range(n_stages), n_stages)
-    for kill in range(kills):
-        out = tmp_path / f"run-{kill}"
-        stage = kill_at(out, moments[kill])
-        with capsys.disabled():
-            sys.stdout.write(f"\nkilled at: {stage}")
-        ran = run(out)
-        assert ran.returncode == 0, ran.stderr
-        assert digests(out) == digests(smoke[0]), stage
-
-
-def test_ctrl_c_says_how_to_go_on(tmp_path: Path, tiny_student: Student) -> None:
-    out = tmp_path / "run"
-    child = subprocess.Popen([*COMMAND, str(out)], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
-    assert child.stderr is not None
-    for line in child.stderr:
-        if "merging" in line:
-            child.send_signal(signal.SIGINT)
-            break
-    _, rest = child.communicate()
-    assert child.returncode == 130
-    assert "the same command goes on" in rest
-    assert "Traceback" not in rest
-
-
-def test_more_rounds_recipes_and_sets_extend_a_run(smoke: tuple[Path, str, str], tmp_path: Path) -> None:
+def test_more_rounds_recipes_and_sets_extend_a_run(smoke: Finished, tmp_path: Path) -> None:
     """A third round, then a fourth recipe: rounds whose models were deleted get them back for as long as needed."""
-    out = Path(shutil.copytree(smoke[0], tmp_path / "run", symlinks=True))
+    out = Path(shutil.copytree(smoke.out, tmp_path / "run", symlinks=True))
     heldout, more = '{path: "symbolic:heldout", limit: 16}', '{path: "symbolic:heldout", limit: 8, name: more}'
     recipes = "gguf-q8_0, gguf-q4_0"
     for addition in ("", ", gguf-q4_1"):
@@ -212,7 +122,7 @@ def test_more_rounds_recipes_and_sets_extend_a_run(smoke: tuple[Path, str, str],
         assert (out / "round-02" / "artifacts" / "gguf-q8_0" / "model.gguf").is_file()
         assert (out / "round-00" / "eval" / "local" / "gguf-q8_0" / "more" / "rows.jsonl").is_file()
     assert (out / "round-00" / "eval" / "local" / "gguf-q4_1" / "valid" / "rows.jsonl").is_file()
-    kept = digests(smoke[0])
+    kept = digests(smoke.out)
     unchanged = {name for name, digest in digests(out).items() if kept.get(name) == digest}
     assert unchanged == set(kept)
     ran = solve(tmp_path, str(out / "round-00"), "Tom has 3 figs.")
@@ -224,9 +134,9 @@ def fdd_edge(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", "fdd_edge", *arguments], capture_output=True, text=True, check=False)
 
 
-def test_split_and_evolve_alone_write_the_rounds_files(smoke: tuple[Path, str, str], tmp_path: Path) -> None:
+def test_split_and_evolve_alone_write_the_rounds_files(smoke: Finished, tmp_path: Path) -> None:
     for number in (0, 1):
-        place, out = smoke[0] / f"round-{number:02d}", tmp_path / str(number)
+        place, out = smoke.out / f"round-{number:02d}", tmp_path / str(number)
         answers = [
             str(place / "eval/local/gguf-q8_0/pool"),
             "--float-answers",
@@ -242,9 +152,9 @@ def test_split_and_evolve_alone_write_the_rounds_files(smoke: tuple[Path, str, s
             assert path.read_bytes() == (place / path.relative_to(out)).read_bytes(), path
 
 
-def test_gates_choose_again_and_train_nothing(smoke: tuple[Path, str, str], tmp_path: Path) -> None:
+def test_gates_choose_again_and_train_nothing(smoke: Finished, tmp_path: Path) -> None:
     """A gate that holds every round back leaves no best one, exit 3 where asked for; loosened, the best is back."""
-    out = Path(shutil.copytree(smoke[0], tmp_path / "run", symlinks=True))
+    out = Path(shutil.copytree(smoke.out, tmp_path / "run", symlinks=True))
     ran = run(out, "--set", "gates.max_size_mb=0.01", "--fail-on-gate")
     assert ran.returncode == 3, ran.stderr
     assert "Round 1 is held back: gates.max_size_mb: it takes 0.4 MB, more than 0.01" in ran.stderr
@@ -253,11 +163,11 @@ def test_gates_choose_again_and_train_nothing(smoke: tuple[Path, str, str], tmp_
     assert "has no best round, because its gates held every round back" in solve(tmp_path, str(out), "?").stderr
     again = run(out, "--fail-on-gate")
     assert again.returncode == 0, again.stderr
-    assert (out / "best").resolve() == (out / smoke[0].joinpath("best").resolve().name).resolve()
+    assert (out / "best").resolve() == (out / smoke.out.joinpath("best").resolve().name).resolve()
 
 
-def test_a_drop_is_held_against_the_float_file_on_valid(smoke: tuple[Path, str, str], tmp_path: Path) -> None:
-    out = Path(shutil.copytree(smoke[0], tmp_path / "run", symlinks=True))
+def test_a_drop_is_held_against_the_float_file_on_valid(smoke: Finished, tmp_path: Path) -> None:
+    out = Path(shutil.copytree(smoke.out, tmp_path / "run", symlinks=True))
     ran = run(out, "--set", "gates.max_drop=0.9")
     assert ran.returncode == 0, ran.stderr
     assert (out / "round-01/eval/local/gguf-f32/valid/summary.json").is_file()
@@ -310,13 +220,13 @@ def solve(cwd: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, env=dict(os.environ))
 
 
-def test_solve_answers_from_the_run(smoke: tuple[Path, str, str], tmp_path: Path) -> None:
-    rows = [json.loads(r) for r in (smoke[0] / "best/eval/local/gguf-q8_0/pool/rows.jsonl").open(encoding="utf-8")]
+def test_solve_answers_from_the_run(smoke: Finished, tmp_path: Path) -> None:
+    rows = [json.loads(r) for r in (smoke.out / "best/eval/local/gguf-q8_0/pool/rows.jsonl").open(encoding="utf-8")]
     solved = next(r for r in rows if r["verdict"] == "correct")
     question = next(
-        p.question for p in read_problems(smoke[0] / "best/data/train.jsonl") if p.id == solved["problem_id"]
+        p.question for p in read_problems(smoke.out / "best/data/train.jsonl") if p.id == solved["problem_id"]
     )
-    ran = solve(tmp_path, str(smoke[0]), question)
+    ran = solve(tmp_path, str(smoke.out), question)
     assert ran.returncode == 0, ran.stderr
     assert f"answer: {solved['answer']}" in ran.stdout
 
@@ -339,9 +249,9 @@ def test_a_round_exported_alone_is_the_rounds_own_file(tiny_student: Student, tm
     assert describe_gguf(own).name == "tiny round-00"
 
 
-def test_an_exported_folder_is_all_a_board_needs(smoke: tuple[Path, str, str], tmp_path: Path) -> None:
+def test_an_exported_folder_is_all_a_board_needs(smoke: Finished, tmp_path: Path) -> None:
     """Copied elsewhere it answers by itself; its README says what was measured on this very file."""
-    out = smoke[0]
+    out = smoke.out
     command = [sys.executable, "-m", "fdd_edge", "export", str(out), "-r", "gguf-q8_0", "-o", str(tmp_path / "made")]
     made = subprocess.run(command, capture_output=True, text=True, check=False)
     assert made.returncode == 0, made.stderr

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from fdd_edge.errors import FddError
-from fdd_edge.runs import Manifest, PrunedInputError, RunLayout, Stages, run_lock
+from fdd_edge.runs import Manifest, PrunedInputError, RunLayout, Stages, run_lock, write_whole
 from fdd_edge.runs.stage import make_whole
 
 
@@ -165,6 +165,27 @@ def test_best_is_a_link_that_moves(tmp_path: Path) -> None:
     assert not layout.best.is_symlink()
 
 
+def test_a_full_disk_is_named_where_a_library_says_it_in_words_of_its_own(small_disk: Path) -> None:
+    """llama.cpp, safetensors and torch each have their own sentence for a write that found no room."""
+
+    def make(out: Path) -> None:
+        with (small_disk / "filler").open("wb") as filler:
+            os.posix_fallocate(filler.fileno(), 0, os.statvfs(small_disk).f_bavail * os.statvfs(small_disk).f_frsize)
+        raise RuntimeError("basic_ios::clear: iostream error")
+
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        stages(small_disk).ensure(small_disk / "out", make, version=1, params={}, inputs={})
+    assert isinstance(caught.value.__cause__, RuntimeError)
+
+
+def test_an_error_on_a_disk_with_room_stays_what_it_is(tmp_path: Path) -> None:
+    def make(out: Path) -> None:
+        raise RuntimeError("basic_ios::clear: iostream error")
+
+    with pytest.raises(RuntimeError, match="iostream"):
+        stages(tmp_path).ensure(tmp_path / "out", make, version=1, params={}, inputs={})
+
+
 def test_manifest_keeps_what_a_stage_was_made_from(tmp_path: Path) -> None:
     stages(tmp_path).ensure(tmp_path / "o", lambda out: None, version=4, params={"p": [1]}, inputs={})
     entry = json.loads((tmp_path / "manifest.json").read_text(encoding="utf-8"))["stages"]["o"]
@@ -174,7 +195,7 @@ def test_manifest_keeps_what_a_stage_was_made_from(tmp_path: Path) -> None:
 def test_a_run_killed_at_its_very_start_can_begin_again(tmp_path: Path) -> None:
     layout = RunLayout(tmp_path / "run")
     assert layout.is_free()
-    layout.write_config("a: 1\n")
+    write_whole(layout.config, "a: 1\n")
     assert layout.is_run()
     (tmp_path / "killed").mkdir()
     for name in ("lock", ".config.yaml.partial"):

@@ -1,0 +1,248 @@
+"""A run that was killed, starved of disk, robbed of its runner, damaged: it ends as one that was left alone.
+
+``--faults N`` (default 3; ``make stress`` takes 30) says how many stages each kind of fault hits. They are drawn by a
+fixed seed, and every kind of stage comes before any comes twice.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from smoke import ARGUMENTS, Finished, digests, run
+
+from fdd_edge.runs import Manifest
+
+DRIVER = Path(__file__).with_name("faults.py")
+ON = "What was finished is kept; the same command goes on from there."
+LIBFAKETIME = next(iter(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")), None)
+
+Keys = dict[str, Any]
+
+
+def hurt(out: Path, faults: Sequence[Keys], **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the smoke run, or go on with it, and let faults happen to it."""
+    command = [sys.executable, str(DRIVER), json.dumps(faults), *ARGUMENTS, str(out)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | environment)
+
+
+def kind_of(stage: str) -> str:
+    """Return a stage without its round, and without which of the quantized files it is of."""
+    return re.sub(r"gguf-q\w+", "gguf-q", re.sub(r"^round-\d+", "round", stage))
+
+
+def draw(smoke: Finished, n: int, *, seed: int, wanted: Callable[[str], bool] = lambda stage: True) -> list[str]:
+    """Return up to n stages of the run in its order."""
+    rng = random.Random(seed)
+    stages = [stage for stage in Manifest(smoke.out / "manifest.json").stages if wanted(stage)]
+    turns: dict[str, int] = {}
+    shuffled: list[tuple[int, int, str]] = []
+    for stage in rng.sample(stages, len(stages)):
+        turns[kind_of(stage)] = turns.get(kind_of(stage), -1) + 1
+        shuffled.append((turns[kind_of(stage)], len(shuffled), stage))
+    return sorted((stage for _, _, stage in sorted(shuffled)[:n]), key=stages.index)
+
+
+def moment_in(stage: str, smoke: Finished, rng: random.Random) -> str | float:
+    """Return when in a stage something happens: half of the times in the midst of the work."""
+    seconds = Manifest(smoke.out / "manifest.json").stages[stage].seconds
+    return rng.choice(("begun", "written", "placed")) if rng.random() < 0.5 else rng.uniform(0, seconds)
+
+
+def assert_whole(out: Path, smoke: Finished) -> None:
+    """What is in its place is what it should be, and nothing is there that should not."""
+    assert digests(out).items() <= digests(smoke.out).items()
+
+
+def assert_ends_equal(out: Path, smoke: Finished) -> None:
+    ran = run(out)
+    assert ran.returncode == 0, ran.stderr
+    assert digests(out) == digests(smoke.out)
+    assert [p for p in out.rglob(".*") if p.name != ".gitattributes"] == []
+
+
+def assert_one_sentence(ran: subprocess.CompletedProcess[str], code: int, *parts: str) -> None:
+    assert ran.returncode == code, ran.stderr
+    assert "Traceback" not in ran.stderr
+    last = ran.stderr.splitlines()[-1]
+    for part in parts:
+        assert part in last, ran.stderr
+
+
+@pytest.fixture
+def faults(request: pytest.FixtureRequest) -> int:
+    return int(request.config.getoption("--faults"))
+
+
+@pytest.fixture
+def tell(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
+    """Writes a line past pytest: a long test says how far it is."""
+
+    def write(text: str) -> None:
+        with capsys.disabled():
+            sys.stdout.write(f"\n{text}")
+            sys.stdout.flush()
+
+    return write
+
+
+def happened(ran: subprocess.CompletedProcess[str], fault: str) -> str:
+    """Return the line by which a fault says where it happened."""
+    lines = [line for line in ran.stderr.splitlines() if line.startswith(f"{fault} in ")]
+    assert lines, ran.stderr
+    return lines[0]
+
+
+def test_killed_in_stage_after_stage(smoke: Finished, faults: int, tmp_path: Path, tell: Callable[[str], None]) -> None:
+    """Each kill hits a later stage than the one before, so every one is followed by a resume through its own stage."""
+    out, rng = tmp_path / "run", random.Random(7)
+    for stage in draw(smoke, faults, seed=7):
+        ran = hurt(out, [{"fault": "signal", "number": 9, "stage": stage, "moment": moment_in(stage, smoke, rng)}])
+        tell(f"SIGKILL, a {happened(ran, 'signal')}")
+        assert ran.returncode == -signal.SIGKILL, ran.stderr
+        assert_whole(out, smoke)
+    assert_ends_equal(out, smoke)
+
+
+def test_asked_to_stop_it_says_how_to_go_on(
+    smoke: Finished, faults: int, tmp_path: Path, tell: Callable[[str], None]
+) -> None:
+    out, rng = tmp_path / "run", random.Random(8)
+    for stage in draw(smoke, faults, seed=8):
+        number = rng.choice([signal.SIGTERM, signal.SIGINT])
+        ran = hurt(out, [{"fault": "signal", "number": number, "stage": stage, "moment": moment_in(stage, smoke, rng)}])
+        tell(f"{number.name}, a {happened(ran, 'signal')}")
+        assert_one_sentence(ran, 130, "Interrupted.", ON)
+        assert_whole(out, smoke)
+    assert_ends_equal(out, smoke)
+
+
+def test_a_disk_that_is_full_at_any_stage(
+    smoke: Finished, faults: int, small_disk: Path, tell: Callable[[str], None]
+) -> None:
+    """The stage finds room for a part of what it writes; once there is room again, the same command goes on."""
+    out, filler, rng = small_disk / "run", small_disk / "filler", random.Random(9)
+    for stage in draw(smoke, faults, seed=9):
+        made = smoke.out / stage
+        files = [made] if made.is_file() else [p for p in made.rglob("*") if p.is_file()]
+        room = int(rng.uniform(0, 0.9) * sum(p.stat().st_size for p in files))
+        ran = hurt(out, [{"fault": "full", "stage": stage, "filler": str(filler), "room": room}])
+        tell(f"{happened(ran, 'full')}: {ran.stderr.splitlines()[-1]}")
+        assert_one_sentence(ran, 2, "No space left on device", "Make room; what was finished is kept")
+        assert_whole(out, smoke)
+        filler.unlink()
+    assert_ends_equal(out, smoke)
+
+
+def test_a_runner_that_dies_of_a_signal(
+    smoke: Finished, faults: int, tmp_path: Path, tell: Callable[[str], None]
+) -> None:
+    """The fault is the target's; the waves it had finished stay."""
+    out, rng = tmp_path / "run", random.Random(10)
+    with_runner = re.compile(r"/eval/|/parity/gguf")
+    for stage in draw(smoke, faults, seed=10, wanted=lambda stage: with_runner.search(stage) is not None):
+        number = rng.choice([signal.SIGSEGV, signal.SIGKILL, signal.SIGBUS, signal.SIGILL])
+        job = rng.randrange(3) if stage.endswith("/pool") else 0
+        ran = hurt(out, [{"fault": "runner", "stage": stage, "number": number, "job": job}])
+        tell(f"runner in {stage}: {ran.stderr.splitlines()[-1]}")
+        assert_one_sentence(ran, 6, number.name)
+        assert_whole(out, smoke)
+    assert_ends_equal(out, smoke)
+
+
+def damage(output: Path, rng: random.Random) -> str:
+    """Do to an output what a bad disk or a careless hand does; return what."""
+    files = [output] if output.is_file() else sorted(p for p in output.rglob("*") if p.is_file())
+    path = max(files, key=lambda p: p.stat().st_size)
+    content = path.read_bytes()
+    what = rng.choice(["a byte turned", "cut short", "gone"])
+    match what:
+        case "a byte turned":
+            at = rng.randrange(len(content))
+            path.write_bytes(content[:at] + bytes([content[at] ^ 0x10]) + content[at + 1 :])
+        case "cut short":
+            path.write_bytes(content[: rng.randrange(len(content))])
+        case _:
+            path.unlink()
+    return what
+
+
+def test_outputs_damaged_between_two_runs_are_found_and_made_again(
+    smoke: Finished, faults: int, tmp_path: Path, tell: Callable[[str], None]
+) -> None:
+    out, rng = Path(shutil.copytree(smoke.out, tmp_path / "run", symlinks=True)), random.Random(11)
+    hit = draw(smoke, faults, seed=11)
+    done = {stage: damage(out / stage, rng) for stage in hit}
+    for stage, what in done.items():
+        tell(f"damage in {stage}: {what}")
+    before = Manifest(out / "manifest.json").stages
+    ran = run(out)
+    assert ran.returncode == 0, ran.stderr
+    for stage in hit:
+        assert (out / stage).is_file() == (smoke.out / stage).is_file(), stage
+        if (out / stage).exists() and done[stage] != "gone":
+            assert f"{stage} is made again" in ran.stderr, stage
+    assert digests(out) == digests(smoke.out)
+    again = Manifest(out / "manifest.json").stages
+    timed = re.compile(r"/eval/|/parity/")
+    assert {n: e.output_sha256 for n, e in again.items() if not timed.search(n)} == {
+        n: e.output_sha256 for n, e in before.items() if not timed.search(n)
+    }
+
+
+def test_a_second_process_on_the_run_is_turned_away(
+    smoke: Finished, faults: int, tmp_path: Path, tell: Callable[[str], None]
+) -> None:
+    """It names the first, and the first does not notice."""
+    out, report = tmp_path / "run", tmp_path / "report"
+    hit = draw(smoke, faults, seed=12)
+    ran = hurt(out, [{"fault": "second", "stage": stage, "report": str(report)} for stage in hit])
+    assert ran.returncode == 0, ran.stderr
+    second = [json.loads(line) for line in report.read_text(encoding="utf-8").splitlines()]
+    assert len(second) == len(hit)
+    for stage, (code, stderr) in zip(hit, second, strict=True):
+        tell(f"second process in {stage}: {stderr.splitlines()[-1]}")
+        assert code == 2
+        assert re.fullmatch(
+            rf"Error: {re.escape(str(out))} is in use by process \d+; wait or stop it\.", stderr.strip()
+        )
+    assert_ends_equal(out, smoke)
+
+
+def test_a_clock_that_jumps(smoke: Finished, faults: int, tmp_path: Path, tell: Callable[[str], None]) -> None:
+    """Back by years and ahead again while it runs, and between two runs: no time of the clock decides anything."""
+    if LIBFAKETIME is None:
+        pytest.skip("needs libfaketime: apt-get install faketime")
+    out, rc, rng = tmp_path / "run", tmp_path / "rc", random.Random(13)
+    rc.write_text("+0d", encoding="ascii")
+    jumps = [f"{rng.choice('+-')}{rng.randrange(1, 4000)}d" for _ in range(faults)]
+    hit = draw(smoke, faults, seed=13)
+    faked: Mapping[str, str] = {
+        "LD_PRELOAD": str(LIBFAKETIME),
+        "FAKETIME_TIMESTAMP_FILE": str(rc),
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
+    clocks: list[Keys] = [
+        {"fault": "clock", "stage": stage, "rc": str(rc), "to": to} for stage, to in zip(hit, jumps, strict=False)
+    ]
+    half = len(clocks) // 2
+    killed = hurt(out, [*clocks[:half], {"fault": "signal", "number": 9, "stage": clocks[half]["stage"]}], **faked)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    ran = hurt(out, clocks[half:], **faked)
+    for keys in clocks:
+        tell(f"clock in {keys['stage']}: {keys['to']}")
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stderr.count("clock in ") == len(clocks) - half
+    assert digests(out) == digests(smoke.out)
+    assert_ends_equal(out, smoke)

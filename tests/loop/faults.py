@@ -152,7 +152,7 @@ def arm_training(current: Sequence[Fault]) -> None:
 
         return fit(*given, on_step=step_on, **rest)
 
-    train.train_adapter = faulty_fit
+    train.train_adapter = faulty_fit  # type: ignore[assignment]
 
 
 def arm(faults: Sequence[Fault]) -> None:

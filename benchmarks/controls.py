@@ -3,7 +3,8 @@
 The arms of a seed share round 0: the student trained on the seed problems, its labels by the Q4_0 file. Each then gets
 as many new problems as the poorest arm of that seed yields, and round 1 trains on as many tokens: ``fdd``; ``float``,
 split by the float model; ``random``, branches dealt by chance; ``none``, no new problems; and, for the first seed,
-``inverted``. Beside them, for a student trained for the rounding of Q4_0, the labels by both files alone.
+``inverted``. Beside them ``fresh``, whose seed problems are labelled before they are trained on; and, for a student
+trained for the rounding of Q4_0, the labels by both files alone.
 
 A finished arm is a line of ``DIR/results.jsonl``; the same command goes on after an interruption. ``--with FILE`` adds
 the lines of another day or machine; a seed that is whole there is not run again. Run it with:
@@ -44,6 +45,8 @@ ARMS: dict[str, tuple[str, ...]] = {
     "none": ("feedback.policy=none",),
     "inverted": ("feedback.policy=inverted",),
 }
+FRESH, FRESH_POOL = "fresh", ("feedback.pool=fresh", "feedback.limit=200")
+"""Half of the seed problems are labelled before they are trained on: 200 a round is what they last for."""
 AWARE = ("training.quantization_aware=gguf-q4_0",)
 LABELS: dict[str, tuple[str, ...]] = {"aware": AWARE, "aware-float": (*AWARE, *FLOAT_LABELS)}
 
@@ -92,7 +95,7 @@ def solved(place: RoundLayout) -> dict[str, dict[str, str]]:
 
 
 def run_seed(seed: int, out: Path, done: Mapping[tuple[int, str], Row], results: Path) -> None:
-    """Run every arm of a seed that is not done, each from the shared round 0."""
+    """Run every arm of a seed that is not done, each from the shared round 0, and what has a round 0 of its own."""
     start = out / f"seed-{seed}" / START
 
     def keep(arm: str, row: dict[str, Any]) -> None:
@@ -100,38 +103,44 @@ def run_seed(seed: int, out: Path, done: Mapping[tuple[int, str], Row], results:
             file.write(json.dumps({"seed": seed, "arm": arm} | row) + "\n")
 
     missing = [arm for arm in arms_of(seed) if (seed, arm) not in done]
+    known = [int(row["max_new"]) for (s, _), row in done.items() if s == seed and "max_new" in row]
     if missing:
         run(start, seed, (), rounds=1)
         if (seed, START) not in done:
             place = RunLayout(start).round(0)
             keep(START, {"easy": easy(place), "solved": solved(place)})
         folders = {arm: start.with_name(arm) for arm in missing}
-        yields = []
-        for arm, folder in folders.items():
+        for folder in folders.values():
             branch_off(start, folder)
-            if arm != "none" and not RunLayout(folder).round(1).root.exists():
-                run(folder, seed, ARMS[arm], rounds=1)
-            if arm != "none":
-                place = RunLayout(folder).round(0)
-                over = [p for p in read_problems(place.turned_down) if p.extra["reason"] == "over_max_new"]
-                yields.append(len(read_problems(place.accepted)) + len(over))
-        known = [int(done[seed, arm]["max_new"]) for arm in arms_of(seed) if (seed, arm) in done]
-        max_new = known[0] if known else min([MOST_NEW, *yields])
+        known = known or [min([MOST_NEW, *(offspring_of(arm, f, seed) for arm, f in folders.items() if arm != "none")])]
         for arm, folder in folders.items():
-            layout = run(folder, seed, (*ARMS[arm], f"feedback.max_new={max_new}"), rounds=2)
-            place = layout.round(1)
-            new = [p.origin for p in read_problems(layout.round(0).accepted)]
-            counts = {origin: new.count(origin) for origin in ("complex", "similar")}
-            row = {"max_new": max_new, "new": counts, "easy": easy(layout.round(0)), "solved": solved(place)}
-            keep(arm, row)
+            keep(arm, one_round_more(folder, seed, ARMS[arm], known[0]))
             shutil.rmtree(folder)
+    if (seed, FRESH) not in done:
+        keep(FRESH, one_round_more(start.with_name(FRESH), seed, FRESH_POOL, known[0]))
+        shutil.rmtree(start.with_name(FRESH))
     for arm, settings in LABELS.items():
-        if (seed, arm) in done:
-            continue
-        folder = start.with_name("aware")
-        layout = run(folder, seed, settings, rounds=1)
-        keep(arm, {"easy": easy(layout.round(0)), "solved": solved(layout.round(0))})
+        if (seed, arm) not in done:
+            place = run(start.with_name("aware"), seed, settings, rounds=1).round(0)
+            keep(arm, {"easy": easy(place), "solved": solved(place)})
     shutil.rmtree(start.parent, ignore_errors=True)
+
+
+def offspring_of(arm: str, folder: Path, seed: int) -> int:
+    """Return how many new problems an arm could train on after round 0, were there no limit."""
+    if not RunLayout(folder).round(1).root.exists():
+        run(folder, seed, ARMS[arm], rounds=1)
+    place = RunLayout(folder).round(0)
+    over = [p for p in read_problems(place.turned_down) if p.extra["reason"] == "over_max_new"]
+    return len(read_problems(place.accepted)) + len(over)
+
+
+def one_round_more(folder: Path, seed: int, settings: Sequence[str], max_new: int) -> dict[str, Any]:
+    """Train on the offspring of round 0 as well, and return an arm's line."""
+    layout = run(folder, seed, (*settings, f"feedback.max_new={max_new}"), rounds=2)
+    new = [p.origin for p in read_problems(layout.round(0).accepted)]
+    counts = {origin: new.count(origin) for origin in ("complex", "similar")}
+    return {"max_new": max_new, "new": counts, "easy": easy(layout.round(0)), "solved": solved(layout.round(1))}
 
 
 def by_key(rows: Iterable[Row]) -> dict[tuple[int, str], Row]:
@@ -152,7 +161,7 @@ def marks(row: Row, recipe: str, name: str) -> list[float]:
 def accuracy_table(done: Mapping[tuple[int, str], Row]) -> list[str]:
     """Return the lines of the main table: per arm and file, the mean over seeds, with the least and the most."""
     lines = [f"| arm | file | seeds | {' | '.join(SETS)} |", f"|---|---|---|{'---|' * len(SETS)}"]
-    for arm in (START, *ARMS, *LABELS):
+    for arm in (START, *ARMS, FRESH, *LABELS):
         rows = [row for (_, name), row in sorted(done.items()) if name == arm]
         for recipe in RECIPES if rows else ():
             cells = []
@@ -170,7 +179,7 @@ def difference_table(done: Mapping[tuple[int, str], Row]) -> list[str]:
         f"| fdd less | file | seeds | {' | '.join(SETS)} | all | gained, lost, p |",
         f"|---|---|---|{'---|' * (len(SETS) + 2)}",
     ]
-    for arm in (START, *(arm for arm in ARMS if arm != "fdd")):
+    for arm in (START, *(arm for arm in ARMS if arm != "fdd"), FRESH):
         seeds = [seed for seed, name in sorted(done) if name == arm and (seed, "fdd") in done]
         for recipe in RECIPES if seeds else ():
             cells, pooled, gained, lost = [], [], 0, 0
@@ -219,7 +228,7 @@ def main() -> None:
     results = options.output / "results.jsonl"
     elsewhere = by_key(row for path in options.others for row in read(path))
     for seed in options.seeds:
-        if any((seed, arm) not in elsewhere for arm in (START, *arms_of(seed), *LABELS)):
+        if any((seed, arm) not in elsewhere for arm in (START, *arms_of(seed), FRESH, *LABELS)):
             run_seed(seed, options.output, by_key(read(results)), results)
     done = elsewhere | by_key(read(results))
     for table in (accuracy_table(done), difference_table(done), label_table(done)):

@@ -240,10 +240,10 @@ def split(
     """Part problems by an artifact's answers, as a round of a run does: ``fdd-edge split``.
 
     Args:
-        problems: File of problem records; those that were not asked are left out.
+        problems: File of problem records, or the data set that was evaluated; what was not asked is left out.
         answers: Folder of an evaluation of them, the judge's.
         output: New folder; gets one file a label.
-        float_answers: Folder of the float artifact's evaluation of those that are not easy.
+        float_answers: Folder of the float artifact's evaluation of at least those that are not easy.
         easy_at: Easy from this pass rate.
         hard_at: Hard up to this pass rate.
 
@@ -258,7 +258,7 @@ def split(
 
     floats = None if float_answers is None else Path(float_answers)
     bands = {"easy_at": easy_at, "hard_at": hard_at}
-    pool = feedback.answered(Path(problems), Path(answers), **bands)
+    pool = feedback.answered(Path(problems), Path(answers), floats, **bands)
     make_whole(Path(output), lambda out: feedback.split(pool, Path(answers), floats, out, **bands))
     return {label: len(items) for label, items in feedback.read_split(Path(output)).items()}
 

@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from fdd_edge.artifacts.recipe import families_of, load_gguf_recipe, load_recipe, load_recipes
-from fdd_edge.config import Config, changed_keys, parse_config
+from fdd_edge.config import Config, changed_keys, load_config
 from fdd_edge.errors import FddError, ParityError
 from fdd_edge.launched import processes
 from fdd_edge.ondevice.measure import physical_cores
@@ -34,6 +34,7 @@ from fdd_edge.stages.training import check_training
 from fdd_edge.steps import (
     Run,
     check_gates,
+    check_reserve,
     curate_problems,
     dataset_specs,
     evaluate_reported,
@@ -96,17 +97,25 @@ def run(
     student = open_student(name, revision, commits=commits, families=families_of(config.recipe_names))
     check_recipes(student, load_recipes(config.export.recipes))
     check_training(student, config.lora.target_modules, grid)
-    began_here = layout.is_free()
-    try:
-        with run_lock(layout.lock):
-            # Again, now that nobody else can write: another process may have begun a run here meanwhile.
-            check_folder_is_this_run(config, layout)
-            write_whole(layout.config, yaml.safe_dump(dict(source), sort_keys=False, allow_unicode=True))
-            run_rounds(open_run(config, layout, student, sets, commits, parity=parity), on_round)
-    except FddError:
-        if began_here and not has_work(layout):
-            shutil.rmtree(layout.root, ignore_errors=True)
-        raise
+    with run_lock(layout.lock):
+        # Again, now that nobody else can write: another process may have begun a run here meanwhile.
+        check_folder_is_this_run(config, layout)
+        begins = not layout.is_run()
+        text = yaml.safe_dump(dict(source), sort_keys=False, allow_unicode=True)
+        if begins:
+            write_whole(layout.config, text)
+        try:
+            this = open_run(config, layout, student, sets, commits, parity=parity)
+            read_problem_sets(this)
+            if layout.round(0).reserve.is_file():
+                check_reserve(this)
+            # What extends a run stands in its config once it can be had: else no config would fit the folder any more.
+            write_whole(layout.config, text)
+            run_rounds(this, on_round)
+        except FddError:
+            if begins and not has_work(layout):
+                shutil.rmtree(layout.root, ignore_errors=True)
+            raise
     return layout
 
 
@@ -163,12 +172,11 @@ def open_run(
 
 
 def run_rounds(this: Run, on_round: Callable[[RoundSummary], None]) -> None:
-    """Read the data, evaluate the untuned student if asked to, and do every round that is not done.
+    """Evaluate the untuned student if asked to, and do every round that is not done.
 
     Raises:
         ParityError: An artifact failed its certificate and was left out.
     """
-    read_problem_sets(this)
     if this.config.baseline is not None:
         evaluate_untuned(this)
     parameters = count_parameters(this.student.folder)
@@ -281,8 +289,7 @@ def check_folder_is_this_run(config: Config, layout: RunLayout) -> None:
         FddError: It does; names the settings.
     """
     if layout.is_run() and has_work(layout):
-        source = yaml.safe_load(layout.config.read_text(encoding="utf-8"))
-        changed = changed_keys(parse_config(source, str(layout.config)), config)
+        changed = changed_keys(load_config(str(layout.config))[0], config)
         if changed:
             listed = "; ".join(f"{key} is {was} there, not {now}" for key, (was, now) in changed.items())
             raise FddError(

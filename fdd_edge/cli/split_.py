@@ -30,9 +30,9 @@ def command(
 ) -> None:
     """Part problems into easy, hard, borderline, format and lost by an artifact's answers.
 
-    PROBLEMS is a file of problem records, such as a round's data/train.jsonl. ANSWERS is the folder of an evaluation
-    of them, such as round-00/eval/local/gguf-q4_0/pool, or what `fdd-edge eval -o` wrote; problems that it does not
-    answer are left out.
+    PROBLEMS is a round's data/train.jsonl (under feedback.pool: fresh, round-00/data/reserve.jsonl), or any data set.
+    ANSWERS is the folder of an evaluation of them, such as round-00/eval/local/gguf-q4_0/pool, or what `fdd-edge eval
+    -o` wrote; problems that it does not answer are left out.
     """
     import json
 

@@ -177,9 +177,12 @@ def _lines(summary: RoundSummary) -> list[tuple[str, str]]:
 
 def _labelled(figures: LabelledFigures) -> str:
     """Say how much of the labelled problems is solved beside valid, and what to do where they part beyond chance."""
-    low, high = figures.gap
     kind = "never trained on" if figures.fresh else "trained on"
-    text = f"{figures.pass_rate:.1%} of {figures.n} {kind} solved, {figures.valid:.1%} of valid"
+    text = f"{figures.pass_rate:.1%} of {figures.n} {kind} solved"
+    if figures.seed_pass_rate is not None and figures.seeds < figures.n:
+        text += f" ({figures.seed_pass_rate:.1%} of its {figures.seeds} seed problems)"
+    text += f", {figures.valid:.1%} of valid"
+    low, high = figures.gap or (0.0, 0.0)
     if low <= 0 <= high:
         return text
     text += f"; the gap is more than chance ({100 * low:+.1f} to {100 * high:+.1f} points)"

@@ -26,7 +26,7 @@ class Curated(NamedTuple):
 
     Attributes:
         kept: With the program in normal form and its operations counted; one that differs from another in its numbers
-            alone has ``renumbered`` in ``extra``.
+            and names alone has ``renumbered`` in ``extra``.
         rejected: Where the program runs likewise, else as they came; with ``reason`` in ``extra``, and ``against``:
             what it collides with, a problem's id or ``set:id``. One that collides with nothing may have ``detail``.
     """
@@ -100,6 +100,8 @@ class _Door:
             raise RejectedError(Reason.LEAKS, against=against)
         if not is_new:
             return problem
+        if against := self._protected.find_alike(wording):
+            raise RejectedError(Reason.LEAKS, against=against)
         if against := self._seen.find_renumbered(wording):
             if self._renumbered[self._seed_of(problem)] >= _RENUMBERED_PER_SEED:
                 raise RejectedError(Reason.RENUMBERED_TOO_OFTEN, against=against)
@@ -109,6 +111,9 @@ class _Door:
         return replace(problem, extra={key: value for key, value in problem.extra.items() if key != "renumbered"})
 
     def _remember(self, problem: Problem) -> None:
+        if problem.id in self._inside:
+            # A problem that was lost stands twice in the training data, and one of a reserve there too.
+            return
         self._seen.add(problem, read_wording(problem.question))
         self._inside[problem.id] = problem
         if problem.extra.get("renumbered"):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from collections import Counter
 
+from fdd_edge.curation._program import numbers_used
 from fdd_edge.curation._reasons import Reason, RejectedError
 from fdd_edge.curation._text import read_numbers
 from fdd_edge.records import Problem, same_answer
@@ -15,11 +15,18 @@ __all__ = ["check_offspring"]
 _MOST = 1e9
 """Larger answers than this are no school problem's."""
 _DECIMALS = 4
-_DESCRIBES = 4
 _SENTENCE = re.compile(r"(?<=[.?!])\s+")
-_ORDER = re.compile(r"(?:calculate|compute|determine|find|work out)\b", re.IGNORECASE)
+_ORDER = re.compile(
+    r"(?:(?:if|when|given|assuming)\b[^,]*, )?(?:then |now |please )*(?:calculate|compute|determine|find|work out)\b",
+    re.IGNORECASE,
+)
 _ANOTHER_QUESTION = re.compile(
     r"\b(?:and|or) (?:also )?(?:how (?:many|much|long|far|old)|what|which|who)\b", re.IGNORECASE
+)
+_ANOTHER_ORDER = re.compile(
+    r"(?<!sum of )(?<!total of )(?<!between )\b(?:the|his|her|their) (?P<what>\w+) of [^,]+? and (?:also )?"
+    r"the (?P=what) of ",
+    re.IGNORECASE,
 )
 
 
@@ -54,20 +61,19 @@ def _check_numbers(problem: Problem, parent: Problem | None) -> None:
 
 
 def _idle(problem: Problem) -> list[float]:
-    """Return the numbers of a question that its program does not hold, as they are or as a percentage.
+    """Return the numbers of a question that its program does not compute with, as they are or, of percent, as a share.
 
-    One, and words up to four, describe things as often as they count them: "one of the children", "the two of them".
+    One is no quantity as often as not ("one of the children"); nor is a word up to four before what it counts ("two
+    crews"). A number that is told twice need be used but once: a text often says again what it has said.
     """
-    literals = [
-        float(node.value)
-        for node in ast.walk(ast.parse(problem.program or ""))
-        if isinstance(node, ast.Constant) and isinstance(node.value, int | float)
-    ]
+    used = numbers_used(problem.program or "")
     return [
-        number
-        for number, is_word in read_numbers(problem.question)
-        if number > (_DESCRIBES if is_word else 1)
-        and not any(same_answer(literal, used) for literal in literals for used in (number, number / 100))
+        found.value
+        for found in read_numbers(problem.question)
+        if found.value > 1
+        and not found.only_names
+        and not any(same_answer(number, found.value) for number in used)
+        and not (found.is_percent and any(same_answer(number, found.value / 100) for number in used))
     ]
 
 
@@ -78,10 +84,13 @@ def _check_answer(problem: Problem) -> None:
 
 
 def _check_question(problem: Problem) -> None:
-    text = problem.question.strip()
-    last = _SENTENCE.split(text)[-1]
-    asks = (text.count("?") == 1 and text.endswith("?")) or ("?" not in text and _ORDER.search(last) is not None)
-    if not asks or _ANOTHER_QUESTION.search(last):
+    """One question or one order, and no second one hangs on it."""
+    sentences = _SENTENCE.split(problem.question.strip())
+    last = sentences[-1]
+    asking = [sentence for sentence in sentences if "?" in sentence or _ORDER.match(sentence)]
+    is_whole = problem.question.count("?") == last.endswith("?")
+    more = (_ANOTHER_QUESTION, _ANOTHER_ORDER)
+    if asking != [last] or not is_whole or any(another.search(last) for another in more):
         raise RejectedError(Reason.ASKS_NOT_ONE_THING)
 
 

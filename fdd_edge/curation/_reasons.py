@@ -22,9 +22,9 @@ class Reason(StrEnum):
     ASKS_NOT_ONE_THING = "asks_not_one_thing"
     OPERATIONS_NOT_AS_ASKED = "operations_not_as_asked"
     DUPLICATE = "duplicate"
-    NEAR_DUPLICATE = "near_duplicate"
-    RENUMBERED_TOO_OFTEN = "renumbered_too_often"
     LEAKS = "leaks"
+    RENUMBERED_TOO_OFTEN = "renumbered_too_often"
+    NEAR_DUPLICATE = "near_duplicate"
     OVER_MAX_NEW = "over_max_new"
 
 

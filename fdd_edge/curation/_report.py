@@ -50,8 +50,11 @@ def count_reasons(rejected: Sequence[Problem]) -> dict[str, int]:
 
 def kind_of(problem: Problem) -> str:
     """Say how a problem was made."""
-    marks = {"renumbered": "renumbered", "further": "further step", "situation": "situation"}
-    return next((kind for mark, kind in marks.items() if problem.extra.get(mark)), "written")
+    if problem.extra.get("renumbered"):
+        return "renumbered"
+    if problem.origin == "complex" and (problem.extra.get("further") or problem.extra.get("steps")):
+        return "further step"
+    return "situation" if problem.extra.get("situation") else "written"
 
 
 def _group(problem: Problem) -> tuple[str, str, int]:

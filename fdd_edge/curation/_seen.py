@@ -1,9 +1,10 @@
-"""What a candidate may collide with, in hash tables: a look-up costs the same however many problems there are."""
+"""What a candidate may collide with, in hash tables: a look-up costs little however many problems there are."""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from math import ceil
 
 from fdd_edge.curation._text import Wording, read_wording
 from fdd_edge.records import Problem
@@ -12,49 +13,41 @@ __all__ = ["Protected", "Seen"]
 
 # Shorter runs are often mere phrases; GPT-3's authors chose this length too.
 _GRAM = 13
-_SHORT_GRAM = 4
-_NEAR = 0.8
-"""Two questions are near where they share this part of all their short runs of words, numbers masked."""
-_COMMON = 200
-"""A run that so many questions share is a phrase, and tells none of them."""
 
 
 class Seen:
-    """Questions of the training set: by their words, by their words under other numbers, and by short runs of them."""
+    """Questions of the training set: by their words, by their words under other numbers and names, and by what is near.
+
+    Seed problems are compared as they are told; new ones under other names too, for a teacher draws those anew.
+    """
 
     def __init__(self) -> None:
         self._ids: dict[object, str] = {}
-        self._masked: dict[str, str] = {}
-        self._runs: dict[str, list[str]] = defaultdict(list)
-        self._sizes: dict[str, int] = {}
+        self._retold: dict[object, str] = {}
+        self._near = _Near()
 
     def add(self, problem: Problem, wording: Wording) -> None:
         """Remember a problem; of two alike the first is named."""
-        for key in _keys(problem, wording):
+        for key in (wording.exact, (wording.masked, problem.answer)):
             self._ids.setdefault(key, problem.id)
-        self._masked.setdefault(wording.masked, problem.id)
-        runs = _runs(wording)
-        self._sizes[problem.id] = len(runs)
-        for run in runs:
-            self._runs[run].append(problem.id)
+        for key in (wording.retold, (wording.retold, problem.answer)):
+            self._retold.setdefault(key, problem.id)
+        self._near.add(problem.id, wording)
 
     def find(self, problem: Problem, wording: Wording) -> str | None:
         """Return the id of a problem with the same question, or the same but for its numbers and the same answer."""
-        return next((self._ids[key] for key in _keys(problem, wording) if key in self._ids), None)
+        found = self._ids.get(wording.exact) or self._ids.get((wording.masked, problem.answer))
+        if found is None and problem.origin != "seed":
+            found = self._retold.get((wording.retold, problem.answer))
+        return found
 
     def find_renumbered(self, wording: Wording) -> str | None:
-        """Return the id of a problem that is the same but for its numbers."""
-        return self._masked.get(wording.masked)
+        """Return the id of a problem that is the same but for its numbers and names."""
+        return self._retold.get(wording.retold)
 
     def find_near(self, wording: Wording) -> str | None:
         """Return the id of the nearest problem, where it is near: most of the words stand in the same order."""
-        runs = _runs(wording)
-        shared = Counter(name for run in runs if len(found := self._runs.get(run, ())) <= _COMMON for name in found)
-        best = max(shared, key=lambda name: self._share(name, shared[name], len(runs)), default=None)
-        return best if best is not None and self._share(best, shared[best], len(runs)) >= _NEAR else None
-
-    def _share(self, name: str, shared: int, size: int) -> float:
-        return shared / (self._sizes[name] + size - shared)
+        return self._near.find(wording)
 
 
 class Protected:
@@ -62,13 +55,17 @@ class Protected:
 
     def __init__(self, sets: Mapping[str, Sequence[Problem]]) -> None:
         self._masked: dict[str, str] = {}
+        self._retold: dict[str, str] = {}
         self._grams: dict[str, str] = {}
+        self._near = _Near()
         for name, problems in sets.items():
             for problem in problems:
                 self._add(read_wording(problem.question), f"{name}:{problem.id}")
 
     def _add(self, wording: Wording, label: str) -> None:
         self._masked.setdefault(wording.masked, label)
+        self._retold.setdefault(wording.retold, label)
+        self._near.add(label, wording)
         for gram in wording.grams(_GRAM):
             self._grams.setdefault(gram, label)
 
@@ -78,11 +75,49 @@ class Protected:
             return self._masked[wording.masked]
         return next((self._grams[gram] for gram in wording.grams(_GRAM) if gram in self._grams), None)
 
+    def find_alike(self, wording: Wording) -> str | None:
+        """Return a problem that is the same but for its numbers and names, or near."""
+        return self._retold.get(wording.retold) or self._near.find(wording)
 
-def _keys(problem: Problem, wording: Wording) -> tuple[object, object]:
-    return wording.exact, (wording.masked, problem.answer)
+
+_SHORT_GRAM = 4
+_NEAR = 0.8
+"""Two questions are near where they share this part of all their short runs of words, numbers and names masked."""
 
 
-def _runs(wording: Wording) -> set[str]:
-    words = wording.masked.split(" ")
-    return {" ".join(words[start : start + _SHORT_GRAM]) for start in range(max(len(words) - _SHORT_GRAM + 1, 1))}
+class _Near:
+    """Finds the nearest question.
+
+    Of two sets that share four fifths of their runs, one cannot lack more than a fifth of the other's: the rarest fifth
+    of a question's runs, and one more, leads to every question that is near (prefix filtering; Chaudhuri, Ganti and
+    Kaushik 2006, "A primitive operator for similarity joins").
+    """
+
+    def __init__(self) -> None:
+        self._runs: dict[str, frozenset[str]] = {}
+        self._holders: dict[str, list[str]] = defaultdict(list)
+
+    def add(self, name: str, wording: Wording) -> None:
+        runs = _runs(wording)
+        self._runs[name] = runs
+        for run in runs:
+            self._holders[run].append(name)
+
+    def find(self, wording: Wording) -> str | None:
+        runs = _runs(wording)
+        rarest = sorted(runs, key=lambda run: (len(self._holders.get(run, ())), run))
+        leads = rarest[: len(runs) - ceil(_NEAR * len(runs)) + 1]
+        # In the order in which they came, so that of two equally near ones the same is named every time.
+        names = dict.fromkeys(name for run in leads for name in self._holders.get(run, ()))
+        best = max(names, key=lambda name: _share(runs, self._runs[name]), default=None)
+        return best if best is not None and _share(runs, self._runs[best]) >= _NEAR else None
+
+
+def _share(runs: frozenset[str], others: frozenset[str]) -> float:
+    shared = len(runs & others)
+    return shared / (len(runs) + len(others) - shared)
+
+
+def _runs(wording: Wording) -> frozenset[str]:
+    words = wording.retold.split(" ")
+    return frozenset(" ".join(words[at : at + _SHORT_GRAM]) for at in range(max(len(words) - _SHORT_GRAM + 1, 1)))

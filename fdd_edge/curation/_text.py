@@ -10,6 +10,11 @@ from typing import NamedTuple
 __all__ = ["MASK", "Wording", "mask_numbers", "read_numbers", "read_wording"]
 
 MASK = "<n>"
+_NAME = "<a>"
+# Every word with a capital letter, also one that only begins a sentence: the words around it tell those apart.
+_CAPITALIZED = re.compile(r"\b[A-Z]\w*(?:['’]s)?")
+_OF_NOBODY = {"he": "<he>", "she": "<he>", "him": "<his>", "his": "<his>", "her": "<his>", "hers": "<his>"}
+_PRONOUN = re.compile(rf"\b(?:{'|'.join(_OF_NOBODY)})\b", re.IGNORECASE)
 
 _ONES = "one two three four five six seven eight nine"
 _TEENS = "zero ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
@@ -27,9 +32,17 @@ _DIGITS = r"(?:\d+\s+(?=\d+[/⁄]))?(?:\d+(?:[.,]\d+)*|(?<!\w)\.\d+)(?:[/⁄]\d+
 _SCALED = rf"(?:[\s-]+{_any_of(_SCALES)}(?:(?:\s+and)?\s+{_WORD})?)*"
 _NUMBER = re.compile(rf"(?:{_DIGITS}|{_WORD}|\b(?:a\s+)?{_any_of(_SCALES)}){_SCALED}", re.IGNORECASE)
 
+_PERCENT = re.compile(r"\s*(?:%|percent\b|per cent\b)", re.IGNORECASE)
+_NAMES_BEFORE = re.compile(
+    r"\b(?:the|these|those|all|both|other|last|first|next|his|her|their|its|day|week|month|year|round|[A-Z]\w+['’]s) $"
+)
+_NAMES_AFTER = re.compile(
+    r" (?:of |(?!(?:more|less|fewer|and|or|but|to|from|at|in|on|for|each|every|a|an|the)\b)[a-z])"
+)
+
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3})")
 _APOSTROPHES = re.compile("['’ʼ]")
-_TOKEN = re.compile(rf"{MASK}|\d+(?:\.\d+)?|[^\W\d]+")
+_TOKEN = re.compile(r"<\w+>|\d+(?:\.\d+)?|[^\W\d]+")
 
 
 def mask_numbers(question: str) -> str:
@@ -44,10 +57,17 @@ def mask_numbers(question: str) -> str:
 
 
 class TextNumber(NamedTuple):
-    """A quantity of a text, and whether it is written as a word."""
+    """A quantity of a text.
+
+    Attributes:
+        value: In the unit that it is told in.
+        is_percent: It is so many percent of something.
+        only_names: It is a small number word that may name all of a few: "the two of them", "all three", "two crews".
+    """
 
     value: float
-    is_word: bool
+    is_percent: bool
+    only_names: bool
 
 
 _ONE_WORD = {
@@ -70,8 +90,15 @@ def read_numbers(question: str) -> list[TextNumber]:
             continue
         value = _value(mark.group().lower())
         if value is not None:
-            values.append(TextNumber(value, is_word=mark.group()[0].isalpha()))
+            is_percent = _PERCENT.match(text, mark.end()) is not None
+            values.append(TextNumber(value, is_percent, _only_names(text, mark)))
     return values
+
+
+def _only_names(text: str, mark: re.Match[str]) -> bool:
+    before, after = text[: mark.start()], text[mark.end() :]
+    is_few = mark.group().lower() in ("two", "three", "four")
+    return is_few and (_NAMES_BEFORE.search(before) is not None or _NAMES_AFTER.match(after) is not None)
 
 
 def _value(written: str) -> float | None:
@@ -91,10 +118,12 @@ class Wording(NamedTuple):
     Attributes:
         words: Its words and numbers, lower-cased, without punctuation.
         masked: The words as one text, numbers masked.
+        retold: The same with names masked too, and the pronouns that go with them.
     """
 
     words: list[str]
     masked: str
+    retold: str
 
     @property
     def exact(self) -> str:
@@ -109,7 +138,9 @@ class Wording(NamedTuple):
 
 def read_wording(question: str) -> Wording:
     """Reduce a question to its wording; do it once a question, it costs more than the look-ups that follow."""
-    return Wording(_split(question), " ".join(_split(mask_numbers(question))))
+    masked = mask_numbers(question)
+    retold = _PRONOUN.sub(lambda word: _OF_NOBODY[word.group().lower()], _CAPITALIZED.sub(_NAME, masked))
+    return Wording(_split(question), " ".join(_split(masked)), " ".join(_split(retold)))
 
 
 def _split(question: str) -> list[str]:

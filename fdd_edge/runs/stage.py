@@ -83,8 +83,9 @@ class Stages:
         pruned = [path for path in inputs.values() if self.is_pruned(path)]
         if pruned:
             raise PrunedInputError(pruned[0])
-        if output.exists() and name in self._manifest.stages:
-            announce(f"{name} is made again: what it was made from, or the output itself, has changed")
+        if name in self._manifest.stages:
+            changed = "what it was made from, or the output itself, has changed" if output.exists() else "it is gone"
+            announce(f"{name} is made again: {changed}")
         started = time.monotonic()
         _make(output, make, fingerprint, is_file)
         self._manifest.stages[name] = StageEntry(

@@ -6,8 +6,8 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import fmean
 
+from fdd_edge.data import read_dataset
 from fdd_edge.errors import FddError
 from fdd_edge.feedback import (
     LABELS,
@@ -33,7 +33,6 @@ __all__ = [
     "answered",
     "draw_pool",
     "evolve",
-    "labelled_pass_rate",
     "non_easy",
     "read_split",
     "split",
@@ -57,16 +56,26 @@ def draw_pool(train: Path, limit: int, seed: int, *, reserve: Path | None = None
     return sample_pool([problem for problem in read_problems(reserve) if problem.id not in seen], limit, seed)
 
 
-def answered(problems: Path, rows: Path, *, easy_at: float, hard_at: float) -> list[Problem]:
+def answered(
+    problems: Path, rows: Path, float_rows: Path | None = None, *, easy_at: float, hard_at: float
+) -> list[Problem]:
     """Return the problems of a user's file that an evaluation has asked, in the file's order.
 
+    Args:
+        problems: Problem records, such as a round's, or a file of any known format, as was evaluated.
+        rows: The judge's evaluation folder.
+        float_rows: The float artifact's; it must answer all that is not easy.
+        easy_at: Easy from this pass rate.
+        hard_at: Hard up to this pass rate.
+
     Raises:
-        FddError: There are none, some that were asked are not in the file, or the bands cross.
+        FddError: There are none, some that were asked are not in the file, some that are not easy have no answer of
+            the float artifact, or the bands cross.
     """
     if hard_at >= easy_at:
         raise FddError(f"The bands cross: hard up to {hard_at:g} must lie below easy from {easy_at:g}.")
     asked = set(_solved_share(rows))
-    found = [problem for problem in read_problems(problems) if problem.id in asked]
+    found = [problem for problem in _read_user_problems(problems) if problem.id in asked]
     if missing := sorted(asked - {problem.id for problem in found}):
         raise FddError(
             f"{rows} answers {len(missing)} of {len(asked)} problems that {problems} does not hold, such as "
@@ -74,7 +83,22 @@ def answered(problems: Path, rows: Path, *, easy_at: float, hard_at: float) -> l
         )
     if not found:
         raise FddError(f"{rows} answers no problem.")
+    if float_rows is not None:
+        missed = {problem.id for problem in non_easy(found, rows, easy_at=easy_at, hard_at=hard_at)}
+        if unanswered := missed - set(_solved_share(float_rows)):
+            raise FddError(
+                f"{float_rows} leaves {len(unanswered)} of the {len(missed)} problems that are not easy without an "
+                "answer; evaluate the float artifact on all of them."
+            )
     return found
+
+
+def _read_user_problems(path: Path) -> list[Problem]:
+    """Read problem records, in which one may stand twice, or a data set as `fdd-edge eval` reads it."""
+    try:
+        return read_problems(path)
+    except FddError:
+        return read_dataset(path).problems
 
 
 def _solved_share(rows: Path) -> dict[str, float]:
@@ -83,6 +107,8 @@ def _solved_share(rows: Path) -> dict[str, float]:
     Raises:
         FddError: The folder holds no scored completions.
     """
+    if rows.is_file():
+        raise FddError(f"{rows} is a file; name the folder that fdd-edge eval wrote.")
     try:
         return pass_rates(read_rows(rows))
     except (ProtocolError, ValueError) as error:
@@ -135,11 +161,6 @@ def read_split(folder: Path) -> Split:
                 raise FddError(f"{path}: {problem.id} has no {_PASS_RATE}; make the split again: fdd-edge split.")
             found[label].append(LabelledProblem(problem, float(rate), label))
     return found
-
-
-def labelled_pass_rate(found: Split) -> float:
-    """Return the mean share of right answers over all labelled problems."""
-    return fmean(item.pass_rate for items in found.values() for item in items)
 
 
 def evolve(

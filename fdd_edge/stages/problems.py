@@ -33,7 +33,7 @@ __all__ = [
 
 SETS_VERSION = 2
 DATA_VERSION = 2
-CURATION_VERSION = 1
+CURATION_VERSION = 2
 
 REPEAT = "fdd_edge.repeat"
 """How often a problem is trained on, among the further fields of its record; the prefix keeps users' fields apart."""

@@ -16,7 +16,7 @@ from fdd_edge.runs import RoundLayout, RunLayout
 from fdd_edge.runs.layout import VALID, ArtifactsLayout
 from fdd_edge.stages.bench import Measurement, read_measurement
 from fdd_edge.stages.evaluation import read_evaluation
-from fdd_edge.stages.feedback import Refusals, labelled_pass_rate, read_split
+from fdd_edge.stages.feedback import Refusals, read_split
 from fdd_edge.statistics import independent_difference
 
 __all__ = ["EvaluationFigures", "LabelledFigures", "RoundSummary", "evaluation_figures", "summarize_round"]
@@ -58,15 +58,19 @@ class LabelledFigures(NamedTuple):
     Attributes:
         n: Labelled problems.
         pass_rate: Mean share of right answers over them.
+        seeds: Those of them that are seed problems, as ``valid``'s are: the others are easier or harder by design.
+        seed_pass_rate: Mean share of right answers over these; None where there are none.
         valid: The share of valid that it solves.
-        gap: 95 % interval of the difference.
+        gap: 95 % interval of the difference between these two; None where there are no seeds.
         fresh: Whether they were labelled before they were trained on.
     """
 
     n: int
     pass_rate: float
+    seeds: int
+    seed_pass_rate: float | None
     valid: float
-    gap: tuple[float, float]
+    gap: tuple[float, float] | None
     fresh: bool
 
 
@@ -180,11 +184,16 @@ def summarize_round(
 
 
 def _labelled(place: RoundLayout, found: Split, judge: tuple[str, str], *, fresh: bool) -> LabelledFigures:
-    n, rate = sum(map(len, found.values())), labelled_pass_rate(found)
+    rates = [item.pass_rate for items in found.values() for item in items]
+    of_seeds = [item.pass_rate for items in found.values() for item in items if item.problem.origin == "seed"]
     valid = read_evaluation(place.evaluation(*judge, VALID)).summary
-    # Several draws of one problem are no independent trials: the problems are what was drawn.
-    gap = independent_difference(round(rate * n), n, valid.correct, valid.n)
-    return LabelledFigures(n, rate, valid.accuracy, (gap.low, gap.high), fresh)
+    gap: tuple[float, float] | None = None
+    if of_seeds:
+        # Several draws of one problem are no independent trials: the problems are what was drawn.
+        low, high = independent_difference(round(sum(of_seeds)), len(of_seeds), valid.correct, valid.n)
+        gap = low, high
+    seed_rate = fmean(of_seeds) if of_seeds else None
+    return LabelledFigures(len(rates), fmean(rates), len(of_seeds), seed_rate, valid.accuracy, gap, fresh)
 
 
 def _without(

@@ -11,7 +11,7 @@ from fdd_edge.stages import problems
 from fdd_edge.stages.datasets import DatasetSpec, dataset_files
 from fdd_edge.steps.run import Run
 
-__all__ = ["dataset_specs", "gather_data", "read_problem_sets"]
+__all__ = ["check_reserve", "dataset_specs", "gather_data", "read_problem_sets"]
 
 
 def dataset_specs(data: DataConfig) -> dict[str, list[DatasetSpec]]:

@@ -29,6 +29,9 @@ HARDER = child(
 )
 
 
+LONG = "On Monday the baker in the old town square sells 12 loaves of rye bread and on Tuesday he sells 30 loaves. "
+
+
 def let_in(*problems: Problem, known: tuple[Problem, ...] = (PARENT,)) -> Curated:
     return curate(problems, known=known, protected={})
 
@@ -64,6 +67,25 @@ def test_a_percentage_is_used_as_a_share() -> None:
     assert let_in(share).rejected == []
 
 
+@pytest.mark.parametrize(
+    ("question", "program", "answer", "idle"),
+    [
+        ("Ida bakes 15 buns, buys 25 and eats three. How many buns has Ida?", "answer = 15 + 25", 40, "3"),
+        ("Ida bakes 15 buns, buys 25 and eats 9. How many are left?", "eaten = 9\nanswer = 15 + 25", 40, "9"),
+        ("Ida has 20 buns and 80 rolls. How many are that?", "answer = 0.2 + 0.8", 1, "20"),
+    ],
+)
+def test_a_number_that_only_seems_to_be_used_is_told(question: str, program: str, answer: float, idle: str) -> None:
+    """Words up to four were let through, and what a dead line held, and a hundredth of what is no percentage."""
+    assert reason_of(child(question, program, answer)) == (Reason.NUMBER_NOT_USED, idle)
+
+
+def test_a_number_that_a_loop_turns_on_is_used() -> None:
+    program = "eggs = 0\nfor day in range(7):\n    if day < 5:\n        eggs = eggs + 4\nanswer = eggs"
+    looped = child("A hen lays 4 eggs a day on 5 of 7 days. How many eggs are that?", program, 20)
+    assert let_in(looped, known=()).rejected == []
+
+
 def test_small_number_words_may_describe() -> None:
     two = replace(GOOD, question="Ida bakes 15 buns and buys 25 more for the two of them. How many buns has Ida?")
     assert let_in(two).rejected == []
@@ -81,6 +103,10 @@ def test_answers_of_no_school_problem(program: str, answer: float) -> None:
     "question",
     [
         "Ida bakes 15 buns and buys 25 more.",
+        "Ida bakes 15 buns. She hopes to find 25 more.",
+        "Find 15 buns. Find 25 more.",
+        "Ida has 15 buns and buys 25. Calculate the number of buns and the number of guests.",
+        "Find the buns Ida has if she bakes 15 and buys 25 more. How many are there?",
         "Ida bakes 15 buns. How many? She buys 25 more. How many buns has Ida?",
         "How many buns has Ida? She bakes 15 and buys 25 more.",
         "Ida bakes 15 buns and buys 25 more. How many buns has Ida and how many did she buy?",
@@ -92,6 +118,18 @@ def test_one_thing_is_asked_at_the_end(question: str) -> None:
 
 def test_an_order_asks_as_well_as_a_question() -> None:
     order = "Ida bakes 15 buns and buys 25 more. Calculate the number of buns that Ida has."
+    assert let_in(replace(GOOD, question=order)).rejected == []
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        "If Ida bakes 15 buns and buys 25 more, find the number of buns that she has.",
+        "Ida bakes 15 buns and Bo bakes 25. Calculate the sum of the number of Ida's buns and the number of Bo's buns.",
+        "Ida bakes 15 buns and buys 25 more. Calculate how many buns she has?",
+    ],
+)
+def test_one_order_however_it_is_put(order: str) -> None:
     assert let_in(replace(GOOD, question=order)).rejected == []
 
 
@@ -135,7 +173,55 @@ def test_other_numbers_with_the_same_answer_are_no_new_problem() -> None:
     assert let_in(swapped).rejected[0].extra["reason"] == Reason.DUPLICATE
 
 
-LONG = "On Monday the baker in the old town square sells 12 loaves of rye bread and on Tuesday he sells 30 loaves. "
+def test_other_names_are_no_new_problem_and_with_other_numbers_a_change_of_numbers() -> None:
+    """Only numbers were masked, so that the same story was new under every name."""
+    bo = "Bo has 12 pens and finds 30. How many pens has Bo?"
+    same = replace(GOOD, question=bo, program="answer = 12 + 30", answer=42)
+    other = replace(GOOD, id="o", question=bo.replace("12", "13"), program="answer = 13 + 30", answer=43)
+    kept, rejected = let_in(same, other)
+    assert [p.extra["reason"] for p in rejected] == [Reason.DUPLICATE]
+    assert [p.extra["renumbered"] for p in kept] == [True]
+
+
+def test_a_new_problem_is_held_against_what_is_protected_under_other_names_and_where_it_is_near() -> None:
+    told = LONG.replace("the baker", "Anna").replace(" he ", " she ")
+    protected = {"valid": [replace(PARENT, id="v", question=told + "How many loaves does she sell in all?")]}
+    retold = told.replace("Anna", "Boris").replace(" she ", " he ")
+    texts = [told + "How many loaves does she sell altogether?", retold + "How many loaves does he sell in all?"]
+    for text in texts:
+        new = child(text.replace("12", "15").replace("30", "25"), "answer = 15 + 25", 40)
+        (rejected,) = curate([new], known=[PARENT], protected=protected).rejected
+        assert (rejected.extra["reason"], rejected.extra["against"]) == (Reason.LEAKS, "valid:v"), text
+
+
+def test_a_problem_that_is_known_twice_is_no_nearer() -> None:
+    """One that was lost stands twice in the data: it counted twice, and what was half like it was near."""
+    parent = replace(PARENT, question=LONG + "How many loaves does he sell in all?")
+    half = child(
+        "On Monday the baker in the old town square sells 15 loaves of rye bread, and in the shop by the lake his "
+        "brother sells 25. How many do the brothers sell?",
+        "answer = 15 + 25",
+        40,
+    )
+    assert let_in(half, known=(parent,)).rejected == []
+    assert let_in(half, known=(parent, parent)).rejected == []
+
+
+def test_what_is_near_is_found_among_many_that_are_half_like_it() -> None:
+    """Runs of words that 200 questions share told none of them: in a large set nothing was near any more."""
+    many = [
+        replace(PARENT, id=f"m{n}", question=f"{LONG}{thing * 3} How many loaves does he sell in all?")
+        for n in range(250)
+        for thing in [f"Then it rains on street {chr(97 + n % 26)}{chr(97 + n // 26)} again. "]
+    ]
+    parent = replace(PARENT, question=LONG + "How many loaves does he sell in all?")
+    near = child(
+        LONG.replace("12", "15").replace("30", "25") + "How many loaves does he sell altogether?",
+        "answer = 15 + 25",
+        40,
+    )
+    (rejected,) = let_in(near, known=(*many, parent)).rejected
+    assert (rejected.extra["reason"], rejected.extra["against"]) == (Reason.NEAR_DUPLICATE, "p")
 
 
 def test_a_question_that_is_near_to_another_is_rejected_and_that_one_named() -> None:
@@ -149,10 +235,14 @@ def test_a_question_that_is_near_to_another_is_rejected_and_that_one_named() -> 
 
 
 def test_the_report_counts_by_branch_kind_and_operations() -> None:
+    """An own problem's further steps once were counted as a situation."""
     step = replace(HARDER, id="h", extra={"further": "sell_each"})
-    kept, rejected = let_in(GOOD, step, renumbered("r", 13), replace(GOOD, id="again"))
+    own = replace(
+        HARDER, id="o", question=HARDER.question.replace("buns", "rolls"), extra={"situation": "s", "steps": [1]}
+    )
+    kept, rejected = let_in(GOOD, step, own, renumbered("r", 13), replace(GOOD, id="again"))
     assert report(kept, rejected) == [
-        ReportRow("complex", "further step", 2, 1, {}),
+        ReportRow("complex", "further step", 2, 2, {}),
         ReportRow("similar", "renumbered", 1, 1, {}),
         ReportRow("similar", "written", 1, 1, {"duplicate": 1}),
     ]

@@ -13,6 +13,7 @@ from pathlib import Path
 from smoke import Finished, digests, run
 
 from fdd_edge.records import read_problems
+from fdd_edge.runs import run_lock
 from fdd_edge.stages.student import Student
 
 
@@ -189,6 +190,11 @@ def test_problems_may_be_labelled_before_they_are_trained_on(tmp_path: Path, tin
     assert asked[0] < {p.id for p in second}
     assert len([p for p in second if p.origin != "seed"]) <= 5
     assert "never trained on solved" in ran.stdout
+    longer = run(out, "--rounds", "9", *(word for setting in settings for word in ("--set", setting)))
+    assert longer.returncode == 2
+    assert "9 rounds of feedback.limit 20 need 180" in longer.stderr
+    again = run(out, *(word for setting in settings for word in ("--set", setting)))
+    assert again.returncode == 0, again.stderr
     too_few = run(tmp_path / "other", "--set", "feedback.pool=fresh", "--set", "feedback.limit=60")
     assert too_few.returncode == 2
     assert "need 120. Give it more problems, or lower one." in too_few.stderr
@@ -213,6 +219,39 @@ def test_a_fault_in_the_data_leaves_nothing_behind(tmp_path: Path, tiny_student:
     assert ran.returncode == 2
     assert "bad.jsonl" in ran.stderr
     assert not (tmp_path / "run").exists()
+
+
+def test_an_extension_that_is_refused_leaves_the_run_as_it_was(smoke: Finished, tmp_path: Path) -> None:
+    """The config was overwritten first, and then neither the longer command nor the old one fitted the folder."""
+    out = Path(shutil.copytree(smoke.out, tmp_path / "run", symlinks=True))
+    (tmp_path / "bad.jsonl").write_text("neither\n", encoding="utf-8")
+    heldout = '{path: "symbolic:heldout", limit: 16}'
+    ran = run(out, "--set", f"data.eval=[{heldout}, {{path: {tmp_path / 'bad.jsonl'}}}]")
+    assert ran.returncode == 2
+    assert "bad.jsonl" in ran.stderr
+    again = run(out)
+    assert again.returncode == 0, again.stderr
+    assert digests(out) == digests(smoke.out)
+
+
+def test_a_folder_that_another_process_has_just_begun_is_left_alone(tmp_path: Path, tiny_student: Student) -> None:
+    """Turned away before the first had written its config, the second deleted the folder as its own failed start."""
+    out = tmp_path / "run"
+    with run_lock(out / "lock"):
+        ran = run(out)
+        assert ran.returncode == 2
+        assert f"is in use by process {os.getpid()}; wait or stop it." in ran.stderr
+        assert (out / "lock").is_file()
+
+
+def test_a_damaged_config_of_a_run_is_one_sentence(smoke: Finished, tmp_path: Path) -> None:
+    out = Path(shutil.copytree(smoke.out, tmp_path / "run", symlinks=True))
+    for content in (b"a: [", b"\xff\xfe", b""):
+        (out / "config.yaml").write_bytes(content)
+        ran = run(out)
+        assert ran.returncode == 2
+        assert "Traceback" not in ran.stderr
+        assert f"{out / 'config.yaml'} is" in ran.stderr
 
 
 def solve(cwd: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -83,7 +83,8 @@ class Stages:
         pruned = [path for path in inputs.values() if self.is_pruned(path)]
         if pruned:
             raise PrunedInputError(pruned[0])
-        if name in self._manifest.stages:
+        entry = self._manifest.stages.get(name)
+        if entry is not None and not entry.pruned:
             changed = "what it was made from, or the output itself, has changed" if output.exists() else "it is gone"
             announce(f"{name} is made again: {changed}")
         started = time.monotonic()

@@ -190,7 +190,9 @@ def run_rounds(this: Run, on_round: Callable[[RoundSummary], None]) -> None:
             restore_models(this, place)
             summary = run_round(this, number)
         on_round(summary)
-        keep_what_is_needed(this, number)
+        if not this.stages.was_made(this.layout.round(number + 1).data):
+            # Of an earlier round that was done when the next one began; and who damaged that one is found out later.
+            keep_what_is_needed(this, number)
     bring_best_back(this)
     places = [this.layout.untuned, *map(this.layout.round, range(this.config.rounds))]
     if failed := {p.root.name: list(found.values()) for p in places if (found := failed_certificates(this, p))}:
@@ -218,7 +220,7 @@ def run_round(this: Run, number: int) -> RoundSummary:
         judge=(load_profile(this.config.feedback.target).name, this.judge),
         fresh=this.reserve is not None,
         refusals=this.manifest.facts.get("declined", {}).get(place.root.name, {}),
-        held_back=judge_rounds(this)[number].held_back,
+        held_back=judge_rounds(this, number)[number].held_back,
         shots=0 if this.config.baseline is None else this.config.baseline.shots,
     )
     write_whole(place.summary, json.dumps(summary.to_row(), indent=1) + "\n")

@@ -12,12 +12,12 @@ from fdd_edge.targets import is_emulated, load_profile
 __all__ = ["check_gates", "judge_rounds"]
 
 
-def judge_rounds(this: Run) -> list[Standing]:
-    """Judge every round that was evaluated, in their order."""
+def judge_rounds(this: Run, last: int | None = None) -> list[Standing]:
+    """Judge the rounds that were evaluated, in their order, up to a last one."""
     target = load_profile(this.config.feedback.target).name
     gates = this.config.gates.model_dump()
     contenders = []
-    for number in range(this.config.rounds):
+    for number in range(this.config.rounds if last is None else last + 1):
         place = this.layout.round(number)
         valid = place.evaluation(target, this.judge, VALID)
         if not valid.is_dir():

@@ -12,7 +12,7 @@ Keys of one, beside ``fault`` and ``stage`` (the path of the stage's output in t
 - ``full``: the file ``filler`` takes what is left of its disk but ``room`` bytes.
 - ``runner``: the runner dies of the signal ``number`` as it is handed the job number ``job``, a wave or a text.
 - ``second``: the same command is run beside, to its end; its exit code and stderr go to the file ``report``.
-- ``clock``: the clock of libfaketime, read from the file ``rc``, is set to ``to``.
+- ``clock``: the clock of ``clock.c``, whose offset stands in the file ``file``, is set off by ``to`` seconds.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ class Fault:
             file.write(json.dumps([ran.returncode, ran.stderr]) + "\n")
 
     def _clock(self) -> None:
-        Path(self.keys["rc"]).write_text(self.keys["to"], encoding="ascii")
+        Path(self.keys["file"]).write_text(str(self.keys["to"]), encoding="ascii")
 
 
 def arm_stages(faults: Sequence[Fault], current: list[Fault]) -> None:

@@ -25,7 +25,6 @@ from fdd_edge.runs import Manifest
 
 DRIVER = Path(__file__).with_name("faults.py")
 ON = "What was finished is kept; the same command goes on from there."
-LIBFAKETIME = next(iter(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")), None)
 
 Keys = dict[str, Any]
 
@@ -221,29 +220,37 @@ def test_a_second_process_on_the_run_is_turned_away(
     assert_ends_equal(out, smoke)
 
 
-def test_a_clock_that_jumps(smoke: Finished, faults: int, tmp_path: Path, tell: Callable[[str], None]) -> None:
-    """Back by years and ahead again while it runs, and between two runs: no time of the clock decides anything."""
-    if LIBFAKETIME is None:
-        pytest.skip("needs libfaketime: apt-get install faketime")
-    out, rc, rng = tmp_path / "run", tmp_path / "rc", random.Random(13)
-    rc.write_text("+0d", encoding="ascii")
-    jumps = [f"{rng.choice('+-')}{rng.randrange(1, 4000)}d" for _ in range(faults)]
+@pytest.fixture(scope="session")
+def clock(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A library that shifts the clock of every process that preloads it."""
+    compiler = shutil.which("cc") or shutil.which("gcc")
+    if compiler is None or sys.platform != "linux":
+        pytest.skip("needs Linux and a C compiler")
+    library = tmp_path_factory.mktemp("clock") / "clock.so"
+    subprocess.run(
+        [compiler, "-shared", "-fPIC", "-O1", "-o", library, Path(__file__).with_name("clock.c")], check=True
+    )
+    return library
+
+
+def test_a_clock_that_jumps(
+    smoke: Finished, faults: int, clock: Path, tmp_path: Path, tell: Callable[[str], None]
+) -> None:
+    """Back by years and ahead again while it runs, and between two runs: no time of day decides anything."""
+    out, offset, rng = tmp_path / "run", tmp_path / "offset", random.Random(13)
+    offset.write_text("0", encoding="ascii")
     hit = draw(smoke, faults, seed=13)
-    faked: Mapping[str, str] = {
-        "LD_PRELOAD": str(LIBFAKETIME),
-        "FAKETIME_TIMESTAMP_FILE": str(rc),
-        "FAKETIME_NO_CACHE": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-    }
     clocks: list[Keys] = [
-        {"fault": "clock", "stage": stage, "rc": str(rc), "to": to} for stage, to in zip(hit, jumps, strict=False)
+        {"fault": "clock", "stage": stage, "file": str(offset), "to": rng.choice((-1, 1)) * rng.randrange(1, 10**9)}
+        for stage in hit
     ]
+    jumping = {"LD_PRELOAD": str(clock), "CLOCK_OFFSET": str(offset)}
     half = len(clocks) // 2
-    killed = hurt(out, [*clocks[:half], {"fault": "signal", "number": 9, "stage": clocks[half]["stage"]}], **faked)
+    killed = hurt(out, [*clocks[:half], {"fault": "signal", "number": 9, "stage": hit[half]}], **jumping)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
-    ran = hurt(out, clocks[half:], **faked)
+    ran = hurt(out, clocks[half:], **jumping)
     for keys in clocks:
-        tell(f"clock in {keys['stage']}: {keys['to']}")
+        tell(f"clock in {keys['stage']}: {keys['to'] / 86400:+.0f} days")
     assert ran.returncode == 0, ran.stderr
     assert ran.stderr.count("clock in ") == len(clocks) - half
     assert digests(out) == digests(smoke.out)

@@ -167,13 +167,14 @@ def _make(output: Path, make: Callable[[Path], object], fingerprint: str, is_fil
 
 @contextmanager
 def _full_disk_named(folder: Path) -> Iterator[None]:
-    """Raise what a full disk is to the system, where a library tells of it in words of its own."""
+    """Raise what a full disk is to the system, and which, where a library tells of it in words of its own."""
     try:
         yield
     except Exception as error:
-        if not (isinstance(error, OSError) and error.errno in _FULL) and (full := _find_full(folder)) is not None:
-            raise OSError(full, os.strerror(full), str(folder)) from error
-        raise
+        known = error.errno if isinstance(error, OSError) and error.errno in _FULL else _find_full(folder)
+        if known is None or getattr(error, "filename", None) is not None:
+            raise
+        raise OSError(known, os.strerror(known), str(folder)) from error
 
 
 def _find_full(folder: Path) -> int | None:

@@ -195,10 +195,13 @@ def test_outputs_damaged_between_two_runs_are_found_and_made_again(
         assert (out / stage).is_file() == (smoke.out / stage).is_file(), stage
     assert digests(out) == digests(smoke.out)
     again = Manifest(out / "manifest.json").stages
-    timed = re.compile(r"/eval/|/parity/")
+    timed = re.compile(r"/eval/|/parity/|/adapter$")
     assert {n: e.output_sha256 for n, e in again.items() if not timed.search(n)} == {
         n: e.output_sha256 for n, e in before.items() if not timed.search(n)
     }
+    for number in (0, 1):
+        weights = f"round-{number:02d}/adapter/adapter_model.safetensors"
+        assert (out / weights).read_bytes() == (smoke.out / weights).read_bytes()
 
 
 def test_a_second_process_on_the_run_is_turned_away(

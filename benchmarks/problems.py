@@ -1,7 +1,7 @@
 """What the symbolic teacher writes, printed to be read: 60 problems of its own, and what it makes of foreign ones.
 
-Of a foreign problem that goes on, only what the teacher added is printed: the rest is its author's. With GSM8K's
-training file it also counts how much curation lets in. Run it with:
+Of a foreign problem only what the teacher added is printed, with the phrase that stands for its question: the rest is
+its author's. With GSM8K's training file it also counts how much curation lets in. Run it with:
 
     python benchmarks/problems.py [gsm8k_train.jsonl] > docs/problems.md
 """
@@ -22,9 +22,10 @@ from fdd_edge.feedback import offspring
 from fdd_edge.records import Problem
 from fdd_edge.teachers import Declined, load_teacher
 from fdd_edge.teachers.symbolic import SITUATIONS, generate
+from fdd_edge.teachers.symbolic.foreign import as_given
 
 SEED = 60
-OWN, FOREIGN, ASKED = 60, 30, 1000
+OWN, FOREIGN, RENUMBERED, ASKED = 60, 30, 15, 1000
 
 
 def own_problems() -> list[Problem]:
@@ -33,10 +34,14 @@ def own_problems() -> list[Problem]:
     return Random(SEED).sample(generate("train", len(train), SEED), OWN)
 
 
-def tell(problem: Problem, question: str | None = None) -> str:
-    """Return one line of a list: the question, the program on one line, the answer."""
-    program = "; ".join((problem.program or "").splitlines())
-    return f"- {question or problem.question}\n  `{program}` = {problem.answer:g}"
+def on_one_line(problem: Problem, skip: int = 0) -> str:
+    """Return a program without its first lines, and its answer."""
+    return f"`{'; '.join((problem.program or '').splitlines()[skip:])}` = {problem.answer:.12g}"
+
+
+def tell(problem: Problem) -> str:
+    """Return one item of a list: the question, the program on one line, the answer."""
+    return f"- {problem.question}\n  {on_one_line(problem)}"
 
 
 def foreign_problems(path: Path) -> list[Problem]:
@@ -47,12 +52,12 @@ def foreign_problems(path: Path) -> list[Problem]:
     return curate(solved, protected={}).kept[:ASKED]
 
 
-def children(problems: Sequence[Problem], branch: str) -> Curated:
+def children(problems: Sequence[Problem], branch: str, per_problem: int) -> Curated:
     """Return the first offspring of each problem, parted by curation."""
     teacher = load_teacher("symbolic")
     write = {"similar": teacher.similar, "complex": teacher.complexify}[branch]
     made = []
-    for parent, answer in zip(problems, asyncio.run(write(problems, per_problem=2, seed=SEED)), strict=True):
+    for parent, answer in zip(problems, asyncio.run(write(problems, per_problem=per_problem, seed=SEED)), strict=True):
         for n, draft in enumerate([] if isinstance(answer, Declined) else answer):
             fields = {"question": draft.question, "program": draft.program, "answer": draft.answer}
             made.append(
@@ -61,10 +66,23 @@ def children(problems: Sequence[Problem], branch: str) -> Curated:
     return curate(made, known=problems, protected={})
 
 
-def added(problem: Problem) -> str:
-    """Return what a further step added to a foreign problem: its last two sentences."""
-    sentences = problem.question.replace("? ", "?\n").replace(". ", ".\n").split("\n")
-    return " ".join(["[...]", *sentences[-2:]])
+def added(child: Problem, parent: Problem) -> str:
+    """Return what a further step added to a foreign problem, the phrase for its question, and the new program lines."""
+    given = as_given(parent.question)
+    assert given is not None
+    further = child.question.removeprefix(given.text).strip()
+    first = f"*{given.phrase}* = {parent.answer:.12g} {given.noun}"
+    return f"- {first}. {further}\n  {on_one_line(child, skip=len((parent.program or '').splitlines()))}"
+
+
+def changed(child: Problem, parent: Problem) -> str:
+    """Return the program of a foreign problem before and after its numbers changed."""
+    return f"- {on_one_line(parent)}\n  {on_one_line(child)}"
+
+
+def count(curated: Curated, *, renumbered: bool = True) -> int:
+    """Return how many parents have offspring that curation lets in."""
+    return len({problem.parent_id for problem in curated.kept if renumbered or not problem.extra.get("renumbered")})
 
 
 def main() -> None:
@@ -84,27 +102,34 @@ def main() -> None:
     if options.gsm8k is None:
         return
     problems = foreign_problems(options.gsm8k)
-    similar, complex_ = children(problems, "similar"), children(problems, "complex")
-    retold = [p for p in similar.kept if not p.extra.get("renumbered")]
-    rows = (
-        ("`similar`, beyond a change of numbers", {p.parent_id for p in retold}, similar),
-        ("`similar`, a change of numbers among them", {p.parent_id for p in similar.kept}, similar),
-        ("`complexify`", {p.parent_id for p in complex_.kept}, complex_),
+    parents = {problem.id: problem for problem in problems}
+    one, two = (
+        {branch: children(problems, branch, per_problem) for branch in ("similar", "complex")} for per_problem in (1, 2)
     )
     print(f"\n## From {len(problems)} problems of GSM8K-train\n")
-    print("| branch | parents with offspring that curation lets in | commonest rejections |\n|---|---|---|")
-    for name, parents, curated in rows:
-        reasons = Counter(str(p.extra["reason"]) for p in curated.rejected).most_common(3)
-        print(f"| {name} | {len(parents)} of {len(problems)} | {', '.join(f'{n} {why}' for why, n in reasons)} |")
+    print("Parents with offspring that curation lets in, by how many are asked for of each parent:\n")
+    print("| branch | of one | of two | commonest rejections, of two |\n|---|---|---|---|")
+    for name, branch, renumbered in (
+        ("`similar`, beyond a change of numbers", "similar", False),
+        ("`similar`, a change of numbers among them", "similar", True),
+        ("`complexify`", "complex", True),
+    ):
+        reasons = Counter(str(problem.extra["reason"]) for problem in two[branch].rejected).most_common(3)
+        why = ", ".join(f"{n} {reason}" for reason, n in reasons) or "none"
+        counts = " | ".join(str(count(some[branch], renumbered=renumbered)) for some in (one, two))
+        print(f"| {name} | {counts} | {why} |")
     rng = Random(SEED)
-    print(
-        f"\n## {FOREIGN} similar ones\n\nEach has the operations of its parent, in a situation of the teacher's own.\n"
-    )
+    retold = [problem for problem in two["similar"].kept if not problem.extra.get("renumbered")]
+    print(f"\n## {FOREIGN} similar ones\n")
+    print("Each has the operations of its parent, in a situation of the teacher's own.\n")
     print("\n".join(map(tell, rng.sample(retold, FOREIGN))))
-    print(
-        f"\n## {FOREIGN} complex ones\n\nOnly what was added to the problem is shown: what it asked is given first.\n"
-    )
-    print("\n".join(tell(p, added(p)) for p in rng.sample(complex_.kept, FOREIGN)))
+    print(f"\n## {RENUMBERED} with other numbers\n")
+    print("The program before and after; the text changed with it.\n")
+    redone = [problem for problem in two["similar"].kept if problem.extra.get("renumbered")]
+    print("\n".join(changed(p, parents[str(p.parent_id)]) for p in rng.sample(redone, RENUMBERED)))
+    print(f"\n## {FOREIGN} complex ones\n")
+    print("First the phrase that stands for the question of the parent, and its answer, then what was added.\n")
+    print("\n".join(added(p, parents[str(p.parent_id)]) for p in rng.sample(two["complex"].kept, FOREIGN)))
 
 
 if __name__ == "__main__":

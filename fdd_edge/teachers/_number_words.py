@@ -1,11 +1,11 @@
-"""The number words that problems use."""
+"""The number words that problems use, and where they stand in a text."""
 
 from __future__ import annotations
 
 import re
 from itertools import pairwise
 
-__all__ = ["NUMBER_WORDS", "numbers_in_words"]
+__all__ = ["NUMBER_WORD", "NUMBER_WORDS", "numbers_in_words"]
 
 NUMBER_WORDS = {
     "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
@@ -13,15 +13,16 @@ NUMBER_WORDS = {
     "eighteen": 18, "nineteen": 19, "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70,
     "eighty": 80, "ninety": 90, "hundred": 100, "thousand": 1000,
 }  # fmt: skip
+NUMBER_WORD = re.compile(rf"\b(?:{'|'.join(NUMBER_WORDS)})\b", re.IGNORECASE)
 
 
 def numbers_in_words(text: str) -> list[float]:
     """Return the values of the number words of a text, in order; "twenty-five" gives 20 and 5 and 25."""
-    words = re.findall(r"[a-z]+", text.lower())
-    values = [float(NUMBER_WORDS[word]) for word in words if word in NUMBER_WORDS]
+    words = list(NUMBER_WORD.finditer(text))
+    values = [NUMBER_WORDS[word.group().lower()] for word in words]
     tens = [
-        float(NUMBER_WORDS[first] + NUMBER_WORDS[second])
-        for first, second in pairwise(words)
-        if NUMBER_WORDS.get(first, 0) in range(20, 100, 10) and NUMBER_WORDS.get(second, 0) in range(1, 10)
+        first + second
+        for (one, first), (other, second) in pairwise(zip(words, values, strict=True))
+        if first in range(20, 100, 10) and second < 10 and not text[one.end() : other.start()].strip(" -")
     ]
-    return values + tens
+    return [float(value) for value in values + tens]

@@ -21,7 +21,7 @@ from fdd_edge.teachers.symbolic._graph import operation_graph
 from fdd_edge.teachers.symbolic._plans import _index, draw_plan, situation_graph
 from fdd_edge.teachers.symbolic._situation import END, Situation
 from fdd_edge.teachers.symbolic._telling import draw_situation, read_drawn, tell
-from fdd_edge.teachers.symbolic._words import draw_people, people_in, singular
+from fdd_edge.teachers.symbolic._words import _LISTS, draw_people, fold, people_in, singular
 from fdd_edge.teachers.symbolic.foreign._text_numbers import find_numbers
 from fdd_edge.teachers.symbolic.steps import STEPS
 
@@ -74,7 +74,8 @@ def test_the_situations_are_enough_and_varied() -> None:
     kinds = {"total", "change", "comparison", "groups", "sharing", "rate", "unit cost", "percent", "ratio", "average"}
     assert kinds | {"time", "money", "area", "age", "mixture", "people", "unknown"} == {s.kind for s in TRAIN}
     for situation in SITUATIONS.values():
-        assert len(situation.tell) * len(situation.ask) >= 4
+        assert len(set(product(situation.tell, situation.ask))) >= 4, situation.name
+        assert len({*situation.tell, *situation.ask}) == len(situation.tell) + len(situation.ask), situation.name
         assert all(ask.count("?") == 1 for ask in situation.ask)
         assert not any("?" in text for text in (*situation.tell, *situation.aside))
         assert all("{x}" in aside or "{x:" in aside for aside in situation.aside)
@@ -139,6 +140,67 @@ def test_styles_vary_and_distractors_are_marked() -> None:
         assert not re.search(rf"\b{number}\b", problem.program or "")
 
 
+@pytest.mark.parametrize(
+    ("told", "ask", "folded"),
+    [
+        ("Anna had 9 figs. She ate 3 of them.", "How many were left?", "If she ate 3 of them, how many were left?"),
+        ("Anna had 9 figs.", "What number was that?", "If Anna had 9 figs, what number was that?"),
+        ("A box holds 8 pens.", "How many do 2 boxes hold?", "If a box holds 8 pens, how many do 2 boxes hold?"),
+        ("9 boys joined them.", "How many were there?", "If 9 boys joined them, how many were there?"),
+        ("Of 43 loaves, all but 8 were sold.", "How many were sold?", None),
+        ("With $100 in her pocket, Dina went shopping.", "How much money did Dina have left?", None),
+        ("In a quiz with 20 questions, Anna got 9 right.", "How many did Anna get wrong?", None),
+        ("On Monday Anna sold 9 figs.", "How many figs were left?", None),
+        ("From a barrel with 40 liters, Anna took 9.", "How many liters were left?", None),
+        ("For 9 days Anna read 5 pages a day.", "How many pages was that?", None),
+        ("To be safe, Anna bought 5 more.", "How many did Anna buy?", None),
+        ("Later Anna got 5 more.", "How many did Anna have?", None),
+        ("The next day Anna got 5 more.", "How many did Anna have?", None),
+        ("The day after, 408 people came.", "How many people were there?", None),
+        ("They put all these spoons into boxes of four.", "How many boxes did that take?", None),
+        ("Anna is 5 years old.", "How many years was that?", None),
+        ("Anna had 9 figs: 4 old ones and the rest.", "How many were new?", None),
+        ("Anna had 9 figs.", "By how many was Anna ahead?", None),
+    ],
+)
+def test_only_what_begins_with_its_subject_and_has_the_tense_of_the_question_is_folded(
+    told: str, ask: str, folded: str | None
+) -> None:
+    """It once wrote "If of 43 loaves, all but 8 are sold" and "If they put these into boxes, how many did it take?"."""
+    assert fold(told, ask) == (folded and told.replace(last_of(told), folded))
+
+
+def last_of(told: str) -> str:
+    return re.split(r"(?<=[.]) ", told)[-1]
+
+
+def test_every_kind_of_result_has_steps_of_its_own() -> None:
+    """Seeds go on with what their results are, not with talk of numbers; a puzzle's answer ends there."""
+    kinds = {kind for step in STEPS.values() for kind in step.of}
+    results = [situation.result for situation in TRAIN] + [step.result for step in STEPS.values()]
+    assert {result.kind for result in results if result != END} <= kinds
+    assert {s.name for s in TRAIN if s.result.kind in ("number", "end")} == {
+        "average_change", "number_puzzle", "score_in_percent",
+    }  # fmt: skip
+    problems = generate("train", 2 * len(TRAIN), seed=11)
+    drafts = [draft for some in written(complexify(problems, 1)) for draft in some]
+    general = [d for d in drafts if "further" in d.extra or "number" in STEPS[last_step(d)].of]
+    assert len(general) <= 0.1 * len(drafts)
+
+
+def test_one_to_three_operations_are_two_thirds_and_six_to_eight_are_not_rare() -> None:
+    counts = [p.n_ops or 0 for p in generate("train", 1500, seed=0)]
+    assert 0.6 < sum(n <= 3 for n in counts) / len(counts) < 0.7
+    assert sum(n >= 6 for n in counts) / len(counts) > 0.05
+
+
+def test_only_what_is_baked_is_called_so() -> None:
+    """It once baked peanuts."""
+    for situation in SITUATIONS.values():
+        if any("baked {" in told for told in situation.tell):
+            assert set(situation.words["items"]) <= {*_LISTS["baked"]}, situation.name
+
+
 @QUICK
 @given(SEEDS)
 def test_generated_problems_are_right_by_construction(seed: int) -> None:
@@ -146,7 +208,7 @@ def test_generated_problems_are_right_by_construction(seed: int) -> None:
         for problem in generate(split, 2 * len(TRAIN), seed):
             assert problem.program is not None
             assert_sound(problem.question, problem.program, problem.answer)
-            assert problem.n_ops == count_operations(problem.program) and 1 <= problem.n_ops <= 9
+            assert problem.n_ops == count_operations(problem.program) and 1 <= problem.n_ops <= 8
             if "dollar" not in problem.question and "$" not in problem.question:
                 assert isinstance(problem.answer, int)
 
@@ -209,8 +271,13 @@ def last_step(draft: Draft) -> str:
     return str(draft.extra["further"] if "further" in draft.extra else draft.extra["steps"][-1]["step"])
 
 
+def steps_of(draft: Draft) -> set[str]:
+    """All steps that lead to a draft."""
+    return {last_step(draft), *(row["step"] for row in draft.extra.get("steps", ()))}
+
+
 def test_every_situation_with_a_result_can_be_made_harder_and_steps_vary() -> None:
-    problems = generate("train", 5 * len(TRAIN), seed=1)
+    problems = generate("train", 6 * len(TRAIN), seed=1)
     drafts = written(complexify(problems, 4, seed=1))
     own = [
         (p.extra["situation"], last_step(draft))
@@ -221,9 +288,10 @@ def test_every_situation_with_a_result_can_be_made_harder_and_steps_vary() -> No
     harder = {situation for situation, _ in own}
     assert harder == {s.name for s in TRAIN if s.result != END}
     assert len(harder) > 60
-    used = {last_step(draft) for some in drafts for draft in some}
     children = [as_problem(d, p) for p, some in zip(problems, drafts, strict=True) for d in some]
-    used |= {last_step(draft) for some in written(complexify(children, 4)) for draft in some}
+    drafts += written(complexify(children, 4))
+    used = {step for some in drafts for draft in some for step in steps_of(draft)}
+    used |= {row["step"] for problem in problems for row in problem.extra.get("steps", ())}
     assert used == set(STEPS)
 
 

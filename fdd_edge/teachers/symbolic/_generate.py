@@ -9,18 +9,18 @@ from fdd_edge.errors import FddError
 from fdd_edge.ondevice.language import count_operations
 from fdd_edge.records import Problem
 from fdd_edge.teachers._protocol import Draft
-from fdd_edge.teachers.symbolic._situation import Situation
-from fdd_edge.teachers.symbolic._telling import Drawn, add_step, draw_situation, tell
+from fdd_edge.teachers.symbolic._situation import END, Situation
+from fdd_edge.teachers.symbolic._telling import Drawn, add_step, draw_situation, fitting_steps, tell
 from fdd_edge.teachers.symbolic.situations import SITUATIONS
-from fdd_edge.teachers.symbolic.steps import STEPS
 
 __all__ = ["Split", "generate"]
 
 Split = Literal["train", "heldout"]
 
 _ATTEMPTS = 50
-_FURTHER = 0.2
-"""Share of training problems in which one further step follows, where one fits."""
+_FURTHER = (0.45, 0.45, 0.45)
+"""The chances that a first further step follows in a training problem, that a second follows a first, and so on."""
+_MOST_OPERATIONS = 8
 
 
 def generate(split: Split, n: int, seed: int) -> list[Problem]:
@@ -67,12 +67,22 @@ def _new_problem(situation: Situation, seed: str, told: set[str]) -> Draft | Non
     for _ in range(_ATTEMPTS):
         drawn = draw_situation(situation, rng)
         if drawn is not None:
-            draft = tell(_go_further(drawn, rng) if rng.random() < _FURTHER else drawn)
+            draft = tell(_go_further(drawn, rng))
             if draft.question not in told:
                 return draft
     return None
 
 
 def _go_further(drawn: Drawn, rng: Random) -> Drawn:
-    fitting = [step for step in STEPS.values() if drawn.situation.result.kind in step.of]
-    return (add_step(drawn, rng.choice(fitting), rng) if fitting else None) or drawn
+    """Let further steps follow by chance, as long as the problem stays within the most operations."""
+    for chance in _FURTHER:
+        if rng.random() >= chance:
+            break
+        # A step from which none goes on is left to the loop, which makes every seed problem harder.
+        fitting = [step for step in fitting_steps(drawn, rng) if step.result != END]
+        further = (more for step in fitting if (more := add_step(drawn, step, rng)))
+        longer = next(further, None)
+        if longer is None or count_operations(tell(longer).program) > _MOST_OPERATIONS:
+            break
+        drawn = longer
+    return drawn

@@ -9,7 +9,7 @@ from random import Random
 from fdd_edge.ondevice.language import ProgramError, run_program
 from fdd_edge.teachers.symbolic._situation import Number
 
-__all__ = ["draw_numbers"]
+__all__ = ["draw_numbers", "tidy"]
 
 _ATTEMPTS = 400
 _RANGE = re.compile(r"(?P<low>.+?)\.\.(?P<high>.+?)(?: by (?P<step>\S+))?$")
@@ -35,9 +35,13 @@ def draw_numbers(
         rng: Where chance comes from.
         where: A condition that must hold, or nothing.
         decimals: A result must be positive and have at most so many.
-        known: Numbers that are given, such as the result of an earlier step.
+        known: Numbers that are given: ``prev``, the result of an earlier step, which also gives a ``unit``, the
+            largest of 1, 2, 5, 10, 20 ... up to a fortieth of it, and ``most``, what may well be added to it.
     """
     given = dict(known or {})
+    if "prev" in given:
+        given["unit"] = unit = _unit(given["prev"])
+        given["most"] = max(6, min(25 * unit, round(1.5 * given["prev"])))
     check = _checks(rules, program, where, decimals)
     for _ in range(_ATTEMPTS):
         numbers = dict(given)
@@ -66,13 +70,13 @@ def _checks(rules: Mapping[str, str], program: Sequence[str], where: str, decima
 
 def _draw(rule: str, numbers: Mapping[str, Number], rng: Random) -> Number:
     if " | " in rule:
-        return _tidy(_evaluate(f"answer = {rng.choice(rule.split(' | '))}", numbers))
+        return tidy(_evaluate(f"answer = {rng.choice(rule.split(' | '))}", numbers))
     bounds = _RANGE.fullmatch(rule)
     if bounds is None:
-        return _tidy(_evaluate(f"answer = {rule}", numbers))
+        return tidy(_evaluate(f"answer = {rule}", numbers))
     low, high, step = (_evaluate(f"answer = {bounds[name] or 1}", numbers) for name in ("low", "high", "step"))
     count = int((high - low) / step + 1e-9)
-    return _tidy(low + step * rng.randint(0, count))
+    return tidy(low + step * rng.randint(0, count))
 
 
 def _evaluate(program: str, numbers: Mapping[str, Number]) -> Number:
@@ -81,5 +85,12 @@ def _evaluate(program: str, numbers: Mapping[str, Number]) -> Number:
     return run_program(program, numbers)
 
 
-def _tidy(value: Number) -> Number:
-    return int(value) if float(value).is_integer() else round(value, 6)
+def _unit(value: Number) -> int:
+    units = [int(f"{digit}{'0' * zeros}") for zeros in range(12) for digit in (1, 2, 5)]
+    return max((unit for unit in units if unit <= value / 40), default=1)
+
+
+def tidy(value: Number) -> Number:
+    """Return a number as problems and programs show it: 21 for 21.0, and at most six decimals."""
+    rounded = round(value, 6)
+    return int(rounded) if float(rounded).is_integer() else rounded

@@ -13,7 +13,7 @@ from fdd_edge.teachers.symbolic._situation import Situation, Step
 from fdd_edge.teachers.symbolic._telling import Drawn, add_step, draw_situation
 from fdd_edge.teachers.symbolic._words import ROLES
 from fdd_edge.teachers.symbolic.situations import SITUATIONS
-from fdd_edge.teachers.symbolic.steps import STEPS
+from fdd_edge.teachers.symbolic.steps import STEPS, kinds_of
 
 __all__ = ["Plan", "draw_plan", "plan_graph", "plan_of", "plans_for"]
 
@@ -96,5 +96,8 @@ def _index() -> Mapping[Graph, Sequence[Plan]]:
 
 
 def _steps_after(plan: Plan) -> list[Step]:
-    kind = (plan.steps[-1] if plan.steps else plan.situation).result.kind
-    return [step for step in STEPS.values() if kind in step.of and step not in plan.steps]
+    """Return the steps that may follow a plan; those for any number only where there are no others."""
+    result = (plan.steps[-1] if plan.steps else plan.situation).result
+    *own, last = kinds_of(result.kind, result.phrase, result.noun)
+    kinds = set(own) or {last}
+    return [step for step in STEPS.values() if step.of & kinds and step not in plan.steps]

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, count
 from random import Random
 from typing import Any, Literal, NamedTuple
 
 from fdd_edge.ondevice.language import ProgramError, normalize, run_program
 from fdd_edge.teachers._protocol import Draft
 from fdd_edge.teachers.symbolic._graph import PREVIOUS
-from fdd_edge.teachers.symbolic._numbers import draw_numbers
+from fdd_edge.teachers.symbolic._numbers import draw_numbers, tidy
 from fdd_edge.teachers.symbolic._situation import Number, Result, Situation, Slots, Step
 from fdd_edge.teachers.symbolic._words import ROLES, draw_people, fill, fold, people_in, word_forms
 from fdd_edge.teachers.symbolic.situations import SITUATIONS
-from fdd_edge.teachers.symbolic.steps import STEPS
+from fdd_edge.teachers.symbolic.steps import MEASURES, STEPS, TIMES, amount_forms, kinds_of
 
-__all__ = ["Drawn", "DrawnStep", "Style", "add_step", "draw_situation", "read_drawn", "tell"]
+__all__ = [
+    "Drawn", "DrawnStep", "Style", "add_step", "decimals_of", "draw_situation", "fitting_steps", "free_name",
+    "read_drawn", "tell", "write_lines",
+]  # fmt: skip
 
 _SPELLED, _FOLDED, _ASIDE = 0.25, 0.25, 0.4
 """Shares of problems with number words, with a condition in the question, and (where there is one) with a number that
@@ -147,10 +151,32 @@ def _computes_with(number: int, program: Sequence[str], slots: Mapping[str, Any]
     return number in slots.values() or re.search(rf"\b{number}\b", " ".join(program)) is not None
 
 
+def fitting_steps(drawn: Drawn, rng: Random) -> list[Step]:
+    """Return the steps that may follow, in an order of chance, but those for any number come last."""
+    kinds = _kinds_after(drawn)
+    fitting = [step for step in STEPS.values() if step.of & set(kinds)]
+    return sorted(rng.sample(fitting, len(fitting)), key=lambda step: step.of <= {"number"})
+
+
+def _kinds_after(drawn: Drawn) -> tuple[str, ...]:
+    """Return what kinds of step the last result may have."""
+    forms, result = word_forms(drawn.slots), drawn.situation.result
+    for told in drawn.steps:
+        forms, result = _forms_of_step(forms, told, result), told.step.result
+    return kinds_of(result.kind, result.phrase.format_map(forms), result.noun.format_map(forms))
+
+
+def decimals_of(step: Step, noun: str) -> int:
+    """Return how many decimals a step's results may have: things that are counted stay whole."""
+    return (
+        step.decimals if not step.of & {"number", "a deed"} or noun in MEASURES | TIMES | {"dollars", "degrees"} else 0
+    )
+
+
 def add_step(drawn: Drawn, step: Step, rng: Random) -> Drawn | None:
     """Let a step follow; None where it does not fit the result, or no sane numbers exist."""
     result = drawn.steps[-1].step.result if drawn.steps else drawn.situation.result
-    if result.kind not in step.of or any(s.step.name == step.name for s in drawn.steps):
+    if not step.of & set(_kinds_after(drawn)) or any(s.step.name == step.name for s in drawn.steps):
         return None
     slots: Slots = {}
     named = people_in(" ".join([*step.tell, *step.ask, *([] if drawn.steps else [result.who])]))
@@ -167,7 +193,7 @@ def add_step(drawn: Drawn, step: Step, rng: Random) -> Drawn | None:
         [line.format_map(forms) for line in step.program],
         rng,
         where=step.where,
-        decimals=step.decimals,
+        decimals=decimals_of(step, result.noun),
         known={"prev": before.answer},
     )
     aside = drawn.style.aside
@@ -183,7 +209,7 @@ def add_step(drawn: Drawn, step: Step, rng: Random) -> Drawn | None:
 def _tells_all(drawn: Drawn, further: str) -> bool:
     """Say whether every number is still told when a situation's own question makes room for a further step's text."""
     situation = drawn.situation
-    phrase = situation.result.phrase if "{phrase}" in further else ""
+    phrase = situation.result.phrase if re.search("{(?:phrase|those|some)}", further) else ""
     told = set(_SLOT.findall(situation.tell[drawn.form[0]] + phrase))
     return told >= set(situation.numbers) & set(_SLOT.findall(" ".join(situation.program)))
 
@@ -215,13 +241,14 @@ def tell(drawn: Drawn) -> Draft:
         forms = _forms_of_step(forms, told, result)
         sentences.append(fill(told.step.tell[told.form[0]], forms, spell=style.spell))
         ask = fill(told.step.ask[told.form[1]], forms, spell=style.spell)
-        lines += _lines_of_step(told.step, forms, lines)
+        before, taken = lines[-1].partition("=")[0].strip(), {line.partition("=")[0].strip() for line in lines}
+        lines += write_lines(told.step, forms, before, taken)
         result = told.step.result
     program = normalize("\n".join([*lines[:-1], "answer =" + lines[-1].partition("=")[2]]))
     told_text = " ".join(sentences)
     folds = style.fold and not (style.aside and style.aside.place == "last" and not drawn.steps)
     question = (fold(told_text, ask) if folds else None) or f"{told_text} {ask}"
-    return Draft(question, program, _tidy(run_program(program)), drawn.to_extra())
+    return Draft(question, program, tidy(run_program(program)), drawn.to_extra())
 
 
 def _forms_of_step(forms: Mapping[str, Any], told: DrawnStep, before: Result) -> dict[str, Any]:
@@ -229,30 +256,28 @@ def _forms_of_step(forms: Mapping[str, Any], told: DrawnStep, before: Result) ->
     role = before.who.strip("{}")
     prefix = "" if role == "name" else f"{role}_"
     linked = {
-        "phrase": before.phrase.format_map(forms),
         "who": before.who.format_map(forms),
         "who_he": forms.get(f"{prefix}he", "they"),
         "who_his": forms.get(f"{prefix}his", "their"),
-        "noun": before.noun.format_map(forms) or forms.get("noun", ""),
     }
-    return {**forms, **word_forms(told.slots), **linked}
+    amount = amount_forms(before.phrase.format_map(forms), before.noun.format_map(forms) or forms.get("noun", ""))
+    return {**forms, **word_forms(told.slots), **linked, **amount}
 
 
-def _lines_of_step(step: Step, forms: Mapping[str, Any], earlier: list[str]) -> list[str]:
-    """Write a step's assignments; a name that an earlier line has is numbered."""
-    before = earlier[-1].partition("=")[0].strip()
-    taken = {line.partition("=")[0].strip() for line in earlier}
+def write_lines(step: Step, forms: Mapping[str, Any], before: str, names: Collection[str]) -> list[str]:
+    """Write a step's assignments after the variable ``before``; a name that is taken is numbered."""
+    taken = {*names}
     renamed: dict[str, str] = {}
     lines = []
     for template in step.program:
         name, _, value = template.format_map({**forms, "prev": PREVIOUS}).partition(" = ")
         value = re.sub(r"[a-z_]\w*", lambda word: renamed.get(word.group(), word.group()), value)
-        renamed[name] = next(free for free in (name, *(f"{name}_{n}" for n in range(2, 99))) if free not in taken)
+        renamed[name] = free_name(name, taken)
         taken.add(renamed[name])
         lines.append(f"{renamed[name]} = {value.replace(PREVIOUS, before)}")
     return lines
 
 
-def _tidy(value: Number) -> Number:
-    rounded = round(value, 6)
-    return int(rounded) if float(rounded).is_integer() else rounded
+def free_name(name: str, taken: Collection[str]) -> str:
+    """Return a name, numbered where it is taken."""
+    return next(free for free in chain([name], (f"{name}_{n}" for n in count(2))) if free not in taken)

@@ -35,9 +35,29 @@ _IRREGULAR = {
 }
 _SPELLED = {value: word for word, value in NUMBER_WORDS.items() if 2 <= value <= 12}
 _SENTENCE = re.compile(r"(?<=[.?]) (?=[A-Z0-9$])")
-# A sentence that begins so can follow an "If".
-_FOLDS = re.compile(r"(?:[Hh]e|[Ss]he|They|Each|One|There|The|A|An|Another|Every|Both|In|On|For|To|From|Of|Then|With) ")
-_NOT_AFTER_IF = re.compile(r"Then | then |[Aa]fter |[Bb]efore | if |\bIf ")
+_FOLDS = re.compile(r"(?:[Hh]e|[Ss]he|They|Each|One|There|The|An?|Another|Every|Both) ")
+"""A sentence that begins so, with a name or with a number, can follow an "If"; no other does."""
+_NOT_AFTER_IF = re.compile(
+    r"\bthen\b|\bafter\b|\bbefore\b|\bif\b|\blater\b|\bonce\b|\bwhich\b|, so |:"
+    r"|^(?:the|each|every|one|another) (?:(?:next|same|following|other) )?"
+    r"(?:day|week|month|year|time|morning|evening)\b"
+    r"|^(?:each|one|another|both) of .+?, ",
+    re.IGNORECASE,
+)
+_LONGEST_CONDITION = 22
+_PAST = re.compile(
+    r"\b(?:was|were|had|did|could|ate|bought|brought|came|fell|felt|flew|found|gave|got|held|kept|laid|left"
+    r"|lost|made|met|paid|ran|rode|sang|sat|saw|sent|slept|sold|spent|stood|took|threw|went|won|woke|wrote"
+    r"|(?!need\b|speed\b|seed\b|bed\b|red\b|shed\b)[a-z]+ed)\b"
+)
+_PRESENT = re.compile(
+    r"\b(?:is|are|has|have|does|do|can|will|must|lie|makes?|takes?|gets?|gives?|needs?|costs|holds?|grows?|adds|buys|cuts"
+    r"|fills|measures|multiplies|pays|puts|sells|stands?|turns|weighs?|wants|gains|keeps|becomes|climbs)\b"
+)
+_TENSE_OF_QUESTION = {
+    "past": re.compile(r"\b(?:did|was|were|had|could)\b"),
+    "present": re.compile(r"\b(?:do|does|is|are|has|have|will|can)\b"),
+}
 
 
 def singular(plural: str) -> str:
@@ -114,12 +134,32 @@ def fill(template: str, forms: Mapping[str, Any], *, spell: bool = False) -> str
 
 
 def fold(told: str, ask: str) -> str | None:
-    """Put the last thing told into the question: "If he ate 3 of them, how many ...?"; None where that reads badly."""
+    """Put the last thing told into the question: "If he ate 3 of them, how many ...?"; None where that reads badly.
+
+    The condition must begin with its subject, be short and have the tense of the question: "If of 9 eggs, 2 broke" and
+    "If they fill boxes of four, how many boxes did that take?" are no English.
+    """
     *sentences, last = _SENTENCE.split(told)
     first_word = re.split(r"[ ']", last)[0]
-    if _NOT_AFTER_IF.search(last) or not (first_word in _PEOPLE or _FOLDS.match(last) or last[0].isdigit()):
+    begins_with_subject = first_word in _PEOPLE or _FOLDS.match(last) or last[0].isdigit()
+    if not begins_with_subject or _NOT_AFTER_IF.search(last) or len(last.split()) > _LONGEST_CONDITION:
         return None
-    if not ask.startswith(("How ", "What ")):
+    if not ask.startswith(("How ", "What ")) or _tense(last) is None or _tense(last) != _tense_of_question(ask):
         return None
     condition = last if first_word in _PEOPLE else last[0].lower() + last[1:]
     return " ".join([*sentences, f"If {condition.removesuffix('.')}, {ask[0].lower()}{ask[1:]}"])
+
+
+def _tense(sentence: str) -> str | None:
+    """Return "past" or "present"; None where the verbs leave that open, as in "A mug cost $4 and he will put ..."."""
+    past, present = _PAST.search(sentence), _PRESENT.search(sentence)
+    if bool(past) == bool(present):
+        # "is covered" is of the present; "had to be", "wanted to make" are of the past.
+        finite = re.search(r"\b(?:is|are|has|have|was|were|had|did|could|wanted)\b", sentence) if past else None
+        return None if finite is None else "present" if finite.group() in ("is", "are", "has", "have") else "past"
+    return "past" if past else "present"
+
+
+def _tense_of_question(ask: str) -> str | None:
+    found = [tense for tense, verbs in _TENSE_OF_QUESTION.items() if verbs.search(ask)]
+    return found[0] if len(found) == 1 else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice, zip_longest
 from random import Random
 
@@ -10,14 +10,18 @@ from fdd_edge.records import Problem
 from fdd_edge.teachers._protocol import Declined, Draft
 from fdd_edge.teachers.symbolic._graph import NotPlainError, operation_graph
 from fdd_edge.teachers.symbolic._plans import Plan, draw_plan, plan_graph, plan_of, plans_for
-from fdd_edge.teachers.symbolic._telling import Drawn, add_step, read_drawn, tell
+from fdd_edge.teachers.symbolic._situation import END
+from fdd_edge.teachers.symbolic._telling import Drawn, add_step, fitting_steps, read_drawn, tell
 from fdd_edge.teachers.symbolic.foreign import ask_further, renumber
 from fdd_edge.teachers.symbolic.situations import SITUATIONS
-from fdd_edge.teachers.symbolic.steps import STEPS
 
 __all__ = ["SymbolicTeacher"]
 
 _ATTEMPTS = 60
+_RETOLD_FIRST = 0.7
+"""Share of foreign problems for which a situation comes first, and then other numbers."""
+_LEADS_ON = 0.9
+"""Share of own problems for which a step from which none goes on is the last choice."""
 
 
 class SymbolicTeacher:
@@ -58,8 +62,7 @@ class SymbolicTeacher:
         if drawn is None:
             further = ask_further(problem, per_problem, rng)
             return self._decline(problem, further) if isinstance(further, str) else further
-        harder = (add_step(drawn, step, rng) for step in rng.sample(list(STEPS.values()), len(STEPS)))
-        drafts = [tell(more) for more in islice((more for more in harder if more is not None), per_problem)]
+        drafts = [tell(more) for more in islice(_harder(drawn, rng), per_problem)]
         if len(drafts) < per_problem:
             # A result that no step of its own goes on from: it is gone on from as a foreign problem's is.
             further = ask_further(problem, per_problem - len(drafts), rng)
@@ -89,6 +92,14 @@ def _own(problem: Problem) -> Drawn | None:
     return drawn if drawn is not None and tell(drawn).question == problem.question else None
 
 
+def _harder(drawn: Drawn, rng: Random) -> Iterator[Drawn]:
+    """Let each step that fits follow, mostly first those that others can go on from: the loop comes back for more."""
+    steps = fitting_steps(drawn, rng)
+    if rng.random() < _LEADS_ON:
+        steps.sort(key=lambda step: step.result == END)
+    yield from (more for step in steps if (more := add_step(drawn, step, rng)))
+
+
 def _distinct(draw: Callable[[], Draft | None], question: str, count: int) -> list[Draft]:
     """Draw until there are ``count`` drafts that differ from each other and from a question."""
     seen = {question}
@@ -111,14 +122,17 @@ def _redraw(drawn: Drawn, rng: Random) -> Draft | None:
 
 
 def _like_foreign(problem: Problem, count: int, rng: Random) -> list[Draft] | str:
-    """Write problems like a foreign one, by turns of a situation with its operations and with other numbers."""
+    """Write problems like a foreign one, by turns of a situation with its operations and with other numbers.
+
+    Chance says which comes first: where one is wanted of each problem, both ways shall come about.
+    """
     renumbered = renumber(problem, count, rng)
     plans = _plans_like(problem)
     retold = _distinct(lambda: _tell_plan(rng.choice(plans), rng), problem.question, count) if plans else []
-    if not retold:
-        return renumbered
-    turns = zip_longest(retold, [] if isinstance(renumbered, str) else renumbered)
-    return [draft for pair in turns for draft in pair if draft is not None][:count]
+    if isinstance(renumbered, str):
+        return retold or renumbered
+    first, second = (retold, renumbered) if rng.random() < _RETOLD_FIRST else (renumbered, retold)
+    return [draft for pair in zip_longest(first, second) for draft in pair if draft is not None][:count]
 
 
 def _plans_like(problem: Problem) -> Sequence[Plan]:

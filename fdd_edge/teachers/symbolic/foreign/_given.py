@@ -5,29 +5,61 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from fdd_edge.teachers.symbolic.foreign._verbs import is_verb, past, third_person
+from fdd_edge.teachers.symbolic.foreign._verbs import can_be_done, is_participle, is_verb, past, third_person
+from fdd_edge.teachers.symbolic.steps import LENGTHS, MEASURES, PEOPLE, TIMES
 
-__all__ = ["Given", "as_given"]
+__all__ = ["Deed", "Given", "as_given", "split_question"]
 
 _SENTENCE = re.compile(r"(?<=[.?!])\s+")
 _CONDITION = re.compile(r"If (?P<condition>[^?]+), (?P<ask>(?:how|what) [^?,]+\?)", re.IGNORECASE)
 _ADVERB = re.compile(r"(?P<adverb>In total|Altogether|In all|On average|Together), (?P<ask>how [^?]+\?)", re.IGNORECASE)
 _HOW_MANY = re.compile(
-    r"How many (?P<noun>[a-z][a-z -]*?) (?P<verb>does|do|did|will|can|are|were|is|was|has|have|had) (?P<rest>[^?]+)\?",
+    r"How many (?P<noun>[a-z][a-z -]*?) (?P<verb>does|do|did|will|can|are|were|has|have|had) (?P<rest>[^?]+)\?",
     re.I,
 )
 _HOW_MUCH = re.compile(
-    r"How much (?:money |profit |change )?(?:\(?in dollars\)? )?(?P<verb>does|do|did|will) (?P<rest>[^?]+)\?",
+    r"How much (?:(?P<what>money|profit|change) )?(?P<verb>does|do|did|will|has|have|had) (?P<rest>[^?]+)\?",
     re.I,
 )
+_HOW_OLD = re.compile(r"How old (?:is|was|will) (?P<who>[A-Z][a-z]+|her \w+|his \w+)(?: be)?(?P<when> now)?\?")
 _WHAT_IS = re.compile(r"What(?:'s| is| was| will be) (?P<phrase>(?:the|his|her|their) [^?]+)\?", re.I)
+_IN_DOLLARS = re.compile(r",? \(?in dollars\)?,?")
 _SUBJECT = re.compile(r"(?:he|she|they|it|each|the|his|her|their|all|both|a|[A-Z][\w.]*)\b")
 _MONEY = re.compile(r"\b(?:cost|price|money|profit|bill|salary|earnings|savings|dollars|income|revenue)\b")
 _COUNTED = re.compile(r"number of (?P<noun>[a-z]+s)\b")
 # What such a number may not be told of: it is no amount of something.
 _NOT_AMOUNT = re.compile(
-    r"\b(?:percent\w*|average|ratio|probability|fraction|more|fewer|less|older|younger|difference|times|left over)\b"
+    r"\b(?:percent\w*|average|ratio|probability|fraction|more|fewer|less|older|younger|difference|times|left over|"
+    r"extra|another|other|additional|dozens?)\b"
 )
+_LONGEST = 15
+"""A longer phrase loses its reader in the middle of a sentence."""
+_PLURALS = frozenset(("people", "children", "men", "women", "feet", "fish", "sheep", "mice", "geese", "teeth"))
+_DETERMINERS = frozenset(("the", "a", "an", "his", "her", "their", "its", "each", "every", "this", "my", "your", "our"))
+_TRAVELS = re.compile(r"\b(?:run|walk|travel|drive|ride|hike|swim|bike|cycle|fly|jog|cover|go)\b")
+_TAKES_TIME = re.compile(r"\b(?:take|spend|need|last|work|practice|sleep|study|exercise|wait)\b")
+_HOLDS_PRONOUN = re.compile(r"\b(?:he|she|his|her|him|they|their|them|it|its)\b", re.IGNORECASE)
+_RATE = re.compile(r"\b(?:a|an|per|each|every) (?:day|week|month|year|hour|minute)$")
+
+
+class Deed(NamedTuple):
+    """Who does what in a question, so that somebody else may do it, too: "Janet sells 9 eggs a day".
+
+    Attributes:
+        clause: What was asked, without the amount: "Janet sells a day".
+        verb: Its verb in the singular: "sells", "sold", "will sell".
+        plain: Its verb after ``auxiliary``: "sell".
+        auxiliary: What it is asked with: "does".
+        amount: What the clause is told of: "the number of eggs".
+        many: How an amount of it is compared: "many eggs", "much".
+    """
+
+    clause: str
+    verb: str
+    plain: str
+    auxiliary: str
+    amount: str
+    many: str
 
 
 class Given(NamedTuple):
@@ -37,90 +69,206 @@ class Given(NamedTuple):
         text: What is told, with the condition of the question as a sentence of its own.
         phrase: What was asked, as a noun phrase.
         noun: What it counts; "dollars" for money.
+        kind: ``number``, or ``an age``.
+        deed: Who does what, where somebody else may do so, too.
+        period: "day" where the phrase tells what there is a day.
+        name: What a program may call it.
+        done: The further steps before.
     """
 
     text: str
     phrase: str
     noun: str
+    kind: str = "number"
+    deed: Deed | None = None
+    period: str = ""
+    name: str = ""
+    done: tuple[str, ...] = ()
 
 
-def as_given(question: str) -> Given | None:
-    """Return a problem with its question turned into a noun phrase; None where its form is none of those known."""
+class _Named(NamedTuple):
+    """A question as a noun phrase, what it counts, and its clause."""
+
+    phrase: str
+    noun: str
+    deed: Deed | None = None
+    kind: str = "number"
+
+
+class _Clause(NamedTuple):
+    """A clause with its inversion undone; its verb is None where that is no deed of one person."""
+
+    text: str
+    subject: str
+    plain: str = ""
+    verb: str = ""
+    auxiliary: str = ""
+    after: str = ""
+
+
+def split_question(question: str) -> tuple[str, str] | None:
+    """Part a problem into what is told and what is asked; None where more is asked, or nothing told."""
     *told, ask = _SENTENCE.split(question.strip())
     if not told or "?" in " ".join(told):
         return None
     condition = _CONDITION.fullmatch(ask)
+    if condition and re.search(r"(?:\s|,|on average|in total)$", condition["condition"]):
+        return None
     if condition:
         told.append(f"{_capital(condition['condition'])}.")
         ask = _capital(condition["ask"])
+    return " ".join(told), ask
+
+
+def as_given(question: str) -> Given | None:
+    """Return a problem with its question turned into a noun phrase; None where its form is none of those known."""
+    parts = split_question(question)
+    if parts is None:
+        return None
+    text, ask = parts
     adverb = _ADVERB.fullmatch(ask)
     ending = ""
     if adverb:
         ask, ending = _capital(adverb["ask"]), f" {adverb['adverb'].lower()}"
     if _NOT_AMOUNT.search(ask.lower()):
         return None
-    named = _how_many(ask) or _how_much(ask) or _what_is(ask)
-    if named is None or re.search(r", (?!in dollars,)| (?:if|when|assuming) ", named[0]):
+    named = _how_many(ask) or _how_much(_IN_DOLLARS.sub("", ask)) or _how_old(ask) or _what_is(ask)
+    if named is None or re.search(r",| (?:if|when|assuming) ", named.phrase):
         # What hangs on to the question would be lost in the middle of a sentence.
         return None
-    return Given(" ".join(told), named[0] + ending, named[1])
+    if named.noun == "dollars" and not re.search(r"\$|dollar", question):
+        return None
+    if len(named.phrase.split()) > _LONGEST:
+        return None
+    deed = named.deed if named.deed and _may_be_copied(named.deed, question) else None
+    rate = _RATE.search(named.phrase + ending)
+    period = rate.group().split(" ")[1] if rate else ""
+    return Given(text, named.phrase + ending, named.noun, named.kind, deed, period)
 
 
 def _capital(text: str) -> str:
     return text[0].upper() + text[1:]
 
 
-def _how_many(ask: str) -> tuple[str, str] | None:
+def _how_many(ask: str) -> _Named | None:
     found = _HOW_MANY.fullmatch(ask)
     if found is None:
         return None
-    noun, verb, rest = found["noun"], found["verb"].lower(), found["rest"]
-    if not noun.split(" of ")[0].endswith(("s", "people", "children")):
+    noun = re.sub(r"^(?:total|combined) | (?:total|altogether|in total|in all|combined)$", "", found["noun"])
+    verb, rest = found["verb"].lower(), found["rest"]
+    head = noun.split(" of ")[0].rpartition(" ")[2]
+    if not (head.endswith("s") or head in _PLURALS) or head in ("ones", "others") or noun.startswith("of "):
         return None
+    who = "who" if head in PEOPLE else "that"
     if verb in ("are", "were"):
-        clause = rest.removeprefix("there ") if rest.startswith("there ") else f"that {verb} {rest}"
-        return (f"the number of {noun} {clause}" if rest not in ("there", "that") else f"the number of {noun}"), noun
-    clause_of = _clause(verb, rest)
-    return None if clause_of is None else (f"the number of {noun} that {clause_of}", noun)
+        amount, noun = _amount(noun, "")
+        if rest in ("there", "that"):
+            return _Named(amount, noun)
+        place = rest.removeprefix("there ")
+        verb = verb if amount.startswith("the number") else {"are": "is", "were": "was"}[verb]
+        return _Named(f"{amount} {place if place != rest else f'{who} {verb} {rest}'}", noun)
+    clause = _clause(verb, rest)
+    if clause is None:
+        return None
+    amount, noun = _amount(noun, clause.plain)
+    return _Named(
+        f"{amount} that {clause.text}",
+        noun,
+        _deed(clause, amount, "much money" if noun == "dollars" else f"many {noun}"),
+    )
 
 
-def _how_much(ask: str) -> tuple[str, str] | None:
+def _amount(noun: str, verb: str) -> tuple[str, str]:
+    """Return what an amount is called, and what it counts: ("gallons of water", "use") is an amount of water."""
+    if noun == "dollars":
+        return "the amount of money", noun
+    unit, of, stuff = noun.partition(" of ")
+    if unit in MEASURES and of:
+        return f"the amount of {stuff}", unit
+    if noun in LENGTHS and _TRAVELS.search(verb):
+        return "the distance", noun
+    if noun in TIMES and _TAKES_TIME.search(verb):
+        return "the time", noun
+    return f"the number of {noun}", noun
+
+
+def _how_much(ask: str) -> _Named | None:
     found = _HOW_MUCH.fullmatch(ask)
     clause = _clause(found["verb"].lower(), found["rest"]) if found else None
-    if clause is None or not re.search(
-        r"\b(?:money|profit|pa[iy]\w*|costs?|spen[dt]s?|earn\w*|ma[dk]e\w*|sav\w+|owe\w*|charg\w+|rais\w+)\b",
-        ask + clause,
-    ):
+    if found is None or clause is None:
         return None
-    return f"the amount of money that {clause}", "dollars"
+    if found["what"] in ("profit", "change"):
+        return _Named(f"the {found['what']} that {clause.text}", "dollars")
+    if found["what"] == "money":
+        amount = "the amount of money"
+        return _Named(f"{amount} that {clause.text}", "dollars", _deed(clause, amount, "much money"))
+    if clause.plain == "cost" and not clause.after and not _HOLDS_PRONOUN.fullmatch(clause.subject):
+        return _Named(f"the cost of {clause.subject}", "dollars")
+    if re.search(r"\b(?:pa[iy]\w*|costs?|spen[dt]s?|owe\w*|charg\w+)\b", clause.text):
+        return _Named(f"the amount that {clause.text}", "dollars", _deed(clause, "the amount", "much"))
+    if re.search(r"\b(?:sav\w+|contribut\w+|earn\w*|rais\w+)\b", clause.text):
+        amount = "the amount of money"
+        return _Named(f"{amount} that {clause.text}", "dollars", _deed(clause, amount, "much money"))
+    return None
 
 
-def _what_is(ask: str) -> tuple[str, str] | None:
+def _how_old(ask: str) -> _Named | None:
+    found = _HOW_OLD.fullmatch(ask)
+    return _Named(f"the age of {found['who']}{found['when'] or ''}", "years", kind="an age") if found else None
+
+
+def _what_is(ask: str) -> _Named | None:
     found = _WHAT_IS.fullmatch(ask)
     if found is None:
         return None
     phrase = found["phrase"]
     counted = _COUNTED.search(phrase)
     if counted:
-        return phrase, counted["noun"]
-    return (phrase, "dollars") if _MONEY.search(phrase) else None
+        return _Named(phrase, counted["noun"])
+    return _Named(phrase, "dollars") if _MONEY.search(phrase) else None
 
 
-def _clause(verb: str, rest: str) -> str | None:
+def _clause(verb: str, rest: str) -> _Clause | None:
     """Undo an inversion: ("does", "Ann need in all") gives "Ann needs in all"; None where the verb is not found."""
     words = rest.split(" ")
-    place = next((index for index, word in enumerate(words) if index and is_verb(word)), None)
-    if place is None or not _SUBJECT.match(rest):
+    perfect = verb in ("has", "have", "had")
+    place = _place_of_verb(words, is_participle if perfect else is_verb)
+    if place is None or not _SUBJECT.match(rest) or "not" in words[:place]:
         return None
-    subject, plain, after = " ".join(words[:place]), words[place], words[place + 1 :]
-    if verb in ("will", "can"):
-        form = f"{verb} {plain}"
-    elif verb == "do":
-        form = plain
-    elif verb == "does":
-        form = third_person(plain)
-    elif verb == "did":
-        form = past(plain)
-    else:
+    subject, plain, after = " ".join(words[:place]), words[place], " ".join(words[place + 1 :])
+    forms = {
+        "do": plain,
+        "does": third_person(plain),
+        "did": past(plain),
+        "will": f"will {plain}",
+        "can": f"can {plain}",
+    }
+    form = f"{verb} {plain}" if perfect else forms[verb]
+    text = " ".join(part for part in (subject, form, after) if part)
+    if perfect:
+        return _Clause(text, subject)
+    auxiliary = "does" if verb == "do" else verb
+    return _Clause(text, subject, plain, third_person(plain) if verb == "do" else form, auxiliary, after)
+
+
+def _place_of_verb(words: list[str], fits: object) -> int | None:
+    """Return where the verb stands: a word that may be one, but not "the walk" or "Tom's order"."""
+    assert callable(fits)
+    for index, word in enumerate(words):
+        before = words[index - 1].lower() if index else ""
+        if index and fits(word) and before not in _DETERMINERS and not before.endswith(("'s", "’s")):
+            return index
+    return None
+
+
+def _deed(clause: _Clause, amount: str, many: str) -> Deed | None:
+    """Return a clause as something that somebody else may do, too; None where its subject is no one person."""
+    one = re.fullmatch(r"(?:he|she|[A-Z][a-z]+)", clause.subject)
+    if one is None or not can_be_done(clause.plain, clause.after):
         return None
-    return " ".join([subject, form, *after])
+    return Deed(clause.text, clause.verb, clause.plain, clause.auxiliary, amount, many)
+
+
+def _may_be_copied(deed: Deed, question: str) -> bool:
+    """Say whether the doer is a person: a name does so where the problem has a pronoun for a person."""
+    return re.search(r"\b(?:he|she|his|her)\b", question, re.IGNORECASE) is not None

@@ -10,12 +10,15 @@ import ast
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from random import Random
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fdd_edge.ondevice.language import ProgramError, normalize, run_program
 from fdd_edge.records import Problem, same_answer
 from fdd_edge.teachers._protocol import Draft
+from fdd_edge.teachers.symbolic._numbers import tidy
+from fdd_edge.teachers.symbolic.foreign._asked import read_asked
 from fdd_edge.teachers.symbolic.foreign._text_numbers import TextNumber, draw_like, find_numbers, with_article
 
 __all__ = ["renumber"]
@@ -153,6 +156,9 @@ def _link(question: str, literals: Sequence[float], values: Sequence[float]) -> 
             return "number_stands_twice"
         if times[literal] > 1:
             return "number_used_twice"
+        if link.scale == 1 and literal > 1 and _is_constant(literal, question):
+            # The 2 of "these two days" may be that of "twice".
+            return "number_is_a_constant"
         links.append(link)
     if not links:
         return "nothing_to_change"
@@ -229,9 +235,14 @@ def _rewrite(
         return None
     if not all(_is_as_sane(old, new) for old, new in zip(values, changed, strict=True)):
         return None
-    answer = run_program(program)
-    whole = float(answer).is_integer()
-    return Draft(question, program, int(answer) if whole else round(answer, 6), {"renumbered": True})
+    return Draft(question, program, tidy(run_program(program)), {"renumbered": True} | _asked_still(problem, question))
+
+
+def _asked_still(problem: Problem, question: str) -> dict[str, Any]:
+    """Return what a further step noted of the question, where no number of it has changed."""
+    noted = {key: problem.extra[key] for key in ("further", "asked") if key in problem.extra}
+    renamed = replace(problem, question=question)
+    return noted if read_asked(renamed) is not None else {}
 
 
 def _with_literals(tree: ast.Module, fresh: Mapping[int, int | float]) -> str:

@@ -6,14 +6,13 @@ import re
 from random import Random
 from typing import Literal, NamedTuple
 
-from fdd_edge.teachers._number_words import NUMBER_WORDS
+from fdd_edge.teachers._number_words import NUMBER_WORD, NUMBER_WORDS
 
 __all__ = ["TextNumber", "draw_like", "find_numbers", "with_article"]
 
 Form = Literal["digits", "word", "fixed", "odd"]
 
 _NUMBER = re.compile(r"(?<![\w.,])(?:\d{1,3}(?:,\d{3})+|\d+)?(?:(?<=\d)|(?=\.\d))(?:\.\d+)?(?![\d])")
-_WORD = re.compile(rf"\b({'|'.join(NUMBER_WORDS)})\b", re.IGNORECASE)
 _SMALL_WORDS = {value: word for word, value in NUMBER_WORDS.items() if value <= 12}
 # Facts that no other number may take the place of: "a dog has 4 legs".
 _FACTS = re.compile(
@@ -28,7 +27,7 @@ _UNITS: dict[float, str] = {
 _FRACTION_AFTER = re.compile(
     r"^(?:/\d|[- ](?:half|halves|thirds?|fourths?|quarters?|fifths?|sixths?|sevenths?|eighths?|ninths?|tenths?)\b)"
 )
-_SCALE_AFTER = re.compile(rf"^[- ](?:{'|'.join(NUMBER_WORDS)}|and a half|\d+/\d+|million|billion|dozens?)\b")
+_SCALE_AFTER = re.compile(rf"^[- ](?:{NUMBER_WORD.pattern}|and a half|\d+/\d+|million|billion|dozens?)\b")
 _ODD_AFTER = re.compile(
     r"^(?::\d|st\b|nd\b|rd\b|th\b| ?[ap]\.?m\b| o'?clock|(?!kg|km|cm|mm|ml|lb|oz|mph|g\b|m\b|l\b|x\b)[A-Za-z])",
     re.IGNORECASE,
@@ -62,13 +61,13 @@ class TextNumber(NamedTuple):
 
 def find_numbers(text: str) -> list[TextNumber]:
     """Return the numbers of a text in order, in digits and in words."""
-    marks = [mark for pattern in (_NUMBER, _WORD) for mark in pattern.finditer(text) if mark.group()]
+    marks = [mark for pattern in (_NUMBER, NUMBER_WORD) for mark in pattern.finditer(text) if mark.group()]
     return [_describe(text, mark) for mark in sorted(marks, key=lambda mark: mark.start())]
 
 
 def _describe(text: str, mark: re.Match[str]) -> TextNumber:
     before, after = text[: mark.start()], text[mark.end() :]
-    is_word = mark.re is _WORD
+    is_word = mark.re is NUMBER_WORD
     value = float(NUMBER_WORDS[mark.group().lower()] if is_word else mark.group().replace(",", ""))
     percent = re.match(r"\s?(?:%|percent\b)", after) is not None
     return TextNumber(
@@ -83,7 +82,7 @@ def _form(before: str, after: str, value: float, is_word: bool) -> Form:
         return "odd"
     if _FACTS.match(after) or re.match(rf"[- ](?:{_UNITS.get(value, '$^')})", after):
         return "fixed"
-    if _SCALE_AFTER.match(after) or re.search(rf"(?:{'|'.join(NUMBER_WORDS)})[- ]$", before, re.IGNORECASE):
+    if _SCALE_AFTER.match(after) or re.search(rf"{NUMBER_WORD.pattern}[- ]$", before, re.IGNORECASE):
         return "odd"
     if value <= 1 and value.is_integer():
         return "fixed"

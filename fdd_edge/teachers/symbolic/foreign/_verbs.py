@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["is_verb", "past", "third_person"]
+__all__ = ["can_be_done", "is_participle", "is_verb", "past", "third_person"]
 
 _IRREGULAR = {
     "be": "was", "bring": "brought", "build": "built", "buy": "bought", "catch": "caught", "come": "came",
@@ -23,6 +23,34 @@ _REGULAR = frozenset((
     "share", "solve", "start", "stay", "study", "travel", "type", "use", "visit", "wait", "walk", "want", "wash",
     "watch", "weigh", "work",
 ))  # fmt: skip
+
+_PARTICIPLES = frozenset((
+    "been", "bought", "brought", "built", "caught", "done", "drawn", "driven", "eaten", "found", "given", "gotten",
+    "had", "lost", "made", "paid", "read", "run", "seen", "sold", "spent", "taken", "won", "written",
+))  # fmt: skip
+# What one person's doing it says nothing of another's, or what only goes with a word after it.
+_NOT_DONE = frozenset((
+    "be", "come", "contain", "cost", "do", "end", "finish", "go", "live", "measure", "remain", "require", "start",
+    "stay", "take", "weigh", "work",
+))  # fmt: skip
+_GIVES = frozenset(("donate", "give", "lend", "pay", "sell", "send"))
+_PARTICLES = frozenset((
+    "about", "around", "away", "back", "down", "for", "from", "in", "into", "off", "on", "out", "over", "through", "to",
+    "up", "with",
+))  # fmt: skip
+
+
+def is_participle(word: str) -> bool:
+    """Say whether a word may follow "has": "sold", "baked"."""
+    return word in _PARTICIPLES or (word.endswith("ed") and (is_verb(word[:-1]) or is_verb(word[:-2])))
+
+
+def can_be_done(verb: str, after: str) -> bool:
+    """Say whether somebody else may do the same, told by the verb alone: not "ends up with", "works for"."""
+    particle = after.partition(" ")[0]
+    if not verb or verb in _NOT_DONE:
+        return False
+    return particle not in _PARTICLES or particle in ("in", "for", "on") or (particle == "to" and verb in _GIVES)
 
 
 def is_verb(word: str) -> bool:

@@ -267,7 +267,7 @@ def test_solve_answers_from_the_run(smoke: Finished, tmp_path: Path) -> None:
     )
     ran = solve(tmp_path, str(smoke.out), question)
     assert ran.returncode == 0, ran.stderr
-    assert f"answer: {solved['answer']}" in ran.stdout
+    assert f"answer: {solved['answer']:g}\n" in ran.stdout
 
 
 def test_a_round_exported_alone_is_the_rounds_own_file(tiny_student: Student, tmp_path: Path) -> None:

@@ -87,11 +87,11 @@ def test_a_lost_problem_is_trained_on_twice_however_often_it_is_lost(tmp_path: P
 def asked(n: int, *, origin: Origin = "complex") -> list[Problem]:
     """New problems that curation lets in, each of a parent of its own."""
     things = ["maps", "pens", "cups", "figs", "nuts", "hats", "keys", "jars", "bats", "nets", "toys", "pots"]
-    letter = origin[0]
+    letter, deed = origin[0], "sold" if origin == "complex" else "found"
     return [
         Problem(
             f"s{letter}{i}",
-            f"{letter.upper()}o, a {things[i]} man, sold {i + 11} {things[i]} and then 3 more. How many did {letter}?",
+            f"Mo, a {things[i]} man, {deed} {i + 11} {things[i]} and 3 more. How many {deed} ones were that?",
             i + 14,
             "own",
             program=f"answer = {i + 11} + 3",

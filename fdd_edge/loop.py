@@ -109,8 +109,9 @@ def run(
             read_problem_sets(this)
             if layout.round(0).reserve.is_file():
                 check_reserve(this)
-            # What extends a run stands in its config once it can be had: else no config would fit the folder any more.
-            write_whole(layout.config, text)
+            if not begins:
+                # What extends a run stands in its config once it can be had: else no config would fit the folder.
+                write_whole(layout.config, text)
             run_rounds(this, on_round)
         except FddError:
             if begins and not has_work(layout):

@@ -41,8 +41,9 @@ $(READY): pyproject.toml constraints.txt $(WHEELS)/.built | $(BIN)/python
 demo: setup
 	$(BIN)/fdd-edge run quickstart
 
+# A file's tests stay together, for they share what they make, and in order: the longest files are not the last.
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 check: setup
 	$(BIN)/ruff check .

@@ -202,5 +202,18 @@ def family_student(cache_folder: Path, tmp_path_factory: pytest.TempPathFactory)
     return make
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """A worker for each core, up to four: each of them loads torch."""
+    return min(4, len(os.sched_getaffinity(0)))
+
+
+def pytest_configure() -> None:
+    """Give each worker cores of its own, and all it starts: threads that spin for one another must not share a core."""
+    if worker := os.environ.get("PYTEST_XDIST_WORKER"):
+        number, workers = int(worker.removeprefix("gw")), int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[number::workers])
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--faults", type=int, default=3, help="faults of a kind that the smoke run survives (stress: 30)")

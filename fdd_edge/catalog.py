@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from fdd_edge.errors import FddError, did_you_mean
+from fdd_edge.errors import FddError, did_you_mean, no_file
 
 __all__ = ["NAME", "Shelf", "find", "names", "shelf_path"]
 
@@ -49,7 +49,7 @@ def find(shelf: Shelf, name_or_path: str, *, beside: Path | None = None) -> Path
             return path
         if on_shelf.is_file():
             return on_shelf
-        raise FddError(f"{name_or_path} does not exist.")
+        raise no_file(name_or_path)
     path = shelf_path(shelf) / f"{name_or_path}.yaml"
     if path.is_file():
         return path

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
-__all__ = ["FddError", "GateError", "MissingExtraError", "ParityError", "TargetError", "did_you_mean"]
+__all__ = ["FddError", "GateError", "MissingExtraError", "ParityError", "TargetError", "did_you_mean", "no_file"]
 
 
 class FddError(Exception):
@@ -46,6 +47,14 @@ class MissingExtraError(FddError):
 
     def __init__(self, package: str, extra: str) -> None:
         super().__init__(f"{package} is not installed. Install it with: pip install 'fdd-edge[{extra}]'")
+
+
+def no_file(name: str | Path) -> FddError:
+    """Return what is the matter with a path at which no regular file is."""
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return FddError(f"{name} is a folder; name a file.")
+    return FddError(f"{name} is not a regular file." if path.exists() else f"{name} does not exist.")
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

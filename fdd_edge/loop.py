@@ -7,7 +7,6 @@ problems into easy and hard by what the judge solved there, and lets the teacher
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -97,6 +96,7 @@ def run(
     student = open_student(name, revision, commits=commits, families=families_of(config.recipe_names))
     check_recipes(student, load_recipes(config.export.recipes))
     check_training(student, config.lora.target_modules, grid)
+    new_folder = not layout.root.exists()
     with run_lock(layout.lock):
         # Again, now that nobody else can write: another process may have begun a run here meanwhile.
         check_folder_is_this_run(config, layout)
@@ -115,7 +115,7 @@ def run(
             run_rounds(this, on_round)
         except FddError:
             if begins and not has_work(layout):
-                shutil.rmtree(layout.root, ignore_errors=True)
+                layout.discard(folder=new_folder)
             raise
     return layout
 
@@ -139,6 +139,8 @@ def open_run(
     parity: bool = True,
 ) -> Run:
     """Read or begin the manifest, and record what later commands and later starts need to know."""
+    if not layout.manifest.exists() and layout.round(0).root.exists():
+        announce(f"{layout.manifest} is gone, so every stage is made again")
     manifest = Manifest(layout.manifest)
     # The default depends on the machine at hand; a run that goes on elsewhere keeps the number it began with.
     threads = manifest.facts.setdefault("threads", config.decoding.threads or physical_cores())
@@ -281,8 +283,9 @@ def _fault(check: Callable[[], object]) -> str | None:
 
 
 def has_work(layout: RunLayout) -> bool:
-    """Say whether a run has come further than reading its data: only then is there anything to keep."""
-    return any(Path(name).parts[0] != layout.data.name for name in Manifest(layout.manifest).stages)
+    """Say whether a run has come further than its first training data: only then is there anything to keep."""
+    data = {path.relative_to(layout.root) for path in (layout.data, layout.round(0).data)}
+    return not {Path(name) for name in Manifest(layout.manifest).stages} <= data
 
 
 def check_folder_is_this_run(config: Config, layout: RunLayout) -> None:
@@ -292,7 +295,11 @@ def check_folder_is_this_run(config: Config, layout: RunLayout) -> None:
         FddError: It does; names the settings.
     """
     if layout.is_run() and has_work(layout):
-        changed = changed_keys(load_config(str(layout.config))[0], config)
+        try:
+            before, _ = load_config(str(layout.config))
+        except FddError as error:
+            raise FddError(f"{error} Put the config back that the run began with; nothing else is lost.") from None
+        changed = changed_keys(before, config)
         if changed:
             listed = "; ".join(f"{key} is {was} there, not {now}" for key, (was, now) in changed.items())
             raise FddError(

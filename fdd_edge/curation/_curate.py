@@ -112,7 +112,7 @@ class _Door:
 
     def _remember(self, problem: Problem) -> None:
         if problem.id in self._inside:
-            # A problem that was lost stands twice in the training data, and one of a reserve there too.
+            # One id is one problem, however often it is given.
             return
         self._seen.add(problem, read_wording(problem.question))
         self._inside[problem.id] = problem

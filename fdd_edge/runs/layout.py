@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from fdd_edge.errors import FddError
 from fdd_edge.runs.whole import partial_of
 
 __all__ = [
@@ -223,12 +226,29 @@ class RunLayout:
         """Say whether a new run may begin here: nothing is there but what a call killed at its very start left."""
         if not self.root.exists():
             return True
-        return self.root.is_dir() and all(
-            p.name == self.lock.name or p.name.startswith(".") for p in self.root.iterdir()
-        )
+        left = {self.lock, partial_of(self.config)}
+        return self.root.is_dir() and all(path in left for path in self.root.iterdir())
+
+    def discard(self, *, folder: bool) -> None:
+        """Delete what a run without work left, and its folder if asked to; nothing of anybody else's."""
+        for path in (self.data, self.round(0).root):
+            for made in (path, partial_of(path)):
+                shutil.rmtree(made, ignore_errors=True)
+        for path in (self.manifest, self.config, self.lock):
+            for made in (path, partial_of(path)):
+                made.unlink(missing_ok=True)
+        if folder:
+            with suppress(OSError):  # somebody has put something there since
+                self.root.rmdir()
 
     def link_best(self, name: str | None) -> None:
-        """Point ``best`` at a round, or at none."""
+        """Point ``best`` at a round, or at none.
+
+        Raises:
+            FddError: Something else is there.
+        """
+        if self.best.exists() and not self.best.is_symlink():
+            raise FddError(f"{self.best} is not the link to the best round that was there; move it away.")
         if name is None:
             self.best.unlink(missing_ok=True)
             return

@@ -155,13 +155,15 @@ def _make(output: Path, make: Callable[[Path], object], fingerprint: str, is_fil
     partial.parent.mkdir(parents=True, exist_ok=True)
     with _full_disk_named(partial.parent):
         if is_file:
+            if partial.is_dir():
+                _delete(partial)
             make(partial)
         else:
             _keep_work_of(partial, fingerprint)
             make(partial)
             (partial / _FINGERPRINT_FILE).unlink()
-    if output.is_dir():
-        shutil.rmtree(output)
+    if output.is_dir() or not is_file:
+        _delete(output)
     partial.replace(output)
 
 
@@ -195,7 +197,7 @@ def _fingerprint(version: int, params: Mapping[str, Any], hashes: Mapping[str, s
 def _keep_work_of(partial: Path, fingerprint: str) -> None:
     """Make sure that the folder exists and holds nothing, or unfinished work of the same fingerprint."""
     mark = partial / _FINGERPRINT_FILE
-    if not mark.is_file() or mark.read_text(encoding="ascii") != fingerprint:
+    if not mark.is_file() or mark.read_bytes() != fingerprint.encode("ascii"):
         _delete(partial)
         partial.mkdir(parents=True)
         mark.write_text(fingerprint, encoding="ascii")

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from fdd_edge import hub
 from fdd_edge.data import FORMATS, choose_files, read_dataset
 from fdd_edge.data.splits import CARD, SUFFIXES
-from fdd_edge.errors import FddError, did_you_mean
+from fdd_edge.errors import FddError, did_you_mean, no_file
 from fdd_edge.records import Problem
 
 __all__ = ["DatasetSpec", "check_set", "dataset_files", "fetch_set", "read_set"]
@@ -70,8 +70,7 @@ def check_set(spec: DatasetSpec) -> None:
     """
     if not spec.is_on_hub:
         if not spec.is_symbolic and not Path(spec.path).expanduser().is_file():
-            folder = Path(spec.path).expanduser().is_dir()
-            raise FddError(f"{spec.path} is a folder; name a file." if folder else f"{spec.path} does not exist.")
+            raise no_file(spec.path)
         given = [key for key in ("split", "subset", "revision") if getattr(spec, key) is not None]
         if given:
             raise FddError(f"{spec.path} is no hub id, so {given[0]} chooses nothing there: leave it out.")

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from fdd_edge.data import read_dataset
 from fdd_edge.errors import FddError
+from fdd_edge.evaluation import score
 from fdd_edge.feedback import (
     LABELS,
     Branch,
@@ -22,6 +24,7 @@ from fdd_edge.feedback import (
     split_problems,
 )
 from fdd_edge.ondevice.messages import ProtocolError
+from fdd_edge.ondevice.verdicts import Verdict
 from fdd_edge.records import Problem, read_problems, write_jsonl
 from fdd_edge.stages.evaluation import read_rows
 from fdd_edge.teachers import Declined, Draft, load_teacher
@@ -45,6 +48,8 @@ Refusals = dict[str, dict[str, list[str]]]
 """Parents that have no offspring from the teacher: branch, reason, their ids."""
 
 _PASS_RATE = "pass_rate"
+_SCORED = (Verdict.correct, Verdict.wrong)
+"""What a gold answer decides."""
 
 
 def draw_pool(train: Path, limit: int, seed: int, *, reserve: Path | None = None) -> list[Problem]:
@@ -69,8 +74,8 @@ def answered(
         hard_at: Hard up to this pass rate.
 
     Raises:
-        FddError: There are none, some that were asked are not in the file, some that are not easy have no answer of
-            the float artifact, or the bands cross.
+        FddError: There are none, some that were asked are not in the file, the answers are to others of the same ids,
+            some that are not easy have no answer of the float artifact, or the bands cross.
     """
     if hard_at >= easy_at:
         raise FddError(f"The bands cross: hard up to {hard_at:g} must lie below easy from {easy_at:g}.")
@@ -83,7 +88,9 @@ def answered(
         )
     if not found:
         raise FddError(f"{rows} answers no problem.")
+    _check_verdicts(rows, problems, found)
     if float_rows is not None:
+        _check_verdicts(float_rows, problems, found)
         missed = {problem.id for problem in non_easy(found, rows, easy_at=easy_at, hard_at=hard_at)}
         if unanswered := missed - set(_solved_share(float_rows)):
             raise FddError(
@@ -91,6 +98,21 @@ def answered(
                 "answer; evaluate the float artifact on all of them."
             )
     return found
+
+
+def _check_verdicts(rows: Path, path: Path, problems: Sequence[Problem]) -> None:
+    """Refuse answers that were scored against other gold answers: other problems may have the same ids.
+
+    Raises:
+        FddError: Some were.
+    """
+    by_id = {problem.id: problem for problem in problems}
+    scored = [row for row in read_rows(rows) if row.problem_id in by_id and row.verdict in _SCORED]
+    again = score([replace(row, verdict=None) for row in scored], by_id)
+    if wrong := [old.problem_id for old, new in zip(scored, again, strict=True) if old.verdict != new.verdict]:
+        raise FddError(
+            f"{rows} was not scored against the answers in {path}, see {wrong[0]!r}; name the file that was asked."
+        )
 
 
 def _read_user_problems(path: Path) -> list[Problem]:

@@ -182,9 +182,9 @@ def certify(this: Run, place: ArtifactsLayout, student: Student, recipes: Sequen
             inputs=made_from | {"artifact": place.artifact(recipe.name), "reference": place.reference},
             is_file=True,
         )
-        failed = failed_certificates(this, place).get(recipe.name)
-        if made and failed is not None:
-            announce(parity.complaint([failed], f"the evaluations of {place.root.name}"))
+        # The others may be damaged: whether they are is found out as each has its turn.
+        if made and not (certificate := Certificate.read(place.parity(recipe.name))).passed:
+            announce(parity.complaint([certificate], f"the evaluations of {place.root.name}"))
 
 
 def failed_certificates(this: Run, place: ArtifactsLayout) -> dict[str, Certificate]:

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 
-from fdd_edge.errors import FddError, TargetError
+from fdd_edge.errors import TargetError, no_file
 from fdd_edge.ondevice.protocol import Request, Settings, Shot, TargetInfo, Totals, plan_waves
 from fdd_edge.targets.emulated import emulated_session, processes
 from fdd_edge.targets.local import local_session
@@ -77,7 +77,7 @@ def open_session(
         TargetError: The runner died.
     """
     if not artifact.is_file():
-        raise FddError(f"{artifact} is a folder, not a file." if artifact.is_dir() else f"{artifact} does not exist.")
+        raise no_file(artifact)
     request = Request(str(artifact.resolve()), settings, prompt, tuple(shots), afresh)
     if profile.transport == "pool":
         boards = [partial(_open, load_profile(board), request) for board in profile.pool]

@@ -71,6 +71,11 @@ CASES = {
         ["run", "smoke", "--set", "data.train=[{path: gone.jsonl}]", "-o", "new"],
         ["gone.jsonl does not exist"],
     ),
+    "a device as data": (
+        ["run", "smoke", "--set", "data.train=[{path: /dev/null}]", "-o", "new"],
+        ["/dev/null is not a regular file"],
+    ),
+    "a folder as config": (["run", "/tmp", "-o", "new"], ["/tmp is a folder; name a file"]),
     "unknown symbolic set": (
         ["eval", "x.gguf", "--data", "symbolic:tests"],
         ["x.gguf does not exist"],

@@ -153,6 +153,16 @@ def test_split_and_evolve_alone_write_the_rounds_files(smoke: Finished, tmp_path
             assert path.read_bytes() == (place / path.relative_to(out)).read_bytes(), path
 
 
+def test_answers_to_other_problems_of_the_same_ids_are_refused(smoke: Finished, tmp_path: Path) -> None:
+    """The smoke run's training problems and its `valid` are both named symbolic-train-00000 and on."""
+    place = smoke.out / "round-01"
+    other = place / "eval/local/gguf-q8_0/valid"
+    ran = fdd_edge("split", str(place / "data/train.jsonl"), str(other), "-o", str(tmp_path / "split"))
+    assert ran.returncode == 2
+    assert f"{other} was not scored against the answers in" in ran.stderr
+    assert not (tmp_path / "split").exists()
+
+
 def test_gates_choose_again_and_train_nothing(smoke: Finished, tmp_path: Path) -> None:
     """A gate that holds every round back leaves no best one, exit 3 where asked for; loosened, the best is back."""
     out = Path(shutil.copytree(smoke.out, tmp_path / "run", symlinks=True))
@@ -198,6 +208,7 @@ def test_problems_may_be_labelled_before_they_are_trained_on(tmp_path: Path, tin
     too_few = run(tmp_path / "other", "--set", "feedback.pool=fresh", "--set", "feedback.limit=60")
     assert too_few.returncode == 2
     assert "need 120. Give it more problems, or lower one." in too_few.stderr
+    assert not (tmp_path / "other").exists()  # or the lower one that it asks for were other settings there
 
 
 def test_the_float_model_may_judge_by_several_draws(tmp_path: Path, tiny_student: Student) -> None:
@@ -219,6 +230,35 @@ def test_a_fault_in_the_data_leaves_nothing_behind(tmp_path: Path, tiny_student:
     assert ran.returncode == 2
     assert "bad.jsonl" in ran.stderr
     assert not (tmp_path / "run").exists()
+
+
+def test_a_start_that_fails_deletes_nothing_of_the_users(tmp_path: Path, tiny_student: Student) -> None:
+    """A folder of dot-files counted as empty, and was deleted whole with what the failed start had written there."""
+    few = ["--set", "data.valid=[]", "--set", 'data.train=[{path: "symbolic:train", limit: 5}]']
+    (tmp_path / "empty").mkdir()
+    assert run(tmp_path / "empty", *few).returncode == 2
+    assert list((tmp_path / "empty").iterdir()) == []
+    (tmp_path / "hidden").mkdir()
+    (tmp_path / "hidden" / ".notes").write_text("precious", encoding="utf-8")
+    ran = run(tmp_path / "hidden", *few)
+    assert ran.returncode == 2
+    assert "is not empty and holds no run" in ran.stderr
+    assert [p.name for p in (tmp_path / "hidden").iterdir()] == [".notes"]
+
+
+def test_damaged_certificates_are_made_again(smoke: Finished, tmp_path: Path) -> None:
+    """All of a round's were read before each had been looked at, and a cut one ended the run."""
+    out = Path(shutil.copytree(smoke.out, tmp_path / "run", symlinks=True))
+    hit = sorted(out.glob("round-*/parity/*.json"))
+    assert len(hit) >= 4
+    for path in hit:
+        os.truncate(path, 200)
+    ran = run(out)
+    assert ran.returncode == 0, ran.stderr
+    for path in hit:
+        assert f"{path.relative_to(out)} is made again" in ran.stderr
+        json.loads(path.read_text(encoding="utf-8"))
+    assert digests(out) == digests(smoke.out)
 
 
 def test_an_extension_that_is_refused_leaves_the_run_as_it_was(smoke: Finished, tmp_path: Path) -> None:
@@ -252,6 +292,7 @@ def test_a_damaged_config_of_a_run_is_one_sentence(smoke: Finished, tmp_path: Pa
         assert ran.returncode == 2
         assert "Traceback" not in ran.stderr
         assert f"{out / 'config.yaml'} is" in ran.stderr
+        assert "Put the config back" in ran.stderr
 
 
 def solve(cwd: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

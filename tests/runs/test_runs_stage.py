@@ -13,6 +13,7 @@ import pytest
 from fdd_edge.errors import FddError
 from fdd_edge.runs import Manifest, PrunedInputError, RunLayout, Stages, run_lock, write_whole
 from fdd_edge.runs.stage import make_whole
+from fdd_edge.runs.whole import partial_of
 
 
 def stages(root: Path) -> Stages:
@@ -201,8 +202,44 @@ def test_a_run_killed_at_its_very_start_can_begin_again(tmp_path: Path) -> None:
     for name in ("lock", ".config.yaml.partial"):
         (tmp_path / "killed" / name).touch()
     assert RunLayout(tmp_path / "killed").is_free()
-    (tmp_path / "killed" / "thesis.txt").touch()
-    assert not RunLayout(tmp_path / "killed").is_free()
+    for name in ("thesis.txt", ".git"):
+        (tmp_path / "killed" / name).touch()
+        assert not RunLayout(tmp_path / "killed").is_free()
+        (tmp_path / "killed" / name).unlink()
+
+
+@pytest.mark.parametrize("is_file", [False, True])
+def test_what_stands_where_an_output_belongs_gives_way(tmp_path: Path, is_file: bool) -> None:
+    """A file where a folder belongs, a folder where a file does, in the place or beside it; a mark of any bytes."""
+
+    def make(out: Path) -> None:
+        (out if is_file else out / "x").write_text("made", encoding="utf-8")
+
+    def put(path: Path) -> None:
+        if is_file:
+            path.mkdir()
+            (path / "y").touch()
+        else:
+            path.touch()
+
+    output = tmp_path / "out"
+    for path in (output, partial_of(output)):
+        put(path)
+        assert stages(tmp_path).ensure(output, make, version=1, params={}, inputs={}, is_file=is_file)
+        assert [p.name for p in tmp_path.iterdir() if p.name != "manifest.json"] == ["out"]
+        (tmp_path / "manifest.json").unlink()
+    if not is_file:
+        partial_of(output).mkdir()
+        (partial_of(output) / ".fingerprint").write_bytes(b"\xff\xfe")
+        assert stages(tmp_path).ensure(output, make, version=1, params={}, inputs={})
+
+
+def test_what_is_no_link_to_the_best_round_is_left_alone(tmp_path: Path) -> None:
+    layout = RunLayout(tmp_path)
+    layout.best.mkdir()
+    for name in ("round-00", None):
+        with pytest.raises(FddError, match="is not the link to the best round that was there; move it away"):
+            layout.link_best(name)
 
 
 def test_what_a_kill_left_of_a_pruned_output_is_deleted_later(tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ def test_files_that_are_no_models(tiny_gguf: Path, tmp_path: Path) -> None:
         half: f"llama.cpp cannot load {half}",
         text: f"{text} is not a GGUF file",
         tmp_path / "none.gguf": "does not exist.",
-        tmp_path: "is a folder, not a file.",
+        tmp_path: "is a folder; name a file.",
     }
     for path, sentence in cases.items():
         with pytest.raises(FddError) as error, open_session(LOCAL, path, settings=SETTINGS):

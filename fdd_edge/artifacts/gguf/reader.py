@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fdd_edge.errors import FddError, MissingExtraError
+from fdd_edge.errors import FddError, MissingExtraError, no_file
 
 __all__ = ["StoredTensor", "field", "is_gguf", "open_gguf", "stored_tensors"]
 
@@ -40,7 +40,7 @@ def open_gguf(path: Path) -> Any:
     except ImportError:
         raise MissingExtraError("gguf", "gguf") from None
     if not path.is_file():
-        raise FddError(f"{path} does not exist.")
+        raise no_file(path)
     if not is_gguf(path):
         raise FddError(f"{path} is not a GGUF file.")
     try:

@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from fdd_edge.errors import FddError, MissingExtraError
+from fdd_edge.errors import FddError, MissingExtraError, no_file
 
 __all__ = ["GRAPH", "WEIGHTS", "build_graph", "load_graph", "require_onnx", "save_graph"]
 
@@ -102,7 +102,7 @@ def load_graph(folder: Path, *, name: str = GRAPH) -> Any:
     except ImportError:
         raise MissingExtraError("onnx", "onnx") from None
     if not (folder / name).is_file():
-        raise FddError(f"{folder / name} does not exist.")
+        raise no_file(folder / name)
     try:
         return onnx.load(str(folder / name), load_external_data=False)
     except Exception as error:  # of protobuf, of onnx, or of the disk

@@ -125,7 +125,7 @@ def main() -> None:
     print("\n".join(map(tell, rng.sample(retold, FOREIGN))))
     print(f"\n## {RENUMBERED} with other numbers\n")
     print("The program before and after; the text changed with it.\n")
-    redone = [problem for problem in two["similar"].kept if problem.extra.get("renumbered")]
+    redone = [p for p in two["similar"].kept if p.extra.get("renumbered") and "situation" not in p.extra]
     print("\n".join(changed(p, parents[str(p.parent_id)]) for p in rng.sample(redone, RENUMBERED)))
     print(f"\n## {FOREIGN} complex ones\n")
     print("First the phrase that stands for the question of the parent, and its answer, then what was added.\n")

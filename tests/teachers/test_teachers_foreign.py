@@ -326,6 +326,19 @@ def test_steps_for_any_number_come_last() -> None:
         assert last == sorted(last) and set(last) == {False, True}
 
 
+def test_a_noun_that_goes_back_to_the_text_is_not_taken_out_of_it() -> None:
+    """ "How many minutes of it" went on as "a pause of 9 minutes of it"."""
+    assert as_given("Ann has a film of 90 minutes. How many minutes of it did she watch?") is None
+
+
+@pytest.mark.parametrize(("rest", "copied"), [("watch TV", False), ("sleep in a week", True), ("sleep", True)])
+def test_nobody_else_does_for_so_long_what_is_not_told(rest: str, copied: bool) -> None:
+    """ "Mei watched 4 more hours than he watched TV": the verb alone does not say what."""
+    asked = as_given(f"He was ill and in bed for 3 days. How many hours did he {rest}?")
+    assert asked is not None
+    assert (asked.deed is not None) == copied
+
+
 def test_the_last_resort_is_for_what_was_eaten() -> None:
     drafts = complexify("Ann has 3 bags of 8 pears. How many pears did the dog eat?", "answer = 3 * 8", count=30)
     assert not isinstance(drafts, Declined)

@@ -39,6 +39,10 @@ _DETERMINERS = frozenset(("the", "a", "an", "his", "her", "their", "its", "each"
 _TRAVELS = re.compile(r"\b(?:run|walk|travel|drive|ride|hike|swim|bike|cycle|fly|jog|cover|go)\b")
 _TAKES_TIME = re.compile(r"\b(?:take|spend|need|last|work|practice|sleep|study|exercise|wait)\b")
 _HOLDS_PRONOUN = re.compile(r"\b(?:he|she|his|her|him|they|their|them|it|its)\b", re.IGNORECASE)
+_WHEN = re.compile(
+    r"(?:a|an|per|each|every|this|that|last|in|on|for|at|by|over|during|before|after|altogether|together|total|today|"
+    r"now|then)\b"
+)
 _RATE = re.compile(r"\b(?:a|an|per|each|every) (?:day|week|month|year|hour|minute)$")
 
 
@@ -159,6 +163,9 @@ def _how_many(ask: str) -> _Named | None:
     head = noun.split(" of ")[0].rpartition(" ")[2]
     if not (head.endswith("s") or head in _PLURALS) or head in ("ones", "others") or noun.startswith("of "):
         return None
+    if _HOLDS_PRONOUN.search(noun):
+        # "How many minutes of it": the noun goes back to what was told, and would be told of something else.
+        return None
     who = "who" if head in PEOPLE else "that"
     if verb in ("are", "were"):
         amount, noun = _amount(noun, "")
@@ -171,11 +178,11 @@ def _how_many(ask: str) -> _Named | None:
     if clause is None:
         return None
     amount, noun = _amount(noun, clause.plain)
-    return _Named(
-        f"{amount} that {clause.text}",
-        noun,
-        _deed(clause, amount, "much money" if noun == "dollars" else f"many {noun}"),
-    )
+    deed = _deed(clause, amount, "much money" if noun == "dollars" else f"many {noun}")
+    if head in TIMES and clause.after and not _WHEN.match(clause.after):
+        # "How many hours does he watch TV": the verb alone does not tell what somebody else did for so long.
+        deed = None
+    return _Named(f"{amount} that {clause.text}", noun, deed)
 
 
 def _amount(noun: str, verb: str) -> tuple[str, str]:

@@ -28,6 +28,8 @@ from fdd_edge.stages.student import Student
 QUESTIONS = ["Tom has 3 apples and gets 4. How many?", "A pen costs 2 dollars. What do 7 pens cost?"]
 KINDS = ("onnx-fp32", "onnx-int8-avx2", "onnx-int4", "onnx-int4-quality")
 N_NEW = 20
+NEAR_TIE = 0.5
+"""Logits between two tokens that int8's rounding may swap; between a trained student's first two there are several."""
 STOPS = {0}
 """The ids that end a reply of the tiny student."""
 BOUNDS = ParityBounds(tensors=1, logits_median=1, logits_p99=1, kl_mean=1, greedy=0, stops=0, clear_lead=0)
@@ -72,13 +74,19 @@ def test_a_folder_loads_in_onnxruntime_genai(graphs: dict[str, Path], kind: str)
         settings.set_search_options(max_length=len(prompt) + N_NEW, do_sample=False)
         generator = og.Generator(model, settings)
         generator.append_tokens(prompt)
+        logits = []
         while not generator.is_done():
+            logits.append(generator.get_logits()[0, -1].copy())
             generator.generate_next_token()
         # It keeps the token that ends a reply to itself, also where that is the last one asked for.
         theirs, ours = generator.get_sequence(0).tolist()[len(prompt) :], [t for t in reply if t not in STOPS]
-        # int8 rounds activations by the largest of a call, and the two call for other pieces: a near tie may part them.
-        same = 8 if "int8" in kind else N_NEW
-        assert theirs[:same] == ours[:same]
+        parted = next((at for at, (a, b) in enumerate(zip(theirs, ours, strict=False)) if a != b), None)
+        if parted is None:
+            assert theirs == ours
+        else:
+            # int8 rounds activations by the largest of a call, and calls differ: only a near tie may part the two.
+            assert "int8" in kind
+            assert logits[parted][theirs[parted]] - logits[parted][ours[parted]] < NEAR_TIE
     assert og.Tokenizer(model).encode(QUESTIONS[0]).tolist()
 
 
@@ -92,8 +100,16 @@ def test_a_folder_loads_in_optimum(graphs: dict[str, Path], kind: str) -> None:
     model = ORTModelForCausalLM.from_pretrained(folder)
     for prompt, reply in replies(graphs[kind]):
         ids = torch.tensor([prompt])
-        out = model.generate(ids, attention_mask=torch.ones_like(ids), max_new_tokens=N_NEW, do_sample=False)
-        assert out[0, len(prompt) :].tolist() == reply
+        settings = {"max_new_tokens": N_NEW, "do_sample": False, "output_scores": True, "return_dict_in_generate": True}
+        out = model.generate(ids, attention_mask=torch.ones_like(ids), **settings)
+        theirs = out.sequences[0, len(prompt) :].tolist()
+        parted = next((at for at, (a, b) in enumerate(zip(theirs, reply, strict=False)) if a != b), None)
+        if parted is None:
+            assert theirs == reply
+        else:
+            # int8 rounds activations by the largest of a call, and calls differ: only a near tie may part the two.
+            assert "int8" in kind
+            assert out.scores[parted][0, theirs[parted]] - out.scores[parted][0, reply[parted]] < NEAR_TIE
     with Model(str(graphs[kind]), threads=1) as runner:
         assert AutoTokenizer.from_pretrained(folder)(QUESTIONS[0]).input_ids == runner.tokenize(QUESTIONS[0])
 

@@ -19,7 +19,7 @@ import json
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, stdev
 from typing import Any
 
 import yaml
@@ -47,6 +47,8 @@ ARMS: dict[str, tuple[str, ...]] = {
 }
 FRESH, FRESH_POOL = "fresh", ("feedback.pool=fresh", "feedback.limit=200")
 """Half of the seed problems are labelled before they are trained on: 200 a round is what they last for."""
+STUDENT_T = (12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
+"""The 97.5 % points of Student's t from one degree of freedom on."""
 AWARE = ("training.quantization_aware=gguf-q4_0",)
 LABELS: dict[str, tuple[str, ...]] = {"aware": AWARE, "aware-float": (*AWARE, *FLOAT_LABELS)}
 
@@ -159,30 +161,38 @@ def marks(row: Row, recipe: str, name: str) -> list[float]:
 
 
 def accuracy_table(done: Mapping[tuple[int, str], Row]) -> list[str]:
-    """Return the lines of the main table: per arm and file, the mean over seeds, with the least and the most."""
+    """Return the lines of the main table: per arm and file, the mean over seeds and its interval."""
     lines = [f"| arm | file | seeds | {' | '.join(SETS)} |", f"|---|---|---|{'---|' * len(SETS)}"]
     for arm in (START, *ARMS, FRESH, *LABELS):
         rows = [row for (_, name), row in sorted(done.items()) if name == arm]
         for recipe in RECIPES if rows else ():
-            cells = []
-            for name in SETS:
-                shares = [100 * fmean(marks(row, recipe, name)) for row in rows]
-                spread = f" ({min(shares):.1f}-{max(shares):.1f})" if len(shares) > 1 else ""
-                cells.append(f"{fmean(shares):.1f}{spread}")
+            cells = [over_seeds([100 * fmean(marks(row, recipe, name)) for row in rows]) for name in SETS]
             lines.append(f"| {arm} | {recipe} | {len(rows)} | {' | '.join(cells)} |")
     return lines
 
 
+def over_seeds(values: Sequence[float], form: str = ".1f") -> str:
+    """Return a mean, and half of its 95 % interval by Student's t: how much another seed moves it."""
+    if len(values) < 2:
+        return f"{fmean(values):{form}}"
+    return f"{fmean(values):{form}} ± {STUDENT_T[len(values) - 2] * stdev(values) / len(values) ** 0.5:.1f}"
+
+
 def difference_table(done: Mapping[tuple[int, str], Row]) -> list[str]:
-    """Return fdd less each control in points, paired by problem, over the seeds that have both; and the flips."""
+    """Return fdd less each control in points, over the seeds that have both.
+
+    By sets, and over all of them: paired by problem, with the interval over problems. Then over all of them with the
+    interval over seeds, and by exact McNemar.
+    """
     lines = [
-        f"| fdd less | file | seeds | {' | '.join(SETS)} | all | gained, lost, p |",
-        f"|---|---|---|{'---|' * (len(SETS) + 2)}",
+        f"| fdd less | file | seeds | {' | '.join(SETS)} | all | over seeds | gained, lost, p |",
+        f"|---|---|---|{'---|' * (len(SETS) + 3)}",
     ]
     for arm in (START, *(arm for arm in ARMS if arm != "fdd"), FRESH):
         seeds = [seed for seed, name in sorted(done) if name == arm and (seed, "fdd") in done]
         for recipe in RECIPES if seeds else ():
             cells, pooled, gained, lost = [], [], 0, 0
+            by_seed: list[list[float]] = [[] for _ in seeds]
             for name in SETS:
                 sides = [(marks(done[s, "fdd"], recipe, name), marks(done[s, arm], recipe, name)) for s in seeds]
                 per_seed = [[a - b for a, b in zip(one, other, strict=True)] for one, other in sides]
@@ -190,9 +200,13 @@ def difference_table(done: Mapping[tuple[int, str], Row]) -> list[str]:
                 lost += sum(d < 0 for own in per_seed for d in own)
                 means = [fmean(own) for own in zip(*per_seed, strict=True)]
                 pooled += means
+                for own, more in zip(by_seed, per_seed, strict=True):
+                    own += more
                 cells.append(told(means))
             flips = f"{gained}, {lost}, {mcnemar(gained, lost):.2g}"
-            lines.append(f"| {arm} | {recipe} | {len(seeds)} | {' | '.join(cells)} | {told(pooled)} | {flips} |")
+            seeds_apart = over_seeds([100 * fmean(own) for own in by_seed], "+.1f")
+            row = " | ".join([arm, recipe, str(len(seeds)), *cells, told(pooled), seeds_apart, flips])
+            lines.append(f"| {row} |")
     return lines
 
 

@@ -19,6 +19,7 @@ BASE = {
     "hub",
     "interrupt",
     "launched",
+    "number_words",
     "progress",
     "records",
     "runs",

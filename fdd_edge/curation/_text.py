@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
+
+from fdd_edge.number_words import NUMBER_WORDS
 
 __all__ = ["MASK", "Wording", "mask_numbers", "read_numbers", "read_wording"]
 
@@ -16,14 +18,15 @@ _CAPITALIZED = re.compile(r"\b[A-Z]\w*(?:['’]s)?")
 _OF_NOBODY = {"he": "<he>", "she": "<he>", "him": "<his>", "his": "<his>", "her": "<his>", "hers": "<his>"}
 _PRONOUN = re.compile(rf"\b(?:{'|'.join(_OF_NOBODY)})\b", re.IGNORECASE)
 
-_ONES = "one two three four five six seven eight nine"
-_TEENS = "zero ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
-_SCALES = "hundred thousand million billion"
+_UP_TO_99 = {"zero": 0} | {word: value for word, value in NUMBER_WORDS.items() if value < 100}
+_ONES = [word for word, value in _UP_TO_99.items() if 0 < value < 10]
+_TENS = [word for word, value in _UP_TO_99.items() if value >= 20]
+_TEENS = [word for word in _UP_TO_99 if word not in (*_ONES, *_TENS)]
+_SCALES = ("hundred", "thousand", "million", "billion")
 
 
-def _any_of(names: str) -> str:
-    return rf"(?:{'|'.join(names.split())})\b"
+def _any_of(names: Iterable[str]) -> str:
+    return rf"(?:{'|'.join(names)})\b"
 
 
 _WORD = rf"\b(?:{_any_of(_TENS)}(?:[\s-]+{_any_of(_ONES)})?|{_any_of(_TEENS)}|{_any_of(_ONES)})"
@@ -56,7 +59,7 @@ def mask_numbers(question: str) -> str:
     return _NUMBER.sub(MASK, unicodedata.normalize("NFKC", question))
 
 
-class TextNumber(NamedTuple):
+class Quantity(NamedTuple):
     """A quantity of a text.
 
     Attributes:
@@ -70,14 +73,7 @@ class TextNumber(NamedTuple):
     only_names: bool
 
 
-_ONE_WORD = {
-    word: float(value)
-    for words, values in ((_ONES, range(1, 10)), (_TEENS, (0, *range(10, 20))), (_TENS, range(20, 100, 10)))
-    for word, value in zip(words.split(), values, strict=True)
-}
-
-
-def read_numbers(question: str) -> list[TextNumber]:
+def read_numbers(question: str) -> list[Quantity]:
     """Return the plain quantities of a question in order: ``1,200``, ``2.5``, ``seven``, ``twenty-five``, ``3/4``.
 
     Left out is what names or ranks something (``3rd``, ``7:30``), and what is put together of words and scales
@@ -91,7 +87,7 @@ def read_numbers(question: str) -> list[TextNumber]:
         value = _value(mark.group().lower())
         if value is not None:
             is_percent = _PERCENT.match(text, mark.end()) is not None
-            values.append(TextNumber(value, is_percent, _only_names(text, mark)))
+            values.append(Quantity(value, is_percent, _only_names(text, mark)))
     return values
 
 
@@ -103,8 +99,8 @@ def _only_names(text: str, mark: re.Match[str]) -> bool:
 
 def _value(written: str) -> float | None:
     parts = re.split(r"[\s-]+", written)
-    if all(part in _ONE_WORD for part in parts):
-        return sum(_ONE_WORD[part] for part in parts)
+    if all(part in _UP_TO_99 for part in parts):
+        return float(sum(_UP_TO_99[part] for part in parts))
     fraction = re.fullmatch(r"(?:(\d+)\s+)?(\d+)[/⁄](\d+)", written)
     if fraction:
         whole, above, below = (float(group or 0) for group in fraction.groups())

@@ -11,11 +11,11 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from fdd_edge.number_words import numbers_in_words
 from fdd_edge.ondevice.language import ProgramError, normalize, run_program
 from fdd_edge.records import Problem, same_answer
 from fdd_edge.teachers._naming import name_result
 from fdd_edge.teachers._notes import Step, parse_number, read_steps
-from fdd_edge.teachers._number_words import numbers_in_words
 from fdd_edge.teachers._protocol import Declined, Draft
 
 __all__ = ["AnnotatedTeacher", "program_from_solution"]

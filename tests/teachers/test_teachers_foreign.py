@@ -10,10 +10,10 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fdd_edge.number_words import numbers_in_words
 from fdd_edge.ondevice.language import count_operations, run_program
 from fdd_edge.records import Problem
 from fdd_edge.teachers import Declined, Draft, load_teacher, symbolic
-from fdd_edge.teachers._number_words import numbers_in_words
 from fdd_edge.teachers.symbolic import SITUATIONS
 from fdd_edge.teachers.symbolic._graph import operation_graph
 from fdd_edge.teachers.symbolic._numbers import tidy

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from random import Random
 from typing import Any
 
-from fdd_edge.teachers._number_words import NUMBER_WORDS
+from fdd_edge.number_words import NUMBER_WORDS
 from fdd_edge.teachers.symbolic._shelf import read_words
 
 __all__ = ["ROLES", "Text", "draw_people", "fill", "fold", "people_in", "singular", "word_forms"]

@@ -6,7 +6,7 @@ import re
 from random import Random
 from typing import Literal, NamedTuple
 
-from fdd_edge.teachers._number_words import NUMBER_WORD, NUMBER_WORDS
+from fdd_edge.number_words import NUMBER_WORD, NUMBER_WORDS
 
 __all__ = ["TextNumber", "draw_like", "find_numbers", "with_article"]
 

@@ -255,10 +255,11 @@ def split(
     """
     from fdd_edge.runs.stage import make_whole
     from fdd_edge.stages import feedback
+    from fdd_edge.stages.answers import answered
 
     floats = None if float_answers is None else Path(float_answers)
     bands = {"easy_at": easy_at, "hard_at": hard_at}
-    pool = feedback.answered(Path(problems), Path(answers), floats, **bands)
+    pool = answered(Path(problems), Path(answers), floats, **bands)
     make_whole(Path(output), lambda out: feedback.split(pool, Path(answers), floats, out, **bands))
     return {label: len(items) for label, items in feedback.read_split(Path(output)).items()}
 

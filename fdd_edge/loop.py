@@ -51,7 +51,7 @@ from fdd_edge.steps import (
 )
 from fdd_edge.targets import load_profile
 from fdd_edge.targets.check import require_ready
-from fdd_edge.teachers import load_teacher
+from fdd_edge.teachers import load_teacher, load_writer
 
 __all__ = ["run"]
 
@@ -114,7 +114,7 @@ def run(
                 write_whole(layout.config, text)
             run_rounds(this, on_round)
         except FddError:
-            if begins and not has_work(layout):
+            if begins and not layout.has_work():
                 layout.discard(folder=new_folder)
             raise
     return layout
@@ -252,7 +252,8 @@ def check_before_start(config: Config, layout: RunLayout) -> None:
     checks: list[Callable[[], object]] = [
         *(partial(check_recipe, name) for name in config.recipe_names),
         *(partial(load_profile, name) for name in config.targets),
-        *(partial(load_teacher, name) for name in (*config.teacher.rationale, config.teacher.evolve)),
+        *(partial(load_teacher, name) for name in config.teacher.rationale),
+        partial(load_writer, config.teacher.evolve),
         *(partial(check_set, spec) for spec in datasets),
         partial(requested_prompt, config.student.prompt),
         partial(
@@ -282,19 +283,13 @@ def _fault(check: Callable[[], object]) -> str | None:
     return None
 
 
-def has_work(layout: RunLayout) -> bool:
-    """Say whether a run has come further than its first training data: only then is there anything to keep."""
-    data = {path.relative_to(layout.root) for path in (layout.data, layout.round(0).data)}
-    return not {Path(name) for name in Manifest(layout.manifest).stages} <= data
-
-
 def check_folder_is_this_run(config: Config, layout: RunLayout) -> None:
     """Refuse a folder that holds something else, or a run with other settings.
 
     Raises:
         FddError: It does; names the settings.
     """
-    if layout.is_run() and has_work(layout):
+    if layout.is_run() and layout.has_work():
         try:
             before, _ = load_config(str(layout.config))
         except FddError as error:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 from fdd_edge.errors import FddError
 
@@ -17,6 +17,9 @@ Origin = Literal["seed", "complex", "similar"]
 Number = int | float
 
 _REQUIRED = ("id", "question", "answer", "source", "origin")
+_TEXTS = ("id", "question", "source", "program", "parent_id", "teacher")
+_COUNTS = ("depth", "round", "n_ops")
+_MAY_BE_NULL = ("program", "parent_id", "teacher", "n_ops")
 
 
 @dataclass(frozen=True)
@@ -62,11 +65,7 @@ class Problem:
         for name in _REQUIRED:
             if name not in row:
                 raise KeyError(name)
-        if isinstance(row["answer"], bool) or not isinstance(row["answer"], int | float):
-            raise TypeError("answer must be a number")
-        for name in ("id", "question", "source"):
-            if not isinstance(row[name], str):
-                raise TypeError(f"{name} must be a string")
+        _check_types(row)
         known = {f.name for f in fields(cls)} - {"extra"}
         return cls(
             **{k: v for k, v in row.items() if k in known},
@@ -77,6 +76,21 @@ class Problem:
         """Return the JSON object of this record; fields that are None are left out."""
         row = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "extra"}
         return {k: v for k, v in row.items() if v is not None} | dict(self.extra)
+
+
+def _check_types(row: Mapping[str, Any]) -> None:
+    if isinstance(row["answer"], bool) or not isinstance(row["answer"], int | float):
+        raise TypeError("answer must be a number")
+    if row["origin"] not in get_args(Origin):
+        raise TypeError(f"origin must be one of {', '.join(get_args(Origin))}")
+    given = {name: row[name] for name in (*_TEXTS, *_COUNTS) if name in row}
+    for name, value in given.items():
+        if value is None and name in _MAY_BE_NULL:
+            continue
+        if name in _TEXTS and not isinstance(value, str):
+            raise TypeError(f"{name} must be a string")
+        if name in _COUNTS and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
+            raise TypeError(f"{name} must be a whole number from 0 on")
 
 
 def same_answer(predicted: Number, gold: Number) -> bool:

@@ -39,6 +39,7 @@ def curate(
     candidates: Sequence[Problem],
     *,
     known: Sequence[Problem] = (),
+    valid: Sequence[Problem] = (),
     protected: Mapping[str, Sequence[Problem]],
 ) -> Curated:
     """Part the candidates into those that may be trained on and those that may not.
@@ -47,12 +48,15 @@ def curate(
     teacher wrote (their ``origin`` is not ``seed``) must also use their numbers, have a sane answer, ask one thing,
     take the operations that were asked for, and be near to none that is there.
 
+    Seed problems may tell what one of ``valid`` tells of other people: that set is a part of their own sources.
+
     Args:
         candidates: What might be trained on; of two alike the first is kept.
         known: What is in the training set already, parents of new problems among them.
-        protected: The validation and test sets by name, which training must not have seen.
+        valid: The validation set, which training must not have seen.
+        protected: The test sets by name, likewise.
     """
-    door = _Door(known, protected)
+    door = _Door(known, valid, protected)
     kept: list[Problem] = []
     rejected: list[Problem] = []
     for problem in candidates:
@@ -72,8 +76,10 @@ def reject(problem: Problem, reason: Reason, **facts: str) -> Problem:
 class _Door:
     """What is inside so far, and what must stay outside."""
 
-    def __init__(self, known: Sequence[Problem], protected: Mapping[str, Sequence[Problem]]) -> None:
-        self._seen, self._protected = Seen(), Protected(protected)
+    def __init__(
+        self, known: Sequence[Problem], valid: Sequence[Problem], protected: Mapping[str, Sequence[Problem]]
+    ) -> None:
+        self._seen, self._valid, self._protected = Seen(), Protected({"valid": valid}), Protected(protected)
         self._inside: dict[str, Problem] = {}
         self._renumbered: Counter[str] = Counter()
         for problem in known:
@@ -96,11 +102,11 @@ class _Door:
         wording = read_wording(problem.question)
         if against := self._seen.find(problem, wording):
             raise RejectedError(Reason.DUPLICATE, against=against)
-        if against := self._protected.find(wording):
+        if against := self._valid.find(wording) or self._protected.find(wording) or self._protected.find_alike(wording):
             raise RejectedError(Reason.LEAKS, against=against)
         if not is_new:
             return problem
-        if against := self._protected.find_alike(wording):
+        if against := self._valid.find_alike(wording):
             raise RejectedError(Reason.LEAKS, against=against)
         if against := self._seen.find_renumbered(wording):
             if self._renumbered[self._seed_of(problem)] >= _RENUMBERED_PER_SEED:
@@ -111,11 +117,12 @@ class _Door:
         return replace(problem, extra={key: value for key, value in problem.extra.items() if key != "renumbered"})
 
     def _remember(self, problem: Problem) -> None:
-        if problem.id in self._inside:
-            # One id is one problem, however often it is given.
+        inside = self._inside.get(problem.id)
+        if inside is not None and inside.question == problem.question:
+            # One problem may be given often: what was lost is trained on twice.
             return
         self._seen.add(problem, read_wording(problem.question))
-        self._inside[problem.id] = problem
+        self._inside.setdefault(problem.id, problem)
         if problem.extra.get("renumbered"):
             self._renumbered[self._seed_of(problem)] += 1
 

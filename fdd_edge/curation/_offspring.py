@@ -7,7 +7,7 @@ from collections import Counter
 
 from fdd_edge.curation._program import numbers_used
 from fdd_edge.curation._reasons import Reason, RejectedError
-from fdd_edge.curation._text import read_numbers
+from fdd_edge.curation._text import Quantity, read_numbers
 from fdd_edge.records import Problem, same_answer
 
 __all__ = ["check_offspring"]
@@ -15,13 +15,20 @@ __all__ = ["check_offspring"]
 _MOST = 1e9
 """Larger answers than this are no school problem's."""
 _DECIMALS = 4
+_CLOSING = ")\"'”’"
 _SENTENCE = re.compile(r"(?<=[.?!])\s+")
+_CONDITION = r"(?:(?:if|when|given|assuming)\b[^,]*, )?"
 _ORDER = re.compile(
-    r"(?:(?:if|when|given|assuming)\b[^,]*, )?(?:then |now |please )*(?:calculate|compute|determine|find|work out)\b",
+    rf"{_CONDITION}(?:then |now |please )*"
+    r"(?:calculate|compute|determine|(?:find|work out)(?= (?:how|what|which|the|his|her|its|their)\b))\b",
     re.IGNORECASE,
 )
+_AUXILIARY = r"(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would|should)"
+_YES_OR_NO = re.compile(rf"{_CONDITION}{_AUXILIARY}\b(?!.*\b(?:how|what|which)\b)", re.IGNORECASE)
 _ANOTHER_QUESTION = re.compile(
-    r"\b(?:and|or) (?:also )?(?:how (?:many|much|long|far|old)|what|which|who)\b", re.IGNORECASE
+    r"\b(?:and|or) (?:also )?(?:how (?:many|much|long|far|old)|what|which|who)\b|\brespectively\b"
+    rf"|\band {_AUXILIARY} (?:he|she|it|they|the|his|her|their|(?-i:[A-Z])\w+)\b",
+    re.IGNORECASE,
 )
 _ANOTHER_ORDER = re.compile(
     r"(?<!sum of )(?<!total of )(?<!between )\b(?:the|his|her|their) (?P<what>\w+) of [^,]+? and (?:also )?"
@@ -61,7 +68,7 @@ def _check_numbers(problem: Problem, parent: Problem | None) -> None:
 
 
 def _idle(problem: Problem) -> list[float]:
-    """Return the numbers of a question that its program does not compute with, as they are or, of percent, as a share.
+    """Return the numbers of a question that its program does not compute with, as they are told or otherwise.
 
     One is no quantity as often as not ("one of the children"); nor is a word up to four before what it counts ("two
     crews"). A number that is told twice need be used but once: a text often says again what it has said.
@@ -72,9 +79,16 @@ def _idle(problem: Problem) -> list[float]:
         for found in read_numbers(problem.question)
         if found.value > 1
         and not found.only_names
-        and not any(same_answer(number, found.value) for number in used)
-        and not (found.is_percent and any(same_answer(number, found.value / 100) for number in used))
+        and not any(same_answer(number, form) for number in used for form in _forms(found))
+        and not (found.is_fraction and any(same_answer(a, found.value * b) for a in used for b in used))
     ]
+
+
+def _forms(found: Quantity) -> list[float]:
+    """Return the numbers that a program may hold for a quantity: 20 % off may be 20, 0.2, 80 or 0.8."""
+    value = found.value
+    shares = [value / 100, 100 - value, 100 + value, 1 - value / 100, 1 + value / 100] if found.is_percent else []
+    return [value, *(value * factor for factor in found.factors), *shares]
 
 
 def _check_answer(problem: Problem) -> None:
@@ -84,13 +98,14 @@ def _check_answer(problem: Problem) -> None:
 
 
 def _check_question(problem: Problem) -> None:
-    """One question or one order, and no second one hangs on it."""
+    """One question or one order that a number answers, and no second one hangs on it."""
     sentences = _SENTENCE.split(problem.question.strip())
-    last = sentences[-1]
+    last = sentences[-1].rstrip(_CLOSING)
     asking = [sentence for sentence in sentences if "?" in sentence or _ORDER.match(sentence)]
     is_whole = problem.question.count("?") == last.endswith("?")
+    is_number_asked = re.search(r"[^\W\d_]{2}", last) is not None and not _YES_OR_NO.match(last)
     more = (_ANOTHER_QUESTION, _ANOTHER_ORDER)
-    if asking != [last] or not is_whole or any(another.search(last) for another in more):
+    if asking != sentences[-1:] or not is_whole or not is_number_asked or any(other.search(last) for other in more):
         raise RejectedError(Reason.ASKS_NOT_ONE_THING)
 
 

@@ -36,6 +36,25 @@ _SCALED = rf"(?:[\s-]+{_any_of(_SCALES)}(?:(?:\s+and)?\s+{_WORD})?)*"
 _NUMBER = re.compile(rf"(?:{_DIGITS}|{_WORD}|\b(?:a\s+)?{_any_of(_SCALES)}){_SCALED}", re.IGNORECASE)
 
 _PERCENT = re.compile(r"\s*(?:%|percent\b|per cent\b)", re.IGNORECASE)
+_SMALLER = {
+    re.compile(rf"[\s-]*(?:{unit})s?\b", re.IGNORECASE): factors
+    for unit, factors in {
+        "dozen": (12,),
+        "minute|hour": (60, 3600),
+        "day": (24,),
+        "week": (7,),
+        "year": (12, 52, 365),
+        "dollar": (100,),
+        "foot|feet": (12,),
+        "yard": (3, 36),
+        "mile": (5280,),
+        "pound": (16,),
+        "gallon": (4, 8, 16, 128),
+        "kilo(?:meter|metre|gram)|liter|litre|km|kg|ton": (1000,),
+        "meter|metre": (100, 1000),
+    }.items()
+}
+"""Units that a problem may tell in a smaller one, and how many of it each has."""
 _NAMES_BEFORE = re.compile(
     r"\b(?:the|these|those|all|both|other|last|first|next|his|her|their|its|day|week|month|year|round|[A-Z]\w+['’]s) $"
 )
@@ -65,11 +84,15 @@ class Quantity(NamedTuple):
     Attributes:
         value: In the unit that it is told in.
         is_percent: It is so many percent of something.
+        is_fraction: It is told as one, ``3/4`` or ``2 1/2``.
+        factors: What it may be multiplied by to be told in a smaller unit: a dozen by 12, hours by 60.
         only_names: It is a small number word that may name all of a few: "the two of them", "all three", "two crews".
     """
 
     value: float
     is_percent: bool
+    is_fraction: bool
+    factors: tuple[int, ...]
     only_names: bool
 
 
@@ -87,7 +110,9 @@ def read_numbers(question: str) -> list[Quantity]:
         value = _value(mark.group().lower())
         if value is not None:
             is_percent = _PERCENT.match(text, mark.end()) is not None
-            values.append(Quantity(value, is_percent, _only_names(text, mark)))
+            is_fraction = re.search(r"[/⁄]", mark.group()) is not None
+            factors = next((own for unit, own in _SMALLER.items() if unit.match(text, mark.end())), ())
+            values.append(Quantity(value, is_percent, is_fraction, factors, _only_names(text, mark)))
     return values
 
 

@@ -22,7 +22,9 @@ def sha256_of(text: str) -> str:
 class HashCache:
     """Hashes that are computed once a process for each file that does not change."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, ignored: str | None = None) -> None:
+        """Take the name of a file that no folder's hash counts."""
+        self._ignored = ignored
         self._known: dict[tuple[str, int, int, int], str] = {}
 
     def of(self, path: Path) -> str:
@@ -33,7 +35,7 @@ class HashCache:
         """
         if path.is_dir():
             digest = hashlib.sha256()
-            for file in sorted(p for p in path.rglob("*") if p.is_file()):
+            for file in sorted(p for p in path.rglob("*") if p.is_file() and p.name != self._ignored):
                 digest.update(f"{file.relative_to(path)}\0{self.of(file)}\n".encode())
             return digest.hexdigest()
         stat = path.stat()

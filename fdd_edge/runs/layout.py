@@ -229,6 +229,21 @@ class RunLayout:
         left = {self.lock, partial_of(self.config)}
         return self.root.is_dir() and all(path in left for path in self.root.iterdir())
 
+    def has_work(self) -> bool:
+        """Say whether a run has begun more than its first training data: only then is there anything to keep.
+
+        The folders tell, not the manifest: that may be lost, and does not know of what is under way.
+        """
+        at_start = {made for path in self._at_start for made in (path, partial_of(path))}
+        first = self.round(0)
+        held = [path for folder in (self.root, first.root) if folder.is_dir() for path in folder.iterdir()]
+        return any(path not in {*at_start, first.root} for path in held)
+
+    @property
+    def _at_start(self) -> tuple[Path, ...]:
+        """What there is before any work is done."""
+        return (self.manifest, self.config, self.lock, self.data, self.round(0).data)
+
     def discard(self, *, folder: bool) -> None:
         """Delete what a run without work left, and its folder if asked to; nothing of anybody else's."""
         for path in (self.data, self.round(0).root):

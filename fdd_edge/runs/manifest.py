@@ -57,9 +57,11 @@ class Manifest:
             try:
                 content = json.loads(path.read_text(encoding="utf-8"))
                 self.stages = {name: StageEntry(**entry) for name, entry in content["stages"].items()}
-                self.facts = content["facts"]
-            except (ValueError, KeyError, TypeError) as error:
-                raise FddError(f"{path} is damaged ({error}); restore it, or start a new run elsewhere.") from None
+                self.facts = dict(content["facts"])
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
+                raise FddError(
+                    f"{path} is damaged ({error}); restore it, or delete it, and every stage is made again."
+                ) from None
 
     def write(self) -> None:
         """Write the manifest whole or not at all."""

@@ -27,7 +27,8 @@ from fdd_edge.runs.whole import partial_of
 
 __all__ = ["PrunedInputError", "Stages", "make_whole"]
 
-_FINGERPRINT_FILE = ".fingerprint"
+_BEGUN, _FINISHED = ".fingerprint", ".finished"
+"""The marks of a folder, which hold its fingerprint: while it is made, and from then until the manifest knows of it."""
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _PROBE_BYTES = 1 << 20
@@ -45,7 +46,7 @@ class Stages:
         """Take the run folder and its manifest."""
         self._root = root
         self._manifest = manifest
-        self._hashes = HashCache()
+        self._hashes = HashCache(ignored=_FINISHED)
 
     def ensure(
         self,
@@ -78,8 +79,23 @@ class Stages:
         name = output.relative_to(self._root).as_posix()
         hashes = {key: self._input_hash(path) for key, path in inputs.items()}
         fingerprint = _fingerprint(version, params, hashes)
-        if self._is_done(name, output, fingerprint):
+        is_unrecorded = _has_mark(output, _FINISHED, fingerprint)
+        if not is_unrecorded and self._is_done(name, output, fingerprint):
             return False
+        started = time.monotonic()
+        if not is_unrecorded:
+            self._check_can_make(name, output, inputs)
+            _make(output, make, fingerprint, is_file)
+        self._manifest.stages[name] = StageEntry(
+            fingerprint, version, dict(params), hashes, self._hashes.of(output), round(time.monotonic() - started, 3)
+        )
+        self._manifest.write()
+        if not is_file:
+            (output / _FINISHED).unlink()
+        return not is_unrecorded
+
+    def _check_can_make(self, name: str, output: Path, inputs: Mapping[str, Path]) -> None:
+        """Refuse to make from what was pruned, and say so where an output is made again."""
         pruned = [path for path in inputs.values() if self.is_pruned(path)]
         if pruned:
             raise PrunedInputError(pruned[0])
@@ -87,13 +103,6 @@ class Stages:
         if entry is not None and not entry.pruned:
             changed = "what it was made from, or the output itself, has changed" if output.exists() else "it is gone"
             announce(f"{name} is made again: {changed}")
-        started = time.monotonic()
-        _make(output, make, fingerprint, is_file)
-        self._manifest.stages[name] = StageEntry(
-            fingerprint, version, dict(params), hashes, self._hashes.of(output), round(time.monotonic() - started, 3)
-        )
-        self._manifest.write()
-        return True
 
     def restore(self, output: Path) -> None:
         """Forget that an output was made and pruned, so that it is made again."""
@@ -147,6 +156,7 @@ def make_whole(output: Path, make: Callable[[Path], object], *, params: Mapping[
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise FddError(f"{output} exists already; name another folder, or remove it.")
     _make(output, make, _fingerprint(0, params or {}, {}), is_file=False)
+    (output / _FINISHED).unlink()
 
 
 def _make(output: Path, make: Callable[[Path], object], fingerprint: str, is_file: bool) -> None:
@@ -158,10 +168,11 @@ def _make(output: Path, make: Callable[[Path], object], fingerprint: str, is_fil
             if partial.is_dir():
                 _delete(partial)
             make(partial)
-        else:
+        elif not _has_mark(partial, _FINISHED, fingerprint):
             _keep_work_of(partial, fingerprint)
             make(partial)
-            (partial / _FINGERPRINT_FILE).unlink()
+            # Renamed, not written: a disk without room takes it too, and what was made is not made twice.
+            (partial / _BEGUN).replace(partial / _FINISHED)
     if output.is_dir() or not is_file:
         _delete(output)
     partial.replace(output)
@@ -196,11 +207,15 @@ def _fingerprint(version: int, params: Mapping[str, Any], hashes: Mapping[str, s
 
 def _keep_work_of(partial: Path, fingerprint: str) -> None:
     """Make sure that the folder exists and holds nothing, or unfinished work of the same fingerprint."""
-    mark = partial / _FINGERPRINT_FILE
-    if not mark.is_file() or mark.read_bytes() != fingerprint.encode("ascii"):
+    if not _has_mark(partial, _BEGUN, fingerprint):
         _delete(partial)
         partial.mkdir(parents=True)
-        mark.write_text(fingerprint, encoding="ascii")
+        (partial / _BEGUN).write_text(fingerprint, encoding="ascii")
+
+
+def _has_mark(folder: Path, mark: str, fingerprint: str) -> bool:
+    path = folder / mark
+    return path.is_file() and path.read_bytes() == fingerprint.encode("ascii")
 
 
 def _delete(path: Path) -> None:

@@ -16,6 +16,7 @@ from fdd_edge.errors import FddError
 from fdd_edge.feedback import sample_new, sample_pool
 from fdd_edge.progress import announce
 from fdd_edge.records import Problem, read_jsonl, read_problems, write_jsonl
+from fdd_edge.runs.layout import VALID
 from fdd_edge.stages.datasets import DatasetSpec, read_set
 from fdd_edge.teachers import Declined, load_teacher
 
@@ -32,8 +33,8 @@ __all__ = [
 ]
 
 SETS_VERSION = 2
-DATA_VERSION = 2
-CURATION_VERSION = 2
+DATA_VERSION = 3
+CURATION_VERSION = 3
 
 REPEAT = "fdd_edge.repeat"
 """How often a problem is trained on, among the further fields of its record; the prefix keeps users' fields apart."""
@@ -136,7 +137,8 @@ def seed_training_data(
         FddError: No problem is left.
     """
     problems, declined = _with_programs(read_problems(seeds), teachers)
-    curated = curate(problems, protected=_read_all(protected))
+    valid, tests = _read_protected(protected)
+    curated = curate(problems, valid=valid, protected=tests)
     rejected = [*declined, *curated.rejected]
     if not curated.kept:
         reasons = ", ".join(f"{n} {reason}" for reason, n in count_reasons(rejected).items())
@@ -183,7 +185,8 @@ def curate_offspring(
         seed: Draws which.
     """
     inside = [problem for path in known for problem in read_problems(path)]
-    curated = curate(read_problems(evolved), known=inside, protected=_read_all(protected))
+    valid, tests = _read_protected(protected)
+    curated = curate(read_problems(evolved), known=inside, valid=valid, protected=tests)
     accepted = sample_new(curated.kept, max_new, seed)
     drawn = {p.id for p in accepted}
     over = [reject(p, Reason.OVER_MAX_NEW) for p in curated.kept if p.id not in drawn]
@@ -215,8 +218,10 @@ def extend_training_data(
     write_jsonl(out / "rejected.jsonl", (row for _, row in read_jsonl(rejected)))
 
 
-def _read_all(sets: Mapping[str, Path]) -> dict[str, list[Problem]]:
-    return {name: read_problems(path) for name, path in sets.items()}
+def _read_protected(paths: Mapping[str, Path]) -> tuple[list[Problem], dict[str, list[Problem]]]:
+    """Return ``valid``, and the test sets by name."""
+    sets = {name: read_problems(path) for name, path in paths.items()}
+    return sets.pop(VALID, []), sets
 
 
 def _with_programs(problems: Sequence[Problem], teachers: Sequence[str]) -> tuple[list[Problem], list[Problem]]:
@@ -234,7 +239,7 @@ def _with_programs(problems: Sequence[Problem], teachers: Sequence[str]) -> tupl
             else:
                 done[problem.id] = replace(problem, program=answer, teacher=name)
     declined = [
-        replace(p, extra={**p.extra, "reason": "declined", "declined": reasons[p.id]})
+        replace(p, extra={**p.extra, "reason": Reason.NO_RATIONALE.value, "declined": reasons[p.id]})
         for p in problems
         if p.id not in done
     ]

@@ -9,6 +9,7 @@ from pathlib import Path
 from fdd_edge.artifacts.recipe import FLOAT_ONNX, FLOAT_RECIPE, GgufRecipe, Recipe, load_gguf_recipe, load_recipe
 from fdd_edge.config import Config
 from fdd_edge.runs import Manifest, RunLayout, Stages
+from fdd_edge.runs.layout import VALID
 from fdd_edge.stages.datasets import DatasetSpec
 from fdd_edge.stages.evaluation import Decoding
 from fdd_edge.stages.student import Student
@@ -63,7 +64,7 @@ class Run:
     def reported(self) -> dict[str, Path]:
         """The sets that every artifact is evaluated on: valid, then eval."""
         named = {d.label: self.layout.eval_set(d.label) for d in self.config.data.eval}
-        return {"valid": self.layout.valid} | named
+        return {VALID: self.layout.valid} | named
 
     @property
     def protected(self) -> dict[str, Path]:

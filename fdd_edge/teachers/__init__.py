@@ -7,7 +7,7 @@ from importlib import import_module
 from fdd_edge.errors import FddError, did_you_mean
 from fdd_edge.teachers._protocol import Declined, Draft, Teacher
 
-__all__ = ["TEACHERS", "Declined", "Draft", "Teacher", "load_teacher"]
+__all__ = ["TEACHERS", "Declined", "Draft", "Teacher", "load_teacher", "load_writer"]
 
 # Named by string and loaded on use, so that asking for one teacher never imports another.
 TEACHERS = {
@@ -28,4 +28,17 @@ def load_teacher(name: str) -> Teacher:
         )
     module, _, attribute = TEACHERS[name].partition(":")
     teacher: Teacher = getattr(import_module(module), attribute)()
+    return teacher
+
+
+def load_writer(name: str) -> Teacher:
+    """Return the teacher of that name, who writes new problems.
+
+    Raises:
+        FddError: There is none, or it writes none; says which do.
+    """
+    teacher = load_teacher(name)
+    if not teacher.writes_problems:
+        writers = ", ".join(known for known in sorted(TEACHERS) if load_teacher(known).writes_problems)
+        raise FddError(f"The teacher {name!r} writes rationales and no new problems; these do: {writers}.")
     return teacher

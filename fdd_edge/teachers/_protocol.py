@@ -46,6 +46,7 @@ class Teacher(Protocol):
     """Asynchronous and batched, so that a model behind an API fits; one result per problem, in order."""
 
     name: str
+    writes_problems: bool
 
     async def rationale(self, problems: Sequence[Problem]) -> list[str | Declined]:
         """Write a program in normal form for each problem."""

@@ -37,6 +37,7 @@ class AnnotatedTeacher:
     """Writes rationales for problems whose ``extra["solution"]`` holds an annotated solution."""
 
     name = "annotated"
+    writes_problems = False
 
     async def rationale(self, problems: Sequence[Problem]) -> list[str | Declined]:
         """Return a program for each problem, or why its notes give none."""
@@ -46,13 +47,13 @@ class AnnotatedTeacher:
         self, problems: Sequence[Problem], *, per_problem: int, seed: int
     ) -> list[list[Draft] | Declined]:
         """Decline: this teacher reads solutions and writes no problems."""
-        return [self._decline(problem, "annotated writes no new problems") for problem in problems]
+        return [self._decline(problem, "writes_no_problems") for problem in problems]
 
     async def similar(
         self, problems: Sequence[Problem], *, per_problem: int, seed: int
     ) -> list[list[Draft] | Declined]:
         """Decline: this teacher reads solutions and writes no problems."""
-        return [self._decline(problem, "annotated writes no new problems") for problem in problems]
+        return [self._decline(problem, "writes_no_problems") for problem in problems]
 
     def _decline(self, problem: Problem, reason: str) -> Declined:
         return Declined(problem.id, self.name, reason)

@@ -67,6 +67,14 @@ CASES = {
         ["run", "smoke", "--set", "teacher.evolve=simbolic", "-o", "new"],
         ["no teacher named 'simbolic'. Did you mean 'symbolic'?"],
     ),
+    "a teacher that writes no problems": (
+        ["run", "smoke", "--set", "teacher.evolve=annotated", "-o", "new"],
+        ["The teacher 'annotated' writes rationales and no new problems; these do: symbolic."],
+    ),
+    "a teacher that writes no problems, asked alone": (
+        ["evolve", "split", "--teacher", "annotated", "-o", "new.jsonl"],
+        ["The teacher 'annotated' writes rationales and no new problems; these do: symbolic."],
+    ),
     "missing training data": (
         ["run", "smoke", "--set", "data.train=[{path: gone.jsonl}]", "-o", "new"],
         ["gone.jsonl does not exist"],

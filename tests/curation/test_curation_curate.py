@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -103,3 +104,18 @@ def test_reasons_are_counted_commonest_first() -> None:
     candidates = [problem("a", PENS), problem("b", PENS, program=None), problem("c", PENS), problem("d", PENS)]
     assert count_reasons(curate(candidates, protected={}).rejected) == {"duplicate": 2, "no_rationale": 1}
     assert count_reasons([]) == {}
+
+
+def test_a_seed_that_tells_a_test_item_of_other_people_leaks() -> None:
+    """It was compared by its words and masked numbers alone; only ``valid`` is of the seeds' own sources."""
+    seed = problem("a", "Ann has 5 nuts and gives 2 of them to Tom. How many are left?", 3, program="answer = 5 - 2")
+    other = problem("t-1", "Mia has 9 nuts and gives 4 of them to Leo. How many are left?")
+    _, rejected = curate([seed], protected={"test": [other]})
+    assert told(rejected) == [{"reason": Reason.LEAKS, "against": "test:t-1"}]
+    assert curate([seed], valid=[other], protected={}).rejected == []
+
+
+def test_of_two_problems_with_one_id_both_are_remembered() -> None:
+    first, second = problem("a", PENS), problem("a", LONG)
+    _, rejected = curate([first, second, replace(second, id="b")], protected={})
+    assert [p.extra["against"] for p in rejected] == ["a"]

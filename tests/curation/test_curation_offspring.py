@@ -80,6 +80,23 @@ def test_a_number_that_only_seems_to_be_used_is_told(question: str, program: str
     assert reason_of(child(question, program, answer)) == (Reason.NUMBER_NOT_USED, idle)
 
 
+@pytest.mark.parametrize(
+    ("question", "program", "answer"),
+    [
+        ("A coat of 50 dollars is sold at 20% off. What does it cost?", "answer = 50 * 0.8", 40),
+        ("A coat of 50 dollars gets 20 percent dearer. What does it cost?", "answer = 50 * (100 + 20) / 100", 60),
+        ("A coat of 50 dollars gets 20 percent dearer. What does it cost?", "answer = 50 * 120 / 100", 60),
+        ("Ida walks 2 1/2 miles on each of 6 days. How many miles does she walk?", "answer = 6 * 5 / 2", 15),
+        ("Ida has 12 buns and Bo has 3/2 of them. How many has Bo?", "answer = 12 * 3 / 2", 18),
+        ("Ida bakes 5 dozen buns and sells 8. How many are left?", "answer = 60 - 8", 52),
+        ("Ida reads for 2 hours and for 15 minutes. How many minutes does she read?", "answer = 120 + 15", 135),
+    ],
+)
+def test_a_number_may_be_used_in_another_form(question: str, program: str, answer: float) -> None:
+    """A discount as what is left to pay, a fraction by its parts, a dozen or an hour in what they are made of."""
+    assert let_in(child(question, program, answer), known=()).rejected == []
+
+
 def test_a_number_that_a_loop_turns_on_is_used() -> None:
     program = "eggs = 0\nfor day in range(7):\n    if day < 5:\n        eggs = eggs + 4\nanswer = eggs"
     looped = child("A hen lays 4 eggs a day on 5 of 7 days. How many eggs are that?", program, 20)
@@ -110,6 +127,11 @@ def test_answers_of_no_school_problem(program: str, answer: float) -> None:
         "Ida bakes 15 buns. How many? She buys 25 more. How many buns has Ida?",
         "How many buns has Ida? She bakes 15 and buys 25 more.",
         "Ida bakes 15 buns and buys 25 more. How many buns has Ida and how many did she buy?",
+        "Ida bakes 15 buns and buys 25 more. How many buns has she baked and bought, respectively?",
+        "Ida bakes 15 buns and buys 25 more. How many buns has she, and has Bo any?",
+        "Ida bakes 15 buns and buys 25 more. Has she more than Bo?",
+        "Ida bakes 15 buns and buys 25 more. If she sells none, is that enough for all?",
+        "15, 25?",
     ],
 )
 def test_one_thing_is_asked_at_the_end(question: str) -> None:
@@ -127,6 +149,9 @@ def test_an_order_asks_as_well_as_a_question() -> None:
         "If Ida bakes 15 buns and buys 25 more, find the number of buns that she has.",
         "Ida bakes 15 buns and Bo bakes 25. Calculate the sum of the number of Ida's buns and the number of Bo's buns.",
         "Ida bakes 15 buns and buys 25 more. Calculate how many buns she has?",
+        "Work out sessions make Ida hungry. She bakes 15 buns and buys 25 more. How many buns has she?",
+        "Ida bakes 15 buns and buys 25 more. (How many buns has she?)",
+        "Ida bakes 15 buns and buys 25 more. Can you tell how many buns she has and does not share?",
     ],
 )
 def test_one_order_however_it_is_put(order: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -122,8 +123,57 @@ def test_a_pruned_output_counts_as_made_until_it_is_restored(tmp_path: Path) -> 
     assert run() == [True, False]
 
 
-def test_a_damaged_manifest_is_named(tmp_path: Path) -> None:
-    (tmp_path / "manifest.json").write_text('{"stages": 3', encoding="utf-8")
+@pytest.mark.parametrize("recorded_by", ["the same process", "a later one"])
+def test_what_is_made_but_could_not_be_recorded_is_not_made_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recorded_by: str
+) -> None:
+    """A disk that fills up, or a kill, after hours of training and before the manifest knows of them."""
+    calls: list[Path] = []
+
+    def make(out: Path) -> None:
+        calls.append(out)
+        (out / "x").write_text("1", encoding="utf-8")
+
+    def full(self: Manifest) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    output = tmp_path / "out"
+    first = stages(tmp_path)
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
+        patch.setattr(Manifest, "write", full)
+        first.ensure(output, make, version=1, params={}, inputs={})
+    then = first if recorded_by == "the same process" else stages(tmp_path)
+    then.ensure(output, make, version=1, params={}, inputs={})
+    assert len(calls) == 1
+    assert [p.name for p in output.iterdir()] == ["x"]
+    assert not stages(tmp_path).ensure(output, make, version=1, params={}, inputs={})
+    assert stages(tmp_path).ensure(output, make, version=2, params={}, inputs={})
+
+
+def test_what_is_made_but_could_not_be_put_in_its_place_is_not_made_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[Path] = []
+
+    def killed(self: Path, target: Path) -> Path:
+        if target == output:
+            raise KeyboardInterrupt
+        return replace(self, target)
+
+    output, replace = tmp_path / "out", Path.replace
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Path, "replace", killed)
+        stages(tmp_path).ensure(output, calls.append, version=1, params={}, inputs={})
+    assert stages(tmp_path).ensure(output, calls.append, version=1, params={}, inputs={})
+    assert len(calls) == 1
+    assert not list(output.iterdir())
+
+
+@pytest.mark.parametrize(
+    "content", ['{"stages": 3', '{"stages": [], "facts": {}}', '{"stages": {}, "facts": null}', "[]", "\u00e9"]
+)
+def test_a_damaged_manifest_is_named(tmp_path: Path, content: str) -> None:
+    (tmp_path / "manifest.json").write_text(content, encoding="latin-1")
     with pytest.raises(FddError, match=r"manifest\.json is damaged"):
         Manifest(tmp_path / "manifest.json")
 
@@ -206,6 +256,20 @@ def test_a_run_killed_at_its_very_start_can_begin_again(tmp_path: Path) -> None:
         (tmp_path / "killed" / name).touch()
         assert not RunLayout(tmp_path / "killed").is_free()
         (tmp_path / "killed" / name).unlink()
+
+
+def test_a_run_has_work_once_anything_but_its_first_data_is_begun(tmp_path: Path) -> None:
+    """By its folders: with its manifest lost, another config once took the folder over and made every round anew."""
+    layout = RunLayout(tmp_path)
+    write_whole(layout.config, "a: 1\n")
+    for folder in (layout.data, layout.round(0).data):
+        folder.mkdir(parents=True)
+        partial_of(folder).mkdir()
+    assert not layout.has_work()
+    for begun in (partial_of(layout.round(0).adapter), layout.validation, layout.untuned.root):
+        begun.mkdir()
+        assert layout.has_work()
+        begun.rmdir()
 
 
 @pytest.mark.parametrize("is_file", [False, True])

@@ -41,7 +41,7 @@ def test_teachers_are_asked_in_turn_and_a_program_is_kept(tmp_path: Path) -> Non
     assert (kept["a"].n_ops, kept["b"].n_ops) == (1, 1)
     (left_out,) = [row for _, row in read_jsonl(tmp_path / "data" / "rejected.jsonl")]
     assert left_out["id"] == "c"
-    assert left_out["reason"] == "declined"
+    assert left_out["reason"] == "no_rationale"
     assert set(left_out["declined"]) == {"annotated", "symbolic"}
 
 
@@ -191,7 +191,7 @@ def test_two_problems_of_one_id_are_refused(tmp_path: Path) -> None:
 def test_nothing_left_to_train_on_says_why(tmp_path: Path) -> None:
     seeds = write(tmp_path / "seed.jsonl", BARE, SOLVED)
     protected = {"valid": write(tmp_path / "p.jsonl", replace(SOLVED, id="x"))}
-    with pytest.raises(FddError, match="kept out: 1 declined, 1 leaks"):
+    with pytest.raises(FddError, match="kept out: 1 no_rationale, 1 leaks"):
         seed_training_data(seeds, protected, tmp_path / "data", teachers=["annotated"])
 
 

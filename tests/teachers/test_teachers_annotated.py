@@ -100,6 +100,6 @@ def test_steps_that_the_answer_does_not_need_are_left_out() -> None:
 def test_it_writes_no_problems() -> None:
     problem = Problem(id="p", question="?", answer=1, source="test")
     teacher = load_teacher("annotated")
-    declined = [Declined("p", "annotated", "annotated writes no new problems")]
+    declined = [Declined("p", "annotated", "writes_no_problems")]
     assert asyncio.run(teacher.similar([problem], per_problem=1, seed=0)) == declined
     assert asyncio.run(teacher.complexify([problem], per_problem=1, seed=0)) == declined

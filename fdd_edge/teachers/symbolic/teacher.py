@@ -28,6 +28,7 @@ class SymbolicTeacher:
     """Evolves its own problems, and draws new numbers for foreign ones that have a program."""
 
     name = "symbolic"
+    writes_problems = True
 
     async def rationale(self, problems: Sequence[Problem]) -> list[str | Declined]:
         """Return the program of each own problem; foreign ones are declined."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import NamedTuple
 
 from fdd_edge.teachers.symbolic.foreign._verbs import can_be_done, is_participle, is_verb, past, third_person
@@ -258,9 +259,8 @@ def _clause(verb: str, rest: str) -> _Clause | None:
     return _Clause(text, subject, plain, third_person(plain) if verb == "do" else form, auxiliary, after)
 
 
-def _place_of_verb(words: list[str], fits: object) -> int | None:
+def _place_of_verb(words: list[str], fits: Callable[[str], bool]) -> int | None:
     """Return where the verb stands: a word that may be one, but not "the walk" or "Tom's order"."""
-    assert callable(fits)
     for index, word in enumerate(words):
         before = words[index - 1].lower() if index else ""
         if index and fits(word) and before not in _DETERMINERS and not before.endswith(("'s", "’s")):

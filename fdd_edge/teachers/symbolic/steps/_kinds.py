@@ -58,7 +58,13 @@ _GONE = re.compile(
     r"\b(?:eats?|ate|eaten|drinks?|drank|drunk|uses?|used|los[et]s?|destroy\w*|br[eo]ken?|die[sd]?|dead|thr[eo]w\w*|burn\w*|"
     r"consume[sd]?|donate[sd]?|give|gives|gave|given|flew|away|absent|uneaten|wasted|removed?|over)\b"
 )
-_NOT_YET = re.compile(r"\b(?:miss\w*|needs?|needed|short|can|could|would|should|required|extra)\b")
+_NOT_YET = re.compile(
+    r"\b(?:miss\w*|needs?|needed|short|can|could|will|would|should|required|extra|wants?|wanted|hopes?|hoped|plans?|"
+    r"planned|expects?|expected|ha(?:s|ve|d) to|for [A-Z]\w+ to)\b"
+)
+_WITHOUT_TOOLS = re.compile(
+    r"\b(?:book|novel|read|watch|learn|stud(?:y|i)|homework|walk|run|hike|swim|drive|travel|fly|sav(?:e|ing))"
+)
 _PERIOD = re.compile(r"\b(?:day|week|month|year|hour)s?\b")
 _SOLD = re.compile(r"\b(?:sold|sells?)\b")
 _COUNTED = re.compile(r"the (?:total |whole |combined )?number of (?P<things>.+)")
@@ -85,12 +91,12 @@ def _kinds_of_noun(phrase: str, noun: str) -> tuple[str, ...]:
         return ()
     if noun == "dollars":
         return _kinds_of_money(phrase)
-    gone = _GONE.search(phrase) is not None
+    gone, not_yet = _GONE.search(phrase) is not None, _NOT_YET.search(phrase) is not None
     if head in TIMES:
         return (f"some {head}", "a time", *_kinds_of_time(phrase, head))
     if head in MEASURES:
         size = "length" if head in LENGTHS else "weight" if head in _WEIGHTS else "volume"
-        stored = () if gone or _SOLD.search(phrase) else ("a stored measure", f"a stored {size}")
+        stored = () if gone or not_yet or _SOLD.search(phrase) else ("a stored measure", f"a stored {size}")
         return (f"some {head}", *stored, *(("a distance",) if phrase.startswith("the distance") else ()))
     if head in _BARE or "average" in phrase or not counted:
         return ()
@@ -100,7 +106,7 @@ def _kinds_of_noun(phrase: str, noun: str) -> tuple[str, ...]:
         return ("sold things",)
     if head in _TASKS:
         return () if gone or _PERIOD.search(phrase) else ("some tasks",)
-    if gone or _NOT_YET.search(phrase):
+    if gone or not_yet:
         return ()
     return (
         ("packed things", "counted things", "shown things") if head in _PACKED else ("counted things", "shown things")
@@ -110,7 +116,8 @@ def _kinds_of_noun(phrase: str, noun: str) -> tuple[str, ...]:
 def _kinds_of_time(phrase: str, head: str) -> tuple[str, ...]:
     if not re.search(r"\b(?:takes?|took|needs?|needed|finish|complete|job)\b", phrase):
         return ()
-    return ("a working time", "a rented time") if head in ("hours", "days", "weeks") else ("a working time",)
+    is_rented = head in ("hours", "days", "weeks") and not _WITHOUT_TOOLS.search(phrase)
+    return ("a working time", "a rented time") if is_rented else ("a working time",)
 
 
 def _kinds_of_money(phrase: str) -> tuple[str, ...]:

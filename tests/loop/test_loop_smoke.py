@@ -12,7 +12,7 @@ from pathlib import Path
 
 from smoke import Finished, digests, run
 
-from fdd_edge.records import read_problems
+from fdd_edge.records import read_jsonl, read_problems, write_jsonl
 from fdd_edge.runs import run_lock
 from fdd_edge.stages.student import Student
 
@@ -156,7 +156,20 @@ def test_split_and_evolve_alone_write_the_rounds_files(smoke: Finished, tmp_path
 def test_answers_to_other_problems_of_the_same_ids_are_refused(smoke: Finished, tmp_path: Path) -> None:
     """The smoke run's training problems and its `valid` are both named symbolic-train-00000 and on."""
     place = smoke.out / "round-01"
-    other = place / "eval/local/gguf-q8_0/valid"
+    other = Path(shutil.copytree(place / "eval/local/gguf-q8_0/valid", tmp_path / "valid"))
+    # What the tiny student says may be right nowhere: one answer is made right, for the problem it was asked.
+    gold = {row["id"]: row["answer"] for _, row in read_jsonl(smoke.out / "data" / "valid.jsonl")}
+    trained = {row["id"]: row["answer"] for _, row in read_jsonl(place / "data" / "train.jsonl")}
+    rows = [row for _, row in read_jsonl(other / "rows.jsonl")]
+    right = next(
+        row for row in rows if trained.get(row["problem_id"], gold[row["problem_id"]]) != gold[row["problem_id"]]
+    )
+    right |= {
+        "program": f"answer = {gold[right['problem_id']]}",
+        "answer": gold[right["problem_id"]],
+        "verdict": "correct",
+    }
+    write_jsonl(other / "rows.jsonl", rows)
     ran = fdd_edge("split", str(place / "data/train.jsonl"), str(other), "-o", str(tmp_path / "split"))
     assert ran.returncode == 2
     assert f"{other} was not scored against the answers in" in ran.stderr

@@ -78,5 +78,5 @@ def check_reserve(this: Run) -> None:
     if limit * rounds > n:
         raise FddError(
             f"feedback.pool: fresh keeps half of the seed problems, {n}, to be labelled before they are trained on; "
-            f"{rounds} rounds of feedback.limit {limit} need {limit * rounds}. Give it more problems, or lower one."
+            f"feedback.limit {limit} for rounds {rounds} needs {limit * rounds}. Give it more problems, or lower one."
         )

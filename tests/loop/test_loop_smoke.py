@@ -215,12 +215,12 @@ def test_problems_may_be_labelled_before_they_are_trained_on(tmp_path: Path, tin
     assert "never trained on solved" in ran.stdout
     longer = run(out, "--rounds", "9", *(word for setting in settings for word in ("--set", setting)))
     assert longer.returncode == 2
-    assert "9 rounds of feedback.limit 20 need 180" in longer.stderr
+    assert "feedback.limit 20 for rounds 9 needs 180" in longer.stderr
     again = run(out, *(word for setting in settings for word in ("--set", setting)))
     assert again.returncode == 0, again.stderr
     too_few = run(tmp_path / "other", "--set", "feedback.pool=fresh", "--set", "feedback.limit=60")
     assert too_few.returncode == 2
-    assert "need 120. Give it more problems, or lower one." in too_few.stderr
+    assert "needs 120. Give it more problems, or lower one." in too_few.stderr
     assert not (tmp_path / "other").exists()  # or the lower one that it asks for were other settings there
 
 

@@ -49,8 +49,10 @@ FRESH, FRESH_POOL = "fresh", ("feedback.pool=fresh", "feedback.limit=200")
 """Half of the seed problems are labelled before they are trained on: 200 a round is what they last for."""
 STUDENT_T = (12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
 """The 97.5 % points of Student's t from one degree of freedom on."""
-AWARE = ("training.quantization_aware=gguf-q4_0",)
-LABELS: dict[str, tuple[str, ...]] = {"aware": AWARE, "aware-float": (*AWARE, *FLOAT_LABELS)}
+AWARE = "aware"
+FOR_Q4_0 = ("training.quantization_aware=gguf-q4_0",)
+LABELS: dict[str, tuple[str, ...]] = {AWARE: FOR_Q4_0, "aware-float": (*FOR_Q4_0, *FLOAT_LABELS)}
+"""One student with the labels of either file."""
 
 Row = Mapping[str, Any]
 
@@ -123,7 +125,7 @@ def run_seed(seed: int, out: Path, done: Mapping[tuple[int, str], Row], results:
         shutil.rmtree(start.with_name(FRESH))
     for arm, settings in LABELS.items():
         if (seed, arm) not in done:
-            place = run(start.with_name("aware"), seed, settings, rounds=1).round(0)
+            place = run(start.with_name(AWARE), seed, settings, rounds=1).round(0)
             keep(arm, {"easy": easy(place), "solved": solved(place)})
     shutil.rmtree(start.parent, ignore_errors=True)
 
@@ -163,7 +165,7 @@ def marks(row: Row, recipe: str, name: str) -> list[float]:
 def accuracy_table(done: Mapping[tuple[int, str], Row]) -> list[str]:
     """Return the lines of the main table: per arm and file, the mean over seeds and its interval."""
     lines = [f"| arm | file | seeds | {' | '.join(SETS)} |", f"|---|---|---|{'---|' * len(SETS)}"]
-    for arm in (START, *ARMS, FRESH, *LABELS):
+    for arm in (START, *ARMS, FRESH, AWARE):
         rows = [row for (_, name), row in sorted(done.items()) if name == arm]
         for recipe in RECIPES if rows else ():
             cells = [over_seeds([100 * fmean(marks(row, recipe, name)) for row in rows]) for name in SETS]
@@ -179,22 +181,23 @@ def over_seeds(values: Sequence[float], form: str = ".1f") -> str:
 
 
 def difference_table(done: Mapping[tuple[int, str], Row]) -> list[str]:
-    """Return fdd less each control in points, over the seeds that have both.
+    """Return fdd less each control in points, and what training for Q4_0 gives alone, over the seeds that have both.
 
     By sets, and over all of them: paired by problem, with the interval over problems. Then over all of them with the
     interval over seeds, and by exact McNemar.
     """
     lines = [
-        f"| fdd less | file | seeds | {' | '.join(SETS)} | all | over seeds | gained, lost, p |",
+        f"| compared | file | seeds | {' | '.join(SETS)} | all | over seeds | gained, lost, p |",
         f"|---|---|---|{'---|' * (len(SETS) + 3)}",
     ]
-    for arm in (START, *(arm for arm in ARMS if arm != "fdd"), FRESH):
-        seeds = [seed for seed, name in sorted(done) if name == arm and (seed, "fdd") in done]
+    controls = (START, *(arm for arm in ARMS if arm != "fdd"), FRESH)
+    for arm, control in (*(("fdd", control) for control in controls), (AWARE, START)):
+        seeds = [seed for seed, name in sorted(done) if name == control and (seed, arm) in done]
         for recipe in RECIPES if seeds else ():
             cells, pooled, gained, lost = [], [], 0, 0
             by_seed: list[list[float]] = [[] for _ in seeds]
             for name in SETS:
-                sides = [(marks(done[s, "fdd"], recipe, name), marks(done[s, arm], recipe, name)) for s in seeds]
+                sides = [(marks(done[s, arm], recipe, name), marks(done[s, control], recipe, name)) for s in seeds]
                 per_seed = [[a - b for a, b in zip(one, other, strict=True)] for one, other in sides]
                 gained += sum(d > 0 for own in per_seed for d in own)
                 lost += sum(d < 0 for own in per_seed for d in own)
@@ -205,8 +208,8 @@ def difference_table(done: Mapping[tuple[int, str], Row]) -> list[str]:
                 cells.append(told(means))
             flips = f"{gained}, {lost}, {mcnemar(gained, lost):.2g}"
             seeds_apart = over_seeds([100 * fmean(own) for own in by_seed], "+.1f")
-            row = " | ".join([arm, recipe, str(len(seeds)), *cells, told(pooled), seeds_apart, flips])
-            lines.append(f"| {row} |")
+            head = (f"{arm} less {control}", recipe, str(len(seeds)))
+            lines.append(f"| {' | '.join([*head, *cells, told(pooled), seeds_apart, flips])} |")
     return lines
 
 
@@ -219,7 +222,7 @@ def told(differences: Sequence[float]) -> str:
 def label_table(done: Mapping[tuple[int, str], Row]) -> list[str]:
     """Return on how many labelled problems Q4_0 and float differ, for plain and for aware training."""
     lines = ["| training | seed | easy by Q4_0 alone | by float alone | share that differs |", "|---|---|---|---|---|"]
-    for training, quantized, by_float in (("plain", START, "float"), ("for Q4_0", "aware", "aware-float")):
+    for training, quantized, by_float in (("plain", START, "float"), ("for Q4_0", AWARE, "aware-float")):
         for seed in sorted({s for s, _ in done}):
             if (seed, quantized) not in done or (seed, by_float) not in done:
                 continue

@@ -15,7 +15,7 @@ from fdd_edge import catalog
 from fdd_edge.errors import FddError
 from fdd_edge.feedback import Policy
 from fdd_edge.runs.layout import NON_EASY, POOL, VALID
-from fdd_edge.validation import faults_of
+from fdd_edge.validation import faults_of, yaml_fault
 
 __all__ = ["RESERVED_SETS", "Config", "changed_keys", "load_config", "parse_config", "read_config_source"]
 
@@ -218,7 +218,7 @@ class Config(_Section):
     )
     rounds: Count = 2
     seed: int = Field(0, ge=0, lt=2**31)
-    output_dir: str = Field(description="the run folder")
+    output_dir: str = Field(min_length=1, description="the run folder")
 
     @field_validator("targets")
     @classmethod
@@ -272,7 +272,7 @@ def read_config_source(name_or_path: str, overrides: Sequence[str] = ()) -> dict
     except UnicodeDecodeError:
         raise FddError(f"{path} is no config: it is not UTF-8 text.") from None
     except yaml.YAMLError as error:
-        raise FddError(f"{path} is not valid YAML: {' '.join(str(error).split())}.") from None
+        raise FddError(f"{path} is not valid YAML: {yaml_fault(error)}.") from None
     if not isinstance(source, dict):
         raise FddError(f"{path} is no config: it must be a mapping of keys.")
     for override in overrides:
@@ -322,13 +322,36 @@ def _known(shelf: catalog.Shelf, names: list[str]) -> list[str]:
 def changed_keys(old: Config, new: Config) -> dict[str, tuple[Any, Any]]:
     """Return the keys that differ in a way that a run cannot be extended by, each with its old and new value."""
     before, after = (dict(_leaves(c.model_dump(mode="json", exclude={"output_dir"}))) for c in (old, new))
-    changed = {}
+    changed: dict[str, tuple[Any, Any]] = {}
     for key in sorted(before.keys() | after.keys()):
         was, now = before.get(key), after.get(key)
         if was == now or key in FREE or (key in EXTENDABLE and _extends(was, now)):
             continue
-        changed[key] = (was, now)
+        changed |= _apart(key, was, now)
     return changed
+
+
+def _apart(key: str, was: Any, now: Any) -> dict[str, tuple[Any, Any]]:
+    """Narrow a difference down to the keys of a list's sections, such as ``data.train.0.limit``."""
+    sections = [value for side in (was, now) for value in (side if isinstance(side, list) else [side])]
+    if not all(isinstance(section, dict) for section in sections) or len(was) != len(now):
+        return {key: (_brief(was), _brief(now))}
+    return {
+        f"{key}.{number}.{name}": (old.get(name), new.get(name))
+        for number, (old, new) in enumerate(zip(was, now, strict=True))
+        for name in {**old, **new}
+        if old.get(name) != new.get(name)
+    }
+
+
+def _brief(value: Any) -> Any:
+    """Leave out of a list's sections what they do not set."""
+    if not isinstance(value, list):
+        return value
+    return [
+        {name: part for name, part in item.items() if part is not None} if isinstance(item, dict) else item
+        for item in value
+    ]
 
 
 def _extends(was: Any, now: Any) -> bool:

@@ -296,12 +296,23 @@ def check_folder_is_this_run(config: Config, layout: RunLayout) -> None:
             raise FddError(f"{error} Put the config back that the run began with; nothing else is lost.") from None
         changed = changed_keys(before, config)
         if changed:
-            listed = "; ".join(f"{key} is {was} there, not {now}" for key, (was, now) in changed.items())
+            listed = "; ".join(f"{key} is {was!r} there, not {now!r}" for key, (was, now) in changed.items())
             raise FddError(
                 f"{layout.root} holds a run with other settings: {listed}. Name another folder, or use these."
             )
     elif not layout.is_run() and not layout.is_free():
-        raise FddError(f"{layout.root} is not empty and holds no run; name another output_dir.")
+        raise FddError(f"{layout.root} {_what_is_there(layout)}")
+
+
+def _what_is_there(layout: RunLayout) -> str:
+    """Say why no run can begin in a folder that holds none, and what to do."""
+    if layout.root.is_symlink() and not layout.root.exists():
+        return "is a link to a place that does not exist; make that folder, or name another output_dir."
+    if layout.root.is_file():
+        return "is a file; name another output_dir."
+    if layout.manifest.is_file():
+        return f"holds a run that has lost its {layout.config.name}; put the config back that the run began with."
+    return "is not empty and holds no run; name another output_dir."
 
 
 def keep_what_is_needed(this: Run, number: int) -> None:

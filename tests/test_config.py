@@ -159,3 +159,10 @@ def test_a_run_is_extended_by_more_and_by_nothing_else() -> None:
     assert list(changed_keys(more, old)) == ["data.eval", "export.recipes", "rounds"]
     other = parse_config(MINIMAL | {"seed": 5, "lora": {"r": 4}}, "other")
     assert changed_keys(old, other) == {"lora.r": (16, 4), "seed": (0, 5)}
+    few, fewer = (
+        parse_config(MINIMAL | {"data": {"train": [{"path": "symbolic:train", "limit": n}]}}, "few") for n in (9, 8)
+    )
+    assert changed_keys(few, fewer) == {"data.train.0.limit": (9, 8)}
+    none = parse_config(MINIMAL | {"data": {"train": [{"path": "symbolic:train"}, {"path": "mine.jsonl"}]}}, "none")
+    was, now = changed_keys(few, none)["data.train"]
+    assert (was, now[1]) == ([{"path": "symbolic:train", "limit": 9}], {"path": "mine.jsonl"})

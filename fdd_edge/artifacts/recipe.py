@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from fdd_edge import catalog
 from fdd_edge.artifacts.gguf.quantize import FILE_TYPES
 from fdd_edge.errors import FddError, did_you_mean
-from fdd_edge.validation import faults_of
+from fdd_edge.validation import faults_of, yaml_fault
 
 __all__ = [
     "FLOAT_ONNX",
@@ -153,7 +153,7 @@ def load_recipe(name_or_path: str) -> Recipe:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise FddError(f"{path} cannot be read as YAML: {' '.join(str(error).split())}.") from None
+        raise FddError(f"{path} cannot be read as YAML: {yaml_fault(error)}.") from None
     family = content.get("family") if isinstance(content, dict) else None
     if family not in _FAMILIES:
         raise FddError(f"{path} is no recipe: family: must be one of {', '.join(_FAMILIES)}, not {family!r}")

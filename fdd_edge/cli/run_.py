@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import click
 
 from fdd_edge.runs import RoundLayout, RunLayout
@@ -62,7 +64,7 @@ def _say_what_next(layout: RunLayout, newest: RoundLayout) -> None:
     if not layout.best.exists():
         click.echo("\nNo round is the best: each was held back by a gate. Another bound trains nothing again:")
         click.echo("the same command with --set gates.KEY=VALUE. Or try the newest round as it is:\n")
-        click.echo(f'  fdd-edge solve {newest.root} "{_QUESTION}"\n')
+        click.echo(f'  fdd-edge solve {shlex.quote(str(newest.root))} "{_QUESTION}"\n')
         return
     click.echo(f"\nThe best round is {layout.best.resolve().name}. Try it:\n")
-    click.echo(f'  fdd-edge solve {layout.root} "{_QUESTION}"\n')
+    click.echo(f'  fdd-edge solve {shlex.quote(str(layout.root))} "{_QUESTION}"\n')

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import click
 
 
@@ -43,4 +45,4 @@ def command(
         click.echo(json.dumps({"path": output, "split": counts}))
         return
     click.echo("\n".join(f"{label:<10} {n:>6}" for label, n in counts.items()))
-    click.echo(f"\nNew problems from it:\n\n  fdd-edge evolve {output} -o evolved.jsonl\n")
+    click.echo(f"\nNew problems from it:\n\n  fdd-edge evolve {shlex.quote(output)} -o evolved.jsonl\n")

@@ -153,6 +153,8 @@ def _lines(summary: RoundSummary) -> list[tuple[str, str]]:
     rejected = f"; rejected {_counts(summary.rejected)}" if summary.rejected else ""
     loss = "-" if summary.loss is None else f"{summary.loss[0]:.3f} to {summary.loss[1]:.3f}"
     loss += "" if summary.valid_loss is None else f", {summary.valid_loss:.3f} on valid"
+    loss += f"; left out {summary.too_long} longer than training.max_length" if summary.too_long else ""
+    waiting = f"; {summary.reserve} more wait to be labelled first" if summary.reserve else ""
     evolved = f"{_counts(summary.evolved) or 'none'}; let in {_counts(summary.accepted) or 'none'}"
     untuned = f"the student before training, with {summary.shots} worked examples in its prompt"
     emulated = any(e.emulated for e in summary.evaluations)
@@ -163,7 +165,7 @@ def _lines(summary: RoundSummary) -> list[tuple[str, str]]:
             "share solved with its 95 % interval; none: replies without a number; problems per s",
         ),
         *([("files", _COSTS + (_EMULATED if emulated else ""))] if summary.measured else []),
-        ("data", f"{total} problems: {_counts(summary.data)}{rejected}"),
+        ("data", f"{total} problems: {_counts(summary.data)}{waiting}{rejected}"),
         ("training", f"loss {loss}"),
         ("parity", _parity(summary.parity)),
         ("split", _counts(summary.split)),

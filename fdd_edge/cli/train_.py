@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import click
 
 
@@ -63,4 +65,4 @@ def command(config: str, data: str, valid: str | None, output: str, overrides: t
     )
     if is_first_process():
         merged = Path(output) / "merged"
-        click.echo(f"{merged}\n\nExport it:\n\n  fdd-edge export {merged} -r gguf-q8_0 -o DIR\n")
+        click.echo(f"{merged}\n\nExport it:\n\n  fdd-edge export {shlex.quote(str(merged))} -r gguf-q8_0 -o DIR\n")

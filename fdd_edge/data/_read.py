@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ from fdd_edge.records import Problem
 
 __all__ = ["FORMATS", "Dataset", "Skipped", "read_dataset"]
 
+_KEYS_SHOWN = 8
 # In the order they are tried: `jsonl` would take the rows of gsm8k and asdiv too.
 FORMATS: Mapping[str, Format] = {
     "gsm8k": gsm8k,
@@ -66,7 +68,9 @@ def read_dataset(
     parts = [_read_part(part) for part in (path, *more)]
     found = _recognise([placed for part in parts for placed in part.rows]) if format is None else format
     if found is None:
-        raise FddError(_unknown(path))
+        first = parts[0].rows[0]
+        keys = ", ".join(map(repr, islice(first.row, _KEYS_SHOWN)))
+        raise FddError(f"{_unknown(path)} The first {first.kind} has {f'the keys {keys}' if keys else 'no keys'}.")
     dataset = _collect(parts, found, name or _name_of(path), limit)
     if not dataset.problems:
         raise FddError(f"{path} holds no problem with a numeric answer ({_summary(dataset.skipped)}).")

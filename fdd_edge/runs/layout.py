@@ -225,7 +225,7 @@ class RunLayout:
     def is_free(self) -> bool:
         """Say whether a new run may begin here: nothing is there but what a call killed at its very start left."""
         if not self.root.exists():
-            return True
+            return not self.root.is_symlink()
         left = {self.lock, partial_of(self.config)}
         return self.root.is_dir() and all(path in left for path in self.root.iterdir())
 

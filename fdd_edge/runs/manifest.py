@@ -15,6 +15,8 @@ from fdd_edge.runs.whole import write_whole
 
 __all__ = ["Manifest", "StageEntry"]
 
+_FACTS = {"threads": int, "judge": str, **dict.fromkeys(("prompt", "student", "datasets", "commits", "declined"), dict)}
+"""What kind of value each fact is, where later commands rely on it."""
 _PACKAGES = ("torch", "transformers", "peft", "llama-cpp-python", "gguf", "numpy")
 
 
@@ -58,6 +60,8 @@ class Manifest:
                 content = json.loads(path.read_text(encoding="utf-8"))
                 self.stages = {name: StageEntry(**entry) for name, entry in content["stages"].items()}
                 self.facts = dict(content["facts"])
+                if odd := [name for name, kind in _FACTS.items() if not isinstance(self.facts.get(name, kind()), kind)]:
+                    raise TypeError(f"facts.{odd[0]}: {self.facts[odd[0]]!r}")
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 raise FddError(
                     f"{path} is damaged ({error}); restore it, or delete it, and every stage is made again."

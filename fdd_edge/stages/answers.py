@@ -34,10 +34,17 @@ def answered(
 
     Raises:
         FddError: There are none, some that were asked are not in the file, the answers are to others of the same ids,
-            some that are not easy have no answer of the float artifact, or the bands cross.
+            some that are not easy have no answer of the float artifact, or the bands cross or are none.
     """
-    if hard_at >= easy_at:
-        raise FddError(f"The bands cross: hard up to {hard_at:g} must lie below easy from {easy_at:g}.")
+    # So put, it refuses NaN as well, with which no comparison holds.
+    if not 0 <= hard_at < easy_at <= 1:
+        raise FddError(f"Hard up to {hard_at:g} must lie below easy from {easy_at:g}, and both in 0 to 1.")
+    for folder in (rows, *([] if float_rows is None else [float_rows])):
+        if folder.is_dir() and not (folder / "rows.jsonl").exists():
+            raise FddError(
+                f"{folder} is no evaluation; name a folder such as RUN/round-00/eval/TARGET/RECIPE/pool, or what "
+                "fdd-edge eval -o wrote."
+            )
     asked = set(solved_share(rows))
     found = [problem for problem in _read_user_problems(problems) if problem.id in asked]
     if missing := sorted(asked - {problem.id for problem in found}):

@@ -105,6 +105,8 @@ def read_split(folder: Path) -> Split:
     Raises:
         FddError: A file is missing, or holds something else than labelled problems.
     """
+    if folder.is_dir() and not (folder / f"{LABELS[0]}.jsonl").exists():
+        raise FddError(f"{folder} is no split; name a folder such as RUN/round-00/split, or what fdd-edge split wrote.")
     found: Split = {}
     for label in LABELS:
         path = folder / f"{label}.jsonl"

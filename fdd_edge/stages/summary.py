@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from statistics import fmean
 from typing import Any, NamedTuple
 
@@ -79,7 +79,9 @@ class RoundSummary(NamedTuple):
 
     Attributes:
         round: Its number.
-        data: Problems trained on, by origin.
+        data: Problems trained on, by origin; those that are too long among them.
+        too_long: Of these, how many training left out because they are longer than ``training.max_length``.
+        reserve: Seed problems that wait to be labelled before they are trained on.
         rejected: Problems kept out of this round's data, by reason.
         loss: Training loss at the beginning and at the end, each the mean of ten steps.
         valid_loss: The last validation loss, or that of the step that was kept; None where none was taken.
@@ -99,6 +101,8 @@ class RoundSummary(NamedTuple):
 
     round: int
     data: dict[str, int]
+    too_long: int
+    reserve: int
     rejected: dict[str, int]
     loss: tuple[float, float] | None
     valid_loss: float | None
@@ -159,12 +163,15 @@ def summarize_round(
     trace = json.loads((place.adapter / "training.json").read_text(encoding="utf-8"))
     parity = _read_parity(layout, place, certified)
     found = read_split(place.split)
+    train = read_problems(place.train)
     accepted, rejected = read_problems(place.accepted), read_problems(place.turned_down)
     recipes = [recipe for recipe in recipes if not parity.get(recipe)]
     triples = [(target, recipe, dataset) for target in targets for recipe in recipes for dataset in datasets]
     return RoundSummary(
         round=number,
-        data=dict(Counter(p.origin for p in read_problems(place.train))),
+        data=dict(Counter(p.origin for p in train)),
+        too_long=trace["too_long"],
+        reserve=_waiting(layout, {p.id for p in train}),
         rejected=dict(Counter(row["reason"] for _, row in read_jsonl(place.rejected))),
         loss=_ends(trace["losses"]),
         valid_loss=_kept(trace["valid_losses"], trace["best_step"]),
@@ -181,6 +188,11 @@ def summarize_round(
         untuned=_untuned(layout.untuned, datasets),
         shots=shots,
     )
+
+
+def _waiting(layout: RunLayout, trained: Collection[str]) -> int:
+    path = layout.round(0).reserve
+    return sum(p.id not in trained for p in read_problems(path)) if path.is_file() else 0
 
 
 def _labelled(place: RoundLayout, found: Split, judge: tuple[str, str], *, fresh: bool) -> LabelledFigures:

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError,
 from fdd_edge import catalog
 from fdd_edge.errors import FddError
 from fdd_edge.ondevice.measure import physical_cores
-from fdd_edge.validation import faults_of
+from fdd_edge.validation import faults_of, yaml_fault
 
 __all__ = [
     "RUNTIME",
@@ -168,7 +168,7 @@ def _read(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise FddError(f"{path} cannot be read as YAML: {' '.join(str(error).split())}.") from None
+        raise FddError(f"{path} cannot be read as YAML: {yaml_fault(error)}.") from None
     if not isinstance(content, dict):
         raise FddError(f"{path} must hold keys and values: {', '.join(Profile.model_fields)}.")
     base = content.pop("extends", None)

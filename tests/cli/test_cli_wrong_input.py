@@ -49,6 +49,8 @@ CASES = {
         ["run", "smoke", "--set", "feedback.limt=3"],
         ["feedback.limt: unknown key. Did you mean 'limit'?"],
     ),
+    "empty output": (["run", "smoke", "-o", ""], ["output_dir: must not be empty"]),
+    "no number": (["run", "smoke", "--set", "gates.max_size_mb=big"], ["takes a number, not 'big'"]),
     "wrong type": (["run", "smoke", "--set", "rounds=many"], ["rounds", "'many'"]),
     "two faults": (
         ["run", "smoke", "--set", "rounds=0", "--set", "lora.r=x"],

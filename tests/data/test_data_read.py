@@ -70,9 +70,20 @@ def test_unknown_format_names_the_near_one(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("content", ["id,question\n1,2", "<html><p>404</p></html>", '{"text": "hello"}', "[{}]", "42"])
+@pytest.mark.parametrize("content", ["id,question\n1,2", "<html><p>404</p></html>", "42"])
 def test_content_of_no_known_format(tmp_path: Path, content: str) -> None:
     assert fault(tmp_path, content) == f"set.jsonl is of no known data format; known are {KNOWN}."
+
+
+@pytest.mark.parametrize(
+    ("content", "keys"),
+    [
+        ('{"question": "How many?", "result": 3}', "The first line has the keys 'question', 'result'."),
+        ("[{}]", "The first item has no keys."),
+    ],
+)
+def test_rows_of_no_known_format_are_told_by_their_keys(tmp_path: Path, content: str, keys: str) -> None:
+    assert fault(tmp_path, content) == f"set.jsonl is of no known data format; known are {KNOWN}. {keys}"
 
 
 def test_missing_file_folder_and_wrong_encoding(tmp_path: Path) -> None:

@@ -135,6 +135,29 @@ def fdd_edge(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", "fdd_edge", *arguments], capture_output=True, text=True, check=False)
 
 
+def test_a_run_without_its_config_is_told_so(smoke: Finished, tmp_path: Path) -> None:
+    """It was once called no run, and another folder asked for."""
+    out = Path(shutil.copytree(smoke.out, tmp_path / "run", symlinks=True))
+    (out / "config.yaml").unlink()
+    ran = run(out)
+    assert ran.returncode == 2
+    assert f"{out} holds a run that has lost its config.yaml" in ran.stderr
+
+
+def test_split_takes_folders_and_bands_that_are_some(smoke: Finished, tmp_path: Path) -> None:
+    """Bands of NaN once labelled problems, for no comparison with it holds."""
+    place, out = smoke.out / "round-00", str(tmp_path / "a split")
+    known, pool = str(place / "data/train.jsonl"), str(place / "eval/local/gguf-q8_0/pool")
+    for bands in (("--easy-at", "nan"), ("--hard-at", "nan"), ("--easy-at", "0.2")):
+        ran = fdd_edge("split", known, pool, "-o", out, *bands)
+        assert ran.returncode == 2
+        assert "must lie below easy from" in ran.stderr
+    assert f"{place} is no evaluation" in fdd_edge("split", known, str(place), "-o", out).stderr
+    assert f"{place} is no split" in fdd_edge("evolve", str(place), "-o", out).stderr
+    assert not Path(out).exists()
+    assert f"fdd-edge evolve '{out}' -o" in fdd_edge("split", known, pool, "-o", out).stdout
+
+
 def test_split_and_evolve_alone_write_the_rounds_files(smoke: Finished, tmp_path: Path) -> None:
     for number in (0, 1):
         place, out = smoke.out / f"round-{number:02d}", tmp_path / str(number)
@@ -213,6 +236,8 @@ def test_problems_may_be_labelled_before_they_are_trained_on(tmp_path: Path, tin
     assert asked[0] < {p.id for p in second}
     assert len([p for p in second if p.origin != "seed"]) <= 5
     assert "never trained on solved" in ran.stdout
+    assert "data      60 problems: 60 seed; 60 more wait to be labelled first" in ran.stdout
+    assert "; 40 more wait to be labelled first" in ran.stdout
     longer = run(out, "--rounds", "9", *(word for setting in settings for word in ("--set", setting)))
     assert longer.returncode == 2
     assert "feedback.limit 20 for rounds 9 needs 180" in longer.stderr
@@ -257,6 +282,9 @@ def test_a_start_that_fails_deletes_nothing_of_the_users(tmp_path: Path, tiny_st
     assert ran.returncode == 2
     assert "is not empty and holds no run" in ran.stderr
     assert [p.name for p in (tmp_path / "hidden").iterdir()] == [".notes"]
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    assert "is a link to a place that does not exist" in run(tmp_path / "link", *few).stderr
+    assert ".notes is a file" in run(tmp_path / "hidden" / ".notes", *few).stderr
 
 
 def test_damaged_certificates_are_made_again(smoke: Finished, tmp_path: Path) -> None:

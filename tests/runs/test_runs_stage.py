@@ -170,7 +170,16 @@ def test_what_is_made_but_could_not_be_put_in_its_place_is_not_made_twice(
 
 
 @pytest.mark.parametrize(
-    "content", ['{"stages": 3', '{"stages": [], "facts": {}}', '{"stages": {}, "facts": null}', "[]", "\u00e9"]
+    "content",
+    [
+        '{"stages": 3',
+        '{"stages": [], "facts": {}}',
+        '{"stages": {}, "facts": null}',
+        '{"stages": {}, "facts": {"commits": [1]}}',
+        '{"stages": {}, "facts": {"threads": "two"}}',
+        "[]",
+        "\u00e9",
+    ],
 )
 def test_a_damaged_manifest_is_named(tmp_path: Path, content: str) -> None:
     (tmp_path / "manifest.json").write_text(content, encoding="latin-1")

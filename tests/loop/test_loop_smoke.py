@@ -252,6 +252,7 @@ def test_problems_may_be_labelled_before_they_are_trained_on(tmp_path: Path, tin
 def test_the_float_model_may_judge_by_several_draws(tmp_path: Path, tiny_student: Student) -> None:
     """The control of the edge twist; its artifact is evaluated on `valid` too, or no round could be best."""
     settings = ["feedback.artifact=float", "feedback.samples=2", "training.start_from=previous", "feedback.limit=20"]
+    settings += ["training.max_length=160"]
     ran = run(tmp_path / "run", *(word for setting in settings for word in ("--set", setting)))
     assert ran.returncode == 0, ran.stderr
     place = tmp_path / "run" / "round-01"
@@ -259,6 +260,7 @@ def test_the_float_model_may_judge_by_several_draws(tmp_path: Path, tiny_student
     rows = (place / "eval" / "local" / "gguf-f32" / "pool" / "rows.jsonl").read_text(encoding="utf-8").splitlines()
     assert len(rows) == 40
     assert json.loads((place / "summary.json").read_text(encoding="utf-8"))["split"]["lost"] == 0
+    assert " longer than training.max_length" in ran.stdout
 
 
 def test_a_fault_in_the_data_leaves_nothing_behind(tmp_path: Path, tiny_student: Student) -> None:

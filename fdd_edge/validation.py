@@ -12,7 +12,6 @@ from fdd_edge.errors import did_you_mean
 
 __all__ = ["faults_of", "yaml_fault"]
 
-
 _WORDS = {
     "too_short": "needs at least {min_length}",
     "string_too_short": "must not be empty",
@@ -48,8 +47,8 @@ def _fault(fault: Mapping[str, Any], known_keys: Callable[[Sequence[Any]], Seque
         return f"{path}: unknown key.{did_you_mean(str(fault['loc'][-1]), known_keys(fault['loc'][:-1]))}"
     if fault["type"] == "missing":
         return f"{path}: missing"
-    words = _WORDS.get(fault["type"], str(fault["msg"]).removeprefix("Value error, "))
-    message = words.format(**fault.get("ctx", {})) if fault["type"] in _WORDS else words
+    words = _WORDS.get(fault["type"])
+    message = words.format(**fault.get("ctx", {})) if words else str(fault["msg"]).removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
     own_words = fault["type"] == "value_error" or fault["input"] == "" or isinstance(fault["input"], dict | list)
     given = "" if own_words else f", not {fault['input']!r}"

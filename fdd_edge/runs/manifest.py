@@ -15,7 +15,11 @@ from fdd_edge.runs.whole import write_whole
 
 __all__ = ["Manifest", "StageEntry"]
 
-_FACTS = {"threads": int, "judge": str, **dict.fromkeys(("prompt", "student", "datasets", "commits", "declined"), dict)}
+_FACTS: dict[str, type] = {
+    "threads": int,
+    "judge": str,
+    **dict.fromkeys(("prompt", "student", "datasets", "commits", "declined", "parity"), dict),
+}
 """What kind of value each fact is, where later commands rely on it."""
 _PACKAGES = ("torch", "transformers", "peft", "llama-cpp-python", "gguf", "numpy")
 

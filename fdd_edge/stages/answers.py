@@ -39,12 +39,6 @@ def answered(
     # So put, it refuses NaN as well, with which no comparison holds.
     if not 0 <= hard_at < easy_at <= 1:
         raise FddError(f"Hard up to {hard_at:g} must lie below easy from {easy_at:g}, and both in 0 to 1.")
-    for folder in (rows, *([] if float_rows is None else [float_rows])):
-        if folder.is_dir() and not (folder / "rows.jsonl").exists():
-            raise FddError(
-                f"{folder} is no evaluation; name a folder such as RUN/round-00/eval/TARGET/RECIPE/pool, or what "
-                "fdd-edge eval -o wrote."
-            )
     asked = set(solved_share(rows))
     found = [problem for problem in _read_user_problems(problems) if problem.id in asked]
     if missing := sorted(asked - {problem.id for problem in found}):

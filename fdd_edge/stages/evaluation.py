@@ -232,8 +232,18 @@ def _report(artifact: Path, sha256: str, recipe: str | None, evaluation: Evaluat
 
 
 def read_rows(folder: Path) -> list[Completion]:
-    """Read the scored completions of an evaluation folder."""
-    return [Completion.from_row(row) for _, row in read_jsonl(folder / "rows.jsonl")]
+    """Read the scored completions of an evaluation folder.
+
+    Raises:
+        FddError: The folder is none, or its completions cannot be read.
+    """
+    path = folder / "rows.jsonl"
+    if folder.is_dir() and not path.exists():
+        raise FddError(
+            f"{folder} is no evaluation; name a folder such as RUN/round-00/eval/TARGET/RECIPE/pool, or what "
+            "fdd-edge eval -o wrote."
+        )
+    return [Completion.from_row(row) for _, row in read_jsonl(path)]
 
 
 def read_evaluation(folder: Path) -> Evaluation:

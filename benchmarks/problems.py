@@ -97,6 +97,10 @@ def main() -> None:
     named = ", ".join(f"{n} {kind}" for kind, n in sorted(kinds.items()))
     print(f"{sum(kinds.values())} situations: {named}.")
     print("The held-out ones are not shown: nothing is trained on or chosen by them.\n")
+    print(
+        "A run reads them as `{path: symbolic:train, limit: 500}`; with `max_operations: 1` too, none has more than "
+        "one operation.\n"
+    )
     print(f"## {OWN} problems, drawn by the seed {SEED}\n")
     print("\n".join(map(tell, own_problems())))
     if options.gsm8k is None:

@@ -65,6 +65,7 @@ class DatasetConfig(_Section):
     name: str | None = Field(None, pattern=catalog.NAME, description="default: from the path")
     format: str | None = Field(None, description="default: recognised from the content")
     limit: Count | None = Field(None, description="take the first so many")
+    max_operations: Count | None = Field(None, description="of a symbolic set: no problem has more")
     split: str | None = Field(None, description="part of a hub id, such as train")
     subset: str | None = Field(None, description="of a hub id that has several, such as main")
     revision: str | None = Field(None, description="branch, tag or commit of a hub id")

@@ -28,6 +28,7 @@ class DatasetSpec:
         path: A file, a hub id, ``symbolic:train`` or ``symbolic:heldout``.
         format: None recognises it from the content.
         limit: Take the first so many; None takes all.
+        max_operations: Of the symbolic teacher: operations a problem may have; None for as many as it writes.
         split: Which part of a hub id, such as ``train``.
         subset: Which of its subsets, such as ``main``.
         revision: Branch, tag or commit of a hub id.
@@ -44,6 +45,7 @@ class DatasetSpec:
     revision: str | None = None
     files: tuple[Path, ...] = ()
     commit: str | None = None
+    max_operations: int | None = None
 
     @property
     def is_symbolic(self) -> bool:
@@ -59,7 +61,8 @@ class DatasetSpec:
     def params(self) -> dict[str, Any]:
         """Return what the problems depend on beside the files' content; their place is the machine's affair."""
         symbolic = self.path if self.is_symbolic else None
-        return {"name": self.name, "symbolic": symbolic, "format": self.format, "limit": self.limit}
+        params = {"name": self.name, "symbolic": symbolic, "format": self.format, "limit": self.limit}
+        return params if self.max_operations is None else params | {"max_operations": self.max_operations}
 
 
 def check_set(spec: DatasetSpec) -> None:
@@ -76,6 +79,8 @@ def check_set(spec: DatasetSpec) -> None:
             raise FddError(f"{spec.path} is no hub id, so {given[0]} chooses nothing there: leave it out.")
     if spec.is_symbolic:
         _symbolic_split(spec.path)
+    elif spec.max_operations is not None:
+        raise FddError(f"max_operations is for symbolic:train and symbolic:heldout, not for {spec.path}: leave it out.")
     if spec.format is not None and spec.format not in FORMATS:
         near = did_you_mean(spec.format, FORMATS)
         raise FddError(f"There is no data format {spec.format!r}.{near} Known: {', '.join(FORMATS)}.")
@@ -121,7 +126,8 @@ def read_set(spec: DatasetSpec, *, seed: int) -> tuple[list[Problem], list[dict[
     if spec.is_symbolic:
         from fdd_edge.teachers.symbolic import generate
 
-        return generate(_symbolic_split(spec.path), spec.limit or _SYMBOLIC_DEFAULT, seed=seed), []
+        split, n = _symbolic_split(spec.path), spec.limit or _SYMBOLIC_DEFAULT
+        return generate(split, n, seed, max_operations=spec.max_operations, name=spec.name), []
     dataset = read_dataset(*_files(spec), format=spec.format, name=spec.name, limit=spec.limit)
     skipped = [{"set": spec.name, "item": s.item, "reason": s.reason} for s in dataset.skipped]
     return dataset.problems, skipped

@@ -32,7 +32,7 @@ __all__ = [
     "write_sets",
 ]
 
-SETS_VERSION = 2
+SETS_VERSION = 3
 DATA_VERSION = 3
 CURATION_VERSION = 3
 

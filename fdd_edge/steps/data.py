@@ -17,7 +17,12 @@ __all__ = ["check_reserve", "dataset_specs", "gather_data", "read_problem_sets"]
 def dataset_specs(data: DataConfig) -> dict[str, list[DatasetSpec]]:
     """Return what a stage needs to know of data sets, by role."""
     return {
-        role: [DatasetSpec(d.label, d.path, d.format, d.limit, d.split, d.subset, d.revision) for d in datasets]
+        role: [
+            DatasetSpec(
+                d.label, d.path, d.format, d.limit, d.split, d.subset, d.revision, max_operations=d.max_operations
+            )
+            for d in datasets
+        ]
         for role, datasets in (("train", data.train), ("valid", data.valid), ("eval", data.eval))
     }
 

@@ -11,7 +11,7 @@ import pytest
 
 from fdd_edge.errors import FddError
 from fdd_edge.records import Origin, Problem, read_jsonl, read_problems, write_jsonl
-from fdd_edge.stages.datasets import DatasetSpec, read_set
+from fdd_edge.stages.datasets import DatasetSpec, check_set, read_set
 from fdd_edge.stages.feedback import draw_pool
 from fdd_edge.stages.problems import REPEAT, curate_offspring, extend_training_data, seed_training_data, write_sets
 
@@ -163,6 +163,23 @@ def test_held_out_situations_are_other_situations() -> None:
     assert not situations[0] & situations[1]
 
 
+def test_a_set_of_short_problems_goes_beside_one_of_all(tmp_path: Path) -> None:
+    """The ids of a symbolic set did not begin with its name, so a run could have only one."""
+    short = DatasetSpec("short", "symbolic:train", limit=40, max_operations=1)
+    write_sets(tmp_path, train=[DatasetSpec("all", "symbolic:train", limit=40), short], valid=[], eval=[], seed=0)
+    seeds = read_problems(tmp_path / "seed.jsonl")
+    assert {p.n_ops for p in seeds if p.id.startswith("short-")} == {1}
+    assert max(p.n_ops or 0 for p in seeds if p.id.startswith("all-")) > 3
+    assert short.params() != replace(short, max_operations=2).params()
+
+
+def test_operations_of_a_file_are_not_chosen(tmp_path: Path) -> None:
+    path = tmp_path / "p.jsonl"
+    path.write_text('{"question": "How many are 2 and 3?", "answer": 5}\n')
+    with pytest.raises(FddError, match=r"max_operations is for symbolic:train and .*, not for .*p\.jsonl"):
+        check_set(DatasetSpec("p", str(path), max_operations=1))
+
+
 def test_an_unknown_symbolic_set_names_those_there_are() -> None:
     with pytest.raises(FddError, match="there are symbolic:train and symbolic:heldout"):
         read_set(DatasetSpec("s", "symbolic:test"), seed=0)
@@ -183,8 +200,8 @@ def test_a_longer_list_of_sets_leaves_each_as_it_was(tmp_path: Path) -> None:
 
 
 def test_two_problems_of_one_id_are_refused(tmp_path: Path) -> None:
-    train = [DatasetSpec(name, "symbolic:train", limit=9) for name in ("one", "two")]
-    with pytest.raises(FddError, match=r"Two problems of data\.train have the id 'symbolic-train-00000'"):
+    train = [DatasetSpec("one", "symbolic:train", limit=9)] * 2
+    with pytest.raises(FddError, match=r"Two problems of data\.train have the id 'one-00000'"):
         write_sets(tmp_path / "o", train=train, valid=[], eval=[], seed=0)
 
 

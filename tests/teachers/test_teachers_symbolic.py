@@ -234,6 +234,18 @@ def test_generation_is_balanced_unique_and_a_prefix_of_more() -> None:
     assert {(p.source, p.teacher, p.origin) for p in problems} == {("symbolic", "symbolic", "seed")}
 
 
+@pytest.mark.parametrize("most", [1, 2, 4])
+def test_no_problem_has_more_operations_than_asked(most: int) -> None:
+    problems = generate("train", 200, seed=5, max_operations=most)
+    assert {p.n_ops for p in problems} == set(range(1, most + 1))
+    assert generate("train", 20, seed=5, max_operations=most) == problems[:20]
+    assert {p.n_ops for p in generate("heldout", 200, seed=5, max_operations=most)} <= set(range(1, most + 1))
+
+
+def test_as_many_operations_as_there_are_change_nothing() -> None:
+    assert generate("train", 200, seed=5, max_operations=8) == generate("train", 200, seed=5)
+
+
 def test_the_splits_share_no_situation() -> None:
     train = {p.extra["situation"] for p in generate("train", len(TRAIN), 0)}
     held_out = {p.extra["situation"] for p in generate("heldout", len(HELD_OUT), 0)}
@@ -254,6 +266,9 @@ def test_faults_of_the_caller_are_sentences() -> None:
         generate("test", 5, seed=0)  # type: ignore[arg-type]
     with pytest.raises(FddError, match="cannot write -1 problems"):
         generate("train", -1, seed=0)
+    for most in (0, 9):
+        with pytest.raises(FddError, match=f"max_operations is {most}, but the .* problems have 1 to 8"):
+            generate("train", 5, seed=0, max_operations=most)
 
 
 @QUICK

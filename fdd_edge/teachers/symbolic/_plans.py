@@ -8,6 +8,7 @@ from functools import cache
 from random import Random
 from typing import NamedTuple
 
+from fdd_edge.ondevice.language import count_operations
 from fdd_edge.teachers.symbolic._graph import PREVIOUS, Graph, operation_graph, put_in
 from fdd_edge.teachers.symbolic._situation import Situation, Step
 from fdd_edge.teachers.symbolic._telling import Drawn, add_step, draw_situation
@@ -15,7 +16,7 @@ from fdd_edge.teachers.symbolic._words import ROLES
 from fdd_edge.teachers.symbolic.situations import SITUATIONS
 from fdd_edge.teachers.symbolic.steps import STEPS, kinds_of
 
-__all__ = ["Plan", "draw_plan", "plan_graph", "plan_of", "plans_for"]
+__all__ = ["Plan", "draw_plan", "operations_of", "plan_graph", "plan_of", "plans_for"]
 
 _MOST_STEPS = 3
 
@@ -53,20 +54,29 @@ def draw_plan(plan: Plan, rng: Random) -> Drawn | None:
     return drawn
 
 
+def operations_of(situation: Situation) -> int:
+    """Count the operations of a situation, without further steps."""
+    return count_operations(_text_of_situation(situation))
+
+
 def situation_graph(situation: Situation) -> Graph:
     """Return the operation graph of a situation."""
-    return _graph_of_lines(situation.program, _placeholders(situation.numbers, situation.words))
+    return operation_graph(_text_of_situation(situation))
 
 
 @cache
 def step_graph(name: str) -> Graph:
     """Return the operation graph of a step, in which the result before is ``PREVIOUS``."""
     step = STEPS[name]
-    return _graph_of_lines(step.program, _placeholders(step.numbers, {}))
+    return operation_graph(_text(step.program, _placeholders(step.numbers, {})), PREVIOUS)
 
 
-def _graph_of_lines(lines: Sequence[str], forms: Mapping[str, str]) -> Graph:
-    return operation_graph("\n".join(line.format_map(_Named(forms)) for line in lines), PREVIOUS)
+def _text_of_situation(situation: Situation) -> str:
+    return _text(situation.program, _placeholders(situation.numbers, situation.words))
+
+
+def _text(lines: Sequence[str], forms: Mapping[str, str]) -> str:
+    return "\n".join(line.format_map(_Named(forms)) for line in lines)
 
 
 def _placeholders(numbers: Mapping[str, str], words: Mapping[str, object]) -> dict[str, str]:

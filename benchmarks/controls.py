@@ -53,6 +53,14 @@ AWARE = "aware"
 FOR_Q4_0 = ("training.quantization_aware=gguf-q4_0",)
 LABELS: dict[str, tuple[str, ...]] = {AWARE: FOR_Q4_0, "aware-float": (*FOR_Q4_0, *FLOAT_LABELS)}
 """One student with the labels of either file."""
+PAIRS = (
+    *(("fdd", control) for control in (START, *(arm for arm in ARMS if arm != "fdd"), FRESH)),
+    ("none", START),
+    ("random", "none"),
+    (AWARE, START),
+    (AWARE, "fdd"),
+)
+"""What is compared. ``none`` less ``start`` is the noise: the same seeds and as many tokens, trained once more."""
 
 Row = Mapping[str, Any]
 
@@ -181,7 +189,7 @@ def over_seeds(values: Sequence[float], form: str = ".1f") -> str:
 
 
 def difference_table(done: Mapping[tuple[int, str], Row]) -> list[str]:
-    """Return fdd less each control in points, and what training for Q4_0 gives alone, over the seeds that have both.
+    """Return differences in points over the seeds that have both arms: fdd less each control, and others of ``PAIRS``.
 
     By sets, and over all of them: paired by problem, with the interval over problems. Then over all of them with the
     interval over seeds, and by exact McNemar.
@@ -190,8 +198,7 @@ def difference_table(done: Mapping[tuple[int, str], Row]) -> list[str]:
         f"| compared | file | seeds | {' | '.join(SETS)} | all | over seeds | gained, lost, p |",
         f"|---|---|---|{'---|' * (len(SETS) + 3)}",
     ]
-    controls = (START, *(arm for arm in ARMS if arm != "fdd"), FRESH)
-    for arm, control in (*(("fdd", control) for control in controls), (AWARE, START)):
+    for arm, control in PAIRS:
         seeds = [seed for seed, name in sorted(done) if name == control and (seed, arm) in done]
         for recipe in RECIPES if seeds else ():
             cells, pooled, gained, lost = [], [], 0, 0

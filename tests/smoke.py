@@ -12,6 +12,8 @@ ARGUMENTS = ["run", "smoke", "-o"]
 
 BYTE_EQUAL = (
     "data/*",
+    "data/eval/*",
+    "validation.jsonl",
     "round-*/data/*",
     "round-*/split/*",
     "round-*/evolved.jsonl",

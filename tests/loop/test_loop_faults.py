@@ -120,8 +120,8 @@ def test_asked_to_stop_it_says_how_to_go_on(
     smoke: Finished, faults: int, tmp_path: Path, tell: Callable[[str], None]
 ) -> None:
     out, rng = tmp_path / "run", random.Random(8)
-    for stage in draw(smoke, faults, seed=8):
-        number = rng.choice([signal.SIGTERM, signal.SIGINT])
+    for turn, stage in enumerate(draw(smoke, faults, seed=8)):
+        number = (signal.SIGTERM, signal.SIGINT)[turn % 2]
         ran = hurt(out, [{"fault": "signal", "number": number, "stage": stage, "moment": moment_in(stage, smoke, rng)}])
         tell(f"{number.name}, a {happened(ran, 'signal')}")
         assert_one_sentence(ran, 130, "Interrupted.", ON)

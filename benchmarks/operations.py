@@ -1,7 +1,7 @@
 """Does the student take as many operations as a problem needs? By round, what it was trained on and how it answers.
 
 Problems of the ``eval`` sets whose record holds an ``equation`` (ASDiv, SVAMP, MultiArith) are sorted by its
-operations, and by those of the program with which the judge's artifact answered. Makes nothing of a run anew. Run it with:
+operations, and by those of the program with which the judge's artifact answered. Makes nothing of a run anew:
 
     python benchmarks/operations.py RUN
 """
@@ -40,7 +40,7 @@ def shares(place: RoundLayout) -> str:
 
 
 def answers(name: str, problems: Iterable[Problem], folder: Path) -> list[str]:
-    """Return the rows of a set: by operations needed, the number answered with each count, and right."""
+    """Return the rows of a set: of problems that need so many operations, how many were answered with how many."""
     operations = {problem.id: min(needed(problem), MOST) for problem in problems}
     all_, right = Counter[tuple[int, int]](), Counter[tuple[int, int]]()
     for row in read_rows(folder):

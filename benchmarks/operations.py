@@ -48,10 +48,10 @@ def answers(name: str, problems: Iterable[Problem], folder: Path) -> list[str]:
             cell = operations[row.problem_id], max(1, min(count_operations(row.program), MOST))
             all_[cell] += 1
             right[cell] += row.verdict == "correct"
-    rows = []
+    totals, rows = Counter(operations.values()), []
     for n in sorted(set(operations.values()) - {0}):
         cells = [f"{all_[n, used]} ({right[n, used]} right)" for used in range(1, MOST + 1)]
-        rows.append(f"| {name} | {COLUMNS[n - 1]} | {' | '.join(cells)} |")
+        rows.append(f"| {name} | {COLUMNS[n - 1]} | {totals[n]} | {' | '.join(cells)} |")
     return rows
 
 
@@ -66,8 +66,8 @@ def main() -> None:
     print(f"| trained on | problems | of 1 operation | of 2 | of {COLUMNS[-1]} |")
     print("\n".join(["|---|---|---|---|---|", *map(shares, rounds)]))
     for place in rounds:
-        print(f"\n| {place.root.name} | needs | {' | '.join(f'answered with {column}' for column in COLUMNS)} |")
-        print("|---|---|---|---|---|")
+        print(f"\n| {place.root.name} | needs | problems | answered with 1 at most | with 2 | with {COLUMNS[-1]} |")
+        print("|---|---|---|---|---|---|")
         for dataset in config.data.eval:
             folder = place.evaluation(target, judge, dataset.label)
             if folder.is_dir():

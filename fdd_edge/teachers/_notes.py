@@ -12,12 +12,12 @@ import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-__all__ = ["Step", "evaluate", "parse_expression", "parse_number", "read_steps"]
+__all__ = ["NUMBER", "Step", "evaluate", "parse_expression", "parse_number", "read_steps"]
 
 _NOTE = re.compile(r"<<([^<>]*)>>")
-_NUMBER = r"(?:\d[\d,]*\.?\d*|\.\d+)"
-_PLAIN_RESULT = re.compile(rf"=\s*(?:about\s+)?\$?\s*(?P<value>{_NUMBER})(?P<percent>\s*%)?(?!\s*[-+*/x×(]\s*[\d$(.])")
-_TOKEN = re.compile(rf"{_NUMBER}|[-+*/()]|%|=|[,:;!?]|\.(?=\s|$)|[^\W\d_][\w']*|\S")
+NUMBER = r"(?:\d[\d,]*\.?\d*|\.\d+)"
+_PLAIN_RESULT = re.compile(rf"=\s*(?:about\s+)?\$?\s*(?P<value>{NUMBER})(?P<percent>\s*%)?(?!\s*[-+*/x×(]\s*[\d$(.])")
+_TOKEN = re.compile(rf"{NUMBER}|[-+*/()]|%|=|[,:;!?]|\.(?=\s|$)|[^\W\d_][\w']*|\S")
 _OPERATORS: dict[type[ast.operator], Callable[[float, float], float]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -44,7 +44,7 @@ class Step(NamedTuple):
 
 def parse_number(text: str) -> float | None:
     """Read a number that may carry ``$``, thousands commas, a percent sign or a unit; None if there is none."""
-    found = re.search(rf"-?\s*\$?\s*{_NUMBER}", text)
+    found = re.search(rf"-?\s*\$?\s*{NUMBER}", text)
     if found is None:
         return None
     digits = re.sub(r"[\s$,]", "", found.group())
@@ -79,7 +79,7 @@ def parse_expression(text: str) -> ast.expr | None:
     text = re.sub(r"(?<=[\d)\s])[xX](?=[\s\d(.])", "*", text)
     text = re.sub(r"/\s*[^\W\d_][\w]*", "", text)  # a unit such as "/hour"
     text = re.sub(r"[^\W\d_]+\.?", "", text)
-    text = re.sub(rf"({_NUMBER})\s*%", r"(\1/100)", text)
+    text = re.sub(rf"({NUMBER})\s*%", r"(\1/100)", text)
     text = re.sub(r"(?<![\d.])0+(?=\d)", "", text)
     text = re.sub(r"([\d)])\s*\(", r"\1*(", text)
     text = _balance(text.strip().rstrip("=").strip())
@@ -184,7 +184,7 @@ def _tokens_of_last_equation(before: str) -> list[str]:
     for token in reversed(_TOKEN.findall(before.replace("$", ""))):
         if token in {"=", ":", ";", "!", "?", "."}:
             break
-        if re.fullmatch(rf"{_NUMBER}|[-+*/()%]", token):
+        if re.fullmatch(rf"{NUMBER}|[-+*/()%]", token):
             tokens.append(token)
     return tokens[::-1]
 

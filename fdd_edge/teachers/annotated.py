@@ -15,7 +15,7 @@ from fdd_edge.number_words import numbers_in_words
 from fdd_edge.ondevice.language import ProgramError, normalize, run_program
 from fdd_edge.records import Problem, same_answer
 from fdd_edge.teachers._naming import name_result
-from fdd_edge.teachers._notes import Step, parse_number, read_steps
+from fdd_edge.teachers._notes import NUMBER, Step, parse_number, read_steps
 from fdd_edge.teachers._protocol import Declined, Draft
 
 __all__ = ["AnnotatedTeacher", "program_from_solution"]
@@ -163,7 +163,7 @@ def _tidy(number: int | float) -> int | float:
 
 
 def _numbers_of(text: str) -> frozenset[float]:
-    digits = [parse_number(found) for found in re.findall(r"(?:\d[\d,]*\.?\d*|\.\d+)", text)]
+    digits = [parse_number(found) for found in re.findall(NUMBER, text)]
     return frozenset([number for number in digits if number is not None] + numbers_in_words(text))
 
 

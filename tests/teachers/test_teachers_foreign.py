@@ -282,6 +282,19 @@ def test_no_pronoun_of_the_question_comes_to_mean_another_person(question: str) 
     assert others > 5 or pronoun == "both"
 
 
+def test_a_roster_of_every_initial_leaves_nobody_to_draw() -> None:
+    """The teacher drew for ever."""
+    names = " and ".join(f"{chr(initial)}ee" for initial in range(ord("A"), ord("Z") + 1))
+    question = f"{names} are in one class. Each of the 26 children brought 4 apples. How many apples did they bring?"
+    assert not isinstance(complexify(question, "answer = 26 * 4"), str)
+
+
+def test_what_a_user_calls_asked_is_no_further_step() -> None:
+    """An empty text there was an IndexError."""
+    asked = {"ask": "", "phrase": "", "noun": "", "kind": "", "name": "", "done": []}
+    assert read_asked(replace(foreign(*FARM), extra={"asked": asked})) is None
+
+
 def test_a_they_never_means_people_of_the_step() -> None:
     """ "5 people share the number of beanie babies that they have in total" once made the five their owners."""
     question = "Ann and Bo pay $30 and $50. How much do they pay?"

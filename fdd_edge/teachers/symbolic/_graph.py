@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import ast
 
-__all__ = ["PREVIOUS", "Graph", "NotPlainError", "operation_graph", "put_in"]
+__all__ = ["OPERATORS", "PREVIOUS", "Graph", "NotPlainError", "operation_graph", "put_in"]
 
 Graph = str | tuple["Graph", ...]
 """``n`` for a number, or an operation with its operands: ``("+", ("*", "n", "n"), "n")``."""
 PREVIOUS = "previous"
 """In the graph of a further step: the result before it."""
 
-_OPERATORS = {
+OPERATORS = {
     ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "//", ast.Mod: "%", ast.Pow: "**",
 }  # fmt: skip
 _IN_ANY_ORDER = {"+", "*"}
@@ -54,8 +54,8 @@ def _read(node: ast.expr, names: dict[str, Graph]) -> Graph:
         return "n"
     if isinstance(node, ast.Name) and node.id in names:
         return names[node.id]
-    if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
-        return _join(_OPERATORS[type(node.op)], [_read(node.left, names), _read(node.right, names)])
+    if isinstance(node, ast.BinOp) and type(node.op) in OPERATORS:
+        return _join(OPERATORS[type(node.op)], [_read(node.left, names), _read(node.right, names)])
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         return _join("-", [_read(node.operand, names)])
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):

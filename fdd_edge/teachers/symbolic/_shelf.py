@@ -34,6 +34,8 @@ def read_situations() -> dict[str, Situation]:
                 for slot, some in row.pop("words", {}).items()
             }
             situation = Situation(**_texts(row), words=words, held_out=file.stem == HELD_OUT)
+            if situation.name in found:
+                raise ValueError(f"{file.name}: there is a situation {situation.name!r} already")
             found[situation.name] = situation
     return found
 
@@ -41,7 +43,10 @@ def read_situations() -> dict[str, Situation]:
 def read_steps() -> dict[str, Step]:
     """Return every further step by name."""
     rows = [row for file in sorted((_HERE / "steps").glob("*.yaml")) for row in _load(file)]
-    return {row["name"]: Step(**_texts(row) | {"of": frozenset(row["of"])}) for row in rows}
+    steps = {row["name"]: Step(**_texts(row) | {"of": frozenset(row["of"])}) for row in rows}
+    if len(steps) < len(rows):
+        raise ValueError("two steps have one name")
+    return steps
 
 
 def _load(file: Path) -> Any:
@@ -52,7 +57,7 @@ def _texts(row: Mapping[str, Any]) -> dict[str, Any]:
     """Turn lists into tuples and the program into its lines."""
     fields = {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
     return fields | {
-        "program": tuple(row["program"].split("\n")[: row["program"].count("\n") or 1]),
+        "program": tuple(row["program"].splitlines()),
         "numbers": {slot: str(rule) for slot, rule in row["numbers"].items()},
         "result": Result(*row["result"]) if "result" in row else END,
     }

@@ -16,6 +16,7 @@ __all__ = ["ROLES", "Text", "draw_people", "fill", "fold", "people_in", "singula
 _LISTS = read_words()
 _SHE, _HE = _LISTS["she"], _LISTS["he"]
 _PEOPLE = frozenset(_SHE + _HE)
+_INITIALS = frozenset(name[0] for name in _PEOPLE)
 ROLES = ("name", "friend", "third", "pal")
 """The slots of people; the first three are those of a situation, the last is a step's."""
 
@@ -80,10 +81,10 @@ def people_in(text: str) -> set[str]:
 
 
 def draw_people(rng: Random, count: int, taken: Collection[str] = ()) -> list[str]:
-    """Draw names that are not taken, each with another initial."""
+    """Draw names that are not taken, each with another initial; fewer than ``count`` where no initial is left."""
     initials = {name[0] for name in taken}
     drawn: list[str] = []
-    while len(drawn) < count:
+    while len(drawn) < count and not initials.issuperset(_INITIALS):
         name = rng.choice(_SHE + _HE)
         if name[0] not in initials:
             drawn.append(name)

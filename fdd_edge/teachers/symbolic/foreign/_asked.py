@@ -25,7 +25,7 @@ def read_asked(problem: Problem) -> Given | None:
         done = tuple(map(str, asked["done"]))  # type: ignore[index]
     except (KeyError, TypeError):
         return None
-    told = _without(problem.question, ask)
+    told = _without(problem.question, ask) if ask else None
     phrase, noun, kind, name = texts
     # Where the numbers of a problem were changed, the phrase still tells those of before.
     written = [number.value for number in find_numbers(told or "")]

@@ -126,7 +126,9 @@ def _draw_pal(question: str, given: Given, rng: Random) -> str | None:
     taken = re.findall(r"\b[A-Z][a-z]+\b", question)
     spoken_of = {form for forms in _PRONOUNS for form in forms if re.search(rf"\b{form}\b", text)}
     for _ in range(_ATTEMPTS):
-        (pal,) = draw_people(rng, 1, taken)
+        pal = next(iter(draw_people(rng, 1, taken)), None)
+        if pal is None:
+            return None
         if not spoken_of & set(_PRONOUNS[word_forms({"pal": pal})["pal_he"] == "she"]):
             return pal
     return None

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from fdd_edge.ondevice.language import ProgramError, normalize, run_program
 from fdd_edge.records import Problem, same_answer
 from fdd_edge.teachers._protocol import Draft
+from fdd_edge.teachers.symbolic._graph import OPERATORS, NotPlainError
 from fdd_edge.teachers.symbolic._numbers import tidy
 from fdd_edge.teachers.symbolic.foreign._asked import read_asked
 from fdd_edge.teachers.symbolic.foreign._text_numbers import TextNumber, draw_like, find_numbers, with_article
@@ -46,13 +47,6 @@ _CONSTANTS: Mapping[float, str] = {
     0.25: r"\b(?:quarters?|fourths?)\b",
     0.01: r"(?:%|\bpercent\w*|\bcents?)",
 }
-# Where these stand beside a number that the program does not use, another number could take another path.
-_CONDITION = re.compile(
-    r"\b(?:if|unless|over|under|above|below|exceeds?|at least|at most|minimum|maximum|limit|up to|or more|or less|"
-    r"after the|more than|less than|first|every|per|than)\b",
-    re.IGNORECASE,
-)
-_OPERATORS = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "//", ast.Mod: "%"}
 
 
 class _Link(NamedTuple):
@@ -63,10 +57,6 @@ class _Link(NamedTuple):
     scale: float
 
 
-class _NotPlainError(Exception):
-    """The program is more than assignments of arithmetic."""
-
-
 def renumber(problem: Problem, count: int, rng: Random) -> list[Draft] | str:
     """Write up to ``count`` problems that differ in their numbers from a given one, or return why there are none."""
     if problem.program is None:
@@ -75,7 +65,7 @@ def renumber(problem: Problem, count: int, rng: Random) -> list[Draft] | str:
         tree = ast.parse(problem.program)
         literals = _literals(tree)
         values = _trace(tree)
-    except (SyntaxError, _NotPlainError):
+    except (SyntaxError, NotPlainError):
         return "program_not_plain"
     except (ProgramError, ZeroDivisionError):
         return "program_does_not_run"
@@ -92,7 +82,7 @@ def renumber(problem: Problem, count: int, rng: Random) -> list[Draft] | str:
 def _literals(tree: ast.Module) -> list[ast.Constant]:
     found = [node for node in ast.walk(tree) if isinstance(node, ast.Constant)]
     if any(type(node.value) not in (int, float) for node in found):
-        raise _NotPlainError
+        raise NotPlainError
     return found
 
 
@@ -100,16 +90,16 @@ def _trace(tree: ast.Module) -> list[float]:
     """Run a program and return the value of every operation and, last, its answer.
 
     Raises:
-        _NotPlainError: It does more than assign arithmetic.
+        NotPlainError: It does more than assign arithmetic.
     """
     names: dict[str, float] = {}
     values: list[float] = []
     for line in tree.body:
         if not isinstance(line, ast.Assign) or not isinstance(line.targets[0], ast.Name):
-            raise _NotPlainError
+            raise NotPlainError
         names[line.targets[0].id] = _value(line.value, names, values)
     if "answer" not in names:
-        raise _NotPlainError
+        raise NotPlainError
     return [*values, names["answer"]]
 
 
@@ -118,16 +108,16 @@ def _value(node: ast.expr, names: Mapping[str, float], values: list[float]) -> f
         return node.value
     if isinstance(node, ast.Name) and node.id in names:
         return names[node.id]
-    if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
+    if isinstance(node, ast.BinOp) and type(node.op) in OPERATORS:
         left, right = _value(node.left, names, values), _value(node.right, names, values)
-        result = run_program(f"answer = ({left!r}) {_OPERATORS[type(node.op)]} ({right!r})")
+        result = run_program(f"answer = ({left!r}) {OPERATORS[type(node.op)]} ({right!r})")
     elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
         return -_value(node.operand, names, values)
     elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.keywords:
         arguments = ", ".join(repr(_value(argument, names, values)) for argument in node.args)
         result = run_program(f"answer = {node.func.id}({arguments})")
     else:
-        raise _NotPlainError
+        raise NotPlainError
     values.append(result)
     return result
 

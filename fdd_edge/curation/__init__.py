@@ -4,9 +4,19 @@ Overlap is judged as in GPT-3's contamination study (Brown et al. 2020, arXiv 20
 13-grams, and besides by equality under other numbers, which word problems are prone to.
 """
 
-from fdd_edge.curation._curate import Curated, curate, reject
+from fdd_edge.curation._curate import Curated, curate, reject, with_right_programs
 from fdd_edge.curation._reasons import Reason
 from fdd_edge.curation._report import ReportRow, count_reasons, report
 from fdd_edge.curation._text import mask_numbers
 
-__all__ = ["Curated", "Reason", "ReportRow", "count_reasons", "curate", "mask_numbers", "reject", "report"]
+__all__ = [
+    "Curated",
+    "Reason",
+    "ReportRow",
+    "count_reasons",
+    "curate",
+    "mask_numbers",
+    "reject",
+    "report",
+    "with_right_programs",
+]

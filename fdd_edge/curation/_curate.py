@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ from fdd_edge.ondevice.language import ProgramError, count_operations, normalize
 from fdd_edge.ondevice.verdicts import Verdict
 from fdd_edge.records import Problem, same_answer
 
-__all__ = ["Curated", "curate", "reject"]
+__all__ = ["Curated", "curate", "reject", "with_right_programs"]
 
 _RENUMBERED_PER_SEED = 2
 """How many problems of one seed's descent may differ from another in their numbers alone."""
@@ -66,6 +67,15 @@ def curate(
         except RejectedError as why:
             rejected.append(reject(problem, why.reason, **why.facts))
     return Curated(kept, rejected)
+
+
+def with_right_programs(problems: Sequence[Problem]) -> list[Problem]:
+    """Return the problems whose program runs and gives their answer, the program in normal form."""
+    right = []
+    for problem in problems:
+        with suppress(RejectedError):
+            right.append(_check_program(problem))
+    return right
 
 
 def reject(problem: Problem, reason: Reason, **facts: str) -> Problem:
@@ -119,11 +129,11 @@ class _Door:
     def _remember(self, problem: Problem) -> None:
         inside = self._inside.get(problem.id)
         if inside is not None and inside.question == problem.question:
-            # One problem may be given often: what was lost is trained on twice.
+            # Where problems are labelled before they are trained on, one stands in the data and in the reserve.
             return
         self._seen.add(problem, read_wording(problem.question))
         self._inside.setdefault(problem.id, problem)
-        if problem.extra.get("renumbered"):
+        if problem.origin != "seed" and problem.extra.get("renumbered"):
             self._renumbered[self._seed_of(problem)] += 1
 
     def _seed_of(self, problem: Problem) -> str:

@@ -35,6 +35,9 @@ _DIGITS = r"(?:\d+\s+(?=\d+[/⁄]))?(?:\d+(?:[.,]\d+)*|(?<!\w)\.\d+)(?:[/⁄]\d+
 _SCALED = rf"(?:[\s-]+{_any_of(_SCALES)}(?:(?:\s+and)?\s+{_WORD})?)*"
 _NUMBER = re.compile(rf"(?:{_DIGITS}|{_WORD}|\b(?:a\s+)?{_any_of(_SCALES)}){_SCALED}", re.IGNORECASE)
 
+# "an 8-hour shift" is "a 5-hour shift" with another number.
+_ARTICLE = re.compile(rf"\b(a)n(?=\s+{MASK})", re.IGNORECASE)
+
 _PERCENT = re.compile(r"\s*(?:%|percent\b|per cent\b)", re.IGNORECASE)
 _SMALLER = {
     re.compile(rf"[\s-]*(?:{unit})s?\b", re.IGNORECASE): factors
@@ -68,14 +71,14 @@ _TOKEN = re.compile(r"<\w+>|\d+(?:\.\d+)?|[^\W\d]+")
 
 
 def mask_numbers(question: str) -> str:
-    """Replace every number by ``<n>``; the rest stays as it is, but for Unicode's NFKC form.
+    """Replace every number by ``<n>``, and ``an`` before it by ``a``; the rest is put into Unicode's NFKC form.
 
     A number is digits of any script, with decimals, thousands separators, a fraction or an ordinal ending, or the
     English words from zero to ninety-nine and their hundreds, thousands and millions (``two hundred and five`` is
     one). ``one`` is always masked, ``first``, ``half``, ``twice`` and ``dozen`` never are: they say what to
     compute as often as how many there are.
     """
-    return _NUMBER.sub(MASK, unicodedata.normalize("NFKC", question))
+    return _ARTICLE.sub(r"\1", _NUMBER.sub(MASK, unicodedata.normalize("NFKC", question)))
 
 
 class Quantity(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -192,6 +193,27 @@ def test_a_change_of_numbers_alone_is_marked_and_capped_per_seed() -> None:
     assert [p.extra["reason"] for p in later.rejected] == [Reason.RENUMBERED_TOO_OFTEN]
 
 
+def test_an_article_before_another_number_makes_no_new_wording() -> None:
+    """With "an 8-hour shift" in place of "a 5-hour shift" a text leaked, and its change of numbers was not counted."""
+
+    def shift(hours: str, n: int, name: str, **fields: Any) -> Problem:
+        question = f"Ann works {hours}-hour shift and earns $16 an hour. How much does she earn?"
+        return Problem(name, question, n * 16, "own", program=f"answer = {n} * 16", **fields)
+
+    evaluated = shift("a 5", 5, "e", n_ops=1)
+    (rejected,) = curate([shift("an 8", 8, "s")], protected={"svamp": [evaluated]}).rejected
+    assert (rejected.extra["reason"], rejected.extra["against"]) == (Reason.LEAKS, "svamp:e")
+    child = shift("an 8", 8, "c", origin="similar", parent_id="e", depth=1)
+    (kept,) = curate([child], known=[evaluated], protected={}).kept
+    assert kept.extra["renumbered"] is True
+
+
+def test_a_field_of_a_users_seed_uses_up_no_change_of_numbers() -> None:
+    """A seed that came with a field ``renumbered`` counted as one of its own two."""
+    seed = replace(PARENT, extra={"renumbered": True})
+    assert len(let_in(renumbered("a", 7, "p"), renumbered("b", 8, "p"), known=(seed,)).kept) == 2
+
+
 def test_other_numbers_with_the_same_answer_are_no_new_problem() -> None:
     swapped = replace(renumbered("a", 13), question=PARENT.question.replace("12", "13").replace("30", "29"))
     swapped = replace(swapped, program="answer = 13 + 29", answer=42)
@@ -220,7 +242,7 @@ def test_a_new_problem_is_held_against_what_is_protected_under_other_names_and_w
 
 
 def test_a_problem_that_is_known_twice_is_no_nearer() -> None:
-    """One that was lost stands twice in the data: it counted twice, and what was half like it was near."""
+    """One of the reserve may be in the data too: it counted twice, and what was half like it was near."""
     parent = replace(PARENT, question=LONG + "How many loaves does he sell in all?")
     half = child(
         "On Monday the baker in the old town square sells 15 loaves of rye bread, and in the shop by the lake his "

@@ -20,6 +20,7 @@ from fdd_edge.curation._text import read_wording
         ("two hundred and five and six", "<n> and <n>"),
         ("two  hundred\tand  five", "<n>"),
         ("a hundred, 5 thousand, 2.5 million", "<n>, <n>, <n>"),
+        ("An 8-hour day, a 5-hour day, an hour", "A <n>-hour day, a <n>-hour day, an hour"),
         ("on the 3rd of May at 7:30", "on the <n> of May at <n>:<n>"),
         ("٣ figs and ４ figs", "<n> figs and <n> figs"),
         ("someone wrote often; the first half, twice a dozen", "someone wrote often; the first half, twice a dozen"),

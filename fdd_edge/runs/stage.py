@@ -84,7 +84,7 @@ class Stages:
             return False
         started = time.monotonic()
         if not is_unrecorded:
-            self._check_can_make(name, output, inputs)
+            self._check_can_make(name, output, version, inputs)
             _make(output, make, fingerprint, is_file)
         self._manifest.stages[name] = StageEntry(
             fingerprint, version, dict(params), hashes, self._hashes.of(output), round(time.monotonic() - started, 3)
@@ -94,15 +94,14 @@ class Stages:
             (output / _FINISHED).unlink()
         return not is_unrecorded
 
-    def _check_can_make(self, name: str, output: Path, inputs: Mapping[str, Path]) -> None:
+    def _check_can_make(self, name: str, output: Path, version: int, inputs: Mapping[str, Path]) -> None:
         """Refuse to make from what was pruned, and say so where an output is made again."""
         pruned = [path for path in inputs.values() if self.is_pruned(path)]
         if pruned:
             raise PrunedInputError(pruned[0])
         entry = self._manifest.stages.get(name)
         if entry is not None and not entry.pruned:
-            changed = "what it was made from, or the output itself, has changed" if output.exists() else "it is gone"
-            announce(f"{name} is made again: {changed}")
+            announce(f"{name} is made again: {_why_again(entry, output, version)}")
 
     def restore(self, output: Path) -> None:
         """Forget that an output was made and pruned, so that it is made again."""
@@ -203,6 +202,14 @@ def _find_full(folder: Path) -> int | None:
 def _fingerprint(version: int, params: Mapping[str, Any], hashes: Mapping[str, str]) -> str:
     text = json.dumps([version, params, hashes], sort_keys=True, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _why_again(entry: StageEntry, output: Path, version: int) -> str:
+    if not output.exists():
+        return "it is gone"
+    if entry.version != version:
+        return "another version of fdd-edge made it otherwise"
+    return "what it was made from, or the output itself, has changed"
 
 
 def _keep_work_of(partial: Path, fingerprint: str) -> None:

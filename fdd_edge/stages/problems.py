@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
-from fdd_edge.curation import Reason, count_reasons, curate, mask_numbers, reject
+from fdd_edge.curation import Reason, count_reasons, curate, mask_numbers, reject, with_right_programs
 from fdd_edge.errors import FddError
 from fdd_edge.feedback import sample_new, sample_pool
 from fdd_edge.progress import announce
@@ -32,9 +32,9 @@ __all__ = [
     "write_sets",
 ]
 
-SETS_VERSION = 3
-DATA_VERSION = 3
-CURATION_VERSION = 3
+SETS_VERSION = 4
+DATA_VERSION = 4
+CURATION_VERSION = 4
 
 REPEAT = "fdd_edge.repeat"
 """How often a problem is trained on, among the further fields of its record; the prefix keeps users' fields apart."""
@@ -68,7 +68,7 @@ def write_sets(
     if not chosen:
         chosen, seeds = _set_apart(seeds, seed)
     write_jsonl(out / "seed.jsonl", (p.to_row() for p in seeds))
-    write_jsonl(out / "valid.jsonl", (replace(p, program=None, n_ops=None).to_row() for p in chosen))
+    write_jsonl(out / "valid.jsonl", (p.to_row() for p in chosen))
     for spec, problems in zip(eval, read("eval", eval), strict=True):
         write_jsonl(
             out / "eval" / f"{spec.name}.jsonl", (replace(p, program=None, n_ops=None).to_row() for p in problems)
@@ -155,14 +155,18 @@ def seed_training_data(
 
 
 def validation_data(valid: Path, out: Path, *, teachers: Sequence[str]) -> None:
-    """Write the problems of ``valid`` that a teacher has a program for: what a validation loss is taken on.
+    """Write the problems of ``valid`` that have a right program, or get one: what a validation loss is taken on.
 
     Args:
-        valid: Problem records.
-        out: The file to write; empty where no teacher has any.
-        teachers: Asked in this order.
+        valid: Problem records, with or without programs.
+        out: The file to write; empty where there are no programs.
+        teachers: Asked in this order for the programs that are missing.
     """
-    write_jsonl(out, (p.to_row() for p in _with_programs(read_problems(valid), teachers)[0]))
+    solved, _ = _with_programs(read_problems(valid), teachers)
+    right = with_right_programs(solved)
+    if wrong := len(solved) - len(right):
+        announce(f"valid: {wrong} of {len(solved)} programs do not give their answer: no part of the validation loss")
+    write_jsonl(out, (p.to_row() for p in right))
 
 
 def curate_offspring(

@@ -334,6 +334,9 @@ def test_making_from_a_pruned_output_asks_for_it(tmp_path: Path) -> None:
 
 
 def test_a_redone_stage_is_announced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for version in (1, 2):
-        stages(tmp_path).ensure(tmp_path / "o", lambda out: None, version=version, params={}, inputs={})
-    assert capsys.readouterr().err == "o is made again: what it was made from, or the output itself, has changed\n"
+    for version, params in ((1, {}), (1, {"seed": 1}), (2, {"seed": 1})):
+        stages(tmp_path).ensure(tmp_path / "o", lambda out: None, version=version, params=params, inputs={})
+    assert capsys.readouterr().err.splitlines() == [
+        "o is made again: what it was made from, or the output itself, has changed",
+        "o is made again: another version of fdd-edge made it otherwise",
+    ]

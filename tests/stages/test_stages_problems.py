@@ -13,7 +13,14 @@ from fdd_edge.errors import FddError
 from fdd_edge.records import Origin, Problem, read_jsonl, read_problems, write_jsonl
 from fdd_edge.stages.datasets import DatasetSpec, check_set, read_set
 from fdd_edge.stages.feedback import draw_pool
-from fdd_edge.stages.problems import REPEAT, curate_offspring, extend_training_data, seed_training_data, write_sets
+from fdd_edge.stages.problems import (
+    REPEAT,
+    curate_offspring,
+    extend_training_data,
+    seed_training_data,
+    validation_data,
+    write_sets,
+)
 
 SOLVED = Problem("a", "Ann has 4 pens and finds 5. How many pens?", 9, "own", program="answer = 4 + 5")
 NOTED = Problem(
@@ -43,6 +50,23 @@ def test_teachers_are_asked_in_turn_and_a_program_is_kept(tmp_path: Path) -> Non
     assert left_out["id"] == "c"
     assert left_out["reason"] == "no_rationale"
     assert set(left_out["declined"]) == {"annotated", "symbolic"}
+
+
+def test_programs_of_valid_are_kept_for_its_loss(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """They were thrown away, so that a user's own set never had a validation loss."""
+    wrong = replace(BARE, program="answer = 3")
+    mine = write(tmp_path / "mine.jsonl", SOLVED, wrong)
+    train = write(tmp_path / "seed.jsonl", NOTED)
+    write_sets(
+        tmp_path / "data",
+        train=[DatasetSpec("seeds", str(train))],
+        valid=[DatasetSpec("mine", str(mine))],
+        eval=[],
+        seed=0,
+    )
+    validation_data(tmp_path / "data" / "valid.jsonl", tmp_path / "validation.jsonl", teachers=["annotated"])
+    assert [(p.id, p.program) for p in read_problems(tmp_path / "validation.jsonl")] == [("mine-a", SOLVED.program)]
+    assert "valid: 1 of 2 programs do not give their answer" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["valid", "svamp"])
@@ -149,7 +173,6 @@ def test_without_valid_a_tenth_is_set_apart_by_the_seed(tmp_path: Path) -> None:
     valid, seeds = (read_problems(tmp_path / "a" / f"{name}.jsonl") for name in ("valid", "seed"))
     assert (len(valid), len(seeds)) == (5, 45)
     assert not {p.question for p in valid} & {p.question for p in seeds}
-    assert all(p.program is None for p in valid)
     assert (tmp_path / "a" / "valid.jsonl").read_bytes() == (tmp_path / "b" / "valid.jsonl").read_bytes()
 
 

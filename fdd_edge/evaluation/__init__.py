@@ -1,6 +1,15 @@
 """Scores completions against gold answers, and says how sure the figures are. It runs nothing."""
 
 from fdd_edge.evaluation.score import Summary, score, summarize
-from fdd_edge.statistics import Interval, mcnemar, paired_difference, wilson
+from fdd_edge.statistics import Interval, mcnemar, paired_difference, paired_share_difference, wilson
 
-__all__ = ["Interval", "Summary", "mcnemar", "paired_difference", "score", "summarize", "wilson"]
+__all__ = [
+    "Interval",
+    "Summary",
+    "mcnemar",
+    "paired_difference",
+    "paired_share_difference",
+    "score",
+    "summarize",
+    "wilson",
+]

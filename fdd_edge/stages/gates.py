@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import NamedTuple
 
-from fdd_edge.evaluation import paired_difference
+from fdd_edge.evaluation import paired_share_difference
 from fdd_edge.feedback import pass_rates
 from fdd_edge.stages.bench import Measurement
 from fdd_edge.stages.evaluation import read_rows
@@ -83,11 +83,10 @@ def best_of(found: Sequence[Standing]) -> str | None:
 
 def _compare(contender: Contender, strongest: Contender) -> str | None:
     """Say by how much a round is worse than another on the same problems, if that is more than chance."""
+    # Each is 0 or 1, for valid is decoded greedily, once.
     differences = [contender.solved[name] - rate for name, rate in strongest.solved.items()]
-    # One problem has no interval; where it was missed, that may be chance.
-    if len(differences) < 2:
-        return None
-    interval = paired_difference(differences)
+    gained, lost = (sum(difference * sign > 0 for difference in differences) for sign in (1, -1))
+    interval = paired_share_difference(gained, lost, len(differences))
     if interval.high >= 0:
         return None
     low, high = (-100 * end for end in interval)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fdd_edge.evaluation import Summary, mcnemar, paired_difference, score, summarize, wilson
+from fdd_edge.evaluation import Summary, mcnemar, paired_difference, paired_share_difference, score, summarize, wilson
 from fdd_edge.ondevice.protocol import Completion
 from fdd_edge.ondevice.verdicts import Verdict
 from fdd_edge.records import Problem, same_answer
@@ -89,3 +89,11 @@ def test_a_paired_difference_is_the_interval_of_a_mean() -> None:
     assert list(paired_difference([1, 0, 0, -1])) == pytest.approx([-0.80015, 0.80015], abs=1e-4)
     with pytest.raises(ValueError, match="two problems"):
         paired_difference([1.0])
+
+
+def test_a_difference_of_shares_of_the_same_problems_counts_half_a_problem_more_a_cell() -> None:
+    """By hand, 4 of 200 lost: (0.5 - 4.5) / 202, plus and minus 1.96 sqrt((5 / 202 - that squared) / 202)."""
+    assert list(paired_share_difference(0, 4, 200)) == pytest.approx([-0.04132, 0.00172], abs=1e-5)
+    for gained, lost, n in ((0, 0, 0), (2, 2, 3)):
+        with pytest.raises(ValueError, match="no shares"):
+            paired_share_difference(gained, lost, n)

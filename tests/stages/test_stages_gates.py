@@ -81,5 +81,11 @@ def test_budgets_of_the_target_are_gates_too() -> None:
     assert found[0].held_back == ["budgets of board: 300 MB of memory, at most 256 MB allowed"]
 
 
-def test_one_problem_is_no_comparison() -> None:
-    assert standings([contender("r0", 1, n=1), contender("r1", 0, n=1)], NONE)[1].held_back == []
+@pytest.mark.parametrize(("lost", "n"), [(1, 1), (2, 2), (4, 200), (5, 200)])
+def test_a_few_lost_problems_may_be_chance(lost: int, n: int) -> None:
+    """The normal interval held a round back for 4 problems of 200, where McNemar's test gives p = 0.125."""
+    assert standings([contender("r0", n), contender("r1", n - lost)], NONE)[1].held_back == []
+
+
+def test_six_lost_problems_and_none_gained_are_more_than_chance() -> None:
+    assert standings([contender("r0", 200), contender("r1", 194)], NONE)[1].held_back != []

@@ -7,6 +7,7 @@ problems into easy and hard by what the judge solved there, and lets the teacher
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from fdd_edge.artifacts.recipe import families_of, load_gguf_recipe, load_recipe, load_recipes
+from fdd_edge.artifacts.recipe import families_of, float_recipe_of, load_gguf_recipe, load_recipe, load_recipes
 from fdd_edge.config import Config, changed_keys, load_config
 from fdd_edge.errors import FddError, ParityError
 from fdd_edge.launched import processes
@@ -299,6 +300,13 @@ def check_folder_is_this_run(config: Config, layout: RunLayout) -> None:
             listed = "; ".join(f"{key} is {was!r} there, not {now!r}" for key, (was, now) in changed.items())
             raise FddError(
                 f"{layout.root} holds a run with other settings: {listed}. Name another folder, or use these."
+            )
+        was, now = (float_recipe_of(load_recipes(one.export.recipes)) for one in (before, config))
+        if was != now:
+            raise FddError(
+                f"{layout.root} holds a run that exports no GGUF: its float model is {was}, which finds the lost "
+                f"problems. With a GGUF it would be {now}, and every label is made again. Name another folder; to have "
+                f"a GGUF of a finished round: fdd-edge export {shlex.quote(str(layout.root))}"
             )
     elif not layout.is_run() and not layout.is_free():
         raise FddError(f"{layout.root} {_what_is_there(layout)}")

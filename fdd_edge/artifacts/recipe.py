@@ -23,6 +23,7 @@ __all__ = [
     "ParityBounds",
     "Recipe",
     "families_of",
+    "float_recipe_of",
     "load_gguf_recipe",
     "load_recipe",
     "load_recipes",
@@ -196,6 +197,11 @@ def names_of(family: str) -> list[str]:
 def families_of(names: Iterable[str]) -> set[str]:
     """Return the families that recipes are of."""
     return {load_recipe(name).family for name in names}
+
+
+def float_recipe_of(recipes: Iterable[Recipe]) -> str:
+    """Return the recipe of the float artifact beside others: a GGUF, unless none of them is one."""
+    return FLOAT_RECIPE if any(isinstance(recipe, GgufRecipe) for recipe in recipes) else FLOAT_ONNX
 
 
 def load_recipes(names: Sequence[str]) -> list[Recipe]:

@@ -10,7 +10,7 @@ from fdd_edge.data import read_dataset
 from fdd_edge.errors import FddError
 from fdd_edge.evaluation import score
 from fdd_edge.ondevice.verdicts import Verdict
-from fdd_edge.records import Problem, read_problems
+from fdd_edge.records import Problem, read_jsonl, read_problems
 from fdd_edge.stages.evaluation import read_rows
 from fdd_edge.stages.feedback import non_easy, solved_share
 
@@ -76,8 +76,13 @@ def _check_verdicts(rows: Path, path: Path, problems: Sequence[Problem]) -> None
 
 
 def _read_user_problems(path: Path) -> list[Problem]:
-    """Read problem records, in which one may stand twice, or a data set as `fdd-edge eval` reads it."""
+    """Read problem records, such as a round's, or a data set as `fdd-edge eval` reads it."""
+    return read_problems(path) if _holds_records(path) else read_dataset(path).problems
+
+
+def _holds_records(path: Path) -> bool:
+    """Say whether a row of a file has what no row of a data set needs; the others may lack it by a fault."""
     try:
-        return read_problems(path)
+        return any({"source", "origin"} <= row.keys() for _, row in read_jsonl(path))
     except FddError:
-        return read_dataset(path).problems
+        return False

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fdd_edge.artifacts.recipe import FLOAT_ONNX, FLOAT_RECIPE, GgufRecipe, Recipe, load_gguf_recipe, load_recipe
+from fdd_edge.artifacts.recipe import GgufRecipe, Recipe, float_recipe_of, load_gguf_recipe, load_recipe
 from fdd_edge.config import Config
 from fdd_edge.runs import Manifest, RunLayout, Stages
 from fdd_edge.runs.layout import VALID
@@ -41,8 +41,8 @@ class Run:
 
     @property
     def float_recipe(self) -> str:
-        """Recipe of the float artifact: a GGUF, but in a run that exports none."""
-        return FLOAT_RECIPE if any(isinstance(recipe, GgufRecipe) for recipe in self.recipes) else FLOAT_ONNX
+        """Recipe of the float artifact."""
+        return float_recipe_of(self.recipes)
 
     @property
     def aware_of(self) -> GgufRecipe | None:

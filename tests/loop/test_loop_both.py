@@ -57,6 +57,10 @@ def test_a_run_without_gguf_needs_no_llama_cpp(tmp_path: Path) -> None:
     assert sorted(path.name for path in (place.root / "artifacts").iterdir()) == ["onnx-fp32", "onnx-int4"]
     assert json.loads(place.parity("onnx-fp32").read_text(encoding="utf-8"))["passed"]
     assert not (place.merged / "vocab.gguf").exists()
+    # With a GGUF beside, its float artifact would be one, and what was lost, other problems.
+    more = ["export.recipes=[onnx-int4, gguf-q4_0]", "rounds=1", "baseline={shots: 2}"]
+    with pytest.raises(FddError, match="its float model is onnx-fp32"):
+        api.run("smoke-both", output=str(tmp_path / "run"), overrides=more)
 
 
 def test_both_runtimes_see_the_ids_of_training(tmp_path: Path) -> None:

@@ -176,6 +176,19 @@ def test_split_and_evolve_alone_write_the_rounds_files(smoke: Finished, tmp_path
             assert path.read_bytes() == (place / path.relative_to(out)).read_bytes(), path
 
 
+def test_a_broken_record_is_named(smoke: Finished, tmp_path: Path) -> None:
+    """The file was read as a data set instead, whose ids are others: it was said to be the wrong file."""
+    place = smoke.out / "round-00"
+    rows = [row for _, row in read_jsonl(place / "data" / "train.jsonl")]
+    del rows[0]["origin"]
+    write_jsonl(tmp_path / "t.jsonl", rows)
+    ran = fdd_edge(
+        "split", str(tmp_path / "t.jsonl"), str(place / "eval/local/gguf-q8_0/pool"), "-o", str(tmp_path / "s")
+    )
+    assert ran.returncode == 2
+    assert "t.jsonl:1 lacks the field 'origin'" in ran.stderr
+
+
 def test_answers_to_other_problems_of_the_same_ids_are_refused(smoke: Finished, tmp_path: Path) -> None:
     """The smoke run's training problems and its `valid` are both named symbolic-train-00000 and on."""
     place = smoke.out / "round-01"

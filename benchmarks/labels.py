@@ -15,7 +15,7 @@ from pathlib import Path
 from fdd_edge.config import load_config
 from fdd_edge.evaluation import mcnemar, wilson
 from fdd_edge.records import Problem, read_problems
-from fdd_edge.runs import RunLayout
+from fdd_edge.runs import Manifest, RunLayout
 from fdd_edge.runs.layout import POOL
 from fdd_edge.stages.evaluation import Decoding, evaluate_file, read_rows
 from fdd_edge.targets import load_profile
@@ -28,7 +28,8 @@ def labelled(layout: RunLayout, number: int, target: str, judge: str) -> list[Pr
     """Return the problems that the judge of a round has labelled, in their order."""
     place = layout.round(number)
     rows = read_rows(place.evaluation(target, judge, POOL))
-    known = {problem.id: problem for problem in read_problems(place.train)}
+    files = [path for path in (place.train, layout.round(0).reserve) if path.is_file()]
+    known = {problem.id: problem for path in files for problem in read_problems(path)}
     return [known[id] for id in dict.fromkeys(row.problem_id for row in rows)]
 
 
@@ -53,15 +54,16 @@ def main() -> None:
     layout = RunLayout(options.run)
     config, _ = load_config(str(layout.config), [])
     target = load_profile(config.feedback.target).name
-    problems = labelled(layout, options.round, target, config.feedback.artifact)
+    judge = Manifest(layout.manifest).facts["judge"]
+    problems = labelled(layout, options.round, target, judge)
     own = config.decoding
     decoding = Decoding(own.max_new_tokens, own.sequences, own.threads, temperature=0.0, wave=own.wave)
     options.output.mkdir(parents=True, exist_ok=True)
     place = layout.round(options.round)
-    names = sorted(path.name for path in place.artifact(config.feedback.artifact).parent.iterdir())
+    names = sorted(path.name for path in place.artifact(judge).parent.iterdir())
     found = {n: labels(place.model(n), options.output / n, problems, target, decoding) for n in names}
     n = len(problems)
-    print(f"{n} problems that {config.feedback.artifact} labelled in round {options.round} on {target}\n")
+    print(f"{n} problems that {judge} labelled in round {options.round} on {target}\n")
     print("| artifact | easy |\n|---|---|")
     for name, easy in found.items():
         print(f"| {name} | {share(sum(easy.values()), n)} |")

@@ -17,7 +17,7 @@ from pathlib import Path
 from fdd_edge.config import load_config
 from fdd_edge.ondevice.language import count_operations
 from fdd_edge.records import Problem, read_problems
-from fdd_edge.runs import RoundLayout, RunLayout
+from fdd_edge.runs import Manifest, RoundLayout, RunLayout
 from fdd_edge.stages.evaluation import read_rows
 from fdd_edge.targets import load_profile
 
@@ -40,7 +40,10 @@ def shares(place: RoundLayout) -> str:
 
 
 def answers(name: str, problems: Iterable[Problem], folder: Path) -> list[str]:
-    """Return the rows of a set: of problems that need so many operations, how many were answered with how many."""
+    """Return the rows of a set: of problems that need so many operations, how many were answered with how many.
+
+    Replies that are no program, and problems without an equation, are left out.
+    """
     operations = {problem.id: min(needed(problem), MOST) for problem in problems}
     all_, right = Counter[tuple[int, int]](), Counter[tuple[int, int]]()
     for row in read_rows(folder):
@@ -61,18 +64,19 @@ def main() -> None:
     parser.add_argument("run", type=Path, help="a run folder")
     layout = RunLayout(parser.parse_args().run)
     config, _ = load_config(str(layout.config), [])
-    target, judge = load_profile(config.feedback.target).name, config.feedback.artifact
+    target, judge = load_profile(config.feedback.target).name, Manifest(layout.manifest).facts["judge"]
     rounds = [layout.round(number) for number in range(config.rounds) if layout.round(number).train.is_file()]
     print(f"| trained on | problems | of 1 operation | of 2 | of {COLUMNS[-1]} |")
     print("\n".join(["|---|---|---|---|---|", *map(shares, rounds)]))
     for place in rounds:
+        folders = {d.label: place.evaluation(target, judge, d.label) for d in config.data.eval}
+        if not any(folder.is_dir() for folder in folders.values()):
+            continue
         print(f"\n| {place.root.name} | needs | problems | answered with 1 at most | with 2 | with {COLUMNS[-1]} |")
         print("|---|---|---|---|---|---|")
-        for dataset in config.data.eval:
-            folder = place.evaluation(target, judge, dataset.label)
+        for label, folder in folders.items():
             if folder.is_dir():
-                for row in answers(dataset.label, read_problems(layout.eval_set(dataset.label)), folder):
-                    print(row)
+                print("\n".join(answers(label, read_problems(layout.eval_set(label)), folder)))
 
 
 if __name__ == "__main__":

@@ -24,11 +24,11 @@ from quantization import build
 from fdd_edge.data import read_dataset
 from fdd_edge.evaluation import mcnemar, wilson
 from fdd_edge.ondevice.protocol import Completion, Score, Settings, Task, Wave
+from fdd_edge.operations.evaluate import Decoding, evaluate_file, read_rows
 from fdd_edge.progress import announce
 from fdd_edge.records import Problem, read_jsonl, write_jsonl
 from fdd_edge.runs import RunLayout
 from fdd_edge.runs.hashing import hash_file
-from fdd_edge.stages.evaluation import Decoding, evaluate_file, read_rows
 from fdd_edge.targets import load_profile, open_session
 
 WAVE, SEQUENCES, THREADS, MAX_NEW_TOKENS = 16, 16, 1, 200

@@ -27,10 +27,10 @@ import yaml
 from fdd_edge import api
 from fdd_edge.config import read_config_source
 from fdd_edge.evaluation import mcnemar, paired_difference, wilson
+from fdd_edge.operations.evaluate import read_rows
+from fdd_edge.operations.evolve import read_split
 from fdd_edge.records import read_jsonl, read_problems
-from fdd_edge.runs import RoundLayout, RunLayout, write_whole
-from fdd_edge.stages.evaluation import read_rows
-from fdd_edge.stages.feedback import read_split
+from fdd_edge.runs import RoundLayout, RunLayout, write_atomic
 
 CONFIG = "controls"
 SETS = ("multiarith", "svamp", "asdiv", "gsm8k", "symbolic-heldout")
@@ -77,7 +77,7 @@ def run(folder: Path, seed: int, settings: Sequence[str], *, rounds: int) -> Run
     if RunLayout(folder).is_run():
         # An arm begins as a copy of another's folder; what its settings change is made anew.
         source = read_config_source(CONFIG, [*overrides, f"output_dir={json.dumps(str(folder))}", f"rounds={rounds}"])
-        write_whole(RunLayout(folder).config, yaml.safe_dump(source, sort_keys=False))
+        write_atomic(RunLayout(folder).config, yaml.safe_dump(source, sort_keys=False))
     return api.run(CONFIG, output=str(folder), overrides=overrides, rounds=rounds, parity=False)
 
 

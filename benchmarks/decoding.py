@@ -26,15 +26,15 @@ from typing import NamedTuple
 
 from llama_server import ask, server_binary, serving
 
-from fdd_edge.artifacts.model import describe_model
+from fdd_edge.artifacts.facts import describe_model
 from fdd_edge.artifacts.recipe import OnnxRecipe, load_recipe
 from fdd_edge.evaluation import wilson
-from fdd_edge.ondevice.artifact import is_onnx
+from fdd_edge.ondevice.model_files import is_onnx
 from fdd_edge.ondevice.prompt import Prompt
 from fdd_edge.ondevice.protocol import Completion, Settings, Task, plan_waves
 from fdd_edge.records import Problem
-from fdd_edge.stages.artifact import find_artifact
-from fdd_edge.stages.datasets import DatasetSpec, read_set
+from fdd_edge.resolve.dataset import DatasetSpec, read_set
+from fdd_edge.resolve.model_file import find_artifact
 from fdd_edge.targets import load_profile, open_session, resolve_threads
 
 TOLERANCE = 0.02

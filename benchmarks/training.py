@@ -23,12 +23,12 @@ from typing import NamedTuple
 from fdd_edge.cache import cache_dir
 from fdd_edge.errors import FddError
 from fdd_edge.ondevice.prompt import Prompt
+from fdd_edge.operations.problem_sets import seed_training_data
 from fdd_edge.progress import announce
 from fdd_edge.records import Problem, read_problems, write_jsonl
-from fdd_edge.stages.datasets import DatasetSpec, read_set
-from fdd_edge.stages.problems import seed_training_data
-from fdd_edge.stages.prompts import file_prompt
-from fdd_edge.stages.student import Student, open_student
+from fdd_edge.resolve.dataset import DatasetSpec, read_set
+from fdd_edge.resolve.prompts import file_prompt
+from fdd_edge.resolve.student import Student, open_student
 
 HERE = Path(__file__).parent
 OURS = "ours"

@@ -21,10 +21,10 @@ PACKAGES = ("fdd-edge", "transformers", "peft", "torch")
 def train(options: argparse.Namespace) -> dict[str, Any]:
     from fdd_edge.artifacts.recipe import load_gguf_recipe
     from fdd_edge.config import LoraConfig, TrainingConfig
-    from fdd_edge.stages.student import open_student
-    from fdd_edge.stages.training import quantized_weights
+    from fdd_edge.operations.train import quantized_weights
+    from fdd_edge.resolve.student import open_student
+    from fdd_edge.students.lora_training import LoraSettings, TrainSettings, cpu_has_bf16, train_adapter
     from fdd_edge.students.tokenizer import Example
-    from fdd_edge.students.train import LoraSettings, TrainSettings, cpu_has_bf16, train_adapter
 
     lora = LoraConfig()
     settings = TrainSettings(

@@ -12,10 +12,10 @@ from fdd_edge.runs import RunLayout
 
 if TYPE_CHECKING:
     from fdd_edge.feedback import Policy
+    from fdd_edge.operations.bench import Measurement
     from fdd_edge.parity import Certificate
+    from fdd_edge.pipeline.round_summary import RoundSummary
     from fdd_edge.records import Problem
-    from fdd_edge.stages.bench import Measurement
-    from fdd_edge.stages.summary import RoundSummary
 
 __all__ = ["bench", "certify", "evaluate", "evolve", "export", "run", "solve", "split"]
 
@@ -46,8 +46,8 @@ def run(
         FddError: Something the user can mend; the message says how.
         ParityError: An artifact failed its certificate: the judge's at once, any other once the rounds are done.
     """
-    from fdd_edge import loop
     from fdd_edge.config import load_config
+    from fdd_edge.pipeline import loop
 
     changes = list(overrides)
     if output is not None:
@@ -90,8 +90,8 @@ def export(
         ParityError: An artifact failed its certificate and was left out; the others are in their places.
     """
     from fdd_edge.artifacts.recipe import load_recipes
-    from fdd_edge.stages.export import export_all
-    from fdd_edge.stages.source import open_source
+    from fdd_edge.operations.export import export_all
+    from fdd_edge.resolve.model import open_source
 
     wanted = load_recipes(recipes)
     asked = _certificate_prompts(prompts)
@@ -129,9 +129,9 @@ def certify(
         FddError: Something the user can mend; the message says how.
         TargetError: The target failed.
     """
-    from fdd_edge.stages.artifact import find_artifact
-    from fdd_edge.stages.parity import certify, check_new, find_bounds, record_student
-    from fdd_edge.stages.source import open_source
+    from fdd_edge.operations.certify import certify, check_new, find_bounds, reference_of
+    from fdd_edge.resolve.model import open_source
+    from fdd_edge.resolve.model_file import find_artifact
 
     model = find_artifact(artifact)
     if output is not None:
@@ -139,9 +139,9 @@ def certify(
     bounds = find_bounds(model, recipe)
     asked = _certificate_prompts(prompts)
     source = open_source(reference, revision=revision, prompt=prompt, families={bounds.family})
-    # Asked by a prompt of the caller's choice, a file may still chat in its own way.
+    # ParityPrompt by a prompt of the caller's choice, a file may still chat in its own way.
     trained = source.trained and prompt is None
-    record = record_student(source.student, asked, template=source.template, trained=trained)
+    record = reference_of(source.student, asked, template=source.template, trained=trained)
     template = None if prompt is None else source.template
     certificate = certify(model, source.student.folder, record, bounds, target=target, prompt=template)
     if output is not None:
@@ -201,10 +201,10 @@ def evaluate(
         FddError: Something the user can mend; the message says how.
         TargetError: The target failed.
     """
-    from fdd_edge.stages.artifact import find_artifact
-    from fdd_edge.stages.datasets import DatasetSpec, fetch_set, read_set
-    from fdd_edge.stages.evaluation import Decoding, evaluate_file
-    from fdd_edge.stages.prompts import requested_prompt, shot_stops, worked_examples
+    from fdd_edge.operations.evaluate import Decoding, evaluate_file
+    from fdd_edge.resolve.dataset import DatasetSpec, fetch_set, read_set
+    from fdd_edge.resolve.model_file import find_artifact
+    from fdd_edge.resolve.prompts import requested_prompt, shot_stops, worked_examples
 
     model = find_artifact(artifact)
     asked = DatasetSpec(Path(data).stem.replace(":", "-"), data, format, limit, split, subset, revision)
@@ -253,14 +253,14 @@ def split(
     Raises:
         FddError: Something the user can mend; the message says how.
     """
-    from fdd_edge.runs.stage import make_whole
-    from fdd_edge.stages import feedback
-    from fdd_edge.stages.answers import answered
+    from fdd_edge.operations import evolve as feedback
+    from fdd_edge.resolve.answered import answered
+    from fdd_edge.runs.stage import build_atomic
 
     floats = None if float_answers is None else Path(float_answers)
     bands = {"easy_at": easy_at, "hard_at": hard_at}
     pool = answered(Path(problems), Path(answers), floats, **bands)
-    make_whole(Path(output), lambda out: feedback.split(pool, Path(answers), floats, out, **bands))
+    build_atomic(Path(output), lambda out: feedback.split(pool, Path(answers), floats, out, **bands))
     return {label: len(items) for label, items in feedback.read_split(Path(output)).items()}
 
 
@@ -298,8 +298,8 @@ def evolve(
     from collections import Counter
 
     from fdd_edge.errors import FddError
+    from fdd_edge.operations import evolve as feedback
     from fdd_edge.records import read_problems
-    from fdd_edge.stages import feedback
 
     if Path(output).exists():
         raise FddError(f"{output} exists already; name another file, or remove it.")
@@ -334,9 +334,9 @@ def bench(
         FddError: Something the user can mend; the message says how.
         TargetError: The target failed.
     """
-    from fdd_edge.stages.artifact import find_artifact
-    from fdd_edge.stages.bench import measure
-    from fdd_edge.stages.prompts import requested_prompt
+    from fdd_edge.operations.bench import measure
+    from fdd_edge.resolve.model_file import find_artifact
+    from fdd_edge.resolve.prompts import requested_prompt
 
     return measure(find_artifact(artifact), target=target, prompt=requested_prompt(prompt), threads=threads)
 
@@ -356,9 +356,9 @@ def solve(
         FddError: Something the user can mend; the message says how.
         TargetError: The target failed.
     """
-    from fdd_edge.stages.artifact import find_artifact
-    from fdd_edge.stages.evaluation import Decoding, ask
-    from fdd_edge.stages.prompts import requested_prompt, shot_stops, worked_examples
+    from fdd_edge.operations.evaluate import Decoding, ask
+    from fdd_edge.resolve.model_file import find_artifact
+    from fdd_edge.resolve.prompts import requested_prompt, shot_stops, worked_examples
 
     decoding = Decoding(
         max_new_tokens,

@@ -15,7 +15,7 @@ from fdd_edge import catalog
 from fdd_edge.errors import FddError
 from fdd_edge.feedback import Policy
 from fdd_edge.runs.layout import NON_EASY, POOL, VALID
-from fdd_edge.validation import faults_of, yaml_fault
+from fdd_edge.yaml_errors import faults_of, yaml_fault
 
 __all__ = ["RESERVED_SETS", "Config", "changed_keys", "load_config", "parse_config", "read_config_source"]
 

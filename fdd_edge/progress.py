@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from fdd_edge.launched import is_first_process
+from fdd_edge.distributed import is_first_process
 
 __all__ = ["Advance", "announce", "progress"]
 

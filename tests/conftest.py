@@ -14,9 +14,9 @@ from families import Case
 from smoke import Finished, run
 
 from fdd_edge.cache import cache_dir
-from fdd_edge.stages.student import Student, open_student
+from fdd_edge.resolve.student import Student, open_student
 from fdd_edge.targets import Profile, load_profile
-from fdd_edge.targets.root import find_root
+from fdd_edge.targets.sysroot import find_sysroot
 from fdd_edge.teachers.symbolic import generate
 
 WIDTH, LAYERS, HEADS, FEED_FORWARD, CONTEXT = 32, 2, 4, 64, 256
@@ -118,7 +118,7 @@ def pi5(user_cache: str, monkeypatch: pytest.MonkeyPatch) -> Profile:
     """The emulated Raspberry Pi 5 of the user's cache; without it a test is skipped, or fails where it is required."""
     monkeypatch.setenv("FDD_EDGE_CACHE", user_cache)
     profile = load_profile("rpi5-emulated")
-    if find_root(profile) is None:
+    if find_sysroot(profile) is None:
         reason = "needs the emulated target: fdd-edge targets create rpi5-emulated"
         if os.environ.get("FDD_EDGE_TEST_ARM") == "required":
             pytest.fail(reason)

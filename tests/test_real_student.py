@@ -11,7 +11,7 @@ import pytest
 from fdd_edge import evaluate, export
 from fdd_edge.artifacts.gguf import DeviceVocab
 from fdd_edge.artifacts.vocab import open_vocab
-from fdd_edge.stages.student import Student, open_student
+from fdd_edge.resolve.student import Student, open_student
 from fdd_edge.students.tokenizer import load_tokenizer
 
 pytestmark = [

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fdd_edge.errors import FddError
-from fdd_edge.weights import INDEX, SINGLE, weight_files
+from fdd_edge.safetensors_folder import INDEX, SINGLE, weight_files
 
 
 def make(folder: Path, *names: str, index: dict[str, str] | None = None) -> Path:
@@ -44,8 +44,8 @@ def test_files_beside_the_weights_are_no_part_of_the_model(tmp_path: Path) -> No
     """A stray adapter once was an error of the export, and counted as weights."""
     pytest.importorskip("torch", reason="needs: pip install 'fdd-edge[train]'")
     from fdd_edge.artifacts.gguf import hf_names
-    from fdd_edge.stages.export import count_parameters
-    from fdd_edge.stages.student import open_student
+    from fdd_edge.operations.export import count_parameters
+    from fdd_edge.resolve.student import open_student
 
     clean = open_student("tiny").folder
     folder = Path(shutil.copytree(clean, tmp_path / "student"))

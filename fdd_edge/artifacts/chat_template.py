@@ -13,7 +13,7 @@ from typing import Protocol
 from fdd_edge.errors import MissingExtraError
 from fdd_edge.ondevice.prompt import BLANK_LINE, Prompt
 
-__all__ = ["chat_prompts", "fitting_chat_template", "renders", "told_prompts", "write_chat_template"]
+__all__ = ["chat_prompts", "expected_prompts", "fitting_chat_template", "renders", "write_chat_template"]
 
 _PROBES = (
     "Tom has 3 apples and gets 4. How many apples has he?",
@@ -58,7 +58,7 @@ def fitting_chat_template(own: str | None, template: str, vocab: Tokens) -> str:
 
 def renders(chat_template: str, template: str, vocab: Tokens) -> bool:
     """Say whether a chat template makes the student's prompt of one user message, whatever it says and whenever."""
-    return chat_prompts(chat_template, vocab) == told_prompts(template, vocab)
+    return chat_prompts(chat_template, vocab) == expected_prompts(template, vocab)
 
 
 def chat_prompts(chat_template: str | None, vocab: Tokens) -> tuple[str | None, ...]:
@@ -78,7 +78,7 @@ def chat_prompts(chat_template: str | None, vocab: Tokens) -> tuple[str | None, 
     )
 
 
-def told_prompts(template: str, vocab: Tokens) -> tuple[str | None, ...]:
+def expected_prompts(template: str, vocab: Tokens) -> tuple[str | None, ...]:
     """Return the prompts of the same questions, by the template that a student is trained on."""
     texts = [Prompt.parse(template).render(question) for question in _PROBES]
     return tuple(vocab.bos_text + text if vocab.begins(text) else text for text in texts) * len(_CLOCKS)

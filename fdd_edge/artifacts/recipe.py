@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from fdd_edge import catalog
 from fdd_edge.artifacts.gguf.quantize import FILE_TYPES
 from fdd_edge.errors import FddError, did_you_mean
-from fdd_edge.validation import faults_of, yaml_fault
+from fdd_edge.yaml_errors import faults_of, yaml_fault
 
 __all__ = [
     "FLOAT_ONNX",

@@ -62,6 +62,6 @@ def open_vocab(path: Path) -> AbstractContextManager[Vocab]:
         from fdd_edge.artifacts.onnx.tokenizer_vocab import TokenizerVocab
 
         return TokenizerVocab(path.parent)
-    from fdd_edge.artifacts.gguf.device_vocab import DeviceVocab
+    from fdd_edge.artifacts.gguf.llama_vocab import DeviceVocab
 
     return DeviceVocab(path)

@@ -31,7 +31,7 @@ COMMANDS = {
 """Commands in the order a newcomer needs them, with their line of help."""
 
 
-_MENDABLE = {
+_FIXABLE = {
     errno.ENOSPC: "Make room; what was finished is kept.",
     errno.EDQUOT: "Make room in your quota; what was finished is kept.",
     errno.EACCES: "Give yourself the right, or name another place.",
@@ -96,10 +96,10 @@ def main() -> None:
         click.echo(_how_to_go_on(), err=True)
         sys.exit(130)
     except OSError as error:
-        if error.errno not in _MENDABLE:
+        if error.errno not in _FIXABLE:
             raise
         where = f": {error.filename}" if error.filename else ""
-        click.echo(f"Error: {error.strerror}{where}. {_MENDABLE[error.errno]}", err=True)
+        click.echo(f"Error: {error.strerror}{where}. {_FIXABLE[error.errno]}", err=True)
         sys.exit(2)
 
 

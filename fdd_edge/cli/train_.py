@@ -26,12 +26,12 @@ def command(config: str, data: str, valid: str | None, output: str, overrides: t
     from fdd_edge.artifacts.recipe import families_of, load_gguf_recipe
     from fdd_edge.config import load_config
     from fdd_edge.data import read_dataset
+    from fdd_edge.distributed import is_first_process
     from fdd_edge.errors import FddError
-    from fdd_edge.launched import is_first_process
+    from fdd_edge.operations.tune import tune
+    from fdd_edge.resolve.student import open_student
     from fdd_edge.runs import RunLayout
     from fdd_edge.runs.hashing import hash_file
-    from fdd_edge.stages.student import open_student
-    from fdd_edge.stages.tuning import tune
 
     run = RunLayout(Path(config))
     checked, _ = load_config(

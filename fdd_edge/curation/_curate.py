@@ -57,13 +57,13 @@ def curate(
         valid: The validation set, which training must not have seen.
         protected: The test sets by name, likewise.
     """
-    door = _Door(known, valid, protected)
+    door = Admission(known, valid, protected)
     kept: list[Problem] = []
     rejected: list[Problem] = []
     for problem in candidates:
         try:
             problem = _check_program(problem)
-            kept.append(door.let_in(problem))
+            kept.append(door.admit(problem))
         except RejectedError as why:
             rejected.append(reject(problem, why.reason, **why.facts))
     return Curated(kept, rejected)
@@ -83,7 +83,7 @@ def reject(problem: Problem, reason: Reason, **facts: str) -> Problem:
     return replace(problem, extra={**problem.extra, "reason": reason.value, **facts})
 
 
-class _Door:
+class Admission:
     """What is inside so far, and what must stay outside."""
 
     def __init__(
@@ -95,7 +95,7 @@ class _Door:
         for problem in known:
             self._remember(problem)
 
-    def let_in(self, problem: Problem) -> Problem:
+    def admit(self, problem: Problem) -> Problem:
         """Return a problem, whose program is right, as it may be trained on.
 
         Raises:

@@ -1,7 +1,7 @@
 """Scores completions against gold answers, and says how sure the figures are. It runs nothing."""
 
-from fdd_edge.evaluation.score import Summary, score, summarize
-from fdd_edge.statistics import Interval, mcnemar, paired_difference, paired_share_difference, wilson
+from fdd_edge.evaluation.scorer import Summary, score, summarize
+from fdd_edge.intervals import Interval, mcnemar, paired_difference, paired_share_difference, wilson
 
 __all__ = [
     "Interval",

@@ -5,7 +5,7 @@ import sys
 if sys.version_info < (3, 11):  # noqa: UP036 (an older Python must get as far as this sentence)
     sys.exit("The runner needs Python 3.11 or later, and this is {}.{}.".format(*sys.version_info))
 
-from .cli import main
+from .runner_commands import main
 
 if __name__ == "__main__":
     sys.exit(main())

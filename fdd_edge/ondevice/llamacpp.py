@@ -293,7 +293,7 @@ def _check_magic(path: str) -> None:
 
 
 def _last_error() -> str:
-    """Return llama.cpp's first complaint as the end of a sentence; those after it follow from it."""
+    """Return llama.cpp's first failure_message as the end of a sentence; those after it follow from it."""
     with suppress(IndexError):
         return f": {_errors[0].rstrip('.')}"
     return ""

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Literal, NamedTuple, Self
 
-from .conditions import Conditions
+from .telemetry import Conditions
 from .verdicts import Verdict
 
 __all__ = [

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from .artifact import DECODER, DECODER_WITH_PAST, ENCODER, ENCODER_LENGTH
+from .model_files import DECODER, DECODER_WITH_PAST, ENCODER, ENCODER_LENGTH
 from .onnxruntime_folder import FolderModel, first_line
 from .protocol import RunnerError
 from .runtime import Logits

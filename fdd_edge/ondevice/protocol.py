@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, asdict, fields
 from typing import Any, TypeVar
 
-from .conditions import Conditions
 from .messages import (
     Command,
     Completion,
@@ -33,6 +32,7 @@ from .messages import (
     plan_waves,
     prompt_ids_sha,
 )
+from .telemetry import Conditions
 
 __all__ = [
     "PROTOCOL",

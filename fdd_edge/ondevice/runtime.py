@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from .artifact import DECODER, is_onnx
+from .model_files import DECODER, is_onnx
 from .protocol import SpecialIds
 
 __all__ = ["MAX_SEQUENCES", "Context", "Logits", "Model", "open_model"]

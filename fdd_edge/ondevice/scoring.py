@@ -1,4 +1,4 @@
-"""Reading what another runtime wrote: the same ids through this file's weights, position by position."""
+"""DeviceOutputs what another runtime wrote: the same ids through this file's weights, position by position."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
+from .logits_codec import encode_rows
 from .prompt import Prompt
 from .protocol import RunnerError, Score, Scores, Settings
-from .rows import encode_rows
 from .runtime import Model
 
 __all__ = ["score"]

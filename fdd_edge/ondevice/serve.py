@@ -15,9 +15,9 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
-from . import measure
-from .artifact import is_onnx
-from .home import KeptWaves, Place, occupy
+from . import device_info
+from .board_store import BoardDir, KeptWaves, lock_board
+from .model_files import is_onnx
 from .prompt import make_prompt
 from .protocol import (
     PROTOCOL,
@@ -41,8 +41,8 @@ from .protocol import (
 )
 
 if TYPE_CHECKING:
+    from .batching import Decoder
     from .runtime import Model
-    from .waves import Decoder
 
 __all__ = ["Loaded", "load", "serve", "take_stdout"]
 
@@ -79,7 +79,7 @@ def load(artifact: str, prompt: str | None, shots: Sequence[Shot], settings: Set
     began = time.perf_counter()
     with _open(artifact, settings.threads) as model:
         from . import scoring
-        from .waves import Decoder
+        from .batching import Decoder
 
         template = make_prompt(prompt, shots, model)
         with Decoder(model, template, settings) as decoder:
@@ -90,10 +90,10 @@ def load(artifact: str, prompt: str | None, shots: Sequence[Shot], settings: Set
                 system_info=model.system_info,
                 python=platform.python_version(),
                 machine=platform.machine(),
-                board=measure.board_model(),
-                cpu=measure.cpu_model(),
-                cpu_features=measure.cpu_features(),
-                emulated=measure.is_emulated(),
+                board=device_info.board_model(),
+                cpu=device_info.cpu_model(),
+                cpu_features=device_info.cpu_features(),
+                emulated=device_info.is_emulated(),
                 model=model.description,
                 n_params=model.n_params,
                 n_ctx_train=model.n_ctx_train,
@@ -115,13 +115,13 @@ def _open(artifact: str, threads: int) -> AbstractContextManager[Model]:
     except (ImportError, OSError, RuntimeError) as error:
         name = "onnxruntime" if is_onnx(artifact) else "llama-cpp-python"
         reason = f"{name} does not load here: {str(error).rstrip('.')}"
-        if (package := measure.missing_library(str(error))) is None:
+        if (package := device_info.missing_library(str(error))) is None:
             raise RunnerError("runtime_missing", f"{reason}.") from None
         # It is there, but a library of the system is not: to install it again would mend nothing.
         raise RunnerError("device", f"{reason} (on Debian: apt install {package})") from None
 
 
-def serve(lines: TextIO, out: TextIO, place: Place | None = None) -> int:
+def serve(lines: TextIO, out: TextIO, place: BoardDir | None = None) -> int:
     """Answer one host until its stream ends; return the exit code.
 
     Every failure is told as an event, so that the host need not guess from a traceback.
@@ -138,7 +138,7 @@ def serve(lines: TextIO, out: TextIO, place: Place | None = None) -> int:
 
     hear = lines.readline if place is None else _Listener(lines, tell, place.silence).hear
     try:
-        with occupy(place.home, place.patience) if place else nullcontext():
+        with lock_board(place.home, place.patience) if place else nullcontext():
             _session(hear, tell, place and place.home)
     except BrokenPipeError:
         # The host has gone, and there is nobody left to tell; stdout must not be flushed again at exit.
@@ -225,7 +225,7 @@ def _session(hear: Callable[[], str], tell: Callable[[Event], None], home: Path 
             decode_tokens=n_decoded,
             seconds=time.perf_counter() - began,
             load_seconds=loaded.info.load_seconds,
-            peak_rss_bytes=measure.peak_rss_bytes(),
+            peak_rss_bytes=device_info.peak_rss_bytes(),
         )
     )
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from .artifact import CARD, decoder_start
+from .model_files import CARD, decoder_start
 from .prompt import TEMPLATE_KEY, begins_with_bos
 from .protocol import RunnerError, SpecialIds
 

@@ -1,35 +1,49 @@
 """Proves an exported file against the float model it was made from: the parity certificate (docs/parity.md)."""
 
 from fdd_edge.parity.certificate import CERTIFICATE_VERSION, ITEMS, Bounds, Certificate, Item
+from fdd_edge.parity.dequantized_weights import (
+    NO_OWN_WEIGHTS,
+    WRONG_WEIGHTS,
+    compare_own_weights,
+    rows_of,
+    sample_replies,
+)
+from fdd_edge.parity.device_outputs import DeviceOutputs, read_file, read_rows
 from fdd_edge.parity.items import judge_items
-from fdd_edge.parity.own_weights import NO_OWN_WEIGHTS, WRONG_WEIGHTS, compare_own_weights, few_replies, rows_of
-from fdd_edge.parity.reading import Reading, read_file, read_rows
-from fdd_edge.parity.record import Asked, Record, Reply, Vocabulary, load_record, record_reference, save_record
-from fdd_edge.parity.tensors import FileTensor, compare_tensors, relative_error
+from fdd_edge.parity.reference_outputs import (
+    ParityPrompt,
+    ReferenceOutputs,
+    Reply,
+    Vocabulary,
+    compute_reference,
+    load_reference,
+    save_reference,
+)
+from fdd_edge.parity.weight_comparison import FileTensor, compare_tensors, relative_error
 
 __all__ = [
     "CERTIFICATE_VERSION",
     "ITEMS",
     "NO_OWN_WEIGHTS",
     "WRONG_WEIGHTS",
-    "Asked",
     "Bounds",
     "Certificate",
+    "DeviceOutputs",
     "FileTensor",
     "Item",
-    "Reading",
-    "Record",
+    "ParityPrompt",
+    "ReferenceOutputs",
     "Reply",
     "Vocabulary",
     "compare_own_weights",
     "compare_tensors",
-    "few_replies",
+    "compute_reference",
     "judge_items",
-    "load_record",
+    "load_reference",
     "read_file",
     "read_rows",
-    "record_reference",
     "relative_error",
     "rows_of",
-    "save_record",
+    "sample_replies",
+    "save_reference",
 ]

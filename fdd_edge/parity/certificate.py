@@ -69,7 +69,7 @@ class Item:
     first_difference: Mapping[str, Any] | None = None
 
     @property
-    def complaint(self) -> str:
+    def failure_message(self) -> str:
         """What is wrong, in one line: the figures, and the first difference."""
         where = ""
         if self.first_difference is not None:

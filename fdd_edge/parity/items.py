@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from fdd_edge.intervals import wilson
 from fdd_edge.ondevice.protocol import Completion, Scores, SpecialIds
 from fdd_edge.parity.certificate import Bounds, Item
-from fdd_edge.parity.reading import Reading
-from fdd_edge.parity.record import Record, Reply, Vocabulary
+from fdd_edge.parity.device_outputs import DeviceOutputs
+from fdd_edge.parity.reference_outputs import ReferenceOutputs, Reply, Vocabulary
 from fdd_edge.records import same_answer
-from fdd_edge.statistics import wilson
 
 __all__ = ["judge_items"]
 
@@ -29,8 +29,8 @@ _FEW_ANSWERS = 10
 
 
 def judge_items(
-    record: Record,
-    reading: Reading,
+    record: ReferenceOutputs,
+    reading: DeviceOutputs,
     vocabulary: Vocabulary,
     bounds: Bounds,
     *,
@@ -117,7 +117,7 @@ def _configs(wrong: Sequence[Mapping[str, Any]] | None) -> Item:
     return Item("configs", False, summary, {"n": len(wrong)}, wrong[0])
 
 
-def _vocabulary(record: Record, pieces: Sequence[bytes]) -> Item:
+def _vocabulary(record: ReferenceOutputs, pieces: Sequence[bytes]) -> Item:
     """Compare what the file writes for every id, and for the replies, which the reference's own tokenizer has written.
 
     A reply that holds a control token, or bytes that are no text, is written in other ways by either side's custom.
@@ -220,7 +220,7 @@ def _stops(reference: SpecialIds, answered: _Pairs, bounds: Bounds) -> Item:
     return Item("stops", passed, summary, figures | {"ci95": _interval(stopped, places)}, first)
 
 
-def _logits(record: Record, reading: Reading, answered: _Pairs, bounds: Bounds) -> Item:
+def _logits(record: ReferenceOutputs, reading: DeviceOutputs, answered: _Pairs, bounds: Bounds) -> Item:
     """Compare whole rows of logits: relative L2 error, and what the file's next token tells less."""
     reference, file = record.logits, reading.logits
     if file.shape != reference.shape:

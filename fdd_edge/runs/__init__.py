@@ -1,9 +1,9 @@
 """A run on disk: where each file lies, how a stage is made whole or not at all, and who may write."""
 
+from fdd_edge.runs.atomic import write_atomic
 from fdd_edge.runs.layout import RoundLayout, RunLayout
 from fdd_edge.runs.lock import run_lock
 from fdd_edge.runs.manifest import Manifest
 from fdd_edge.runs.stage import PrunedInputError, Stages
-from fdd_edge.runs.whole import write_whole
 
-__all__ = ["Manifest", "PrunedInputError", "RoundLayout", "RunLayout", "Stages", "run_lock", "write_whole"]
+__all__ = ["Manifest", "PrunedInputError", "RoundLayout", "RunLayout", "Stages", "run_lock", "write_atomic"]

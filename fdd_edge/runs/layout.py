@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fdd_edge.errors import FddError
-from fdd_edge.runs.whole import partial_of
+from fdd_edge.runs.atomic import partial_of
 
 __all__ = [
     "MODEL_FILE",

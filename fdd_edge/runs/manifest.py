@@ -11,7 +11,7 @@ from typing import Any
 
 from fdd_edge import __version__
 from fdd_edge.errors import FddError
-from fdd_edge.runs.whole import write_whole
+from fdd_edge.runs.atomic import write_atomic
 
 __all__ = ["Manifest", "StageEntry"]
 
@@ -81,7 +81,7 @@ class Manifest:
             "facts": self.facts,
             "stages": {name: asdict(entry) for name, entry in self.stages.items()},
         }
-        write_whole(self.path, json.dumps(content, indent=1) + "\n")
+        write_atomic(self.path, json.dumps(content, indent=1) + "\n")
 
 
 def _installed(package: str) -> str | None:

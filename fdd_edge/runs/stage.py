@@ -21,11 +21,11 @@ from typing import Any
 from fdd_edge.errors import FddError
 from fdd_edge.interrupt import stop_if_asked
 from fdd_edge.progress import announce
+from fdd_edge.runs.atomic import partial_of
 from fdd_edge.runs.hashing import HashCache
 from fdd_edge.runs.manifest import Manifest, StageEntry
-from fdd_edge.runs.whole import partial_of
 
-__all__ = ["PrunedInputError", "Stages", "make_whole"]
+__all__ = ["PrunedInputError", "Stages", "build_atomic"]
 
 _BEGUN, _FINISHED = ".fingerprint", ".finished"
 """The marks of a folder, which hold its fingerprint: while it is made, and from then until the manifest knows of it."""
@@ -146,7 +146,7 @@ class Stages:
         return self._hashes.of(path)
 
 
-def make_whole(output: Path, make: Callable[[Path], object], *, params: Mapping[str, Any] | None = None) -> None:
+def build_atomic(output: Path, make: Callable[[Path], object], *, params: Mapping[str, Any] | None = None) -> None:
     """Make a folder whole or not at all, outside a run; an interrupted call with equal ``params`` is gone on with.
 
     Raises:

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fdd_edge.students.base import load_model
+from fdd_edge.students.gguf_import import load_model
 from fdd_edge.students.tokenizer import Example
 
 __all__ = ["InputSquares", "input_squares"]

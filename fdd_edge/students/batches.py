@@ -8,7 +8,7 @@ from typing import Any
 
 from torch.utils.data import Sampler
 
-from fdd_edge.students.lean import IGNORED
+from fdd_edge.students.fast_forward import IGNORED
 from fdd_edge.students.tokenizer import Example
 
 __all__ = ["LengthGroupedSampler", "collate", "collate_for_encoder", "to_rows"]

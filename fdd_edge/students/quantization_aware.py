@@ -11,9 +11,9 @@ from typing import Any
 import torch
 
 from fdd_edge.errors import FddError
+from fdd_edge.students.fast_forward import lora_layers, round_merged
 from fdd_edge.students.grids import GRIDS
-from fdd_edge.students.lean import lora_layers, round_merged
-from fdd_edge.students.train import QuantizedWeights
+from fdd_edge.students.lora_training import QuantizedWeights
 
 __all__ = ["round_as_file"]
 

@@ -105,6 +105,6 @@ _TRANSPORTS: Mapping[str, _Open] = {"local": local_session, "ssh": ssh_session, 
 def _open(profile: Profile, request: Request) -> Iterator[Session]:
     """Hold a session with a device that is what its profile says."""
     with _TRANSPORTS[profile.transport](profile, request) as session:
-        if misfit := profile.misfit(session.info.machine, session.info.cpu_features):
-            raise TargetError(f"{profile.name} {misfit}.")
+        if mismatch := profile.mismatch(session.info.machine, session.info.cpu_features):
+            raise TargetError(f"{profile.name} {mismatch}.")
         yield session

@@ -15,8 +15,8 @@ from fdd_edge.errors import TargetError
 from fdd_edge.ondevice.protocol import Request
 from fdd_edge.targets.local import run_here
 from fdd_edge.targets.profile import Profile
-from fdd_edge.targets.root import find_root
 from fdd_edge.targets.runner_session import RunnerSession
+from fdd_edge.targets.sysroot import find_sysroot
 
 __all__ = ["emulated_session", "processes"]
 
@@ -29,13 +29,13 @@ def processes(profile: Profile) -> int:
 @contextmanager
 def emulated_session(profile: Profile, request: Request) -> Iterator[RunnerSession]:
     """Run the packed runner on an emulated CPU."""
-    root = find_root(profile)
+    root = find_sysroot(profile)
     if root is None:
         raise TargetError(f"{profile.name} has not been made yet: fdd-edge targets create {profile.argument}")
     again = f"fdd-edge targets clean {profile.argument} && fdd-edge targets create {profile.argument}"
     hint = (
         f" If it does so with every file, {profile.cpu} lacks an instruction that the runtime was compiled with "
-        f"({' '.join(profile.build) or 'no options'}): mend cpu or build in {profile.argument}, then: {again}."
+        f"({' '.join(profile.build) or 'no options'}): fix cpu or build in {profile.argument}, then: {again}."
     )
     missing = TargetError(f"{profile.name} has lost its runtime; make the target again: {again}")
     command, variables = root.command(profile, ["serve"]), root.variables(profile)

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from typing import IO
 
 from fdd_edge.errors import FddError, MissingExtraError, TargetError
-from fdd_edge.ondevice.artifact import family_of
+from fdd_edge.ondevice.bootstrap import STEERING
+from fdd_edge.ondevice.model_files import family_of
 from fdd_edge.ondevice.protocol import Failure, Request
-from fdd_edge.ondevice.receive import STEERING
 from fdd_edge.targets.profile import Profile, packages_for
 from fdd_edge.targets.runner_archive import runner_archive
 from fdd_edge.targets.runner_session import RunnerSession, held, last_words, signal_name

@@ -15,8 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError,
 
 from fdd_edge import catalog
 from fdd_edge.errors import FddError
-from fdd_edge.ondevice.measure import physical_cores
-from fdd_edge.validation import faults_of, yaml_fault
+from fdd_edge.ondevice.device_info import physical_cores
+from fdd_edge.yaml_errors import faults_of, yaml_fault
 
 __all__ = [
     "RUNTIME",
@@ -94,7 +94,7 @@ class Profile(BaseModel):
         has = set(found)
         return sorted(set(self.features) - has) if has else []
 
-    def misfit(self, machine: str, features: Iterable[str]) -> str | None:
+    def mismatch(self, machine: str, features: Iterable[str]) -> str | None:
         """Return what a device is or lacks that this profile says otherwise, and what mends it; None where it fits."""
         if self.architecture not in (None, machine):
             fault, key = f"is a machine of {machine}, and its profile is for {self.architecture}", "architecture"
@@ -102,7 +102,7 @@ class Profile(BaseModel):
             fault, key = f"lacks {' '.join(lacking)}, which its profile says it has", "features"
         else:
             return None
-        return f"{fault}: name a profile that fits, or mend {key} in {self.argument}"
+        return f"{fault}: name a profile that fits, or fix {key} in {self.argument}"
 
     @model_validator(mode="after")
     def _fits_the_transport(self) -> Self:

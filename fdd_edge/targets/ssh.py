@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from fdd_edge.errors import FddError, TargetError
-from fdd_edge.ondevice import receive
-from fdd_edge.ondevice.artifact import artifact_files, family_of, hash_model, is_onnx
-from fdd_edge.ondevice.home import MODELS, RUNNERS
+from fdd_edge.ondevice import bootstrap
+from fdd_edge.ondevice.board_store import MODELS, RUNNERS
+from fdd_edge.ondevice.model_files import artifact_files, family_of, hash_model, is_onnx
 from fdd_edge.ondevice.protocol import Failure, Request
 from fdd_edge.progress import announce, progress
 from fdd_edge.runs.hashing import hash_file
@@ -45,10 +45,10 @@ GREETING_SECONDS = 60.0
 STILL_HERE_SECONDS = 10.0
 """Between two signs of life from this end."""
 
-SILENCE_SECONDS = 45.0
+HOST_TIMEOUT_SECONDS = 45.0
 """Without one, after which the runner takes its host for gone."""
 
-PATIENCE_SECONDS = 60.0
+LOCK_TIMEOUT_SECONDS = 60.0
 """To wait for a board that is in use: by then a runner whose host has gone has noticed it."""
 
 _BANNER_LINES = 200
@@ -116,7 +116,7 @@ class Board:
                 damaged.
         """
         wanted = [{"place": f.place, "sha256": f.sha256, "bytes": f.path.stat().st_size} for f in files]
-        self._write(Path(receive.__file__).read_bytes())
+        self._write(Path(bootstrap.__file__).read_bytes())
         self.facts = self._greeting()
         self._say({"home": self._profile.home, "files": wanted, "arguments": list(arguments)})
         heard = self._hear()
@@ -161,9 +161,9 @@ class Board:
         """Say in one sentence why the connection ended."""
         words = last_words(self.stderr)
         said = " ".join(words[-1:]).strip().rstrip(".")
-        for cause, mend in _CAUSES.items():
+        for cause, fix in _CAUSES.items():
             if code == _SSH_FAILED and any(cause in line.lower() for line in words):
-                return TargetError(f"{self.name} cannot be reached: {said}. {mend.format(host=self._host)}")
+                return TargetError(f"{self.name} cannot be reached: {said}. {fix.format(host=self._host)}")
         if code == 127:
             return TargetError(
                 f"{self.name} has no {self._profile.python}: install Python 3.11 there, or name it by the profile's "
@@ -188,8 +188,8 @@ class Board:
             return TargetError(f"{self.name} is in use: {failure.message}")
         if failure.kind == "device":
             full = any(word in failure.message.lower() for word in ("no space", "quota"))
-            mend = f" Make room there, or run: fdd-edge targets clean {self._profile.argument}" if full else ""
-            return TargetError(f"{self.name} failed while {doing}: {failure.message}.{mend}")
+            fix = f" Make room there, or run: fdd-edge targets clean {self._profile.argument}" if full else ""
+            return TargetError(f"{self.name} failed while {doing}: {failure.message}.{fix}")
         if failure.kind == "died":
             number = int(failure.message)
             hint = {
@@ -216,7 +216,7 @@ class Board:
         patience.start()
         try:
             for _ in range(_BANNER_LINES):
-                _, found, rest = self.read_line("reaching it").decode(errors="replace").partition(receive.MARK)
+                _, found, rest = self.read_line("reaching it").decode(errors="replace").partition(bootstrap.MARK)
                 if found:
                     greeting: dict[str, Any] = json.loads(rest)
                     return greeting
@@ -318,7 +318,7 @@ def ask_board(profile: Profile) -> Iterator[Board]:
         raise FddError(
             "There is no ssh on this machine: install OpenSSH's client (Debian: apt install openssh-client)."
         )
-    source = Path(receive.__file__).read_bytes()
+    source = Path(bootstrap.__file__).read_bytes()
     # exec of our own source, which comes first down the line; the command itself is the same for every board.
     # -I: a json.py in the board's home must not stand in for the standard library's.
     remote = f"{_quoted(profile.python)} -I -c 'import sys; exec(sys.stdin.buffer.read({len(source)}))'"
@@ -379,8 +379,8 @@ def ssh_session(profile: Profile, request: Request) -> Iterator[RunnerSession]:
     """Take the runner and a file to a board, and hold a session there."""
     artifact, runner = Path(request.artifact), runner_archive()
     files = [_File(f"{RUNNERS}/{runner.name}", runner, hash_file(runner)), *_model_files(artifact)]
-    arguments = ["serve", "--home", receive.HOME]
-    arguments += ["--patience", str(PATIENCE_SECONDS), "--silence", str(SILENCE_SECONDS)]
+    arguments = ["serve", "--home", bootstrap.HOME]
+    arguments += ["--patience", str(LOCK_TIMEOUT_SECONDS), "--silence", str(HOST_TIMEOUT_SECONDS)]
     with ask_board(profile) as board:
         board.start(files, arguments, reserve=_ROOM)
         session = RunnerSession(board, board.paths[1])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 
 from fdd_edge.errors import FddError, did_you_mean
-from fdd_edge.teachers._protocol import Declined, Draft, Teacher
+from fdd_edge.teachers._interface import Declined, Draft, Teacher
 
 __all__ = ["TEACHERS", "Declined", "Draft", "Teacher", "load_teacher", "load_writer"]
 

@@ -14,9 +14,9 @@ from typing import NamedTuple
 from fdd_edge.number_words import numbers_in_words
 from fdd_edge.ondevice.language import ProgramError, normalize, run_program
 from fdd_edge.records import Problem, same_answer
+from fdd_edge.teachers._interface import Declined, Draft
 from fdd_edge.teachers._naming import name_result
 from fdd_edge.teachers._notes import NUMBER, Step, parse_number, read_steps
-from fdd_edge.teachers._protocol import Declined, Draft
 
 __all__ = ["AnnotatedTeacher", "program_from_solution"]
 

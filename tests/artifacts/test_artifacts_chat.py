@@ -13,14 +13,14 @@ from families import Case, open_float
 from fdd_edge.artifacts.chat_template import fitting_chat_template, renders, write_chat_template
 from fdd_edge.artifacts.gguf import DeviceVocab
 from fdd_edge.artifacts.recipe import load_gguf_recipe
+from fdd_edge.ondevice.batching import Decoder
 from fdd_edge.ondevice.llamacpp import Model
 from fdd_edge.ondevice.prompt import make_prompt
 from fdd_edge.ondevice.protocol import Completion, Settings, Shot, Task, Wave
-from fdd_edge.ondevice.waves import Decoder
+from fdd_edge.operations.export import export_float, export_quantized
+from fdd_edge.resolve.prompts import student_prompt
+from fdd_edge.resolve.student import Student, open_student
 from fdd_edge.runs.layout import MODEL_FILE
-from fdd_edge.stages.export import export_float, export_quantized
-from fdd_edge.stages.prompts import student_prompt
-from fdd_edge.stages.student import Student, open_student
 
 PLAIN = "Question: {question}\nProgram:\n"
 ODD = 'Say "{{ it }}" \\ {% once %}\n\t> {question} <\r\n  naïve 東京 {question}\n\n'

@@ -16,15 +16,15 @@ from fdd_edge.artifacts.gguf import DeviceVocab, check_architecture, describe_gg
 from fdd_edge.artifacts.gguf.architectures import ARCHITECTURES
 from fdd_edge.artifacts.gguf.write import write_float_gguf
 from fdd_edge.errors import FddError
+from fdd_edge.ondevice.batching import Decoder
 from fdd_edge.ondevice.llamacpp import Model
 from fdd_edge.ondevice.prompt import make_prompt
 from fdd_edge.ondevice.protocol import Settings, Shot, Task, Wave
-from fdd_edge.ondevice.waves import Decoder
+from fdd_edge.operations.export import export_float
+from fdd_edge.resolve.student import Student, open_student
 from fdd_edge.runs.layout import MODEL_FILE
-from fdd_edge.stages.export import export_float
-from fdd_edge.stages.student import Student, open_student
-from fdd_edge.students import source
-from fdd_edge.students.base import load_model
+from fdd_edge.students import locate as source
+from fdd_edge.students.gguf_import import load_model
 from fdd_edge.students.tiny import FAMILIES
 from fdd_edge.students.tokenizer import encode_prompts, load_tokenizer
 from fdd_edge.teachers.symbolic import generate

@@ -24,9 +24,9 @@ from fdd_edge.artifacts.gguf.reader import open_gguf
 from fdd_edge.artifacts.recipe import load_gguf_recipe, names_of
 from fdd_edge.cli.tables import print_artifacts
 from fdd_edge.errors import FddError
-from fdd_edge.stages.export import count_parameters, export_float, export_quantized, read_card
-from fdd_edge.stages.student import Student, open_student
-from fdd_edge.students.base import load_model
+from fdd_edge.operations.export import count_parameters, export_float, export_quantized, read_card
+from fdd_edge.resolve.student import Student, open_student
+from fdd_edge.students.gguf_import import load_model
 from fdd_edge.students.tokenizer import load_tokenizer
 
 HARD = "It's 1234567 + 89,012.50 =  3 apples;  you'll save 50%!\n\n  7th\tΩ naïve 東京 १२३ $4.99"

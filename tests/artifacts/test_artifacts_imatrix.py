@@ -17,11 +17,11 @@ from fdd_edge.artifacts.gguf import (
 )
 from fdd_edge.artifacts.recipe import GgufRecipe, load_gguf_recipe
 from fdd_edge.errors import FddError
+from fdd_edge.operations.export import export_quantized
+from fdd_edge.operations.imatrix import imatrix_for, measure_imatrix
 from fdd_edge.records import Problem
-from fdd_edge.stages.export import export_quantized
-from fdd_edge.stages.imatrix import imatrix_for, measure_imatrix
-from fdd_edge.stages.student import Student
-from fdd_edge.students.base import load_model
+from fdd_edge.resolve.student import Student
+from fdd_edge.students.gguf_import import load_model
 from fdd_edge.students.tokenizer import encode_examples, load_tokenizer
 
 TEMPLATE = "Question: {question}\nProgram:\n"

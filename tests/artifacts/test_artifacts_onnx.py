@@ -19,12 +19,12 @@ pytest.importorskip("onnxruntime_genai", reason="needs: pip install 'fdd-edge[on
 
 from fdd_edge.artifacts.onnx import describe_onnx, onnx_tensors, stored_weights
 from fdd_edge.artifacts.recipe import OnnxRecipe, ParityBounds, load_recipe
+from fdd_edge.ondevice.batching import Decoder
 from fdd_edge.ondevice.onnxruntime_model import Model
 from fdd_edge.ondevice.prompt import make_prompt
 from fdd_edge.ondevice.protocol import RunnerError, Settings, Task, Wave
-from fdd_edge.ondevice.waves import Decoder
-from fdd_edge.stages.export import export_onnx, warn_of_rounding
-from fdd_edge.stages.student import Student
+from fdd_edge.operations.export import export_onnx, warn_of_rounding
+from fdd_edge.resolve.student import Student
 
 QUESTIONS = ["Tom has 3 apples and gets 4. How many?", "A pen costs 2 dollars. What do 7 pens cost?"]
 KINDS = ("onnx-fp32", "onnx-int8-avx2", "onnx-int4", "onnx-int4-quality")

@@ -34,7 +34,7 @@ def test_bench_prints_every_figure_and_says_what_was_not_measured(tiny_gguf: Pat
 
 def test_doctor_looks_at_this_machine_as_a_target() -> None:
     checks = {check["what"]: check for check in json.loads(typed("doctor", "--target", "local", "--json"))["checks"]}
-    assert checks["llama-cpp-python"]["mend"] is None
+    assert checks["llama-cpp-python"]["fix"] is None
     assert {"cpu", "python"} <= set(checks)
 
 
@@ -46,7 +46,7 @@ def test_a_board_is_examined_and_cleaned(tmp_path: Path, tiny_gguf: Path) -> Non
         found = {check["what"]: check for check in checks}
         assert found["reached"]["found"] == f"pi (board), folder {tmp_path / 'home'}"
         assert found["features"]["found"] == "lacks made_up"
-        assert found["llama-cpp-python"]["mend"] is None
+        assert found["llama-cpp-python"]["fix"] is None
         board.write_text(json.dumps(server.profile(tmp_path / "home")))
         typed("bench", str(tiny_gguf), "--target", str(board))
         assert [path.suffix for path in (tmp_path / "home" / "models").iterdir()] == [".gguf"]
@@ -54,7 +54,7 @@ def test_a_board_is_examined_and_cleaned(tmp_path: Path, tiny_gguf: Path) -> Non
         assert typed("targets", "clean", str(board)).startswith("pi: 0.")
         assert not list((tmp_path / "home" / "models").iterdir())
     gone = json.loads(typed("doctor", "--target", str(board), "--json"))["checks"]
-    assert "Connection refused" in gone[-1]["mend"]
+    assert "Connection refused" in gone[-1]["fix"]
     ran = CliRunner().invoke(cli, ["doctor", "--target", str(board)])
     assert ran.exit_code == 6, "a script must see that nothing works there"
 
@@ -77,7 +77,7 @@ def test_a_board_at_work_is_not_cleaned(tmp_path: Path, tiny_gguf: Path) -> None
 def test_a_bare_board_is_set_up_and_answers(tmp_path: Path, tiny_gguf: Path, user_cache: str) -> None:
     """With the wheel of its CPU that is there already: nothing is compiled."""
     from fdd_edge.targets import RUNTIME, load_profile
-    from fdd_edge.targets.build import runtime_folder
+    from fdd_edge.targets.runtime_wheel import runtime_folder
 
     version = RUNTIME["llama-cpp-python"]
     wheels = sorted(Path(user_cache).glob(f"wheels/*/llama_cpp_python-{version}-*{platform.machine()}.whl"))

@@ -8,14 +8,14 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from fdd_edge.cli import COMMANDS, cli
-from fdd_edge.cli.reference import reference
+from fdd_edge.cli.commands_page import reference
 
 ROOT = Path(__file__).parent.parent.parent
 
 
 def test_the_reference_is_up_to_date() -> None:
     assert (ROOT / "docs" / "commands.md").read_text(encoding="utf-8") == reference(), (
-        "run: python -m fdd_edge.cli.reference > docs/commands.md"
+        "run: python -m fdd_edge.cli.commands_page > docs/commands.md"
     )
 
 

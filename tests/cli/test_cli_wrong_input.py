@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from fdd_edge.stages.student import Student
+from fdd_edge.resolve.student import Student
 
 QUESTION = "Tom has 3 apples and gets 4. How many apples does he have?"
 
@@ -186,7 +186,7 @@ def test_an_export_tidies_up_after_one_that_was_killed(tmp_path: Path, tiny_stud
 
 def test_too_little_disk_is_said_before_work_begins(tmp_path: Path, tiny_student: Student) -> None:
     from fdd_edge.errors import FddError
-    from fdd_edge.stages.export import check_disk
+    from fdd_edge.operations.export import check_disk
 
     with pytest.raises(FddError, match=r"new needs about 4000000\.0 GB of disk, and .* GB are free"):
         check_disk(tmp_path / "new", 10**15, copies=1)

@@ -33,19 +33,19 @@ HARDER = child(
 LONG = "On Monday the baker in the old town square sells 12 loaves of rye bread and on Tuesday he sells 30 loaves. "
 
 
-def let_in(*problems: Problem, known: tuple[Problem, ...] = (PARENT,)) -> Curated:
+def admit(*problems: Problem, known: tuple[Problem, ...] = (PARENT,)) -> Curated:
     return curate(problems, known=known, protected={})
 
 
 def reason_of(problem: Problem) -> tuple[str, str | None]:
-    kept, rejected = let_in(problem)
+    kept, rejected = admit(problem)
     assert kept == []
     return rejected[0].extra["reason"], rejected[0].extra.get("detail")
 
 
 @pytest.mark.parametrize("problem", [GOOD, HARDER])
 def test_a_sound_new_problem_is_let_in(problem: Problem) -> None:
-    kept, rejected = let_in(problem)
+    kept, rejected = admit(problem)
     assert rejected == []
     assert kept[0].question == problem.question
     assert "renumbered" not in kept[0].extra
@@ -58,14 +58,14 @@ def test_a_number_that_the_program_does_not_use_is_told() -> None:
 
 def test_a_distractor_may_be_idle_and_so_may_what_was_idle_in_the_parent() -> None:
     told = "Ida, who is 9, bakes 15 buns and buys 25 more. How many buns has Ida?"
-    assert let_in(replace(GOOD, question=told, extra={"distractors": [9]})).rejected == []
+    assert admit(replace(GOOD, question=told, extra={"distractors": [9]})).rejected == []
     idle = replace(PARENT, question="Mo, who is 9, has 12 pens and finds 30. How many pens has Mo?")
-    assert let_in(replace(GOOD, question=told), known=(idle,)).rejected == []
+    assert admit(replace(GOOD, question=told), known=(idle,)).rejected == []
 
 
 def test_a_percentage_is_used_as_a_share() -> None:
     share = child("Of 80 seats 25% are taken. How many seats are taken?", "answer = 80 * 0.25", 20)
-    assert let_in(share).rejected == []
+    assert admit(share).rejected == []
 
 
 @pytest.mark.parametrize(
@@ -95,18 +95,18 @@ def test_a_number_that_only_seems_to_be_used_is_told(question: str, program: str
 )
 def test_a_number_may_be_used_in_another_form(question: str, program: str, answer: float) -> None:
     """A discount as what is left to pay, a fraction by its parts, a dozen or an hour in what they are made of."""
-    assert let_in(child(question, program, answer), known=()).rejected == []
+    assert admit(child(question, program, answer), known=()).rejected == []
 
 
 def test_a_number_that_a_loop_turns_on_is_used() -> None:
     program = "eggs = 0\nfor day in range(7):\n    if day < 5:\n        eggs = eggs + 4\nanswer = eggs"
     looped = child("A hen lays 4 eggs a day on 5 of 7 days. How many eggs are that?", program, 20)
-    assert let_in(looped, known=()).rejected == []
+    assert admit(looped, known=()).rejected == []
 
 
 def test_small_number_words_may_describe() -> None:
     two = replace(GOOD, question="Ida bakes 15 buns and buys 25 more for the two of them. How many buns has Ida?")
-    assert let_in(two).rejected == []
+    assert admit(two).rejected == []
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_one_thing_is_asked_at_the_end(question: str) -> None:
 
 def test_an_order_asks_as_well_as_a_question() -> None:
     order = "Ida bakes 15 buns and buys 25 more. Calculate the number of buns that Ida has."
-    assert let_in(replace(GOOD, question=order)).rejected == []
+    assert admit(replace(GOOD, question=order)).rejected == []
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_an_order_asks_as_well_as_a_question() -> None:
     ],
 )
 def test_one_order_however_it_is_put(order: str) -> None:
-    assert let_in(replace(GOOD, question=order)).rejected == []
+    assert admit(replace(GOOD, question=order)).rejected == []
 
 
 def test_operations_are_as_asked() -> None:
@@ -168,12 +168,12 @@ def test_operations_are_as_asked() -> None:
 
 
 def test_without_its_parent_at_hand_it_is_not_compared() -> None:
-    assert let_in(replace(GOOD, origin="complex"), known=()).rejected == []
+    assert admit(replace(GOOD, origin="complex"), known=()).rejected == []
 
 
 def test_seed_problems_are_held_to_less() -> None:
     odd = replace(GOOD, origin="seed", parent_id=None, question="Ida, who is 9, bakes 15 buns and buys 25 more.")
-    assert let_in(odd).rejected == []
+    assert admit(odd).rejected == []
 
 
 def renumbered(name: str, first: int, parent: str = "p") -> Problem:
@@ -185,7 +185,7 @@ def renumbered(name: str, first: int, parent: str = "p") -> Problem:
 
 def test_a_change_of_numbers_alone_is_marked_and_capped_per_seed() -> None:
     """Counted over the whole descent of a seed: a child's renumbered child is one more of the same seed."""
-    kept, rejected = let_in(renumbered("a", 13), renumbered("b", 14, parent="a"), renumbered("c", 15, parent="b"))
+    kept, rejected = admit(renumbered("a", 13), renumbered("b", 14, parent="a"), renumbered("c", 15, parent="b"))
     assert [p.id for p in kept] == ["a", "b"]
     assert all(p.extra["renumbered"] for p in kept)
     assert [p.extra["reason"] for p in rejected] == [Reason.RENUMBERED_TOO_OFTEN]
@@ -211,13 +211,13 @@ def test_an_article_before_another_number_makes_no_new_wording() -> None:
 def test_a_field_of_a_users_seed_uses_up_no_change_of_numbers() -> None:
     """A seed that came with a field ``renumbered`` counted as one of its own two."""
     seed = replace(PARENT, extra={"renumbered": True})
-    assert len(let_in(renumbered("a", 7, "p"), renumbered("b", 8, "p"), known=(seed,)).kept) == 2
+    assert len(admit(renumbered("a", 7, "p"), renumbered("b", 8, "p"), known=(seed,)).kept) == 2
 
 
 def test_other_numbers_with_the_same_answer_are_no_new_problem() -> None:
     swapped = replace(renumbered("a", 13), question=PARENT.question.replace("12", "13").replace("30", "29"))
     swapped = replace(swapped, program="answer = 13 + 29", answer=42)
-    assert let_in(swapped).rejected[0].extra["reason"] == Reason.DUPLICATE
+    assert admit(swapped).rejected[0].extra["reason"] == Reason.DUPLICATE
 
 
 def test_other_names_are_no_new_problem_and_with_other_numbers_a_change_of_numbers() -> None:
@@ -225,7 +225,7 @@ def test_other_names_are_no_new_problem_and_with_other_numbers_a_change_of_numbe
     bo = "Bo has 12 pens and finds 30. How many pens has Bo?"
     same = replace(GOOD, question=bo, program="answer = 12 + 30", answer=42)
     other = replace(GOOD, id="o", question=bo.replace("12", "13"), program="answer = 13 + 30", answer=43)
-    kept, rejected = let_in(same, other)
+    kept, rejected = admit(same, other)
     assert [p.extra["reason"] for p in rejected] == [Reason.DUPLICATE]
     assert [p.extra["renumbered"] for p in kept] == [True]
 
@@ -250,8 +250,8 @@ def test_a_problem_that_is_known_twice_is_no_nearer() -> None:
         "answer = 15 + 25",
         40,
     )
-    assert let_in(half, known=(parent,)).rejected == []
-    assert let_in(half, known=(parent, parent)).rejected == []
+    assert admit(half, known=(parent,)).rejected == []
+    assert admit(half, known=(parent, parent)).rejected == []
 
 
 def test_what_is_near_is_found_among_many_that_are_half_like_it() -> None:
@@ -267,7 +267,7 @@ def test_what_is_near_is_found_among_many_that_are_half_like_it() -> None:
         "answer = 15 + 25",
         40,
     )
-    (rejected,) = let_in(near, known=(*many, parent)).rejected
+    (rejected,) = admit(near, known=(*many, parent)).rejected
     assert (rejected.extra["reason"], rejected.extra["against"]) == (Reason.NEAR_DUPLICATE, "p")
 
 
@@ -277,7 +277,7 @@ def test_a_question_that_is_near_to_another_is_rejected_and_that_one_named() -> 
         GOOD,
         question=LONG.replace("12", "15").replace("30", "25") + "How many loaves does he sell altogether?",
     )
-    (rejected,) = let_in(near, known=(parent,)).rejected
+    (rejected,) = admit(near, known=(parent,)).rejected
     assert (rejected.extra["reason"], rejected.extra["against"]) == (Reason.NEAR_DUPLICATE, "p")
 
 
@@ -287,7 +287,7 @@ def test_the_report_counts_by_branch_kind_and_operations() -> None:
     own = replace(
         HARDER, id="o", question=HARDER.question.replace("buns", "rolls"), extra={"situation": "s", "steps": [1]}
     )
-    kept, rejected = let_in(GOOD, step, own, renumbered("r", 13), replace(GOOD, id="again"))
+    kept, rejected = admit(GOOD, step, own, renumbered("r", 13), replace(GOOD, id="again"))
     assert report(kept, rejected) == [
         ReportRow("complex", "further step", 2, 2, {}),
         ReportRow("similar", "renumbered", 1, 1, {}),
@@ -298,4 +298,4 @@ def test_the_report_counts_by_branch_kind_and_operations() -> None:
 def test_a_rejected_problem_is_counted_with_its_operations() -> None:
     """Its operations once were counted only for those that were let in, so that the report had no row for it."""
     odd = replace(HARDER, question=HARDER.question.replace("How much does she earn?", ""))
-    assert [row.n_ops for row in report(*let_in(odd))] == [2]
+    assert [row.n_ops for row in report(*admit(odd))] == [2]

@@ -40,7 +40,7 @@ MULTIARITH = [
     {"iIndex": 9, "sQuestion": "Flo is 3, Gus is 8. How old are they?", "lEquations": [], "lSolutions": [3.0, 8.0]},
 ]
 ASDIV = """<?xml version='1.0' encoding='utf-8'?>
-<Machine-Reading-Corpus-File><ProblemSet>
+<Machine-DeviceOutputs-Corpus-File><ProblemSet>
   <Problem ID="own-1" Grade="2" Source="us">
     <Body>Hal baked 4 pies &amp; sold 1,</Body>
     <Question>how many pies   remain?</Question>
@@ -52,7 +52,7 @@ ASDIV = """<?xml version='1.0' encoding='utf-8'?>
     <Body>Ida has 2 pies.</Body><Question>Has she any?</Question>
     <Solution-Type>Comparison</Solution-Type><Answer>Yes</Answer><Formula>2&gt;0</Formula>
   </Problem>
-</ProblemSet></Machine-Reading-Corpus-File>
+</ProblemSet></Machine-DeviceOutputs-Corpus-File>
 """
 OWN: list[Row] = [
     {"question": "What is 2 + 2?", "answer": 4, "program": "answer = 2 + 2", "n_ops": 1, "topic": {"level": 1}},

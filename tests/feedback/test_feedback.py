@@ -13,11 +13,11 @@ from fdd_edge.feedback import (
     Policy,
     Split,
     branches,
-    childless,
     offspring,
     sample_new,
     sample_pool,
     split_problems,
+    without_offspring,
 )
 from fdd_edge.ondevice.protocol import Completion
 from fdd_edge.ondevice.verdicts import Verdict
@@ -145,7 +145,7 @@ def test_branches_keep_their_share_of_what_is_drawn(n_complex: int, n_similar: i
 
 def test_who_stayed_without_offspring_and_why() -> None:
     found = labelled(easy=[problem("e1"), problem("e2")], hard=[problem("h1")], lost=[problem("l1")])
-    sides = childless(found, {"e1": "max_depth", "h1": "duplicate", "l1": "leaks"}, fertile={"e2", "l1"})
+    sides = without_offspring(found, {"e1": "max_depth", "h1": "duplicate", "l1": "leaks"}, with_offspring={"e2", "l1"})
     assert sides["easy"] == (2, 1, {"max_depth": 1})
     assert sides["hard"] == (2, 1, {"duplicate": 1})
 

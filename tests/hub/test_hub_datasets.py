@@ -62,7 +62,7 @@ def gsm(hub: Hub) -> str:
 def read(cwd: Path, hub: Hub, path: str, environment: dict[str, str] | None = None, **keys: Any) -> list[Any]:
     """Return the ids and answers of a set, and the commit, read in a process of its own."""
     program = (
-        "from fdd_edge.stages.datasets import DatasetSpec, fetch_set, read_set\n"
+        "from fdd_edge.resolve.dataset import DatasetSpec, fetch_set, read_set\n"
         f"spec = fetch_set(DatasetSpec('set', {path!r}, **{keys!r}))\n"
         "problems, skipped = read_set(spec, seed=0)\n"
         "import json; print(json.dumps([spec.commit, {p.id: p.answer for p in problems}]))\n"

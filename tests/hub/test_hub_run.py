@@ -15,7 +15,7 @@ from hub_commands import assert_nowhere, fdd_edge
 from hub_server import Hub, serve
 from hub_student import safe, sharded
 
-from fdd_edge.stages.student import Student
+from fdd_edge.resolve.student import Student
 from fdd_edge.teachers.symbolic import generate
 
 pyarrow = pytest.importorskip("pyarrow", reason="needs: pip install 'fdd-edge[hub]'")

@@ -14,7 +14,7 @@ from hub_server import Hub, serve
 from hub_student import safe, sharded
 
 from fdd_edge.artifacts.gguf.reader import field, open_gguf
-from fdd_edge.stages.student import Student
+from fdd_edge.resolve.student import Student
 
 TOKEN = "hf_AVerySecretTokenOfTheTests"
 
@@ -34,7 +34,7 @@ def export(cwd: Path, hub: Hub, *arguments: str, **environment: str) -> subproce
     return fdd_edge(cwd, hub, "export", *arguments, "-r", "gguf-q8_0", "-o", "out", **environment)
 
 
-LOCATE = "from fdd_edge.students.source import locate; print(locate({!r}, {!r}).path)"
+LOCATE = "from fdd_edge.students.locate import locate; print(locate({!r}, {!r}).path)"
 
 
 def locate(cwd: Path, hub: Hub, id: str, revision: str | None, **environment: str) -> Path:

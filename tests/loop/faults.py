@@ -29,7 +29,7 @@ from typing import Any
 from fdd_edge.cli import main
 from fdd_edge.ondevice.protocol import Score, Wave
 from fdd_edge.runs import Manifest, Stages
-from fdd_edge.students import train
+from fdd_edge.students import lora_training as train
 from fdd_edge.targets.runner_session import RunnerSession
 
 Make = Callable[[Path], object]

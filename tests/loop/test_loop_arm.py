@@ -13,7 +13,7 @@ import pytest
 pytest.importorskip("torch", reason="needs: pip install 'fdd-edge[train]'")
 
 from fdd_edge.errors import FddError
-from fdd_edge.stages.pace import Pace, Work, forecast
+from fdd_edge.operations.throughput import Throughput, Work, forecast
 from fdd_edge.targets import Profile
 
 
@@ -43,21 +43,21 @@ def test_a_run_does_not_begin_on_a_target_that_was_not_made(tmp_path: Path) -> N
 
 
 def test_the_forecast_says_which_limit_fits_an_hour() -> None:
-    assert forecast("pi", Pace(2.0, 0.0, 1), Work((50, 50), 300, 1, 64)) == (
+    assert forecast("pi", Throughput(2.0, 0.0, 1), Work((50, 50), 300, 1, 64)) == (
         "pi: 2.0 s a problem, about 13 min a round for 100 reported and 300 labelled problems in waves of 64."
     )
-    assert forecast("pi", Pace(20.0, 0.0, 1), Work((50, 50), 300, 2, 64)).endswith(
+    assert forecast("pi", Throughput(20.0, 0.0, 1), Work((50, 50), 300, 2, 64)).endswith(
         "about 3 h 53 min a round for 100 reported and 300 labelled problems in waves of 64. "
         "In a new run, feedback.limit=40 fits an hour."
     )
-    assert forecast("pi", Pace(60.0, 0.0, 1), Work((100,), 0, 1, 64)).endswith(
+    assert forecast("pi", Throughput(60.0, 0.0, 1), Work((100,), 0, 1, 64)).endswith(
         "The reported sets alone take 1 h 40 min: give valid and eval a limit."
     )
 
 
 def test_the_forecast_knows_that_a_wave_is_one_runners() -> None:
     """A hundred problems in waves of 64 keep two of eight runners busy; eight times the pace was promised."""
-    pace = Pace(10.0, 5.0, 8)
+    pace = Throughput(10.0, 5.0, 8)
     assert pace.duration(100, 64) == 5 + 64 * 10
     assert pace.duration(100, 4) == 5 + 16 * 10
-    assert Pace(10.0, 5.0, 1).duration(100, 64) == 5 + 100 * 10
+    assert Throughput(10.0, 5.0, 1).duration(100, 64) == 5 + 100 * 10

@@ -17,10 +17,10 @@ pytest.importorskip("onnxruntime_genai", reason="needs: pip install 'fdd-edge[on
 from fdd_edge import api
 from fdd_edge.config import load_config
 from fdd_edge.errors import FddError
+from fdd_edge.operations.train import train
 from fdd_edge.records import read_jsonl
+from fdd_edge.resolve.student import open_student
 from fdd_edge.runs import RunLayout
-from fdd_edge.stages.student import open_student
-from fdd_edge.stages.training import train
 from fdd_edge.teachers.symbolic import generate
 
 RECIPES = ("gguf-q4_0", "onnx-int4", "onnx-int8-avx2")

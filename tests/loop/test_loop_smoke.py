@@ -13,8 +13,8 @@ from pathlib import Path
 from smoke import Finished, digests, run
 
 from fdd_edge.records import read_jsonl, read_problems, write_jsonl
+from fdd_edge.resolve.student import Student
 from fdd_edge.runs import run_lock
-from fdd_edge.stages.student import Student
 
 
 def test_the_run_folder_is_as_documented(smoke: Finished) -> None:

@@ -16,18 +16,18 @@ from fdd_edge import api
 from fdd_edge.artifacts.onnx import seq2seq
 from fdd_edge.artifacts.recipe import OnnxRecipe, load_recipe
 from fdd_edge.errors import FddError
-from fdd_edge.ondevice.artifact import DECODER, DECODER_WITH_PAST, hash_model
+from fdd_edge.ondevice.batching import Decoder
+from fdd_edge.ondevice.model_files import DECODER, DECODER_WITH_PAST, hash_model
 from fdd_edge.ondevice.onnxruntime_seq2seq import Model
 from fdd_edge.ondevice.prompt import make_prompt
 from fdd_edge.ondevice.protocol import Completion, Settings, Task, Wave
-from fdd_edge.ondevice.waves import Decoder
+from fdd_edge.operations.certify import certify, find_certificate, reference_of
+from fdd_edge.operations.export import export_onnx
 from fdd_edge.parity import Certificate
 from fdd_edge.records import read_jsonl
+from fdd_edge.resolve.prompts import file_prompt
+from fdd_edge.resolve.student import Student, open_student
 from fdd_edge.runs import RunLayout
-from fdd_edge.stages.export import export_onnx
-from fdd_edge.stages.parity import certify, find_certificate, record_student
-from fdd_edge.stages.prompts import file_prompt
-from fdd_edge.stages.student import Student, open_student
 
 SETTINGS = Settings(max_new_tokens=30, sequences=3, return_ids=True)
 WAVE = Wave(0, tuple(Task(f"p{i}", 0, f"Tom has {i + 3} apples{' and more' * i}. How many?") for i in range(5)))
@@ -56,7 +56,7 @@ def rows(graph: Path) -> list[Completion]:
 
 
 def hold(student: Student, graph: Path, recipe: str) -> Certificate:
-    record = record_student(student, [], template=file_prompt("plain"), trained=True, threads=1)
+    record = reference_of(student, [], template=file_prompt("plain"), trained=True, threads=1)
     return certify(graph, student.folder, record, load_recipe(recipe), target="local", threads=1)
 
 
@@ -86,7 +86,7 @@ def test_replies_are_those_of_torch_and_of_optimum(student: Student, graph: Path
     import torch
     from optimum.onnxruntime import ORTModelForSeq2SeqLM
 
-    from fdd_edge.students.base import load_model
+    from fdd_edge.students.gguf_import import load_model
 
     reference, others = load_model(student.folder).eval(), ORTModelForSeq2SeqLM.from_pretrained(graph.parent)
     for row in rows(graph):

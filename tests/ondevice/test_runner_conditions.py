@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from fdd_edge.ondevice import measure
-from fdd_edge.ondevice.conditions import Conditions, Meter
+from fdd_edge.ondevice import device_info as measure
+from fdd_edge.ondevice.telemetry import Conditions, Meter
 
 
 def lay(folder: Path, files: dict[str, str]) -> Path:

@@ -12,11 +12,11 @@ import llama_cpp
 import numpy as np
 import numpy.typing as npt
 
+from fdd_edge.ondevice.batching import Decoder
 from fdd_edge.ondevice.llamacpp import BATCH, Context, Model
 from fdd_edge.ondevice.prompt import make_prompt
 from fdd_edge.ondevice.protocol import Completion, RunnerError, Settings, Shot, Task, Wave, plan_waves
 from fdd_edge.ondevice.verdicts import Verdict
-from fdd_edge.ondevice.waves import Decoder
 
 TASKS = [Task(f"p{i}", 0, f"{i} apples, then {i * 37} more{' or so' * (i % 4)}. How many?") for i in range(20)]
 BASE = Settings(max_new_tokens=24, sequences=4)

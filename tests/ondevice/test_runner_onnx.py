@@ -18,14 +18,14 @@ import numpy as np
 from fdd_edge.artifacts.gguf import DeviceVocab
 from fdd_edge.artifacts.onnx import build_graph
 from fdd_edge.artifacts.onnx.graph import load_graph, save_graph
+from fdd_edge.ondevice.batching import Decoder
 from fdd_edge.ondevice.onnxruntime_model import BATCH, Model
 from fdd_edge.ondevice.prompt import make_prompt
 from fdd_edge.ondevice.protocol import Completion, RunnerError, Score, Settings, Task, Wave, plan_waves
 from fdd_edge.ondevice.scoring import score
 from fdd_edge.ondevice.verdicts import Verdict
 from fdd_edge.ondevice.vocabulary import Vocabulary
-from fdd_edge.ondevice.waves import Decoder
-from fdd_edge.stages.student import Student
+from fdd_edge.resolve.student import Student
 
 TASKS = [
     Task(f"p{i}", 0, f"Tom has {i + 3} apples{' and a pear' * (i % 3)} and gets {i}. How many?") for i in range(11)

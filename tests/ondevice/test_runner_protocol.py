@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given
 from hypothesis.strategies import text
 
-from fdd_edge.ondevice.conditions import Conditions
 from fdd_edge.ondevice.protocol import (
     Completion,
     End,
@@ -29,6 +28,7 @@ from fdd_edge.ondevice.protocol import (
     plan_waves,
     prompt_ids_sha,
 )
+from fdd_edge.ondevice.telemetry import Conditions
 from fdd_edge.ondevice.verdicts import Verdict
 
 COMPLETION = Completion("p1", 0, "answer = 7\n", "answer = 7", 7, None, 12, 5, "00ff00ff00ff00ff")

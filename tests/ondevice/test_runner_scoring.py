@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from fdd_edge.errors import FddError
+from fdd_edge.ondevice.logits_codec import decode_rows, encode_rows
 from fdd_edge.ondevice.protocol import Score, Settings, Task
-from fdd_edge.ondevice.rows import decode_rows, encode_rows
 from fdd_edge.targets import load_profile, open_session, plan_waves
 
 SETTINGS = Settings(max_new_tokens=80, sequences=1, kv="f32", return_ids=True)

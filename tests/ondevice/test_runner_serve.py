@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("llama_cpp", reason="needs: pip install 'fdd-edge[gguf]'")
 
-from fdd_edge.ondevice import setup
+from fdd_edge.ondevice import venv_setup as setup
 from fdd_edge.ondevice.verdicts import tell_answer
 
 

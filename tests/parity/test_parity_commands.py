@@ -16,9 +16,9 @@ from fdd_edge.artifacts.recipe import load_recipe
 from fdd_edge.catalog import names
 from fdd_edge.cli import main
 from fdd_edge.errors import FddError
+from fdd_edge.operations.certify import packaged_prompts
 from fdd_edge.parity import ITEMS
-from fdd_edge.stages.parity import packaged_prompts
-from fdd_edge.stages.student import Student
+from fdd_edge.resolve.student import Student
 
 IMPOSSIBLE = """name: impossible
 family: gguf

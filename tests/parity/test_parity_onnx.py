@@ -19,18 +19,18 @@ from fdd_edge import catalog
 from fdd_edge.artifacts.onnx.graph import load_graph, save_graph
 from fdd_edge.artifacts.recipe import OnnxRecipe, load_recipe
 from fdd_edge.errors import FddError
-from fdd_edge.parity import Certificate, Item, Record
-from fdd_edge.stages.export import export_onnx
-from fdd_edge.stages.parity import certify, find_bounds, record_student
-from fdd_edge.stages.prompts import file_prompt
-from fdd_edge.stages.student import Student, open_student
+from fdd_edge.operations.certify import certify, find_bounds, reference_of
+from fdd_edge.operations.export import export_onnx
+from fdd_edge.parity import Certificate, Item, ReferenceOutputs
+from fdd_edge.resolve.prompts import file_prompt
+from fdd_edge.resolve.student import Student, open_student
 
 
 class Good(NamedTuple):
     """A student, what it answers, and its graphs by recipe."""
 
     student: Student
-    record: Record
+    record: ReferenceOutputs
     graphs: dict[str, Path]
 
 
@@ -43,7 +43,7 @@ def make(student: Student, recipe: str, out: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def good(tiny_student: Student, tmp_path_factory: pytest.TempPathFactory) -> Good:
-    record = record_student(tiny_student, [], template=file_prompt("plain"), trained=True, threads=1)
+    record = reference_of(tiny_student, [], template=file_prompt("plain"), trained=True, threads=1)
     folder = tmp_path_factory.mktemp("onnx")
     names = ("onnx-fp32", "onnx-int8-avx2", "onnx-int4")
     return Good(tiny_student, record, {name: make(tiny_student, name, folder / name) for name in names})
@@ -92,13 +92,13 @@ def test_every_family_is_the_model_it_was_made_from(
     student = family_student(case)
     if case.family == "gemma3":
         student = with_layers(student, ["sliding_attention"] * 2, tmp_path / "student")
-    record = record_student(student, [], template=file_prompt("plain"), trained=True, threads=1)
+    record = reference_of(student, [], template=file_prompt("plain"), trained=True, threads=1)
     graph = make(student, "onnx-fp32", tmp_path / "onnx-fp32")
     certificate = certify(graph, student.folder, record, load_recipe("onnx-fp32"), target="local", threads=1)
     assert failed(certificate) == []
     quantized = make(student, "onnx-int4", tmp_path / "onnx-int4")
     certificate = certify(quantized, student.folder, record, load_recipe("onnx-int4"), target="local", threads=1)
-    assert item(certificate, "tensors").passed, item(certificate, "tensors").complaint
+    assert item(certificate, "tensors").passed, item(certificate, "tensors").failure_message
 
 
 def with_layers(student: Student, kinds: list[str], out: Path) -> Student:

@@ -15,13 +15,13 @@ import pytest
 from fdd_edge.artifacts.gguf import quantize_gguf
 from fdd_edge.artifacts.gguf.reader import open_gguf
 from fdd_edge.artifacts.recipe import load_recipe
-from fdd_edge.parity import ITEMS, Certificate, Item, Record
+from fdd_edge.operations.certify import certify, reference_of
+from fdd_edge.operations.export import export_float
+from fdd_edge.parity import ITEMS, Certificate, Item, ReferenceOutputs
 from fdd_edge.records import Problem
+from fdd_edge.resolve.prompts import file_prompt
+from fdd_edge.resolve.student import Student, open_student
 from fdd_edge.runs.layout import MODEL_FILE
-from fdd_edge.stages.export import export_float
-from fdd_edge.stages.parity import certify, record_student
-from fdd_edge.stages.prompts import file_prompt
-from fdd_edge.stages.student import Student, open_student
 
 Edit = Callable[[str, np.ndarray], np.ndarray]
 """What to write instead of a tensor's stored bytes."""
@@ -31,14 +31,14 @@ class Good(NamedTuple):
     """A student, what it answers, and its file."""
 
     student: Student
-    record: Record
+    record: ReferenceOutputs
     template: str
     file: Path
 
 
 def make_good(student: Student, template: str, folder: Path) -> Good:
     """Have a student answer the packaged prompts, and export it."""
-    record = record_student(student, [], template=template, trained=True, threads=1)
+    record = reference_of(student, [], template=template, trained=True, threads=1)
     export_float(student.folder, student.vocab, folder, name="tiny", template=template, license=None)
     return Good(student, record, template, folder / MODEL_FILE)
 
@@ -131,7 +131,7 @@ def silent_head(name: str, data: np.ndarray) -> np.ndarray:
 
 
 def test_the_unplanted_twin_passes_every_item(good: Good, tmp_path: Path) -> None:
-    """Written again by the function that plants the faults, nothing changed."""
+    """GreedyReply again by the function that plants the faults, nothing changed."""
     certificate = hold(good, rewrite(good.file, tmp_path / "twin.gguf"))
     assert tuple(item.name for item in certificate.items) == ITEMS
     assert failed(certificate) == []
@@ -189,11 +189,11 @@ def test_another_chat_template_fails_under_its_own_item(good: Good, tmp_path: Pa
     keys = {"tokenizer.chat_template": written.replace("Program:", "Program:\\n")}
     certificate = hold(good, rewrite(good.file, tmp_path / "planted.gguf", keys=keys))
     assert failed(certificate) == ["chat_template"]
-    assert "Program:\\n" in item(certificate, "chat_template").complaint
+    assert "Program:\\n" in item(certificate, "chat_template").failure_message
 
 
 def test_a_student_as_it_came_keeps_its_own_chat_template(tiny_student: Student, good: Good, tmp_path: Path) -> None:
-    record = record_student(tiny_student, [], template=good.template, trained=False, threads=1)
+    record = reference_of(tiny_student, [], template=good.template, trained=False, threads=1)
     facts: dict[str, Any] = {"name": "x", "template": good.template, "license": None, "trained": False}
     export_float(tiny_student.folder, tiny_student.vocab, tmp_path, **facts)
     for file in (tmp_path / MODEL_FILE, good.file):
@@ -206,7 +206,7 @@ def test_a_newline_in_the_template_shows_both_texts(good: Good, tmp_path: Path) 
     assert difference.first_difference is not None
     assert difference.first_difference["reference"].endswith("\nProgram:\n")
     assert "\n\nProg" in difference.first_difference["file"]
-    assert "\n" not in difference.complaint
+    assert "\n" not in difference.failure_message
 
 
 def test_a_doubled_bos_fails_under_bos(good_with_bos: Good, tmp_path: Path) -> None:
@@ -262,7 +262,7 @@ def test_another_models_file_with_fewer_ids_is_a_failed_certificate(good: Good, 
     certificate = hold(good, tiny_gguf)
     assert {"prompt_ids", "tensors", "logits", "greedy_tokens", "stops"} <= set(failed(certificate))
     assert "the file cannot read" in item(certificate, "logits").summary
-    assert "it has no token" in item(certificate, "greedy_tokens").complaint
+    assert "it has no token" in item(certificate, "greedy_tokens").failure_message
 
 
 def test_a_certificate_that_compares_nothing_has_not_passed(good: Good) -> None:
@@ -279,7 +279,7 @@ def test_a_certificate_survives_its_file(good: Good, tmp_path: Path) -> None:
 def test_a_prompt_without_room_for_a_reply_is_compared_in_bytes_and_ids(tiny_student: Student, tmp_path: Path) -> None:
     """It once would have failed the whole certificate, being longer than the context."""
     long = Problem("long", "Tom has 3 figs. " * 400, 3, "test")
-    record = record_student(tiny_student, [long], template=file_prompt("plain"), trained=True, threads=1)
+    record = reference_of(tiny_student, [long], template=file_prompt("plain"), trained=True, threads=1)
     assert [reply.id for reply in record.replies if not reply.ids] == ["long"]
     export_float(
         tiny_student.folder, tiny_student.vocab, tmp_path, name="x", template=file_prompt("plain"), license=None

@@ -10,13 +10,13 @@ import pytest
 from fdd_edge.artifacts.gguf import describe_gguf, quantize_gguf, types_by
 from fdd_edge.artifacts.recipe import load_gguf_recipe, names_of
 from fdd_edge.errors import FddError
+from fdd_edge.operations.certify import find_bounds, find_certificate
+from fdd_edge.operations.export import export_float
+from fdd_edge.resolve.model import open_source
+from fdd_edge.resolve.prompts import file_prompt
+from fdd_edge.resolve.student import Student
 from fdd_edge.runs.hashing import hash_file
 from fdd_edge.runs.layout import MODEL_FILE
-from fdd_edge.stages.export import export_float
-from fdd_edge.stages.parity import find_bounds, find_certificate
-from fdd_edge.stages.prompts import file_prompt
-from fdd_edge.stages.source import open_source
-from fdd_edge.stages.student import Student
 
 
 @pytest.fixture(scope="module")

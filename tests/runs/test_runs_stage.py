@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from fdd_edge.errors import FddError
-from fdd_edge.runs import Manifest, PrunedInputError, RunLayout, Stages, run_lock, write_whole
-from fdd_edge.runs.stage import make_whole
-from fdd_edge.runs.whole import partial_of
+from fdd_edge.runs import Manifest, PrunedInputError, RunLayout, Stages, run_lock, write_atomic
+from fdd_edge.runs.atomic import partial_of
+from fdd_edge.runs.stage import build_atomic
 
 
 def stages(root: Path) -> Stages:
@@ -191,7 +191,7 @@ def test_make_whole_refuses_what_is_there(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine").touch()
     with pytest.raises(FddError, match="exists already"):
-        make_whole(tmp_path / "out", lambda out: None)
+        build_atomic(tmp_path / "out", lambda out: None)
     assert (tmp_path / "out" / "mine").exists()
 
 
@@ -255,7 +255,7 @@ def test_manifest_keeps_what_a_stage_was_made_from(tmp_path: Path) -> None:
 def test_a_run_killed_at_its_very_start_can_begin_again(tmp_path: Path) -> None:
     layout = RunLayout(tmp_path / "run")
     assert layout.is_free()
-    write_whole(layout.config, "a: 1\n")
+    write_atomic(layout.config, "a: 1\n")
     assert layout.is_run()
     (tmp_path / "killed").mkdir()
     for name in ("lock", ".config.yaml.partial"):
@@ -270,7 +270,7 @@ def test_a_run_killed_at_its_very_start_can_begin_again(tmp_path: Path) -> None:
 def test_a_run_has_work_once_anything_but_its_first_data_is_begun(tmp_path: Path) -> None:
     """By its folders: with its manifest lost, another config once took the folder over and made every round anew."""
     layout = RunLayout(tmp_path)
-    write_whole(layout.config, "a: 1\n")
+    write_atomic(layout.config, "a: 1\n")
     for folder in (layout.data, layout.round(0).data):
         folder.mkdir(parents=True)
         partial_of(folder).mkdir()

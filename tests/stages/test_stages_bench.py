@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("llama_cpp", reason="needs: pip install 'fdd-edge[gguf]'")
 
-from fdd_edge.stages.bench import Measurement, measure
+from fdd_edge.operations.bench import Measurement, measure
 
 
 def test_every_figure_of_a_local_file(tiny_gguf: Path) -> None:

@@ -11,8 +11,8 @@ import pytest
 
 from fdd_edge.errors import FddError
 from fdd_edge.ondevice import protocol
+from fdd_edge.operations.evaluate import Decoding, complete, evaluate_file, read_evaluation, read_rows
 from fdd_edge.records import Problem
-from fdd_edge.stages.evaluation import Decoding, complete, evaluate_file, read_evaluation, read_rows
 
 DECODING = Decoding(max_new_tokens=12, sequences=2, threads=1, temperature=0.0, wave=2, prompt="{question}=")
 PROBLEMS = [Problem(f"p{n}", f"{n} + {n}", 2 * n, "test") for n in range(7)]
@@ -59,12 +59,12 @@ def test_a_torn_line_of_the_journal_costs_its_wave_only(
     """The line that a kill tore was once gone on with, and swallowed every later wave at the next kill."""
     whole = evaluate(tiny_gguf, tmp_path / "whole")
     out = tmp_path / "killed"
-    monkeypatch.setattr("fdd_edge.stages.evaluation.encode", die_at_line(2))
+    monkeypatch.setattr("fdd_edge.operations.evaluate.encode", die_at_line(2))
     with pytest.raises(KilledError):
         evaluate(tiny_gguf, out)
     with (out / "waves.jsonl").open("a", encoding="utf-8") as journal:
         journal.write('{"event": "wave", "index": 1, "compl')
-    monkeypatch.setattr("fdd_edge.stages.evaluation.encode", die_at_line(4))
+    monkeypatch.setattr("fdd_edge.operations.evaluate.encode", die_at_line(4))
     with pytest.raises(KilledError):
         evaluate(tiny_gguf, out)
     lines = [json.loads(line) for line in (out / "waves.jsonl").read_text(encoding="utf-8").splitlines()]
@@ -79,7 +79,7 @@ def test_waves_of_another_build_are_not_gone_on_with(
     """A runtime of the same version that was compiled anew meanwhile gave the rest of the rows."""
     whole = evaluate(tiny_gguf, tmp_path / "whole")
     out = tmp_path / "killed"
-    monkeypatch.setattr("fdd_edge.stages.evaluation.encode", die_at_line(2))
+    monkeypatch.setattr("fdd_edge.operations.evaluate.encode", die_at_line(2))
     with pytest.raises(KilledError):
         evaluate(tiny_gguf, out)
     monkeypatch.undo()

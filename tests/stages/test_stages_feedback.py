@@ -9,8 +9,8 @@ import pytest
 
 from fdd_edge import teachers
 from fdd_edge.feedback import LABELS
+from fdd_edge.operations.evolve import evolve
 from fdd_edge.records import Problem, write_jsonl
-from fdd_edge.stages.feedback import evolve
 from fdd_edge.teachers import Draft
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from fdd_edge.config import GatesConfig
-from fdd_edge.stages.bench import Measurement
-from fdd_edge.stages.gates import Contender, best_of, standings
+from fdd_edge.operations.bench import Measurement
+from fdd_edge.pipeline.gates import Contender, best_of, standings
 
 NONE: dict[str, float | None] = dict.fromkeys(GatesConfig.model_fields)
 

@@ -10,10 +10,8 @@ from pathlib import Path
 import pytest
 
 from fdd_edge.errors import FddError
-from fdd_edge.records import Origin, Problem, read_jsonl, read_problems, write_jsonl
-from fdd_edge.stages.datasets import DatasetSpec, check_set, read_set
-from fdd_edge.stages.feedback import draw_pool
-from fdd_edge.stages.problems import (
+from fdd_edge.operations.evolve import draw_pool
+from fdd_edge.operations.problem_sets import (
     REPEAT,
     curate_offspring,
     extend_training_data,
@@ -21,6 +19,8 @@ from fdd_edge.stages.problems import (
     validation_data,
     write_sets,
 )
+from fdd_edge.records import Origin, Problem, read_jsonl, read_problems, write_jsonl
+from fdd_edge.resolve.dataset import DatasetSpec, check_set, read_set
 
 SOLVED = Problem("a", "Ann has 4 pens and finds 5. How many pens?", 9, "own", program="answer = 4 + 5")
 NOTED = Problem(

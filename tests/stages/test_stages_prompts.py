@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from fdd_edge import loop
 from fdd_edge.cli import cli
 from fdd_edge.config import load_config
 from fdd_edge.errors import FddError
+from fdd_edge.pipeline import loop
 from fdd_edge.records import Problem, write_jsonl
+from fdd_edge.resolve.prompts import begin_prompt, chat_prompt
+from fdd_edge.resolve.student import Student, open_student
 from fdd_edge.runs import RunLayout
-from fdd_edge.stages.prompts import begin_prompt, chat_prompt
-from fdd_edge.stages.student import Student, open_student
 
 CLOCK = "Now: {{ strftime_now('%f') }} {{ messages[0].content }}\n"
 """A template that prints microseconds, which differ between two renderings as two dates do."""
@@ -55,7 +55,7 @@ def test_an_edited_prompt_file_is_noticed(student: Student, tmp_path: Path) -> N
 def test_an_interrupted_train_keeps_its_chat_prompt(
     student: Student, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from fdd_edge.stages import tuning
+    from fdd_edge.operations import tune as tuning
 
     row = Problem("p", "Tom had 2 figs.", 2, "test", program="answer = 2").to_row()
     write_jsonl(tmp_path / "d.jsonl", [row])

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from fdd_edge.records import Problem, write_jsonl
-from fdd_edge.stages.student import Student
+from fdd_edge.resolve.student import Student
+from fdd_edge.students.lora_training import LoraSettings, TrainingTrace, TrainSettings, train_adapter
 from fdd_edge.students.tokenizer import Example, encode_examples, load_tokenizer
-from fdd_edge.students.train import LoraSettings, TrainingTrace, TrainSettings, train_adapter
 
 LORA = LoraSettings(4, 8, 0.0, ("q_proj", "v_proj", "down_proj"))
 SETTINGS = TrainSettings(5e-3, 2.0, 2, 1, max_length=512, seed=0, bf16=False, threads=1, save_steps=3)

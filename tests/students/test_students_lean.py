@@ -11,10 +11,10 @@ import torch
 from families import Case
 from peft import LoraConfig, get_peft_model
 
-from fdd_edge.stages.student import Student
-from fdd_edge.students.base import load_model
+from fdd_edge.resolve.student import Student
 from fdd_edge.students.batches import LengthGroupedSampler, collate, to_rows
-from fdd_edge.students.lean import lora_layers, make_lean
+from fdd_edge.students.fast_forward import lora_layers, use_fused_ops
+from fdd_edge.students.gguf_import import load_model
 from fdd_edge.students.tokenizer import encode_examples, load_tokenizer
 
 PAIRS = [(f"Question: Tom had {n} figs and got {k}{' more' * n}.\nProgram:\n", f"answer = {n} + {k}") for n, k in
@@ -46,7 +46,7 @@ def test_loss_and_gradients_are_those_of_transformers(
     student = tiny_student if case is None else family_student(case)
     given = batch(student)
     plain, lean = adapted(student.folder), adapted(student.folder)
-    make_lean(lean, max_length=max_length)
+    use_fused_ops(lean, max_length=max_length)
     attends = (given["input_ids"] != 0) | (given["labels"] != -100)
     expected = plain(**given, attention_mask=attends.long()).loss
     loss = lean(**given)["loss"]
@@ -73,7 +73,7 @@ def test_bfloat16_weights_give_nearly_the_gradients_of_float32(
             other.data = one.data.clone()
     losses = []
     for model in (whole, half):
-        make_lean(model, max_length=512)
+        use_fused_ops(model, max_length=512)
         loss = model(**given)["loss"]
         loss.backward()
         losses.append(float(loss.detach()))
@@ -87,7 +87,7 @@ def test_bfloat16_weights_give_nearly_the_gradients_of_float32(
 def test_dropout_is_left_to_peft(tiny_student: Student) -> None:
     given = batch(tiny_student)
     model = adapted(tiny_student.folder, lora_dropout=0.5)
-    make_lean(model, max_length=512)
+    use_fused_ops(model, max_length=512)
     model.train()
     assert float(model(**given)["loss"]) != float(model(**given)["loss"])
 
@@ -97,9 +97,9 @@ def test_a_loss_in_pieces_is_the_loss(tiny_student: Student, monkeypatch: pytest
     given = batch(tiny_student)
     found = []
     for logits in (1 << 24, 1000):
-        monkeypatch.setattr("fdd_edge.students.autograd._LOGITS", logits)
+        monkeypatch.setattr("fdd_edge.students.fused_ops._LOGITS", logits)
         model = adapted(tiny_student.folder)
-        make_lean(model, max_length=512)
+        use_fused_ops(model, max_length=512)
         model(**given)["loss"].backward()
         found.append(torch.cat([grad.reshape(-1) for grad in gradients(model).values()]))
     assert torch.allclose(*found, rtol=1e-4, atol=1e-7)
@@ -107,14 +107,14 @@ def test_a_loss_in_pieces_is_the_loss(tiny_student: Student, monkeypatch: pytest
 
 def test_without_gradients_the_loss_is_the_same(tiny_student: Student) -> None:
     model, given = adapted(tiny_student.folder), batch(tiny_student)
-    make_lean(model, max_length=512)
+    use_fused_ops(model, max_length=512)
     with torch.inference_mode():
         quiet = float(model(**given)["loss"])
     assert quiet == pytest.approx(float(model(**given)["loss"]), rel=1e-6)
 
 
 def test_a_window_hides_what_is_further_back() -> None:
-    from fdd_edge.students.lean import _causal_mask
+    from fdd_edge.students.fast_forward import _causal_mask
 
     seen = (_causal_mask(6, 2) == 0).int().tolist()
     assert seen[4] == [0, 0, 0, 1, 1, 0]
@@ -150,8 +150,8 @@ def test_processes_that_share_a_batch_see_the_same_order() -> None:
 @pytest.mark.parametrize(("features", "found"), [(("asimd", "bf16"), True), (("asimd", "sve"), False)])
 def test_an_arm_cpu_with_bf16_counts(features: tuple[str, ...], found: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only torch's answers about x86 were asked for."""
-    from fdd_edge.ondevice import measure
-    from fdd_edge.students.train import cpu_has_bf16
+    from fdd_edge.ondevice import device_info as measure
+    from fdd_edge.students.lora_training import cpu_has_bf16
 
     monkeypatch.setattr(measure, "cpu_features", lambda: features)
     for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
@@ -161,7 +161,7 @@ def test_an_arm_cpu_with_bf16_counts(features: tuple[str, ...], found: bool, mon
 
 def test_few_masks_are_kept() -> None:
     """256 of them were, each of up to 2.4 MB."""
-    from fdd_edge.students.lean import _causal_mask
+    from fdd_edge.students.fast_forward import _causal_mask
 
     _causal_mask.cache_clear()
     for tokens in range(1, 20):

@@ -19,14 +19,14 @@ from fdd_edge.artifacts.gguf import QuantizedFile, hf_names, quantize_gguf, writ
 from fdd_edge.artifacts.recipe import GgufRecipe, load_gguf_recipe
 from fdd_edge.config import LoraConfig, TrainingConfig
 from fdd_edge.errors import FddError
+from fdd_edge.operations.train import check_training, merge, train
 from fdd_edge.records import Problem
-from fdd_edge.stages.student import Student
-from fdd_edge.stages.training import check_training, merge, train
-from fdd_edge.students.base import load_model
+from fdd_edge.resolve.student import Student
 from fdd_edge.students.batches import collate, to_rows
+from fdd_edge.students.gguf_import import load_model
 from fdd_edge.students.grids import GRIDS
+from fdd_edge.students.lora_training import LoraSettings, TrainSettings, train_adapter
 from fdd_edge.students.tokenizer import encode_examples, load_tokenizer
-from fdd_edge.students.train import LoraSettings, TrainSettings, train_adapter
 
 PAIRS = [
     (f"Question: Tom had {n} figs and got {k}.\nProgram:\n", f"answer = {n} + {k}") for n in (2, 3, 4) for k in (5, 9)

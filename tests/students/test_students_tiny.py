@@ -13,15 +13,15 @@ from families import Case
 
 from fdd_edge.config import LoraConfig, TrainingConfig
 from fdd_edge.errors import FddError
+from fdd_edge.operations.train import merge, train
 from fdd_edge.records import Problem, read_problems, write_jsonl
-from fdd_edge.stages.prompts import student_prompt
-from fdd_edge.stages.student import Student
-from fdd_edge.stages.training import merge, train
-from fdd_edge.students.base import load_model
+from fdd_edge.resolve.prompts import student_prompt
+from fdd_edge.resolve.student import Student
+from fdd_edge.students.float_model import Reference
+from fdd_edge.students.gguf_import import load_model
+from fdd_edge.students.lora_training import LoraSettings, TrainSettings, train_adapter
 from fdd_edge.students.model_card import read_license
-from fdd_edge.students.reference import Reference
 from fdd_edge.students.tokenizer import encode_examples, encode_prompts, load_tokenizer
-from fdd_edge.students.train import LoraSettings, TrainSettings, train_adapter
 
 LORA = LoraSettings(4, 8, 0.0, ("q_proj", "v_proj", "down_proj"))
 SETTINGS = TrainSettings(5e-3, 1.0, 4, 1, max_length=512, seed=0, bf16=False, threads=1)
@@ -181,8 +181,8 @@ def test_every_family_is_trained_merged_and_exported_alike(
 ) -> None:
     """Training ids, adapter, merge, float file: the merged student's file answers as torch does."""
     from fdd_edge.artifacts.recipe import load_recipe
-    from fdd_edge.stages.export import export_all
-    from fdd_edge.stages.source import open_source
+    from fdd_edge.operations.export import export_all
+    from fdd_edge.resolve.model import open_source
 
     student = family_student(case)
     stage(student, records(tmp_path / "d.jsonl", 8), tmp_path / "adapter")

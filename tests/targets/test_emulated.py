@@ -12,14 +12,14 @@ import sshd
 
 pytest.importorskip("llama_cpp", reason="needs: pip install 'fdd-edge[gguf]'")
 
-import fdd_edge.targets.root as root
+import fdd_edge.targets.sysroot as root
 from fdd_edge.errors import FddError, TargetError
 from fdd_edge.ondevice.protocol import Completion, Settings, Task
-from fdd_edge.stages.bench import measure
+from fdd_edge.operations.bench import measure
 from fdd_edge.targets import Profile, load_profile, open_session, plan_waves
-from fdd_edge.targets.build import runtime_folder
-from fdd_edge.targets.check import check_target
-from fdd_edge.targets.root import create_root, emulator, find_root, remove_root, root_folder, site_folder
+from fdd_edge.targets.diagnostics import check_target
+from fdd_edge.targets.runtime_wheel import runtime_folder
+from fdd_edge.targets.sysroot import create_sysroot, emulator, find_sysroot, remove_sysroot, site_folder, sysroot_folder
 
 SETTINGS = Settings(max_new_tokens=6, sequences=2)
 WAVES = plan_waves([Task(f"p{i}", 0, f"{i} and {i}?") for i in range(6)], 2)
@@ -74,7 +74,7 @@ def test_an_arm_board_behind_ssh(pi5: Profile, tiny_gguf: Path, tmp_path: Path) 
 
     Reached by ssh, its times were taken for a board's, and held against budgets.
     """
-    made = find_root(pi5)
+    made = find_sysroot(pi5)
     assert made is not None
     own = tmp_path / "home" / "venv" / "bin" / "python3"
     own.parent.mkdir(parents=True)
@@ -90,7 +90,7 @@ def test_an_arm_board_behind_ssh(pi5: Profile, tiny_gguf: Path, tmp_path: Path) 
         }
         path.write_text(json.dumps(server.profile(tmp_path / "home", **keys)))
         board = load_profile(str(path))
-        assert [check for check in check_target(board) if check.mend] == []
+        assert [check for check in check_target(board) if check.fix] == []
         assert complete(board, tiny_gguf) == complete(pi5, tiny_gguf)
         (size,) = measure(tiny_gguf, target=str(path)).broken_budgets
         assert "MB of file" in size
@@ -98,7 +98,7 @@ def test_an_arm_board_behind_ssh(pi5: Profile, tiny_gguf: Path, tmp_path: Path) 
 
 def test_doctor_finds_nothing_missing(pi5: Profile) -> None:
     checks = list(check_target(pi5))
-    assert [check for check in checks if check.mend] == []
+    assert [check for check in checks if check.fix] == []
     assert {"emulator", "root folder", "cpu", "features", "llama-cpp-python"} <= {check.what for check in checks}
 
 
@@ -116,14 +116,14 @@ def test_cleaning_one_target_leaves_what_another_shares(tmp_path: Path, monkeypa
     monkeypatch.setenv("FDD_EDGE_CACHE", str(tmp_path))
     pi4, pi5 = load_profile("rpi4-emulated"), load_profile("rpi5-emulated")
     lay_shared(pi4, pi5)
-    made = [create_root(profile) for profile in (pi4, pi5)]
+    made = [create_sysroot(profile) for profile in (pi4, pi5)]
     assert len({root.folder for root in made}) == 2
-    assert find_root(pi5) is not None
-    remove_root(pi5)
-    assert find_root(pi5) is None
-    assert find_root(pi4) is not None
-    assert remove_root(pi4) >= 4
-    assert not root_folder(pi4).exists()
+    assert find_sysroot(pi5) is not None
+    remove_sysroot(pi5)
+    assert find_sysroot(pi5) is None
+    assert find_sysroot(pi4) is not None
+    assert remove_sysroot(pi4) >= 4
+    assert not sysroot_folder(pi4).exists()
 
 
 def test_a_variant_of_a_target_shares_its_runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,12 +132,12 @@ def test_a_variant_of_a_target_shares_its_runtime(tmp_path: Path, monkeypatch: p
     (tmp_path / "mine.yaml").write_text(json.dumps({"extends": "rpi5-emulated", "features": ["fp", "asimd"]}))
     pi5, mine = load_profile("rpi5-emulated"), load_profile(str(tmp_path / "mine.yaml"))
     lay_shared(pi5)
-    create_root(pi5)
-    assert find_root(mine) is None  # asked for, it is not made in passing
-    create_root(mine)
-    remove_root(mine)
-    assert find_root(mine) is None
-    assert find_root(pi5) is not None
+    create_sysroot(pi5)
+    assert find_sysroot(mine) is None  # asked for, it is not made in passing
+    create_sysroot(mine)
+    remove_sysroot(mine)
+    assert find_sysroot(mine) is None
+    assert find_sysroot(pi5) is not None
 
 
 def test_a_cache_may_be_moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,10 +145,10 @@ def test_a_cache_may_be_moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("FDD_EDGE_CACHE", str(tmp_path / "old"))
     pi5 = load_profile("rpi5-emulated")
     lay_shared(pi5)
-    create_root(pi5)
+    create_sysroot(pi5)
     (tmp_path / "old").rename(tmp_path / "new")
     monkeypatch.setenv("FDD_EDGE_CACHE", str(tmp_path / "new"))
-    found = find_root(pi5)
+    found = find_sysroot(pi5)
     assert found is not None
     assert found.python.read_bytes() == b"1234"
 
@@ -162,14 +162,14 @@ def test_two_processes_make_a_target_at_once(tmp_path: Path, monkeypatch: pytest
     link = root._link
     monkeypatch.setattr(root, "_link", lambda profile, folder: (link(profile, folder), both.wait()))
     with ThreadPoolExecutor(2) as threads:
-        made = list(threads.map(create_root, [pi5, pi5]))
-    assert made[0] == made[1] == find_root(pi5)
+        made = list(threads.map(create_sysroot, [pi5, pi5]))
+    assert made[0] == made[1] == find_sysroot(pi5)
 
 
 def lay_shared(*profiles: Profile) -> None:
     """Put what takes minutes to make into the cache: a root folder with a Python, a wheel, packages."""
     for profile in profiles:
-        python = root_folder(profile) / "usr" / "bin" / "python3.11"
+        python = sysroot_folder(profile) / "usr" / "bin" / "python3.11"
         python.parent.mkdir(parents=True, exist_ok=True)
         python.write_bytes(b"1234")
         site_folder(profile).mkdir(parents=True)
@@ -180,11 +180,11 @@ def lay_shared(*profiles: Profile) -> None:
 def test_making_a_target_without_the_emulator(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
     with pytest.raises(FddError, match="There is no qemu-aarch64-static on this machine: apt install qemu-user-static"):
-        create_root(load_profile("rpi5-emulated"))
+        create_sysroot(load_profile("rpi5-emulated"))
 
 
 def test_a_board_and_its_emulation_run_the_same_build() -> None:
-    from fdd_edge.targets.build import runtime_folder
+    from fdd_edge.targets.runtime_wheel import runtime_folder
 
     folders = {name: runtime_folder(load_profile(name)) for name in ("rpi5", "rpi5-emulated", "rpi4", "rpi4-emulated")}
     assert folders["rpi5"] == folders["rpi5-emulated"]

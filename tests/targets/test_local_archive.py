@@ -33,7 +33,7 @@ def test_the_archive_is_cached_under_its_hash(cache_folder: Path) -> None:
 
 def test_the_archive_holds_sources_only() -> None:
     names = zipfile.ZipFile(runner_archive()).namelist()
-    assert {"__main__.py", "ondevice/cli.py", "ondevice/language/__init__.py"} <= set(names)
+    assert {"__main__.py", "ondevice/runner_commands.py", "ondevice/language/__init__.py"} <= set(names)
     assert all(name.endswith(".py") for name in names)
     assert names == sorted(names)
 

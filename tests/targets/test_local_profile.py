@@ -6,9 +6,9 @@ import pytest
 from fdd_edge import catalog
 from fdd_edge.errors import FddError, TargetError
 from fdd_edge.ondevice.protocol import Settings
-from fdd_edge.stages.bench import bench_params
+from fdd_edge.operations.bench import bench_params
 from fdd_edge.targets import Profile, load_profile, open_session, resolve_threads
-from fdd_edge.targets.check import require_ready
+from fdd_edge.targets.diagnostics import require_ready
 from fdd_edge.targets.profile import resolve_variables
 
 ASKED = Settings(max_new_tokens=4, sequences=1)

@@ -16,7 +16,7 @@ pytest.importorskip("llama_cpp", reason="needs: pip install 'fdd-edge[gguf]'")
 
 from fdd_edge.errors import FddError, TargetError
 from fdd_edge.ondevice.protocol import Completion, Score, Settings, Task
-from fdd_edge.stages.bench import measure
+from fdd_edge.operations.bench import measure
 from fdd_edge.targets import Profile, Session, load_profile, open_session, plan_waves
 
 SETTINGS = Settings(max_new_tokens=8, sequences=2)

@@ -18,10 +18,10 @@ from conftest import write_tiny_gguf
 pytest.importorskip("llama_cpp", reason="needs: pip install 'fdd-edge[gguf]'")
 
 from fdd_edge.errors import FddError, TargetError
+from fdd_edge.ondevice.bootstrap import HOME
 from fdd_edge.ondevice.protocol import Completion, Settings, Task
-from fdd_edge.ondevice.receive import HOME
 from fdd_edge.targets import Profile, load_profile, open_session, plan_waves
-from fdd_edge.targets.check import check_target, require_ready
+from fdd_edge.targets.diagnostics import check_target, require_ready
 from fdd_edge.targets.profile import RUNTIME
 from fdd_edge.targets.runner_session import RunnerSession
 from fdd_edge.targets.ssh import ask_runner
@@ -46,7 +46,7 @@ def board(server: sshd.Server, tmp_path: Path) -> Profile:
 @pytest.fixture(autouse=True)
 def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
     """A board in use is not waited for."""
-    monkeypatch.setattr("fdd_edge.targets.ssh.PATIENCE_SECONDS", 1.0)
+    monkeypatch.setattr("fdd_edge.targets.ssh.LOCK_TIMEOUT_SECONDS", 1.0)
 
 
 def make_board(server: sshd.Server, tmp_path: Path, **keys: str | int | list[str]) -> Profile:
@@ -119,7 +119,7 @@ def test_a_connection_cut_in_mid_wave_costs_one_wave(
     assert len(kept) >= 1
     # The runner finds out by itself that its host has gone, and the next session waits for it.
     with pytest.MonkeyPatch.context() as patient:
-        patient.setattr("fdd_edge.targets.ssh.PATIENCE_SECONDS", 60.0)
+        patient.setattr("fdd_edge.targets.ssh.LOCK_TIMEOUT_SECONDS", 60.0)
         with open_session(board, tiny_gguf, settings=long) as session:
             rows = [row for result in session.complete(waves) for row in result.completions]
     with open_session(load_profile("local"), tiny_gguf, settings=long) as session:
@@ -146,7 +146,7 @@ def test_a_host_killed_outright_leaves_its_waves_on_the_board(board: Profile, ti
     assert died.returncode == -signal.SIGKILL
     assert files(Path(board.home), "waves")
     with pytest.MonkeyPatch.context() as patient:
-        patient.setattr("fdd_edge.targets.ssh.PATIENCE_SECONDS", 60.0)
+        patient.setattr("fdd_edge.targets.ssh.LOCK_TIMEOUT_SECONDS", 60.0)
         assert complete(board, tiny_gguf) == complete(load_profile("local"), tiny_gguf)
 
 
@@ -155,7 +155,7 @@ def test_a_board_whose_host_is_silent_is_free_again(
 ) -> None:
     """As after a cut cable: the line stands, and nobody is at its other end; in mid-wave, too."""
     monkeypatch.setattr("fdd_edge.targets.ssh.STILL_HERE_SECONDS", 1e6)
-    monkeypatch.setattr("fdd_edge.targets.ssh.SILENCE_SECONDS", 3.0)
+    monkeypatch.setattr("fdd_edge.targets.ssh.HOST_TIMEOUT_SECONDS", 3.0)
     endless = Settings(max_new_tokens=230, sequences=1)
     wave = plan_waves([Task(f"p{i}", 0, "?") for i in range(4000)], 4000)
     with (
@@ -305,7 +305,7 @@ def test_a_runtime_without_its_libraries(server: sshd.Server, tmp_path: Path, ti
     assert error_of(board, tiny_gguf).endswith(f"does not load here: {reason} (on Debian: apt install libgomp1).")
     (broken,) = [check for check in check_target(board) if check.what == "llama-cpp-python"]
     assert broken.found == f"{RUNTIME['llama-cpp-python']} does not load: {reason}"
-    assert broken.mend == "apt install libgomp1 (on the board)"
+    assert broken.fix == "apt install libgomp1 (on the board)"
     with pytest.raises(TargetError, match="does not load"):
         require_ready(board, ["gguf"])
 
@@ -322,7 +322,7 @@ def test_a_runtime_that_kills_whoever_loads_it(server: sshd.Server, tmp_path: Pa
     board = make_board(server, tmp_path)
     (broken,) = [check for check in check_target(board) if check.what == "llama-cpp-python"]
     assert broken.found.endswith("does not load: loading it ends with SIGILL: it was compiled for another CPU")
-    assert broken.mend == f"fdd-edge targets setup {board.argument}"
+    assert broken.fix == f"fdd-edge targets setup {board.argument}"
 
 
 def test_a_board_of_another_machine(server: sshd.Server, tmp_path: Path, tiny_gguf: Path) -> None:

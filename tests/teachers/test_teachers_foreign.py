@@ -15,8 +15,8 @@ from fdd_edge.ondevice.language import count_operations, run_program
 from fdd_edge.records import Problem
 from fdd_edge.teachers import Declined, Draft, load_teacher, symbolic
 from fdd_edge.teachers.symbolic import SITUATIONS
-from fdd_edge.teachers.symbolic._graph import operation_graph
 from fdd_edge.teachers.symbolic._numbers import tidy
+from fdd_edge.teachers.symbolic._operation_graph import operation_graph
 from fdd_edge.teachers.symbolic._shelf import read_words
 from fdd_edge.teachers.symbolic.foreign import ask_further, renumber
 from fdd_edge.teachers.symbolic.foreign._asked import read_asked

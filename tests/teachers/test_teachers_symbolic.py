@@ -17,7 +17,7 @@ from fdd_edge.ondevice.language import count_operations, normalize, run_program
 from fdd_edge.records import Problem
 from fdd_edge.teachers import Declined, Draft, load_teacher
 from fdd_edge.teachers.symbolic import SITUATIONS, generate
-from fdd_edge.teachers.symbolic._graph import operation_graph
+from fdd_edge.teachers.symbolic._operation_graph import operation_graph
 from fdd_edge.teachers.symbolic._plans import _index, draw_plan, situation_graph
 from fdd_edge.teachers.symbolic._situation import END, Situation
 from fdd_edge.teachers.symbolic._telling import draw_situation, read_drawn, tell

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fdd_edge.artifacts.gguf.log import captured_log
+from fdd_edge.artifacts.gguf.llama_log import captured_log
 from fdd_edge.errors import FddError, MissingExtraError
 
 __all__ = ["FILE_TYPES", "imatrix_entries", "quantize_gguf"]

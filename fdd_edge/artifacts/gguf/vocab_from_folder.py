@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from fdd_edge.artifacts.gguf.device_vocab import DeviceVocab
-from fdd_edge.artifacts.gguf.vocab import finish
+from fdd_edge.artifacts.gguf.llama_vocab import DeviceVocab
+from fdd_edge.artifacts.gguf.vocab_tables import finish
 from fdd_edge.errors import FddError
 
 __all__ = ["PRE_TOKENIZERS", "write_vocab_from_folder"]

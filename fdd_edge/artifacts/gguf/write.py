@@ -9,9 +9,9 @@ from typing import Any
 
 from fdd_edge.artifacts.gguf.architectures import Architecture, architecture_of
 from fdd_edge.artifacts.gguf.reader import open_gguf
-from fdd_edge.artifacts.gguf.vocab import copy_keys
+from fdd_edge.artifacts.gguf.vocab_tables import copy_keys
 from fdd_edge.errors import FddError
-from fdd_edge.weights import open_tensors
+from fdd_edge.safetensors_folder import open_tensors
 
 __all__ = ["check_architecture", "gguf_tensors", "hf_names", "row_order", "write_float_gguf"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fdd_edge.errors import FddError
-from fdd_edge.ondevice.artifact import decoder_start
+from fdd_edge.ondevice.model_files import decoder_start
 
 __all__ = ["GENAI", "WrongKey", "wrong_keys"]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fdd_edge.artifacts.onnx.configs import GENAI
-from fdd_edge.ondevice.artifact import CARD
+from fdd_edge.ondevice.model_files import CARD
 
 __all__ = ["TOKENIZER_FILES", "write_folder"]
 

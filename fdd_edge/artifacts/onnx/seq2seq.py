@@ -17,7 +17,7 @@ from pathlib import Path
 from fdd_edge.artifacts.onnx.graph import load_graph, require_onnx
 from fdd_edge.artifacts.recipe import OnnxRecipe
 from fdd_edge.errors import FddError, MissingExtraError
-from fdd_edge.ondevice.artifact import DECODER, DECODER_WITH_PAST, ENCODER
+from fdd_edge.ondevice.model_files import DECODER, DECODER_WITH_PAST, ENCODER
 
 __all__ = ["GRAPHS", "build_seq2seq"]
 

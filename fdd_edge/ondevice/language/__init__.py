@@ -6,10 +6,10 @@ is interpreted from its syntax tree, never executed by Python; ``docs/program-la
 
 from ..verdicts import Verdict
 from ._count import count_operations
-from ._errors import ProgramError
 from ._interpret import run_program
 from ._last_number import last_number
 from ._normal import normalize
+from ._program_error import ProgramError
 from ._reply import Outcome, judge_reply
 
 __all__ = [

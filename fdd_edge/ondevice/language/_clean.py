@@ -7,9 +7,9 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ._errors import forbidden, no_program, over_limit
 from ._grammar import ARITHMETIC, COMPARISONS, FUNCTIONS, LIST_FUNCTIONS, MATH_FUNCTIONS, UNARY
 from ._limits import MAX_DEPTH, check_integer
+from ._program_error import forbidden, no_program, over_limit
 
 __all__ = ["called_name", "clean_block"]
 

@@ -12,10 +12,10 @@ from typing import Any
 
 from ..verdicts import Verdict
 from ._clean import called_name
-from ._errors import ProgramError, over_limit
 from ._grammar import ANSWER
 from ._limits import MAX_BITS, MAX_EXPONENT_BITS, MAX_STEPS, check_integer
 from ._normal import read_program
+from ._program_error import ProgramError, over_limit
 
 __all__ = ["interpret", "run_program"]
 

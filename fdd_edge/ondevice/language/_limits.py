@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from ._errors import over_limit
+from ._program_error import over_limit
 
 __all__ = [
     "MAX_BITS",

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 from ..verdicts import Verdict
 from ._clean import called_name, clean_block
-from ._errors import ProgramError, no_program, over_limit
 from ._grammar import ANSWER
 from ._limits import check_length, check_shape
 from ._parse import candidates, parse
+from ._program_error import ProgramError, no_program, over_limit
 from ._unfold import unfold
 
 __all__ = ["Found", "find_program", "normalize", "read_program"]

@@ -8,8 +8,8 @@ import textwrap
 import warnings
 from collections.abc import Iterator
 
-from ._errors import ProgramError, no_program, over_limit
 from ._limits import MAX_BLOCKS, check_shape
+from ._program_error import ProgramError, no_program, over_limit
 
 __all__ = ["candidates", "parse"]
 

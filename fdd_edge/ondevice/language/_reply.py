@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ..verdicts import Verdict
-from ._errors import ProgramError
 from ._interpret import interpret
 from ._normal import find_program
+from ._program_error import ProgramError
 
 __all__ = ["Outcome", "judge_reply"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from ._clean import called_name
-from ._errors import forbidden, no_program
+from ._program_error import forbidden, no_program
 
 __all__ = ["unfold"]
 

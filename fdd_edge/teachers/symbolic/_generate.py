@@ -8,7 +8,7 @@ from typing import Literal
 from fdd_edge.errors import FddError
 from fdd_edge.ondevice.language import count_operations
 from fdd_edge.records import Problem
-from fdd_edge.teachers._protocol import Draft
+from fdd_edge.teachers._interface import Draft
 from fdd_edge.teachers.symbolic._plans import operations_of
 from fdd_edge.teachers.symbolic._situation import END, Situation
 from fdd_edge.teachers.symbolic._telling import Drawn, add_step, draw_situation, fitting_steps, tell

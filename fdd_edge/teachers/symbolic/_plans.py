@@ -9,7 +9,7 @@ from random import Random
 from typing import NamedTuple
 
 from fdd_edge.ondevice.language import count_operations
-from fdd_edge.teachers.symbolic._graph import PREVIOUS, Graph, operation_graph, put_in
+from fdd_edge.teachers.symbolic._operation_graph import PREVIOUS, Graph, operation_graph, put_in
 from fdd_edge.teachers.symbolic._situation import Situation, Step
 from fdd_edge.teachers.symbolic._telling import Drawn, add_step, draw_situation
 from fdd_edge.teachers.symbolic._words import ROLES

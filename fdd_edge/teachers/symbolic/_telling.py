@@ -10,9 +10,9 @@ from random import Random
 from typing import Any, Literal, NamedTuple
 
 from fdd_edge.ondevice.language import ProgramError, normalize, run_program
-from fdd_edge.teachers._protocol import Draft
-from fdd_edge.teachers.symbolic._graph import PREVIOUS
+from fdd_edge.teachers._interface import Draft
 from fdd_edge.teachers.symbolic._numbers import draw_numbers, tidy
+from fdd_edge.teachers.symbolic._operation_graph import PREVIOUS
 from fdd_edge.teachers.symbolic._situation import Number, Result, Situation, Slots, Step
 from fdd_edge.teachers.symbolic._words import ROLES, draw_people, fill, fold, people_in, word_forms
 from fdd_edge.teachers.symbolic.situations import SITUATIONS

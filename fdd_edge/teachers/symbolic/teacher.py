@@ -7,8 +7,8 @@ from itertools import islice, zip_longest
 from random import Random
 
 from fdd_edge.records import Problem
-from fdd_edge.teachers._protocol import Declined, Draft
-from fdd_edge.teachers.symbolic._graph import NotPlainError, operation_graph
+from fdd_edge.teachers._interface import Declined, Draft
+from fdd_edge.teachers.symbolic._operation_graph import NotPlainError, operation_graph
 from fdd_edge.teachers.symbolic._plans import Plan, draw_plan, plan_graph, plan_of, plans_for
 from fdd_edge.teachers.symbolic._situation import END
 from fdd_edge.teachers.symbolic._telling import Drawn, add_step, fitting_steps, read_drawn, tell

@@ -11,7 +11,7 @@ from typing import Any
 
 from fdd_edge.ondevice.language import ProgramError, normalize, run_program
 from fdd_edge.records import Problem, same_answer
-from fdd_edge.teachers._protocol import Draft
+from fdd_edge.teachers._interface import Draft
 from fdd_edge.teachers.symbolic._numbers import draw_numbers, tidy
 from fdd_edge.teachers.symbolic._situation import Step
 from fdd_edge.teachers.symbolic._telling import decimals_of, free_name, write_lines

@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 
 from fdd_edge.ondevice.language import ProgramError, normalize, run_program
 from fdd_edge.records import Problem, same_answer
-from fdd_edge.teachers._protocol import Draft
-from fdd_edge.teachers.symbolic._graph import OPERATORS, NotPlainError
+from fdd_edge.teachers._interface import Draft
 from fdd_edge.teachers.symbolic._numbers import tidy
+from fdd_edge.teachers.symbolic._operation_graph import OPERATORS, NotPlainError
 from fdd_edge.teachers.symbolic.foreign._asked import read_asked
 from fdd_edge.teachers.symbolic.foreign._text_numbers import TextNumber, draw_like, find_numbers, with_article
 

@@ -1,0 +1,66 @@
+"""From completions that ran to verdicts, and from verdicts to a summary."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from fdd_edge.intervals import Interval, wilson
+from fdd_edge.ondevice.protocol import Completion
+from fdd_edge.ondevice.verdicts import Verdict
+from fdd_edge.records import Problem, same_answer
+
+__all__ = ["Summary", "score", "summarize"]
+
+
+class Summary(NamedTuple):
+    """How one artifact did on one data set.
+
+    Attributes:
+        n: Completions.
+        correct: Those with the gold answer.
+        accuracy: correct / n.
+        ci95: Wilson interval of the accuracy.
+        verdicts: Completions of each verdict; verdicts that did not occur are 0.
+    """
+
+    n: int
+    correct: int
+    accuracy: float
+    ci95: Interval
+    verdicts: dict[str, int]
+
+    def to_row(self) -> dict[str, Any]:
+        """Return the JSON object."""
+        return self._asdict() | {"ci95": list(self.ci95)}
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Summary:
+        """Read the JSON object back."""
+        return cls(row["n"], row["correct"], row["accuracy"], Interval(*row["ci95"]), row["verdicts"])
+
+
+def score(completions: Sequence[Completion], problems: Mapping[str, Problem]) -> list[Completion]:
+    """Set ``correct`` or ``wrong`` where the board left the verdict open because it has no gold answers."""
+    scored = []
+    for completion in completions:
+        if completion.verdict is None and completion.answer is not None:
+            right = same_answer(completion.answer, problems[completion.problem_id].answer)
+            completion = replace(completion, verdict=Verdict.correct if right else Verdict.wrong)
+        scored.append(completion)
+    return scored
+
+
+def summarize(completions: Sequence[Completion]) -> Summary:
+    """Count verdicts of scored completions.
+
+    Raises:
+        ValueError: There are none.
+    """
+    counts = Counter(str(c.verdict) for c in completions)
+    correct = counts[Verdict.correct]
+    n = len(completions)
+    verdicts = {str(v): counts[v] for v in Verdict}
+    return Summary(n, correct, correct / n if n else 0.0, wilson(correct, n), verdicts)

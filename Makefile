@@ -1,4 +1,4 @@
-# make demo and make test are all a newcomer needs; each begins by making the environment.
+# `make demo` and `make test` are all a newcomer needs; both create the environment first.
 PYTHON ?= python3
 VENV ?= .venv
 FDD_EDGE_CACHE ?= $(HOME)/.cache/fdd-edge
@@ -7,9 +7,9 @@ export FDD_EDGE_CACHE
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-# llama-cpp-python is compiled for the machine at hand. GCC before 13 drops the stores to the tile configuration that
-# ggml's AMX code loads, and every quantized model then dies with SIGSEGV: build without AMX (AVX-512 stays).
-# pip's own cache does not know the flags or the CPU, so the wheel is kept under a name that does.
+# llama-cpp-python is compiled for this machine's CPU. GCC before version 13 drops the stores to the tile configuration
+# that ggml's AMX code loads, and every quantized model then crashes with SIGSEGV, so AMX is disabled (AVX-512 stays).
+# pip's own cache ignores flags and CPU, so the wheel is kept in a folder whose name depends on both.
 LLAMA := $(shell sed -n 's/^llama-cpp-python==/&/p' constraints.txt)
 ifeq ($(shell uname -m),x86_64)
 LLAMA_CFLAGS := -mno-amx-tile -mno-amx-int8 -mno-amx-bf16
@@ -19,11 +19,11 @@ BUILD_KEY := $(shell (grep -m1 -iE '^(flags|features)' /proc/cpuinfo; cc --versi
 	echo "$(LLAMA) $(LLAMA_CFLAGS)") 2>/dev/null | sha256sum | cut -c1-12)
 WHEELS := $(FDD_EDGE_CACHE)/wheels/$(BUILD_KEY)
 
-.PHONY: setup demo test check bench emulated stress clean
+.PHONY: setup demo test test-fast check bench emulated stress clean
 
 setup: $(READY)
 
-# The key holds version, flags, compiler and CPU: there is nothing else that could make the wheel stale.
+# The folder's name covers version, flags, compiler, Python and CPU, so the wheel in it is never out of date.
 $(WHEELS)/.built: | $(BIN)/python
 	@echo "Compiling $(LLAMA) for this CPU (about 5 minutes, once) ..."
 	CMAKE_ARGS="$(LLAMA_CMAKE)" $(BIN)/python -m pip wheel --no-deps --no-cache-dir --no-binary llama-cpp-python \
@@ -41,9 +41,13 @@ $(READY): pyproject.toml constraints.txt $(WHEELS)/.built | $(BIN)/python
 demo: setup
 	$(BIN)/fdd-edge run quickstart
 
-# A file's tests stay together, for they share what they make, and in order: the longest files are not the last.
+# Workers share what takes long to make (tests/shared.py), so an idle one can take tests of any file.
 test: setup
-	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n auto --dist worksteal
+
+# No whole run, no real model.
+test-fast: setup
+	$(BIN)/python -m pytest -n auto --dist worksteal -m 'not slow and not real'
 
 check: setup
 	$(BIN)/ruff check .

@@ -1,13 +1,14 @@
-"""Does the feedback work, and does it matter who judges? Its arms against their controls.
+"""Does the feedback work, and does it matter which artifact labels the problems? Each arm against its controls.
 
-The arms of a seed share round 0: the student trained on the seed problems, its labels by the Q4_0 file. Each then gets
-as many new problems as the poorest arm of that seed yields, and round 1 trains on as many tokens: ``fdd``; ``float``,
-split by the float model; ``random``, branches dealt by chance; ``none``, no new problems; and, for the first seed,
-``inverted``. Beside them ``fresh``, whose seed problems are labelled before they are trained on; and, for a student
-trained for the rounding of Q4_0, the labels by both files alone.
+The arms of a seed share round 0: the student trained on the seed problems, with labels by the Q4_0 file. Each arm then
+gets as many new problems as the arm with the fewest, and round 1 trains on the same number of tokens: ``fdd``;
+``float``, split by the float model; ``random``, parents assigned to branches at random; ``none``, no new problems; and,
+for the first seed only, ``inverted``. Two more have a round 0 of their own: ``fresh``, whose seed problems are labelled
+before they are trained on; and ``aware``, trained for Q4_0 rounding, of which only the labels by both files are
+compared.
 
-A finished arm is a line of ``DIR/results.jsonl``; the same command goes on after an interruption. ``--with FILE`` adds
-the lines of another day or machine; a seed that is whole there is not run again. Run it with:
+Each finished arm is a line of ``DIR/results.jsonl``; after an interruption the same command resumes. ``--with FILE``
+adds lines measured on another day or machine; a seed that is complete there is not run again. Run it with:
 
     FDD_DATA=FOLDER python benchmarks/controls.py -o DIR [--seeds 0 1 2]
 """
@@ -25,10 +26,11 @@ from typing import Any
 import yaml
 
 from fdd_edge import api
-from fdd_edge.config import read_config_source
+from fdd_edge.config_file import read_config_source
 from fdd_edge.evaluation import mcnemar, paired_difference, wilson
 from fdd_edge.operations.evaluate import read_rows
-from fdd_edge.operations.evolve import read_split
+from fdd_edge.operations.split import read_split
+from fdd_edge.progress import show_on_stderr
 from fdd_edge.records import read_jsonl, read_problems
 from fdd_edge.runs import RoundLayout, RunLayout, write_atomic
 
@@ -46,13 +48,13 @@ ARMS: dict[str, tuple[str, ...]] = {
     "inverted": ("feedback.policy=inverted",),
 }
 FRESH, FRESH_POOL = "fresh", ("feedback.pool=fresh", "feedback.limit=200")
-"""Half of the seed problems are labelled before they are trained on: 200 a round is what they last for."""
+"""Half of the seed problems are labelled before they are trained on; that is enough for 200 per round."""
 STUDENT_T = (12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
-"""The 97.5 % points of Student's t from one degree of freedom on."""
+"""97.5 % points of Student's t, for 1, 2, ... degrees of freedom."""
 AWARE = "aware"
 FOR_Q4_0 = ("training.quantization_aware=gguf-q4_0",)
 LABELS: dict[str, tuple[str, ...]] = {AWARE: FOR_Q4_0, "aware-float": (*FOR_Q4_0, *FLOAT_LABELS)}
-"""One student with the labels of either file."""
+"""The same student, labelled by either file."""
 PAIRS = (
     *(("fdd", control) for control in (START, *(arm for arm in ARMS if arm != "fdd"), FRESH)),
     ("none", START),
@@ -60,29 +62,29 @@ PAIRS = (
     (AWARE, START),
     (AWARE, "fdd"),
 )
-"""What is compared. ``none`` less ``start`` is near the noise of training: the same problems and as many tokens;
-those that Q4_0 lost stand there twice, so that all come in another order."""
+"""Pairs to compare. ``none`` minus ``start`` approximates the noise of training: the same problems and as many tokens,
+except that problems lost by Q4_0 appear twice, which changes the order of all of them."""
 
 Row = Mapping[str, Any]
 
 
 def arms_of(seed: int) -> list[str]:
-    """Return the arms of a seed: ``inverted`` is run once."""
+    """Return the arms of a seed; ``inverted`` runs for the first seed only."""
     return [arm for arm in ARMS if arm != "inverted" or seed == 0]
 
 
 def run(folder: Path, seed: int, settings: Sequence[str], *, rounds: int) -> RunLayout:
-    """Run the config with an arm's settings, or go on with what its folder holds."""
+    """Run the config with an arm's settings, or resume its folder."""
     overrides = [f"seed={seed}", "keep=last", *settings]
     if RunLayout(folder).is_run():
-        # An arm begins as a copy of another's folder; what its settings change is made anew.
+        # An arm starts as a copy of another arm's folder; whatever its settings change is built again.
         source = read_config_source(CONFIG, [*overrides, f"output_dir={json.dumps(str(folder))}", f"rounds={rounds}"])
         write_atomic(RunLayout(folder).config, yaml.safe_dump(source, sort_keys=False))
-    return api.run(CONFIG, output=str(folder), overrides=overrides, rounds=rounds, parity=False)
+    return api.run(CONFIG, output=folder, overrides=overrides, rounds=rounds, parity=False).layout
 
 
 def branch_off(start: Path, folder: Path) -> None:
-    """Begin an arm with a copy of the shared round 0, whole or not at all."""
+    """Start an arm with a copy of the shared round 0, completely or not at all."""
     if not folder.exists():
         partial = folder.with_name(f".{folder.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
@@ -90,17 +92,19 @@ def branch_off(start: Path, folder: Path) -> None:
         partial.rename(folder)
 
 
-def easy(place: RoundLayout) -> str:
-    """Return a 1 for every labelled problem that was found easy, else a 0, by the order of their ids."""
-    labels = {item.problem.id: label for label, items in read_split(place.split).items() for item in items}
+def easy(round_dir: RoundLayout) -> str:
+    """Return a 1 for every labelled problem that is easy and a 0 for every other, sorted by id."""
+    labels = {item.problem.id: label for label, items in read_split(round_dir.split).items() for item in items}
     return "".join(str(int(labels[name] == "easy")) for name in sorted(labels))
 
 
-def solved(place: RoundLayout) -> dict[str, dict[str, str]]:
-    """Return by recipe and set a 1 for every problem that was solved, else a 0."""
+def solved(round_dir: RoundLayout) -> dict[str, dict[str, str]]:
+    """Return, by recipe and set, a 1 for every solved problem and a 0 for every other."""
     return {
         recipe: {
-            name: "".join(str(int(r.verdict == "correct")) for r in read_rows(place.evaluation("local", recipe, name)))
+            name: "".join(
+                str(int(r.verdict == "correct")) for r in read_rows(round_dir.evaluation("local", recipe, name))
+            )
             for name in SETS
         }
         for recipe in RECIPES
@@ -108,7 +112,7 @@ def solved(place: RoundLayout) -> dict[str, dict[str, str]]:
 
 
 def run_seed(seed: int, out: Path, done: Mapping[tuple[int, str], Row], results: Path) -> None:
-    """Run every arm of a seed that is not done, each from the shared round 0, and what has a round 0 of its own."""
+    """Run every unfinished arm of a seed: those that start from the shared round 0, then those with their own."""
     start = out / f"seed-{seed}" / START
 
     def keep(arm: str, row: dict[str, Any]) -> None:
@@ -120,8 +124,8 @@ def run_seed(seed: int, out: Path, done: Mapping[tuple[int, str], Row], results:
     if missing:
         run(start, seed, (), rounds=1)
         if (seed, START) not in done:
-            place = RunLayout(start).round(0)
-            keep(START, {"easy": easy(place), "solved": solved(place)})
+            round_dir = RunLayout(start).round(0)
+            keep(START, {"easy": easy(round_dir), "solved": solved(round_dir)})
         folders = {arm: start.with_name(arm) for arm in missing}
         for folder in folders.values():
             branch_off(start, folder)
@@ -134,22 +138,22 @@ def run_seed(seed: int, out: Path, done: Mapping[tuple[int, str], Row], results:
         shutil.rmtree(start.with_name(FRESH))
     for arm, settings in LABELS.items():
         if (seed, arm) not in done:
-            place = run(start.with_name(AWARE), seed, settings, rounds=1).round(0)
-            keep(arm, {"easy": easy(place), "solved": solved(place)})
+            round_dir = run(start.with_name(AWARE), seed, settings, rounds=1).round(0)
+            keep(arm, {"easy": easy(round_dir), "solved": solved(round_dir)})
     shutil.rmtree(start.parent, ignore_errors=True)
 
 
 def offspring_of(arm: str, folder: Path, seed: int) -> int:
-    """Return how many new problems an arm could train on after round 0, were there no limit."""
+    """Return how many new problems an arm could train on after round 0 if there were no limit."""
     if not RunLayout(folder).round(1).root.exists():
         run(folder, seed, ARMS[arm], rounds=1)
-    place = RunLayout(folder).round(0)
-    over = [p for p in read_problems(place.turned_down) if p.extra["reason"] == "over_max_new"]
-    return len(read_problems(place.accepted)) + len(over)
+    round_dir = RunLayout(folder).round(0)
+    over = [p for p in read_problems(round_dir.turned_down) if p.reason == "over_max_new"]
+    return len(read_problems(round_dir.accepted)) + len(over)
 
 
 def one_round_more(folder: Path, seed: int, settings: Sequence[str], max_new: int) -> dict[str, Any]:
-    """Train on the offspring of round 0 as well, and return an arm's line."""
+    """Train round 1 on the new problems as well, and return the arm's line."""
     layout = run(folder, seed, (*settings, f"feedback.max_new={max_new}"), rounds=2)
     new = [p.origin for p in read_problems(layout.round(0).accepted)]
     counts = {origin: new.count(origin) for origin in ("complex", "similar")}
@@ -157,12 +161,12 @@ def one_round_more(folder: Path, seed: int, settings: Sequence[str], max_new: in
 
 
 def by_key(rows: Iterable[Row]) -> dict[tuple[int, str], Row]:
-    """Return the lines by seed and arm; of two the later counts."""
+    """Return the lines by seed and arm; a later line replaces an earlier one."""
     return {(int(row["seed"]), str(row["arm"])): row for row in rows}
 
 
 def read(path: Path) -> list[Row]:
-    """Return the lines of a results file, none where there is none yet."""
+    """Return the lines of a results file, or none if it does not exist yet."""
     return [row for _, row in read_jsonl(path)] if path.is_file() else []
 
 
@@ -172,7 +176,7 @@ def marks(row: Row, recipe: str, name: str) -> list[float]:
 
 
 def accuracy_table(done: Mapping[tuple[int, str], Row]) -> list[str]:
-    """Return the lines of the main table: per arm and file, the mean over seeds and its interval."""
+    """Return the lines of the main table: for each arm and file, the mean over seeds and its interval."""
     lines = [f"| arm | file | seeds | {' | '.join(SETS)} |", f"|---|---|---|{'---|' * len(SETS)}"]
     for arm in (START, *ARMS, FRESH, AWARE):
         rows = [row for (_, name), row in sorted(done.items()) if name == arm]
@@ -183,17 +187,17 @@ def accuracy_table(done: Mapping[tuple[int, str], Row]) -> list[str]:
 
 
 def over_seeds(values: Sequence[float], form: str = ".1f") -> str:
-    """Return a mean, and half of its 95 % interval by Student's t: how much another seed moves it."""
+    """Return a mean and half of its 95 % interval by Student's t, which shows how much another seed changes it."""
     if len(values) < 2:
         return f"{fmean(values):{form}}"
     return f"{fmean(values):{form}} ± {STUDENT_T[len(values) - 2] * stdev(values) / len(values) ** 0.5:.1f}"
 
 
 def difference_table(done: Mapping[tuple[int, str], Row]) -> list[str]:
-    """Return differences in points over the seeds that have both arms: fdd less each control, and others of ``PAIRS``.
+    """Return the differences of ``PAIRS`` in percentage points, over the seeds that have both arms.
 
-    By sets, and over all of them: paired by problem, with the interval over problems. Then over all of them with the
-    interval over seeds, and by exact McNemar.
+    For each set and for all sets together, paired by problem, with the interval over problems; then for all sets
+    together with the interval over seeds, and exact McNemar.
     """
     lines = [
         f"| compared | file | seeds | {' | '.join(SETS)} | all | over seeds | gained, lost, p |",
@@ -213,23 +217,26 @@ def difference_table(done: Mapping[tuple[int, str], Row]) -> list[str]:
                 pooled += means
                 for own, more in zip(by_seed, per_seed, strict=True):
                     own += more
-                cells.append(told(means))
+                cells.append(with_interval(means))
             flips = f"{gained}, {lost}, {mcnemar(gained, lost):.2g}"
             seeds_apart = over_seeds([100 * fmean(own) for own in by_seed], "+.1f")
-            head = (f"{arm} less {control}", recipe, str(len(seeds)))
-            lines.append(f"| {' | '.join([*head, *cells, told(pooled), seeds_apart, flips])} |")
+            head = (f"{arm} minus {control}", recipe, str(len(seeds)))
+            lines.append(f"| {' | '.join([*head, *cells, with_interval(pooled), seeds_apart, flips])} |")
     return lines
 
 
-def told(differences: Sequence[float]) -> str:
-    """Return a mean difference with its interval, in points."""
+def with_interval(differences: Sequence[float]) -> str:
+    """Return a mean difference with its interval, in percentage points."""
     low, high = paired_difference(differences)
     return f"{100 * fmean(differences):+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"
 
 
 def label_table(done: Mapping[tuple[int, str], Row]) -> list[str]:
-    """Return on how many labelled problems Q4_0 and float differ, for plain and for aware training."""
-    lines = ["| training | seed | easy by Q4_0 alone | by float alone | share that differs |", "|---|---|---|---|---|"]
+    """Return how many labels differ between Q4_0 and float, for plain training and for training for Q4_0."""
+    lines = [
+        "| training | seed | easy only by Q4_0 | easy only by float | labels that differ |",
+        "|---|---|---|---|---|",
+    ]
     for training, quantized, by_float in (("plain", START, "float"), ("for Q4_0", AWARE, "aware-float")):
         for seed in sorted({s for s, _ in done}):
             if (seed, quantized) not in done or (seed, by_float) not in done:
@@ -243,21 +250,22 @@ def label_table(done: Mapping[tuple[int, str], Row]) -> list[str]:
 
 
 def main() -> None:
-    """Run what is missing and print the tables."""
+    """Run the missing arms and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("-o", "--output", type=Path, required=True)
     parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
     parser.add_argument("--with", dest="others", type=Path, nargs="*", default=[])
     options = parser.parse_args()
+    show_on_stderr()
     if len(options.seeds) > len(STUDENT_T) + 1:
-        parser.error(f"at most {len(STUDENT_T) + 1} seeds: no wider intervals are known")
+        parser.error(f"at most {len(STUDENT_T) + 1} seeds are supported")
     options.output.mkdir(parents=True, exist_ok=True)
     results = options.output / "results.jsonl"
-    elsewhere = by_key(row for path in options.others for row in read(path))
+    known_rows = by_key(row for path in options.others for row in read(path))
     for seed in options.seeds:
-        if any((seed, arm) not in elsewhere for arm in (START, *arms_of(seed), FRESH, *LABELS)):
+        if any((seed, arm) not in known_rows for arm in (START, *arms_of(seed), FRESH, *LABELS)):
             run_seed(seed, options.output, by_key(read(results)), results)
-    done = elsewhere | by_key(read(results))
+    done = known_rows | by_key(read(results))
     for table in (accuracy_table(done), difference_table(done), label_table(done)):
         print("\n".join(table) + "\n")
 

@@ -1,11 +1,11 @@
-"""Decoding with our runner, beside what a user would otherwise decode the same student with.
+"""Decoding speed of our runner, compared with what users would otherwise decode the same student with.
 
-A GGUF file: ``llama_cpp.Llama()``, one question at a time, and llama.cpp's own server with as many slots as the runner
-has sequences. An ONNX model in int8: optimum's own export of the same student (``--student``) quantized by the same
-settings, in ``ORTModelForCausalLM.generate``, one question at a time and in batches. One in int4: onnxruntime-genai on
-the same folder, one question at a time. All read the same questions by the same template and write greedily, with the
-same threads, token limit and stop texts. ``--floor`` asks instead how often ``sequences`` and ``threads`` alone change
-an answer. Run it with:
+For a GGUF file: ``llama_cpp.Llama()``, one question at a time, and llama.cpp's own server with as many slots as the
+runner has sequences. For an int8 ONNX model: optimum's own export of the same student (``--student``), quantized with
+the same settings, in ``ORTModelForCausalLM.generate``, one question at a time and in batches. For an int4 ONNX model:
+onnxruntime-genai on the same folder, one question at a time. All of them read the same questions with the same template
+and decode greedily, with the same threads, token limit and stop texts. ``--floor`` measures instead how often
+``sequences`` and ``threads`` alone change an answer. Run it with:
 
     python benchmarks/decoding.py --artifact MODEL --data QUESTIONS.jsonl --limit 150 [--student MERGED]
 """
@@ -27,20 +27,22 @@ from typing import NamedTuple
 from llama_server import ask, server_binary, serving
 
 from fdd_edge.artifacts.facts import describe_model
-from fdd_edge.artifacts.recipe import OnnxRecipe, load_recipe
+from fdd_edge.artifacts.onnx import OnnxRecipe
+from fdd_edge.artifacts.recipe import load_recipe
 from fdd_edge.evaluation import wilson
-from fdd_edge.ondevice.model_files import is_onnx
+from fdd_edge.ondevice.families import GGUF, device_family
 from fdd_edge.ondevice.prompt import Prompt
-from fdd_edge.ondevice.protocol import Completion, Settings, Task, plan_waves
+from fdd_edge.ondevice.protocol import Completion, Decoding, Settings, Task, plan_waves
+from fdd_edge.progress import show_on_stderr
 from fdd_edge.records import Problem
-from fdd_edge.resolve.dataset import DatasetSpec, read_set
-from fdd_edge.resolve.model_file import find_artifact
+from fdd_edge.resolve.dataset import DatasetOptions, fetch_set, read_set
+from fdd_edge.resolve.model_file import find_model_file
 from fdd_edge.targets import load_profile, open_session, resolve_threads
 
 TOLERANCE = 0.02
-"""Share by which the sides' tokens may differ before problems a second say little."""
+"""Largest relative difference in tokens at which problems/s can still be compared."""
 CONTEXT = 512
-"""Tokens a slot of the server has room for: more than any of these questions with its reply."""
+"""Tokens per slot of the server: more than any of these questions needs with its reply."""
 
 
 class Result(NamedTuple):
@@ -66,7 +68,7 @@ def run_runner(artifact: Path, problems: Sequence[Problem], prompt: str | None, 
         seconds = time.perf_counter() - began
     rows = [row for wave in results for row in wave.completions]
     result = Result(
-        f"runner, {settings.sequences} sequences",
+        f"runner, {settings.decoding.batch_size} sequences",
         seconds,
         sum(wave.timing.prompt_tokens for wave in results),
         sum(wave.timing.decode_tokens for wave in results),
@@ -77,7 +79,7 @@ def run_runner(artifact: Path, problems: Sequence[Problem], prompt: str | None, 
 
 
 def alone(side: Callable[..., Result], *arguments: object) -> Result:
-    """Run a side in a process of its own, whose peak memory is the model's; it says what that was."""
+    """Run a side in its own process, so that the peak memory it reports is the model's."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(side, arguments)
 
@@ -88,7 +90,7 @@ def own_peak() -> float:
 
 
 def run_package(artifact: Path, prompts: Sequence[str], settings: Settings) -> Result:
-    """Decode with the package's own high-level class, as its documentation shows."""
+    """Decode with the package's high-level class, as its documentation shows."""
     import llama_cpp
 
     model = llama_cpp.Llama(
@@ -96,17 +98,17 @@ def run_package(artifact: Path, prompts: Sequence[str], settings: Settings) -> R
     )
     began, n_prompt, n_new, texts = time.perf_counter(), 0, 0, []
     for prompt in prompts:
-        reply = model(prompt, max_tokens=settings.max_new_tokens, temperature=0.0, stop=list(settings.stop))
+        reply = model(prompt, max_tokens=settings.decoding.max_new_tokens, temperature=0.0, stop=list(settings.stop))
         n_prompt += reply["usage"]["prompt_tokens"]
-        # Like the others, count the token that ends a reply, which the package's own count leaves out. (One too many
-        # for a reply that a stop text ended.)
+        # Count the token that ends a reply, as the others do; the package leaves it out. (One too many for a reply that
+        # was ended by a stop text.)
         n_new += reply["usage"]["completion_tokens"] + (reply["choices"][0]["finish_reason"] == "stop")
         texts.append(reply["choices"][0]["text"])
     return Result("llama_cpp.Llama()", time.perf_counter() - began, n_prompt, n_new, texts, own_peak())
 
 
 def export_by_optimum(student: Path, recipe: OnnxRecipe, out: Path) -> None:
-    """Write optimum's own int8 model of a student, by the settings of a recipe, unless it is there."""
+    """Write optimum's own int8 model of a student with a recipe's settings, unless it exists."""
     from optimum.onnxruntime import ORTModelForCausalLM, ORTQuantizer
     from optimum.onnxruntime.configuration import AutoQuantizationConfig
 
@@ -124,7 +126,7 @@ def export_by_optimum(student: Path, recipe: OnnxRecipe, out: Path) -> None:
 
 
 def run_optimum(folder: Path, prompts: Sequence[str], settings: Settings, batch: int) -> Result:
-    """Decode with optimum's class, as its documentation shows; what shares a batch is padded on the left."""
+    """Decode with optimum's class, as its documentation shows; prompts of a batch are padded on the left."""
     import onnxruntime
     from optimum.onnxruntime import ORTModelForCausalLM
     from transformers import AutoTokenizer
@@ -134,7 +136,7 @@ def run_optimum(folder: Path, prompts: Sequence[str], settings: Settings, batch:
     tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left")
     (graph,) = folder.glob("*.onnx")
     model = ORTModelForCausalLM.from_pretrained(folder, file_name=graph.name, session_options=options)
-    # The longest first, as the runner's waves are: a batch then pads little.
+    # Longest first, as in the runner's waves, so that a batch needs little padding.
     order = sorted(range(len(prompts)), key=lambda i: -len(prompts[i])) if batch > 1 else range(len(prompts))
     began, n_prompt, n_new, texts = time.perf_counter(), 0, 0, [""] * len(prompts)
     for at in range(0, len(prompts), batch):
@@ -143,7 +145,7 @@ def run_optimum(folder: Path, prompts: Sequence[str], settings: Settings, batch:
         encoded = tokenizer(texts_here, return_tensors="pt", padding=True, add_special_tokens=False)
         given = {name: encoded[name] for name in ("input_ids", "attention_mask")}
         written = model.generate(
-            **given, max_new_tokens=settings.max_new_tokens, do_sample=False, tokenizer=tokenizer,
+            **given, max_new_tokens=settings.decoding.max_new_tokens, do_sample=False, tokenizer=tokenizer,
             stop_strings=list(settings.stop), pad_token_id=tokenizer.eos_token_id,
         )  # fmt: skip
         n_prompt += int(given["attention_mask"].sum())
@@ -151,11 +153,11 @@ def run_optimum(folder: Path, prompts: Sequence[str], settings: Settings, batch:
             n_new += ids.index(tokenizer.eos_token_id) + 1 if tokenizer.eos_token_id in ids else len(ids)
             texts[i] = tokenizer.decode(ids, skip_special_tokens=True)
     how = "one at a time" if batch == 1 else f"batches of {batch}"
-    return Result(f"optimum's own, {how}", time.perf_counter() - began, n_prompt, n_new, texts, own_peak())
+    return Result(f"optimum, {how}", time.perf_counter() - began, n_prompt, n_new, texts, own_peak())
 
 
 def run_genai(folder: Path, prompts: Sequence[str], settings: Settings) -> Result:
-    """Decode with onnxruntime-genai's loop, as its documentation shows; it takes its threads from the folder."""
+    """Decode with onnxruntime-genai's loop, as its documentation shows; its threads are set in the folder's config."""
     import onnxruntime_genai as og
 
     config = og.Config(str(folder))
@@ -166,7 +168,7 @@ def run_genai(folder: Path, prompts: Sequence[str], settings: Settings) -> Resul
     for prompt in prompts:
         ids = tokenizer.encode(prompt)
         options = og.GeneratorParams(model)
-        options.set_search_options(max_length=len(ids) + settings.max_new_tokens, do_sample=False)
+        options.set_search_options(max_length=len(ids) + settings.decoding.max_new_tokens, do_sample=False)
         generator = og.Generator(model, options)
         generator.append_tokens(ids)
         written = 0
@@ -179,13 +181,13 @@ def run_genai(folder: Path, prompts: Sequence[str], settings: Settings) -> Resul
 
 
 def run_server(artifact: Path, prompts: Sequence[str], settings: Settings, flash_attention: str) -> Result:
-    """Decode with llama.cpp's server; its default attention, ``auto``, is flash attention, on a CPU too."""
+    """Decode with llama.cpp's server; its default attention, ``auto``, means flash attention even on a CPU."""
     binary = server_binary(platform.machine() == "x86_64")
-    slots = settings.sequences
+    slots = settings.decoding.batch_size
     size = {"slots": slots, "threads": settings.threads, "context": CONTEXT}
     with serving(binary, artifact, **size, flash_attention=flash_attention) as (port, pid):
         began = time.perf_counter()
-        replies = ask(port, prompts, slots=slots, max_new_tokens=settings.max_new_tokens, stop=settings.stop)
+        replies = ask(port, prompts, slots=slots, max_new_tokens=settings.decoding.max_new_tokens, stop=settings.stop)
         seconds = time.perf_counter() - began
         peak = next(
             int(line.split()[1]) * 1024 / 1e6
@@ -199,9 +201,7 @@ def run_server(artifact: Path, prompts: Sequence[str], settings: Settings, flash
 
 def print_table(results: Sequence[Result], *, one_file: bool) -> None:
     ours = results[0]
-    print(
-        f"{'':34} {'problems/s':>10} {'new tok/s':>10} {'new tokens':>10} {'runner is':>10} {'RSS MB':>7}  same texts"
-    )
+    print(f"{'':34} {'problems/s':>10} {'new tok/s':>10} {'new tokens':>10} {'speedup':>10} {'RSS MB':>7}  same texts")
     for result in results:
         n = len(result.texts)
         rss = f"{result.peak_rss_mb:.0f}" if result.peak_rss_mb else "-"
@@ -212,22 +212,32 @@ def print_table(results: Sequence[Result], *, one_file: bool) -> None:
             f"{faster:9.2f}x {rss:>7}  {same} of {n}"
         )
     most = max(abs(result.tokens / ours.tokens - 1) for result in results)
-    print("\nHow much faster the runner is, in tokens a second, prompts included in the time.")
-    print("Runtimes add in other orders, which changes the last bits and so, now and then, a text.")
-    print(f"The sides' tokens differ by up to {100 * most:.1f} %.")
+    print(
+        "\nspeedup: tokens/s of the runner divided by those of the other side; the time includes reading the prompts."
+    )
+    print("Runtimes add numbers in different orders, which changes the last bits and occasionally a text.")
+    print(f"The token counts differ by up to {100 * most:.1f} %.")
     if one_file and most > TOLERANCE:
-        sys.exit(f"That is more than {100 * TOLERANCE:.0f} %: the sides did not do the same work.")
+        sys.exit(f"That is more than {100 * TOLERANCE:.0f} %: the sides did different amounts of work.")
+
+
+def with_decoding(settings: Settings, **changes: int) -> Settings:
+    return replace(settings, decoding=replace(settings.decoding, **changes))
 
 
 def print_floor(artifact: Path, problems: Sequence[Problem], prompt: str | None, settings: Settings) -> None:
-    """Print how often another number of sequences or threads gives another text or answer."""
+    """Print how often a different number of sequences or threads gives a different text or answer."""
     base = run_runner(artifact, problems, prompt, settings).rows
     n = len(base)
-    named = f"against {settings.sequences} sequences, {settings.threads} threads"
+    named = f"vs {settings.decoding.batch_size} sequences, {settings.threads} threads"
     print(f"{named:36} texts, answers that differ")
-    changes = {f"sequences {k}": replace(settings, sequences=k) for k in (1, 4, 8, 32) if k != settings.sequences}
+    changes = {
+        f"sequences {k}": with_decoding(settings, batch_size=k)
+        for k in (1, 4, 8, 32)
+        if k != settings.decoding.batch_size
+    }
     fewer = [k for k in (1, 2, 4) if k < settings.threads]
-    changes |= {f"threads {k}": replace(settings, threads=k) for k in fewer}
+    changes |= {f"threads {k}": with_decoding(settings, threads=k) for k in fewer}
     for name, change in changes.items():
         rows = run_runner(artifact, problems, prompt, change).rows
         texts = sum(a.text != b.text for a, b in zip(base, rows, strict=True))
@@ -239,20 +249,26 @@ def print_floor(artifact: Path, problems: Sequence[Problem], prompt: str | None,
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--artifact", default="runs/quickstart", help="a model, or a run (default: %(default)s)")
-    parser.add_argument("--student", type=Path, help="its float folder, for optimum's own export (int8)")
-    parser.add_argument("--data", default="symbolic:heldout", help="as of fdd-edge eval (default: %(default)s)")
-    parser.add_argument("--format", help="its format (default: recognised)")
+    parser.add_argument(
+        "--student", type=Path, help="float folder of the same student, for optimum's own export (int8)"
+    )
+    parser.add_argument("--data", default="symbolic:heldout", help="as for fdd-edge eval --data (default: %(default)s)")
+    parser.add_argument("--format", help="format of the data (default: recognised)")
     parser.add_argument("--limit", type=int, default=150, help="questions (default: %(default)s)")
-    parser.add_argument("--prompt", help="a template with {question}, or: chat (default: what the file says)")
+    parser.add_argument(
+        "--prompt", help="a template with {question}, or: chat (default: the prompt stored in the file)"
+    )
     parser.add_argument("--max-new-tokens", type=int, default=120)
-    parser.add_argument("--threads", type=int, help="default: one for each physical core")
+    parser.add_argument("--threads", type=int, help="default: one per physical core")
     parser.add_argument("--sequences", type=int, default=16)
-    parser.add_argument("--floor", action="store_true", help="measure what sequences and threads alone change")
+    parser.add_argument("--floor", action="store_true", help="measure how much sequences and threads alone change")
     options = parser.parse_args()
-    artifact = find_artifact(options.artifact)
+    show_on_stderr()
+    artifact = find_model_file(options.artifact)
     threads = resolve_threads(load_profile("local"), options.threads)
-    settings = Settings(options.max_new_tokens, options.sequences, threads, stop=("\nQuestion:",))
-    problems, _ = read_set(DatasetSpec("questions", options.data, options.format, options.limit), seed=0)
+    settings = Settings(Decoding(options.max_new_tokens, options.sequences, threads), stop=("\nQuestion:",))
+    asked = DatasetOptions(options.data, "questions", options.format, options.limit)
+    problems, _ = read_set(asked, fetch_set(asked).files, seed=0)
     print(f"{artifact}, {len(problems)} questions of {options.data}, {threads} threads\n")
     if options.floor:
         print_floor(artifact, problems, options.prompt, settings)
@@ -267,20 +283,20 @@ def main() -> None:
 def others(
     artifact: Path, options: argparse.Namespace, problems: Sequence[Problem], prompts: Sequence[str], settings: Settings
 ) -> list[Result]:
-    """Run what else a user would decode a model with."""
-    if not is_onnx(artifact):
+    """Run the programs a user would otherwise decode the model with."""
+    if device_family(artifact) is GGUF:
         servers = [run_server(artifact, prompts, settings, flash_attention) for flash_attention in ("auto", "off")]
         return [alone(run_package, artifact, prompts, settings), *servers]
-    single = run_runner(artifact, problems, options.prompt, replace(settings, sequences=1)).result
+    single = run_runner(artifact, problems, options.prompt, with_decoding(settings, batch_size=1)).result
     recipe = load_recipe(str(describe_model(artifact).recipe))
     assert isinstance(recipe, OnnxRecipe)
     if recipe.precision == "int4":
         return [single, alone(run_genai, artifact.parent, prompts, settings)]
     if options.student is None:
-        sys.exit("Name the float folder of the same student by --student: optimum exports it in its own way.")
+        sys.exit("An int8 model needs --student, the float folder of the same student: optimum exports it itself.")
     own = artifact.parent.with_name(f"{artifact.parent.name}-by-optimum")
     export_by_optimum(options.student, recipe, own)
-    return [single, *(alone(run_optimum, own, prompts, settings, batch) for batch in (1, settings.sequences))]
+    return [single, *(alone(run_optimum, own, prompts, settings, batch) for batch in (1, settings.decoding.batch_size))]
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""What a student of half a billion parameters needs: training, export and parity in the shape of Qwen2.5-0.5B.
+"""Time and memory for a student of half a billion parameters: training, export and parity with Qwen2.5-0.5B's shape.
 
-The weights are random, and so is what they answer; the shape is that of the model (896 wide, 24 layers, a vocabulary of
-151,936), and the problems are those of the config ``gsm8k-qwen-0.5b``: GSM8K's and symbolic ones, half and half. The
-tokenizer is made up, so a problem has another number of tokens than Qwen's would give it: tokens a second stand beside
-the minutes. Run it with:
+The weights are random, and so are the answers. The shape is the model's (896 wide, 24 layers, a vocabulary of 151,936),
+and the problems are those of the config ``gsm8k-qwen-0.5b``: half from GSM8K, half symbolic. The tokenizer is made up,
+so a problem does not have as many tokens as with Qwen's tokenizer; that is why tokens/s is printed next to the minutes.
+Run it with:
 
     FDD_DATA=FOLDER python benchmarks/half_billion.py -o DIR
 """
@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 from training import training_problems
 
+from fdd_edge.progress import show_on_stderr
 from fdd_edge.records import write_jsonl
 
 CONFIG = "gsm8k-qwen-0.5b"
@@ -37,7 +38,7 @@ class Step(NamedTuple):
 
 
 def make_student(out: Path, texts: list[str]) -> None:
-    """Write a folder of Qwen2.5-0.5B's shape: random weights, a small tokenizer padded to the whole vocabulary."""
+    """Write a folder with Qwen2.5-0.5B's shape: random weights, and a small tokenizer padded to the full vocabulary."""
     import torch
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
@@ -71,7 +72,7 @@ def make_student(out: Path, texts: list[str]) -> None:
 
 
 def run(name: str, *arguments: str) -> Step:
-    """Run a command of ours as a process of its own, and measure it."""
+    """Run an fdd-edge command in its own process, and measure it."""
     began = time.perf_counter()
     done = subprocess.run([sys.executable, "-m", "fdd_edge", *arguments], check=False)
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1e9
@@ -81,8 +82,9 @@ def run(name: str, *arguments: str) -> Step:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-o", "--output", type=Path, required=True, help="a new folder")
-    parser.add_argument("--problems", type=int, default=200, help="trained on (default: %(default)s)")
+    parser.add_argument("--problems", type=int, default=200, help="problems to train on (default: %(default)s)")
     options = parser.parse_args()
+    show_on_stderr()
     out: Path = options.output
     out.mkdir(parents=True)
     gsm8k = str(Path(os.environ["FDD_DATA"]) / "gsm8k_train.jsonl")
@@ -103,8 +105,10 @@ def main() -> None:
     for step in steps:
         print(f"{step.name:20} {step.seconds / 60:8.1f} {step.peak_rss_gb:8.1f}  {step.exit_code}")
     minutes = trace["seconds"] / 60 * 1000 / options.problems
-    print(f"\n{minutes:.1f} minutes a thousand problems ({trace['tokens'] / trace['seconds']:.0f} tokens/s, one epoch)")
-    print("A peak is that of the largest process so far, the runner's among them.")
+    print(
+        f"\n{minutes:.1f} minutes per thousand problems ({trace['tokens'] / trace['seconds']:.0f} tokens/s, one epoch)"
+    )
+    print("peak GB: the largest process so far, including the runner's")
     sys.exit(any(step.exit_code for step in steps))
 
 

@@ -1,4 +1,4 @@
-"""llama.cpp's own server with parallel slots: built once from the sources of the installed llama-cpp-python."""
+"""llama.cpp's own server with parallel slots, built once from the sources of the installed llama-cpp-python."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from fdd_edge.cache import cache_dir
 from fdd_edge.progress import announce
 
 _FLAGS = "-mno-amx-tile -mno-amx-int8 -mno-amx-bf16"
-"""As the Makefile builds the package itself, so that both sides have the same kernels."""
+"""The Makefile's flags for the package itself, so that both sides have the same kernels."""
 _BUILD = (
     "-DCMAKE_BUILD_TYPE=Release",
     "-DBUILD_SHARED_LIBS=OFF",
@@ -31,11 +31,11 @@ _BUILD = (
     "-DLLAMA_BUILD_SERVER=ON",
     "-DLLAMA_OPENSSL=OFF",
 )
-_PATIENCE = 120
+_START_TIMEOUT_S = 120
 
 
 class Reply(NamedTuple):
-    """What the server answered to one prompt."""
+    """The server's reply to one prompt."""
 
     text: str
     prompt_tokens: int
@@ -43,7 +43,7 @@ class Reply(NamedTuple):
 
 
 def server_binary(x86: bool) -> Path:
-    """Return llama-server, built if it is not there (about 10 minutes on two cores)."""
+    """Return the path of llama-server; build it if it does not exist (about 10 minutes on two cores)."""
     version = metadata.version("llama-cpp-python")
     folder = cache_dir() / "peers" / f"llama-server-{version}"
     binary = folder / "bin" / "llama-server"
@@ -68,31 +68,31 @@ def server_binary(x86: bool) -> Path:
 def serving(
     binary: Path, model: Path, *, slots: int, threads: int, context: int, flash_attention: str
 ) -> Iterator[tuple[int, int]]:
-    """Run the server on loopback; yield its port and its process id."""
+    """Run the server on the loopback interface; yield its port and process id."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     size = ["-np", str(slots), "-c", str(slots * context), "-t", str(threads), "-tb", str(threads)]
     size += ["--flash-attn", flash_attention]
-    size += ["--cache-ram", "0"]  # no question comes twice: keeping old caches only costs memory
+    size += ["--cache-ram", "0"]  # no question is asked twice, so keeping old caches only costs memory
     command = [str(binary), "-m", str(model), "--host", "127.0.0.1", "--port", str(port), "--no-ui", *size]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
-            for _ in range(_PATIENCE * 10):
+            for _ in range(_START_TIMEOUT_S * 10):
                 if _is_ready(port):
                     break
                 if (status := process.poll()) is not None:
                     raise RuntimeError(f"llama-server ended with status {status} before it was ready: {command}")
                 time.sleep(0.1)
             else:
-                raise TimeoutError(f"llama-server was not ready after {_PATIENCE} s")
+                raise TimeoutError(f"llama-server was not ready after {_START_TIMEOUT_S} s")
             yield port, process.pid
         finally:
             process.terminate()
 
 
 def ask(port: int, prompts: Sequence[str], *, slots: int, max_new_tokens: int, stop: Sequence[str]) -> list[Reply]:
-    """Put every prompt to the server, as many at a time as it has slots."""
+    """Send every prompt to the server, as many at a time as it has slots."""
     settings = {"n_predict": max_new_tokens, "temperature": 0, "stop": list(stop), "cache_prompt": True}
 
     def one(prompt: str) -> Reply:

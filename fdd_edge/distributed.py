@@ -1,4 +1,4 @@
-"""What ``accelerate launch`` says of the processes it has started, without importing torch."""
+"""The processes that ``accelerate launch`` has started, read from the environment without importing torch."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ __all__ = ["is_first_process", "local_world_size", "rank", "world_size"]
 
 
 def world_size() -> int:
-    """Return how many processes train together, on all machines."""
+    """Return the number of processes that train together, on all machines."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def local_world_size() -> int:
-    """Return how many of them share this machine's cores."""
+    """Return the number of these processes on this machine, which share its cores."""
     return int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
 
 
 def rank() -> int:
-    """Return which of them this process is, from 0."""
+    """Return the number of this process, starting at 0."""
     return int(os.environ.get("RANK", "0"))
 
 
 def is_first_process() -> bool:
-    """Say whether this process is the one that writes."""
+    """Return whether this process is the one that writes files and messages."""
     return rank() == 0

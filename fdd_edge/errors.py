@@ -1,4 +1,4 @@
-"""What a user can mend. Anything else that goes wrong is a bug and keeps its traceback."""
+"""Errors that the user can fix. Anything else that goes wrong is a bug and keeps its traceback."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ __all__ = ["FddError", "GateError", "MissingExtraError", "ParityError", "TargetE
 
 
 class FddError(Exception):
-    """A fault the user can mend; the message is one plain sentence that says how."""
+    """An error that the user can fix; the message is one plain sentence that says how."""
 
     exit_code = 2
 
 
 class GateError(FddError):
-    """A round does not keep a gate of its config."""
+    """A round fails a gate of its config."""
 
     exit_code = 3
 
 
 class ParityError(FddError):
-    """An artifact does not answer as the float model it was made from.
+    """An artifact does not match its reference model.
 
     Attributes:
-        artifacts: What the others are, which passed and are in their places.
+        artifacts: Descriptions of the other artifacts, which passed and have been written.
     """
 
     exit_code = 4
@@ -37,7 +37,7 @@ class ParityError(FddError):
 
 
 class TargetError(FddError):
-    """A target could not be reached, or its runtime failed there."""
+    """A target cannot be reached, or the runtime failed on it."""
 
     exit_code = 6
 
@@ -50,7 +50,7 @@ class MissingExtraError(FddError):
 
 
 def no_file(name: str | Path) -> FddError:
-    """Return what is the matter with a path at which no regular file is."""
+    """Return the error for a path that is not a regular file."""
     path = Path(name).expanduser()
     if path.is_dir():
         return FddError(f"{name} is a folder; name a file.")
@@ -58,6 +58,6 @@ def no_file(name: str | Path) -> FddError:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return " Did you mean 'x'?" for the known name nearest to ``name``, or nothing."""
+    """Return " Did you mean 'x'?" for the known name closest to ``name``, or an empty string."""
     near = get_close_matches(name, list(known), n=1, cutoff=0.6)
     return f" Did you mean {near[0]!r}?" if near else ""

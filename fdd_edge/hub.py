@@ -1,8 +1,8 @@
-"""The Hugging Face hub: the commit a name means today, what lies there, and the files that are wanted.
+"""The Hugging Face hub: resolves a name to a commit, lists the repository's files, and downloads some of them.
 
-Two steps, so that a caller chooses in between and refuses before anything large moves: ``find`` and ``fetch``. Files
-lie in the hub client's own cache (``HF_HOME``), where any other tool finds them too. An access token is the client's
-affair (``HF_TOKEN`` or ``hf auth login``): this module never sees one.
+There are two steps, ``find`` and ``fetch``, so that a caller can check the list before anything large is downloaded.
+Files are stored in the hub client's own cache (``HF_HOME``), where other tools find them too. Access tokens are left to
+the client (``HF_TOKEN`` or ``hf auth login``): this module never sees one.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ _ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]*\w", re.ASCII)
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _DEFAULT_REVISION = "main"
 _TIMEOUT = 30.0
-"""Seconds the hub may take to say what a repository holds."""
+"""Seconds to wait for the hub to list a repository."""
 
 
 class Repository(NamedTuple):
-    """A repository of the hub at one commit.
+    """A repository of the hub, at one commit.
 
     Attributes:
         kind: ``model`` or ``dataset``.
         id: ``OWNER/NAME``.
-        commit: sha of the commit, 40 hex digits.
-        files: Every file there, with its size in bytes where that is known.
-        listed: Whether the hub listed the files; without a network they are those that the cache has of the commit.
+        commit: Hash of the commit, 40 hex digits.
+        files: Its files, each with its size in bytes, or None if the size is unknown.
+        listed: Whether the hub listed the files; without a network, they are the files of the commit in the cache.
     """
 
     kind: Kind
@@ -45,29 +45,29 @@ class Repository(NamedTuple):
 
 
 def is_hub_id(name: str) -> bool:
-    """Say whether a name has the form ``OWNER/NAME``."""
+    """Return whether a name has the form ``OWNER/NAME``."""
     return _ID.fullmatch(name) is not None
 
 
 def reference(kind: Kind, id: str, revision: str | None) -> str:
-    """Return what was asked for, as a key under which its commit can be noted: ``models/OWNER/NAME@main``."""
+    """Return a key for a repository and revision, such as ``models/OWNER/NAME@main``."""
     return f"{kind}s/{id}@{revision or _DEFAULT_REVISION}"
 
 
 def find(
     kind: Kind, id: str, revision: str | None = None, *, commits: MutableMapping[str, str] | None = None
 ) -> Repository:
-    """Find the commit that a branch, tag or commit means, and what lies there; the cache answers without a network.
+    """Find the commit of a revision, and its files; without a network, the cache answers.
 
     Args:
         kind: ``model`` or ``dataset``.
         id: ``OWNER/NAME``.
         revision: Branch, tag or commit; None for ``main``.
-        commits: Commits by ``reference``: one that is there goes before what the hub says now; what is found is added,
-            so that nothing is read from two commits of one branch.
+        commits: Known commits by ``reference``. A known commit takes precedence over the hub's current one, and a new
+            one is added, so that everything is read from the same commit of a branch.
 
     Raises:
-        FddError: It cannot be had; says what would help.
+        FddError: It cannot be found or reached; the message says what would help.
         MissingExtraError: The hub's client is not installed.
     """
     try:
@@ -78,16 +78,16 @@ def find(
     known = {} if commits is None else commits
     wanted = known.get(reference(kind, id, revision), revision or _DEFAULT_REVISION)
     try:
-        # Fetches nothing yet: the client only learns the commit, and notes it for times without a network.
+        # This downloads no files: the client resolves the commit, and remembers it for use without a network.
         snapshot = Path(snapshot_download(id, repo_type=kind, revision=wanted, allow_patterns=[]))
     except HFValidationError:
         raise FddError(f"{id} is neither a local path nor a hub id OWNER/NAME.") from None
     except OSError as error:
-        _pass_on_local(error)
+        _reraise_local(error)
         raise FddError(_explain(error, kind, id, wanted)) from None
     commit = snapshot.name
     if not _COMMIT.fullmatch(commit):
-        raise FddError(f"The hub's answer for {id} names no commit; is HF_ENDPOINT a hub?")
+        raise FddError(f"The server gave no commit for {id}. Check that HF_ENDPOINT is the address of a hub.")
     known[reference(kind, id, revision)] = commit
     try:
         info = HfApi().repo_info(id, repo_type=kind, revision=commit, timeout=_TIMEOUT, files_metadata=True)
@@ -95,17 +95,17 @@ def find(
         cached = sorted(path.relative_to(snapshot).as_posix() for path in snapshot.rglob("*") if path.is_file())
         if not cached:
             raise FddError(_explain(error, kind, id, commit)) from None
-        announce(f"The hub gives no answer about {id}: going on with what its cache has of commit {commit}")
+        announce(f"No answer from the hub about {id}: using the cached files of commit {commit}")
         return Repository(kind, id, commit, dict.fromkeys(cached), listed=False)
     listed = {s.rfilename: s.size for s in info.siblings or () if _stays_inside(s.rfilename)}
     return Repository(kind, id, commit, dict(sorted(listed.items())), listed=True)
 
 
 def fetch(repository: Repository, names: Iterable[str]) -> dict[str, Path]:
-    """Return the local paths of files of a repository; those that the cache lacks are downloaded.
+    """Return the local paths of files of a repository; files that are not in the cache are downloaded.
 
     Raises:
-        FddError: One cannot be had; says what would help.
+        FddError: A file cannot be downloaded; the message says what would help.
     """
     from huggingface_hub import hf_hub_download, try_to_load_from_cache
     from huggingface_hub.utils import disable_progress_bars
@@ -129,21 +129,21 @@ def fetch(repository: Repository, names: Iterable[str]) -> dict[str, Path]:
             try:
                 paths[name] = Path(hf_hub_download(id, name, repo_type=kind, revision=commit))
             except OSError as error:
-                _pass_on_local(error)
+                _reraise_local(error)
                 raise FddError(_explain(error, kind, id, commit, name)) from None
             done += sizes.get(name) or 0
             advance(done)
     return paths
 
 
-def _pass_on_local(error: OSError) -> None:
-    """Raise a fault of this machine's disk as it is; only those have a number, the client's own have none."""
+def _reraise_local(error: OSError) -> None:
+    """Raise an error of the local disk unchanged; only those have an errno, the client's own errors have none."""
     if error.errno is not None:
         raise error
 
 
 def _stays_inside(name: str) -> bool:
-    """Say whether a file's name, which a stranger wrote, leads to no place outside its repository."""
+    """Return whether a file name stays inside its repository; names from the hub are not trusted."""
     path = PurePosixPath(name)
     return not path.is_absolute() and ".." not in path.parts
 
@@ -156,7 +156,7 @@ def _size(number: int) -> str:
 
 
 def _explain(error: OSError, kind: Kind, id: str, revision: str, file: str | None = None) -> str:
-    """Say in a sentence why something of the hub cannot be had, and what would help."""
+    """Return a sentence that says why a download failed, and what would help."""
     from huggingface_hub import constants
     from huggingface_hub.errors import (
         EntryNotFoundError,
@@ -167,32 +167,32 @@ def _explain(error: OSError, kind: Kind, id: str, revision: str, file: str | Non
         RevisionNotFoundError,
     )
 
-    # Where the cache has nothing either, the client says so and keeps the reason as the cause.
+    # If the cache has nothing either, the client says so, and keeps the reason as the cause.
     if isinstance(error, LocalEntryNotFoundError) and isinstance(error.__cause__, OSError):
         error = error.__cause__
     hub = constants.ENDPOINT
     page = f"{hub}/{id}" if kind == "model" else f"{hub}/{kind}s/{id}"
-    log_in = "set HF_TOKEN to a token that has it, or run: hf auth login."
+    log_in = "set HF_TOKEN to an access token, or run: hf auth login"
     match error:
         case GatedRepoError():
-            return f"{id} is gated: ask for access at {page}, then {log_in}"
+            return f"{id} is gated: request access at {page}, then {log_in}."
         case RepositoryNotFoundError():
             return (
-                f"{id} is no local path, and {hub} shows no {kind} of that name: check the name, or, if it is private, "
-                f"{log_in}"
+                f"{id} is not a local path, and {hub} has no {kind} of that name: check the name. If it is private, "
+                f"{log_in}."
             )
         case RevisionNotFoundError():
-            return f"{id} has no revision {revision!r}: name a branch, a tag or a full commit, see {page}"
+            return f"{id} has no revision {revision!r}: use a branch, a tag or a full commit hash; see {page}."
         case LocalEntryNotFoundError():
             pass
         case EntryNotFoundError():
-            return f"{id} has no {file} at {revision}, though the hub lists it: try again."
+            return f"{id} has no {file} at {revision}, although the hub lists it: try again."
         case HfHubHTTPError() if error.response is not None and error.response.status_code in (401, 403):
-            return f"{hub} refuses {id} to this access token or without one: {log_in}"
+            return f"{hub} denies access to {id}: {log_in}."
         case HfHubHTTPError() if error.response is not None:
-            return f"{hub} cannot give {id} now (it answers {error.response.status_code}): try again later."
+            return f"{hub} cannot serve {id} at the moment (HTTP status {error.response.status_code}): try again later."
     what = f"{file} of {id} at {revision}" if file else f"{id} at {revision}"
     if constants.HF_HUB_OFFLINE:
-        return f"{what} is not in the hub's cache, and HF_HUB_OFFLINE forbids fetching it: unset it once."
+        return f"{what} is not in the hub's cache, and HF_HUB_OFFLINE forbids downloading it: unset it once."
     cache = constants.HF_HUB_CACHE
-    return f"{what} is not in the hub's cache ({cache}), and {hub} cannot be reached: connect and try again."
+    return f"{what} is not in the hub's cache ({cache}), and {hub} cannot be reached: check the network and try again."

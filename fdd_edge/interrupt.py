@@ -1,27 +1,27 @@
-"""Ctrl-C, remembered: a library that catches whatever is raised inside it must not keep a run from stopping."""
+"""Remembers Ctrl-C, so that a library that catches every exception cannot keep a run from stopping."""
 
 from __future__ import annotations
 
 import signal
 
-__all__ = ["listen", "stop_if_asked"]
+__all__ = ["listen", "stop_if_requested"]
 
-_asked = False
+_requested = False
 
 
 def listen() -> None:
-    """Take SIGINT and SIGTERM as the wish to stop: a KeyboardInterrupt now, and again where the next stage begins."""
+    """Turn SIGINT and SIGTERM into a KeyboardInterrupt now, and another one when the next stage starts."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _stop)
 
 
-def stop_if_asked() -> None:
-    """Raise the KeyboardInterrupt again that something has swallowed."""
-    if _asked:
+def stop_if_requested() -> None:
+    """Raise KeyboardInterrupt if the user has interrupted the run; a library may have swallowed the first one."""
+    if _requested:
         raise KeyboardInterrupt
 
 
 def _stop(number: int, frame: object) -> None:
-    global _asked
-    _asked = True
+    global _requested
+    _requested = True
     raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""Intervals and tests for shares of right answers, alone and of two models on the same problems."""
+"""Confidence intervals and tests for shares of correct answers: of one model, or of two on the same problems."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _Z95 = 1.959963984540054
 
 
 class Interval(NamedTuple):
-    """A 95 % interval of a share, or of a difference of shares."""
+    """A 95 % confidence interval of a share, or of a difference between shares."""
 
     low: float
     high: float
@@ -23,24 +23,24 @@ def wilson(successes: int, n: int) -> Interval:
     """Return Wilson's score interval for a share (Wilson 1927; no continuity correction).
 
     Raises:
-        ValueError: There are no trials, or more successes than trials.
+        ValueError: There are no trials, or there are more successes than trials.
     """
     if n <= 0 or not 0 <= successes <= n:
-        raise ValueError(f"{successes} of {n} is no share")
+        raise ValueError(f"{successes} of {n} is not a share")
     p, z2 = successes / n, _Z95**2
     centre = (p + z2 / (2 * n)) / (1 + z2 / n)
     half = _Z95 * sqrt(p * (1 - p) / n + z2 / (4 * n * n)) / (1 + z2 / n)
-    # The ends are exact where nothing or everything succeeded; rounding must not push past them.
+    # At 0 % and 100 % one end is exact; rounding must not push it out of [0, 1].
     return Interval(0.0 if successes == 0 else centre - half, 1.0 if successes == n else centre + half)
 
 
 def independent_difference(successes: int, n: int, successes2: int, n2: int) -> Interval:
-    """Return the interval of a difference of two shares of different problems, the first less the second.
+    """Return the interval of the difference between two shares of different problems, first minus second.
 
     Newcombe 1998 ("Interval estimation for the difference between independent proportions"), method 10.
 
     Raises:
-        ValueError: One of them is no share.
+        ValueError: One of them is not a share.
     """
     first, second = wilson(successes, n), wilson(successes2, n2)
     p, p2 = successes / n, successes2 / n2
@@ -51,11 +51,11 @@ def independent_difference(successes: int, n: int, successes2: int, n2: int) -> 
 
 
 def mcnemar(gained: int, lost: int) -> float:
-    """Return the two-sided p value of McNemar's exact test: of flips, as many are gains as losses.
+    """Return the two-sided p value of McNemar's exact test that gains and losses are equally likely.
 
     Args:
-        gained: Problems that the second model alone solves.
-        lost: Problems that the first model alone solves.
+        gained: Number of problems that only the second model solves.
+        lost: Number of problems that only the first model solves.
     """
     n = gained + lost
     tail: int = sum(comb(n, k) for k in range(min(gained, lost) + 1))
@@ -63,37 +63,37 @@ def mcnemar(gained: int, lost: int) -> float:
 
 
 def paired_share_difference(gained: int, lost: int, n: int) -> Interval:
-    """Return the interval of a difference of two shares of the same problems, the second less the first.
+    """Return the interval of the difference between two shares of the same problems, second minus first.
 
     Agresti and Min 2005 ("Simple improved confidence intervals for comparing matched proportions"): half a problem is
-    added to each cell of the paired table, without which a few flips look more certain than they are.
+    added to each cell of the paired table; otherwise a few changed answers look more certain than they are.
 
     Args:
-        gained: Problems that the second model alone solves.
-        lost: Problems that the first model alone solves.
-        n: All problems.
+        gained: Number of problems that only the second model solves.
+        lost: Number of problems that only the first model solves.
+        n: Number of problems.
 
     Raises:
-        ValueError: More changed than there are, or there are none.
+        ValueError: There are no problems, or more of them changed than there are.
     """
     if n <= 0 or gained + lost > n:
-        raise ValueError(f"{gained} gained and {lost} lost of {n} are no shares")
+        raise ValueError(f"{gained} gained and {lost} lost of {n} are not shares")
     centre = (gained - lost) / (n + 2)
     half = _Z95 * sqrt(((gained + lost + 1) / (n + 2) - centre**2) / (n + 2))
     return Interval(centre - half, centre + half)
 
 
 def paired_difference(differences: Sequence[float]) -> Interval:
-    """Return the normal interval of a mean of paired differences.
+    """Return the interval of the mean of paired differences, by the normal approximation.
 
     Args:
-        differences: One number a problem: what the one model scored on it less what the other did. Where models were
-            trained with several seeds, the mean over them: seeds share problems, so problems are the independent units.
+        differences: One number per problem: the score of one model minus that of the other. With several training
+            seeds, the mean over the seeds: seeds share problems, so the problems are the independent units.
 
     Raises:
-        ValueError: There are fewer than two.
+        ValueError: There are fewer than two problems.
     """
     if len(differences) < 2:
-        raise ValueError("a difference needs two problems at least")
+        raise ValueError("an interval needs at least two problems")
     half = _Z95 * stdev(differences) / sqrt(len(differences))
     return Interval(fmean(differences) - half, fmean(differences) + half)

@@ -1,4 +1,4 @@
-"""The number words that problems use, and where they stand in a text."""
+"""Number words in problems, and their values."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NUMBER_WORD = re.compile(rf"\b(?:{'|'.join(NUMBER_WORDS)})\b", re.IGNORECASE)
 
 
 def numbers_in_words(text: str) -> list[float]:
-    """Return the values of the number words of a text, in order; "twenty-five" gives 20 and 5 and 25."""
+    """Return the values of the number words of a text, in order; "twenty-five" gives 20, 5 and 25."""
     words = list(NUMBER_WORD.finditer(text))
     values = [NUMBER_WORDS[word.group().lower()] for word in words]
     tens = [

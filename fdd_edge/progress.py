@@ -1,7 +1,13 @@
-"""Progress of long work, on stderr: a bar with the time left on a terminal, plain lines elsewhere."""
+"""Messages during long work, through the logger ``fdd_edge``.
+
+From Python nothing is printed unless the caller configures logging, for example with
+``logging.basicConfig(level="INFO")``. The command line calls ``show_on_stderr``: messages then appear on stderr, and if
+that is a terminal, ``progress`` shows a bar with the time left.
+"""
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -9,31 +15,72 @@ from contextlib import contextmanager
 
 from fdd_edge.distributed import is_first_process
 
-__all__ = ["Advance", "announce", "progress"]
+__all__ = ["Advance", "announce", "debug", "progress", "show_on_stderr", "warn"]
 
 Advance = Callable[[int], None]
 """Takes the number of steps done so far."""
 
 _SECONDS_BETWEEN_LINES = 15.0
 
+_logger = logging.getLogger("fdd_edge")
+# Without a handler, Python would print warnings to stderr by itself.
+_logger.addHandler(logging.NullHandler())
+
+
+class _StderrHandler(logging.Handler):
+    """Prints the bare message to the current ``sys.stderr``, which a progress bar replaces while it is shown."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one record."""
+        try:
+            sys.stderr.write(self.format(record) + "\n")
+            sys.stderr.flush()
+        except Exception:
+            self.handleError(record)
+
+
+def show_on_stderr(level: int = logging.INFO) -> None:
+    """Print messages of at least this level to stderr; a second call only changes the level."""
+    if not _shown_on_stderr():
+        _logger.addHandler(_StderrHandler())
+    _logger.setLevel(level)
+    # Libraries may configure the root logger, which would print every message a second time.
+    _logger.propagate = False
+
 
 def announce(text: str) -> None:
-    """Write one line to stderr; of several processes that train together the first speaks for all."""
-    if not is_first_process():
-        return
-    sys.stderr.write(text + "\n")
-    sys.stderr.flush()
+    """Log one line at level INFO; with several processes (``accelerate launch``) only the first one does."""
+    if is_first_process():
+        _logger.info("%s", text)
+
+
+def debug(text: str) -> None:
+    """Log one line at level DEBUG, which the command line shows with ``--verbose``."""
+    if is_first_process():
+        _logger.debug("%s", text)
+
+
+def warn(text: str) -> None:
+    """Log one line at level WARNING, which is shown even if the command line was asked to be quiet."""
+    if is_first_process():
+        _logger.warning("%s", text)
 
 
 @contextmanager
 def progress(title: str, total: int) -> Iterator[Advance]:
-    """Show the progress of one piece of work while the block runs."""
-    if sys.stderr.isatty() and is_first_process():
-        with _bar(title, total) as advance:
-            yield advance
-    else:
-        with _lines(title, total) as advance:
-            yield advance
+    """Show the progress of one piece of work while the block runs.
+
+    Args:
+        title: What is being done.
+        total: The number of steps.
+    """
+    on_terminal = _shown_on_stderr() and _logger.isEnabledFor(logging.INFO) and sys.stderr.isatty()
+    with (_bar if on_terminal and is_first_process() else _lines)(title, total) as advance:
+        yield advance
+
+
+def _shown_on_stderr() -> bool:
+    return any(isinstance(handler, _StderrHandler) for handler in _logger.handlers)
 
 
 @contextmanager

@@ -10,21 +10,34 @@ from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
 from fdd_edge.errors import FddError
+from fdd_edge.runs.atomic import replacing
 
-__all__ = ["Origin", "Problem", "hash_problems", "read_jsonl", "read_problems", "same_answer", "write_jsonl"]
+__all__ = [
+    "PROBLEM_FIELDS",
+    "Origin",
+    "Problem",
+    "ProblemSet",
+    "read_jsonl",
+    "read_problems",
+    "same_answer",
+    "write_jsonl",
+]
 
 Origin = Literal["seed", "complex", "similar"]
 Number = int | float
 
 _REQUIRED = ("id", "question", "answer", "source", "origin")
-_TEXTS = ("id", "question", "source", "program", "parent_id", "teacher")
+_TEXTS = ("id", "question", "source", "program", "parent_id", "teacher", "solution", "reason", "against", "detail")
 _COUNTS = ("depth", "round", "n_ops")
+_MAPPINGS = ("teacher_notes", "declined")
+_MOST_REPEATS = 100
+"""A larger number would be a mistake, and fill the memory."""
 _MAY_BE_NULL = ("program", "parent_id", "teacher", "n_ops")
 
 
 @dataclass(frozen=True)
 class Problem:
-    """A math word problem, with the program that solves it where one is known.
+    """A math word problem, with the program that solves it if one is known.
 
     Attributes:
         id: Unique within a run.
@@ -38,6 +51,15 @@ class Problem:
         round: The round whose feedback wrote it; 0 for seed problems.
         n_ops: Arithmetic operations of the program.
         teacher: Who wrote the program.
+        solution: A worked solution in words, such as GSM8K's with its calculator notes.
+        teacher_notes: What the teacher that wrote the problem needs to write another one from it.
+        renumbered: Whether it differs from its parent only in numbers and names.
+        repeat: How often it occurs in an epoch of training.
+        pass_rate: Share of right answers when it was last labelled.
+        reason: Why it was rejected; None for an accepted problem.
+        against: The problem that it was too similar to, if that is the reason.
+        detail: What exactly was wrong, if the reason alone does not say it.
+        declined: Why each teacher wrote no program for it, by teacher, if that is the reason.
         extra: Fields this version does not know; kept when the record is written again.
     """
 
@@ -52,6 +74,15 @@ class Problem:
     round: int = 0
     n_ops: int | None = None
     teacher: str | None = None
+    solution: str | None = None
+    teacher_notes: Mapping[str, Any] = field(default_factory=dict)
+    renumbered: bool = False
+    repeat: int = 1
+    pass_rate: float | None = None
+    reason: str | None = None
+    against: str | None = None
+    detail: str | None = None
+    declined: Mapping[str, str] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -60,22 +91,43 @@ class Problem:
 
         Raises:
             KeyError: A required field is missing; the argument is its name.
-            TypeError: A field has another type than the record says.
+            TypeError: A field has a type that does not fit the record.
         """
         for name in _REQUIRED:
             if name not in row:
                 raise KeyError(name)
         _check_types(row)
-        known = {f.name for f in fields(cls)} - {"extra"}
         return cls(
-            **{k: v for k, v in row.items() if k in known},
-            extra={k: v for k, v in row.items() if k not in known},
+            **{k: v for k, v in row.items() if k in PROBLEM_FIELDS},
+            extra={k: v for k, v in row.items() if k not in PROBLEM_FIELDS},
         )
 
     def to_row(self) -> dict[str, Any]:
-        """Return the JSON object of this record; fields that are None are left out."""
-        row = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "extra"}
-        return {k: v for k, v in row.items() if v is not None} | dict(self.extra)
+        """Return the JSON object of this record; optional fields that hold their default are left out."""
+        row = {name: getattr(self, name) for name in PROBLEM_FIELDS}
+        return {k: v for k, v in row.items() if k in _ALWAYS or v not in (None, {}, _DEFAULTS.get(k))} | dict(
+            self.extra
+        )
+
+
+PROBLEM_FIELDS = tuple(f.name for f in fields(Problem) if f.name != "extra")
+"""Every field of the record; a data set's own fields of these names are not kept."""
+
+_ALWAYS = (*_REQUIRED, "depth", "round")
+_DEFAULTS: dict[str, Any] = {"renumbered": False, "repeat": 1}
+
+
+class ProblemSet(tuple[Problem, ...]):
+    """Problems in a fixed order, known by the hash of their records."""
+
+    __slots__ = ()
+
+    def fingerprint(self) -> str:
+        """Return the sha256 of the records, in hex."""
+        digest = hashlib.sha256()
+        for problem in self:
+            digest.update(json.dumps(problem.to_row(), sort_keys=True).encode() + b"\n")
+        return digest.hexdigest()
 
 
 def _check_types(row: Mapping[str, Any]) -> None:
@@ -83,26 +135,40 @@ def _check_types(row: Mapping[str, Any]) -> None:
         raise TypeError("answer must be a number")
     if row["origin"] not in get_args(Origin):
         raise TypeError(f"origin must be one of {', '.join(get_args(Origin))}")
-    given = {name: row[name] for name in (*_TEXTS, *_COUNTS) if name in row}
-    for name, value in given.items():
-        if value is None and name in _MAY_BE_NULL:
-            continue
-        if name in _TEXTS and not isinstance(value, str):
-            raise TypeError(f"{name} must be a string")
-        if name in _COUNTS and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
-            raise TypeError(f"{name} must be a whole number from 0 on")
+    for name in (*_TEXTS, *_COUNTS, *_MAPPINGS):
+        if name in row and not (row[name] is None and name in _MAY_BE_NULL):
+            _check_type(name, row[name])
+    if not isinstance(row.get("renumbered", False), bool):
+        raise TypeError("renumbered must be true or false")
+    if not _is_count(repeat := row.get("repeat", 1)) or not 1 <= repeat <= _MOST_REPEATS:
+        raise TypeError(f"repeat must be a whole number from 1 to {_MOST_REPEATS}")
+    if "pass_rate" in row and (isinstance(row["pass_rate"], bool) or not isinstance(row["pass_rate"], int | float)):
+        raise TypeError("pass_rate must be a number")
+
+
+def _check_type(name: str, value: object) -> None:
+    if name in _TEXTS and not isinstance(value, str):
+        raise TypeError(f"{name} must be a string")
+    if name in _COUNTS and not _is_count(value):
+        raise TypeError(f"{name} must be a whole number from 0 on")
+    if name in _MAPPINGS and not isinstance(value, dict):
+        raise TypeError(f"{name} must be an object")
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def same_answer(predicted: Number, gold: Number) -> bool:
-    """Say whether a predicted answer counts as the gold one.
+    """Return whether a predicted answer counts as the gold one.
 
-    A whole gold answer must be what the prediction rounds to, and within 1e-6 of it, relative;
-    any other may differ by 1e-4, relative, or 1e-6.
+    The prediction must round to a whole gold answer and lie within 1e-6 of it, relative; for any other gold answer it
+    may differ by 1e-4, relative, or 1e-6.
     """
     try:
         difference = abs(predicted - gold)
     except OverflowError:
-        # An integer beyond the range of floats is no fraction's neighbour.
+        # An integer beyond the range of floats is not close to any fraction.
         return False
     if float(gold).is_integer():
         return difference <= 1e-6 * max(1.0, abs(gold)) and round(predicted) == gold
@@ -110,7 +176,7 @@ def same_answer(predicted: Number, gold: Number) -> bool:
 
 
 def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield (line number, object) of a JSON lines file; blank lines are passed over.
+    """Yield (line number, object) of a JSON lines file; blank lines are skipped.
 
     Raises:
         FddError: The file is missing, or a line is not a JSON object; names file and line.
@@ -134,7 +200,7 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def read_problems(path: Path) -> list[Problem]:
-    """Read the problem records of one stage's file.
+    """Read the problem records of a file.
 
     Raises:
         FddError: A line is broken or lacks a field; names file and line.
@@ -151,18 +217,7 @@ def read_problems(path: Path) -> list[Problem]:
 
 
 def write_jsonl(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write JSON lines whole or not at all: to a sibling first, which then takes the name."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".tmp")
-    with partial.open("w", encoding="utf-8", newline="\n") as out:
+    """Write JSON lines atomically."""
+    with replacing(path) as partial, partial.open("w", encoding="utf-8", newline="\n") as out:
         for row in rows:
             out.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
-    partial.replace(path)
-
-
-def hash_problems(problems: Iterable[Problem]) -> str:
-    """Return the sha256 of problem records, in their order."""
-    digest = hashlib.sha256()
-    for problem in problems:
-        digest.update(json.dumps(problem.to_row(), sort_keys=True).encode() + b"\n")
-    return digest.hexdigest()

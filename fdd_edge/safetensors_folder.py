@@ -1,6 +1,7 @@
-"""The safetensors of a Hugging Face folder: one file, or the shards that its index names.
+"""The safetensors of a Hugging Face folder: a single file, or the shards that its index names.
 
-Every reader asks here, so that all take the same files: a stale shard or an adapter beside them belongs to no model.
+Every reader of weights goes through this module, so that all of them read the same files: a stale shard or an adapter
+next to them is not part of the model. Names and shapes are read without torch; only bfloat16 weights need it.
 """
 
 from __future__ import annotations
@@ -8,22 +9,39 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from math import prod
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fdd_edge.errors import FddError
 
-__all__ = ["INDEX", "SINGLE", "named_shards", "open_tensors", "tensor_names", "weight_files"]
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+__all__ = [
+    "INDEX",
+    "SINGLE",
+    "FolderTensors",
+    "count_parameters",
+    "named_shards",
+    "open_tensors",
+    "tensor_names",
+    "weight_files",
+]
 
 SINGLE = "model.safetensors"
 INDEX = "model.safetensors.index.json"
+
+_NUMPY_TYPES = ("F64", "F32", "F16")
+"""Number formats that numpy has too."""
 
 
 def named_shards(folder: Path) -> list[str]:
     """Return the files that a folder's index names.
 
     Raises:
-        FddError: The index is damaged, or names files of other places or kinds.
+        FddError: The index is damaged, or names files outside the folder or of another kind.
     """
     path = folder / INDEX
     try:
@@ -31,17 +49,18 @@ def named_shards(folder: Path) -> list[str]:
     except (ValueError, KeyError, TypeError, AttributeError):
         raise FddError(f"{path} is damaged: it has no weight_map from weights to files.") from None
     strange = [shard for shard in shards if "/" in shard or "\\" in shard or not shard.endswith(".safetensors")]
-    if strange or not shards:
-        named = f"{strange[0]!r}, which is no *.safetensors beside it" if strange else "no file"
-        raise FddError(f"{path} names {named}.")
+    if strange:
+        raise FddError(f"{path} names {strange[0]!r}, which is not a *.safetensors file next to it.")
+    if not shards:
+        raise FddError(f"{path} names no file.")
     return shards
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """Return the files that hold a folder's weights, as transformers chooses them.
+    """Return the files that hold a folder's weights, chosen as transformers chooses them.
 
     Raises:
-        FddError: A shard is missing, or the weights are no safetensors.
+        FddError: A shard is missing, or the weights are not safetensors.
     """
     if (folder / SINGLE).is_file():
         return [folder / SINGLE]
@@ -56,20 +75,77 @@ def weight_files(folder: Path) -> list[Path]:
     return files
 
 
-def tensor_names(folder: Path) -> list[str]:
-    """Return the names of a folder's tensors, sorted."""
-    with open_tensors(folder) as tensors:
-        return sorted(tensors)
+class FolderTensors:
+    """The tensors of a folder, held open by ``open_tensors``."""
+
+    def __init__(self, files: ExitStack, paths: list[Path]) -> None:
+        """Open the files on a stack that will close them.
+
+        Raises:
+            FddError: A file is damaged.
+        """
+        self._files = files
+        self._torch_files: dict[Path, Any] = {}
+        self._holders: dict[str, tuple[Path, Any]] = {}
+        for path in paths:
+            file = self._open(path, "numpy")
+            self._holders |= dict.fromkeys(file.keys(), (path, file))
+
+    @property
+    def names(self) -> list[str]:
+        """The names of all tensors, in the order of the files."""
+        return list(self._holders)
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._holders
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Return the shape of a tensor, from the header of its file."""
+        _, file = self._holders[name]
+        return tuple(file.get_slice(name).get_shape())
+
+    def load(self, name: str) -> npt.NDArray[np.float32]:
+        """Return a tensor as float32. For number formats that numpy lacks, such as bfloat16, this imports torch."""
+        path, file = self._holders[name]
+        if file.get_slice(name).get_dtype() in _NUMPY_TYPES:
+            array: npt.NDArray[np.float32] = file.get_tensor(name).astype("float32", copy=False)
+            return array
+        if path not in self._torch_files:
+            self._torch_files[path] = self._open(path, "pt")
+        converted: npt.NDArray[np.float32] = self._torch_files[path].get_tensor(name).float().numpy()
+        return converted
+
+    def _open(self, path: Path, framework: str) -> Any:
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            return self._files.enter_context(safe_open(path, framework=framework))
+        except SafetensorError as error:
+            raise FddError(f"{path} is damaged or truncated: {error}.") from None
 
 
 @contextmanager
-def open_tensors(folder: Path) -> Iterator[dict[str, Any]]:
-    """Yield, for every tensor of a folder, the open safetensors file that holds it."""
-    from safetensors import safe_open
+def open_tensors(folder: Path) -> Iterator[FolderTensors]:
+    """Hold the tensors of a Hugging Face folder open.
 
+    Raises:
+        FddError: A file is missing or damaged.
+    """
     with ExitStack() as files:
-        held: dict[str, Any] = {}
-        for path in weight_files(folder):
-            file = files.enter_context(safe_open(path, framework="pt"))
-            held |= dict.fromkeys(file.keys(), file)
-        yield held
+        yield FolderTensors(files, weight_files(folder))
+
+
+def tensor_names(folder: Path) -> list[str]:
+    """Return the names of a folder's tensors, sorted."""
+    with open_tensors(folder) as tensors:
+        return sorted(tensors.names)
+
+
+def count_parameters(folder: Path) -> int:
+    """Return the number of weights of a Hugging Face folder, from the headers of its safetensors.
+
+    Raises:
+        FddError: A file is missing or damaged.
+    """
+    with open_tensors(folder) as tensors:
+        return sum(prod(tensors.shape(name)) for name in tensors.names)

@@ -1,55 +1,110 @@
-"""The faults of a user's YAML in the words of its reader, from the parser's and pydantic's."""
+"""Turns the errors of the YAML parser and of pydantic into sentences for the person who wrote the file."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from fdd_edge.errors import did_you_mean
 
-__all__ = ["faults_of", "yaml_fault"]
+__all__ = ["faults_of", "known_keys", "yaml_fault"]
 
-_WORDS = {
+_UNKNOWN_KEY = ("extra_forbidden", "unexpected_keyword_argument")
+"""What pydantic calls an unknown key: the first in a model, the second in a dataclass."""
+
+_MESSAGES = {
+    "missing": "missing",
+    "greater_than": "must be greater than {gt:g}",
+    "greater_than_equal": "must be at least {ge:g}",
+    "less_than": "must be less than {lt:g}",
+    "less_than_equal": "must be at most {le:g}",
     "too_short": "needs at least {min_length}",
     "string_too_short": "must not be empty",
-    "float_parsing": "takes a number",
-    "int_parsing": "takes a whole number",
-    "int_from_float": "takes a whole number",
-    "bool_parsing": "takes true or false",
-    "finite_number": "takes a finite number",
+    "string_pattern_mismatch": "must match the pattern {pattern}",
+    "literal_error": "must be {expected}",
+    "finite_number": "must be a finite number",
+    "float_type": "must be a number",
+    "float_parsing": "must be a number",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "string_type": "must be text",
+    "list_type": "must be a list",
+    "tuple_type": "must be a list",
+    "dict_type": "must be a mapping of keys to values",
+    "model_type": "must be a mapping of keys to values",
+    "dataclass_type": "must be a mapping of keys to values",
 }
-"""By pydantic's kind of fault, where its own message speaks of parsers and validators."""
+"""By pydantic's type of error: its own messages talk about parsers and validators."""
+
+_SHOWS_NO_VALUE = ("missing", "value_error", "too_short", "string_too_short")
+"""Errors whose message already says what was given, or where nothing was given."""
 
 
-def faults_of(error: ValidationError, known_keys: Callable[[Sequence[Any]], Sequence[str]]) -> list[str]:
-    """Return every fault, each with its path.
+def faults_of(error: ValidationError, keys_at: Callable[[Sequence[Any]], Sequence[str]]) -> list[str]:
+    """Return one message per error, each with the path of its key, such as ``rounds: must be at least 1, not 0``.
 
     Args:
-        error: What pydantic found.
-        known_keys: Returns the keys that the section at a location has.
+        error: What pydantic raised.
+        keys_at: Returns the keys of the section at a location; ``known_keys`` with its first argument bound will do.
     """
-    return [_fault(fault, known_keys) for fault in error.errors()]
+    return [_fault(fault, keys_at) for fault in error.errors()]
+
+
+def known_keys(root: type, location: Sequence[Any]) -> list[str]:
+    """Return the keys of one section of a config.
+
+    Args:
+        root: The pydantic model or dataclass of the whole file.
+        location: The path of the section, as pydantic reports it: keys, and the positions in lists.
+    """
+    section = root
+    for part in location:
+        if not isinstance(part, int):
+            section = _section_in(_field_types(section)[part])
+    return list(_field_types(section))
 
 
 def yaml_fault(error: Exception) -> str:
-    """Return what is wrong with a text that should be YAML, and where, in one line."""
+    """Return one line that says what is wrong with a text that should be YAML, and where."""
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         return f"{error.problem} in line {error.problem_mark.line + 1}, column {error.problem_mark.column + 1}"
     return " ".join(str(error).split())
 
 
-def _fault(fault: Mapping[str, Any], known_keys: Callable[[Sequence[Any]], Sequence[str]]) -> str:
-    path = ".".join(str(part) for part in fault["loc"])
-    if fault["type"] == "extra_forbidden":
-        return f"{path}: unknown key.{did_you_mean(str(fault['loc'][-1]), known_keys(fault['loc'][:-1]))}"
-    if fault["type"] == "missing":
-        return f"{path}: missing"
-    words = _WORDS.get(fault["type"])
-    message = words.format(**fault.get("ctx", {})) if words else str(fault["msg"]).removeprefix("Value error, ")
-    message = message[0].lower() + message[1:]
-    own_words = fault["type"] == "value_error" or fault["input"] == "" or isinstance(fault["input"], dict | list)
-    given = "" if own_words else f", not {fault['input']!r}"
-    return f"{path}: {message}{given}" if path else message
+def _is_section(kind: Any) -> bool:
+    return isinstance(kind, type) and (issubclass(kind, BaseModel) or dataclasses.is_dataclass(kind))
+
+
+def _field_types(section: type) -> dict[str, Any]:
+    if issubclass(section, BaseModel):
+        return {name: field.annotation for name, field in section.model_fields.items()}
+    hints = get_type_hints(section)
+    return {name: hints[name] for name in getattr(section, "__dataclass_fields__", ())}
+
+
+def _section_in(annotation: Any) -> type:
+    """Return the section that a type is or contains: of ``list[Section]`` or ``Section | None``, the ``Section``."""
+    section: type = next(kind for kind in (annotation, *get_args(annotation)) if _is_section(kind))
+    return section
+
+
+def _fault(fault: Mapping[str, Any], keys_at: Callable[[Sequence[Any]], Sequence[str]]) -> str:
+    location, kind, given = fault["loc"], fault["type"], fault["input"]
+    path = ".".join(str(part) for part in location)
+    if kind in _UNKNOWN_KEY:
+        return f"{path}: unknown key.{did_you_mean(str(location[-1]), keys_at(location[:-1]))}"
+    if kind in _MESSAGES:
+        message = _MESSAGES[kind].format(**fault.get("ctx", {}))
+    else:
+        message = str(fault["msg"]).removeprefix("Value error, ")
+        message = message[0].lower() + message[1:]
+    if kind not in _SHOWS_NO_VALUE and not isinstance(given, dict | list):
+        message += f", not {given!r}"
+    return f"{path}: {message}" if path else message

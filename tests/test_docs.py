@@ -1,9 +1,11 @@
-"""What can be checked of the pages without running them."""
+"""What can be checked about the pages without running them."""
 
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -37,3 +39,47 @@ def anchors(page: Path) -> list[str]:
     """Return the names of a page's sections, made of their heads as GitHub makes them."""
     heads = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     return [re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads]
+
+
+def test_every_page_is_listed_in_the_index() -> None:
+    index = ROOT / "docs" / "index.md"
+    linked = {
+        (index.parent / link).resolve() for link in re.findall(r"\]\(([^)#:]+)\)", index.read_text(encoding="utf-8"))
+    }
+    assert linked >= {*ROOT.glob("docs/*.md")} - {index}
+    assert {ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "devices/README.md")} <= linked
+
+
+def test_the_readme_is_short_and_says_what_a_stranger_asks_first() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(text.splitlines()) < 160
+    heads = [head for head in re.findall(r"^## (.+)$", text, re.MULTILINE)]
+    for head in ("Install", "Distil a model", "Export mine", "Evaluate somebody's GGUF", "Use a board", "Results"):
+        assert head in heads
+    python = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["requires-python"]
+    assert f"Python {python.removeprefix('>=')} or newer" in text
+    assert "docs/index.md" in text
+
+
+def test_the_picture_reads_on_light_and_dark_pages() -> None:
+    """Every text is dark and inside a light box, so the page's own background does not matter."""
+    picture = ROOT / "docs" / "loop.svg"
+    assert f"(docs/{picture.name})" in (ROOT / "README.md").read_text(encoding="utf-8")
+    svg = "{http://www.w3.org/2000/svg}"
+    root = ElementTree.fromstring(picture.read_text(encoding="utf-8"))
+    boxes = [[float(box.attrib[key]) for key in ("x", "y", "width", "height")] for box in root.iter(f"{svg}rect")]
+    texts = list(root.iter(f"{svg}text"))
+    assert len(texts) > 10
+    for text in texts:
+        x, y = float(text.attrib["x"]), float(text.attrib["y"])
+        assert any(left < x < left + width and top < y < top + height for left, top, width, height in boxes), text.text
+
+
+def test_the_figures_of_the_readme_are_those_of_the_results() -> None:
+    results = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    rows = re.findall(
+        r"^\| (untuned, 4 examples in the prompt|round \d) \|(.+)\|$", (ROOT / "README.md").read_text(), re.M
+    )
+    assert len(rows) == 3
+    for name, cells in rows:
+        assert f"| {name} |{cells}|" in results, name

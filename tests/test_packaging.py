@@ -1,4 +1,4 @@
-"""What is installed is whole: the shelves of data lie inside the wheel, and are found there."""
+"""What is installed is complete: the wheel contains the data files, the type marker and the metadata."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import zipfile
+from email import message_from_bytes
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,24 @@ def test_every_file_of_the_shelves_is_in_the_wheel(wheel: Path) -> None:
     assert {f"fdd_edge/_catalog/{p.relative_to(ROOT)}" for p in on_shelves} <= inside
 
 
+def test_the_wheel_says_that_the_package_is_typed(wheel: Path) -> None:
+    assert "fdd_edge/py.typed" in zipfile.ZipFile(wheel).namelist()
+
+
+def test_the_metadata_says_what_an_index_shows(wheel: Path) -> None:
+    archive = zipfile.ZipFile(wheel)
+    (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+    metadata = message_from_bytes(archive.read(name))
+    assert metadata["Author"] == "fdd-edge developers"
+    assert metadata["License-Expression"] == "Apache-2.0"
+    assert metadata["Requires-Python"] == ">=3.11"
+    assert metadata.get_all("Project-URL")
+    classifiers = metadata.get_all("Classifier") or []
+    assert {"Operating System :: POSIX :: Linux", "Typing :: Typed"} <= set(classifiers)
+    assert len(metadata["Keywords"].split(",")) > 5
+    assert "# fdd-edge" in str(metadata.get_payload())
+
+
 def test_an_installed_package_finds_its_shelves(wheel: Path, tmp_path: Path) -> None:
     zipfile.ZipFile(wheel).extractall(tmp_path / "site")
     program = "from fdd_edge import catalog; print(catalog.shelf_path('configs'), *catalog.names('export/recipes'))"
@@ -62,7 +81,7 @@ def test_nothing_that_is_tracked_is_ignored() -> None:
 
 
 def test_boards_are_held_to_the_runtime_this_release_was_tested_with() -> None:
-    from fdd_edge.targets import RUNTIME
+    from fdd_edge.targets import RUNTIME_VERSIONS
 
     pinned = dict(line.split("==") for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line)
-    assert RUNTIME.items() <= pinned.items()
+    assert RUNTIME_VERSIONS.items() <= pinned.items()

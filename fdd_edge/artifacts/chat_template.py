@@ -1,8 +1,8 @@
-"""The chat template of an artifact: one user message must become the very prompt that the student was trained on.
+"""The chat template of an artifact: a single user message must become the prompt that the student was trained on.
 
 Chat front ends (llama-cpp-python, llama-server, Ollama, LM Studio) ask a model through the Jinja template in its file
-and know nothing of ``fdd_edge.prompt_template``. So the base's own template stays only where it is proved to say the
-same; else one is written. Templates come from strangers and are rendered in Jinja's sandbox.
+and ignore ``fdd_edge.prompt_template``. So the base's own template is kept only if it is shown to render the same
+prompts; otherwise a new one is written. Templates are untrusted and are rendered in Jinja's sandbox.
 """
 
 from __future__ import annotations
@@ -10,10 +10,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from fdd_edge.artifacts.artifact_labels import ArtifactLabels
 from fdd_edge.errors import MissingExtraError
 from fdd_edge.ondevice.prompt import BLANK_LINE, Prompt
 
-__all__ = ["chat_prompts", "expected_prompts", "fitting_chat_template", "renders", "write_chat_template"]
+__all__ = [
+    "Tokens",
+    "chat_prompts",
+    "chat_template_for",
+    "expected_prompts",
+    "fitting_chat_template",
+    "renders",
+    "write_chat_template",
+]
 
 _PROBES = (
     "Tom has 3 apples and gets 4. How many apples has he?",
@@ -22,54 +31,74 @@ _PROBES = (
     "",
     'He said "it\'s" 5 < 6 & 7 > 2 {{ braces }} {% set x = 1 %} \\n {question} naïve 東京',
 )
-"""Questions on which templates part ways: trimmed, escaped, or rendered once more."""
+"""Questions that templates may render differently: trimmed, escaped, or rendered a second time."""
 
 _CLOCKS = ("1 Jan 2001", "31 Dec 2033")
-"""What a template is told the time is: the prompt of a file must not depend on the day."""
+"""Times at which templates are rendered: the prompt of a file must not depend on the day."""
 
 
 class Tokens(Protocol):
-    """What a chat template needs to know of a vocabulary, whoever reads it."""
+    """What a chat template needs to know about a vocabulary."""
 
     @property
     def bos_text(self) -> str:
-        """The text of the token that begins a text; empty if there is none."""
+        """The text of the BOS token; empty if there is none."""
 
     @property
     def eos_text(self) -> str:
-        """The text of the token that ends a text; empty if there is none."""
+        """The text of the EOS token; empty if there is none."""
 
     def begins(self, text: str) -> bool:
-        """Say whether the token that begins a text is put before this one."""
+        """Return whether the device adds BOS to a text."""
 
 
-def fitting_chat_template(own: str | None, template: str, vocab: Tokens) -> str:
-    """Return the base's chat template if it renders a student's prompt, else one that does.
+class TemplatedVocab(Tokens, Protocol):
+    """A vocabulary with the chat template of its base."""
+
+    @property
+    def chat_template(self) -> str | None:
+        """The chat template, Jinja source, or None."""
+
+
+def chat_template_for(labels: ArtifactLabels, vocab: TemplatedVocab) -> str | None:
+    """Return the chat template to store in an artifact; None keeps the one of its vocabulary.
 
     Args:
-        own: The base's chat template, Jinja source, or None.
-        template: The student's prompt, holding ``{question}``.
-        vocab: Its vocabulary, which says whether a prompt begins with a token of its own.
+        labels: The model was trained on their prompt, or it was not trained.
+        vocab: Its vocabulary.
     """
-    if own is not None and renders(own, template, vocab):
-        return own
+    if not labels.trained:
+        return None
+    return fitting_chat_template(vocab.chat_template, labels.prompt_template, vocab)
+
+
+def fitting_chat_template(base_template: str | None, template: str, vocab: Tokens) -> str:
+    """Return the base's chat template if it renders a student's prompt; otherwise write one that does.
+
+    Args:
+        base_template: The base's chat template, Jinja source, or None.
+        template: The student's prompt, holding ``{question}``.
+        vocab: Its vocabulary, which determines whether BOS is added to a prompt.
+    """
+    if base_template is not None and renders(base_template, template, vocab):
+        return base_template
     return write_chat_template(template, begins=vocab.begins(Prompt.parse(template).prefix))
 
 
 def renders(chat_template: str, template: str, vocab: Tokens) -> bool:
-    """Say whether a chat template makes the student's prompt of one user message, whatever it says and whenever."""
+    """Return whether a chat template turns any user message, at any time, into the student's prompt."""
     return chat_prompts(chat_template, vocab) == expected_prompts(template, vocab)
 
 
 def chat_prompts(chat_template: str | None, vocab: Tokens) -> tuple[str | None, ...]:
-    """Return what a chat template makes of questions on which templates part ways, each one user message.
+    """Return the prompts that a chat template makes of difficult questions, each a single user message.
 
     Args:
         chat_template: Jinja source, or None.
         vocab: The vocabulary of its file.
 
     Returns:
-        A prompt each; None where there is no template, or it cannot be rendered.
+        One prompt per question and time; None if there is no template, or it cannot be rendered.
     """
     return tuple(
         None if chat_template is None else _render(chat_template, [{"role": "user", "content": question}], vocab, clock)
@@ -79,19 +108,19 @@ def chat_prompts(chat_template: str | None, vocab: Tokens) -> tuple[str | None, 
 
 
 def expected_prompts(template: str, vocab: Tokens) -> tuple[str | None, ...]:
-    """Return the prompts of the same questions, by the template that a student is trained on."""
+    """Return the prompts of the same questions, as rendered for the student's training."""
     texts = [Prompt.parse(template).render(question) for question in _PROBES]
     return tuple(vocab.bos_text + text if vocab.begins(text) else text for text in texts) * len(_CLOCKS)
 
 
 def write_chat_template(template: str, *, begins: bool) -> str:
-    """Return a chat template that says a student's prompt around every user message.
+    """Return a chat template that puts a student's prompt around every user message.
 
-    Earlier turns stand as worked examples do (``ondevice.prompt.make_prompt``): each reply, then a blank line.
+    Earlier turns are rendered like worked examples (``ondevice.prompt.make_prompt``): a blank line after each reply.
 
     Args:
         template: The student's prompt, holding ``{question}``.
-        begins: Whether the device puts the token that begins a text before the prompt.
+        begins: Whether the device adds BOS to the prompt.
     """
     prompt = Prompt.parse(template)
     refusal = "This model was trained on single questions; it takes user and assistant messages only."
@@ -100,17 +129,17 @@ def write_chat_template(template: str, *, begins: bool) -> str:
             "{{ bos_token }}" if begins else "",
             "{% for message in messages %}",
             "{% if message['role'] == 'user' %}",
-            f"{_say(prompt.prefix)}{{{{ message['content'] }}}}{_say(prompt.suffix)}",
+            f"{_output(prompt.prefix)}{{{{ message['content'] }}}}{_output(prompt.suffix)}",
             "{% elif message['role'] == 'assistant' %}",
-            f"{{{{ message['content'].rstrip('\\n') }}}}{_say(BLANK_LINE)}",
+            f"{{{{ message['content'].rstrip('\\n') }}}}{_output(BLANK_LINE)}",
             f"{{% else %}}{{{{ raise_exception({_literal(refusal)}) }}}}{{% endif %}}",
             "{% endfor %}",
         )
     )
 
 
-def _say(text: str) -> str:
-    """Return the expression that says a text; outside of one, Jinja's settings eat line ends."""
+def _output(text: str) -> str:
+    """Return the Jinja expression that outputs a text; outside of expressions, Jinja's settings remove line ends."""
     return f"{{{{ {_literal(text)} }}}}" if text else ""
 
 
@@ -122,12 +151,12 @@ def _literal(text: str) -> str:
 
 
 def _render(chat_template: str, messages: Sequence[dict[str, str]], vocab: Tokens, clock: str) -> str | None:
-    """Render a chat template as the runner does, at a time of our choice; None if it cannot be."""
+    """Render a chat template like the runner, at a given time; None if it cannot be rendered."""
     try:
-        from fdd_edge.ondevice.chat import render_chat, template_failures
+        from fdd_edge.ondevice.chat import render_chat, template_errors
     except ModuleNotFoundError:
         raise MissingExtraError("jinja2", "gguf") from None
     try:
         return render_chat(chat_template, messages, bos=vocab.bos_text, eos=vocab.eos_text, now=lambda form: clock)
-    except template_failures():
+    except template_errors():
         return None

@@ -1,27 +1,24 @@
-"""A model of either family, named by its file: a GGUF, or the graph in an ONNX model's folder."""
+"""The facts and the size of a model file of any family."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from fdd_edge.artifacts.gguf import GgufFacts, describe_gguf
-from fdd_edge.artifacts.onnx import OnnxFacts, describe_onnx, onnx_bytes
-from fdd_edge.ondevice.model_files import is_onnx
+from fdd_edge.artifacts.family import family_of
+from fdd_edge.artifacts.model_facts import ModelFacts
 
-__all__ = ["Facts", "describe_model", "model_bytes"]
-
-Facts = GgufFacts | OnnxFacts
+__all__ = ["ModelFacts", "describe_model", "model_bytes"]
 
 
-def describe_model(path: Path) -> Facts:
-    """Read what a model says of itself.
+def describe_model(path: Path) -> ModelFacts:
+    """Read what a model file says about itself.
 
     Raises:
-        FddError: It is no model file, or damaged.
+        FddError: It is not a model file, or it is damaged.
     """
-    return describe_onnx(path) if is_onnx(path) else describe_gguf(path)
+    return family_of(path).describe(path)
 
 
 def model_bytes(path: Path) -> int:
-    """Return the size of a model: of an ONNX one its graph and weights."""
-    return onnx_bytes(path) if is_onnx(path) else path.stat().st_size
+    """Return the size of a model in bytes; for a graph, including its weights."""
+    return family_of(path).size(path)

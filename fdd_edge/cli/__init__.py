@@ -11,38 +11,39 @@ import click
 
 from fdd_edge import __version__, interrupt
 from fdd_edge.errors import FddError, did_you_mean
+from fdd_edge.progress import show_on_stderr
 
 __all__ = ["cli", "main"]
 
 COMMANDS = {
-    "run": "Distil a student as a config says, or go on with a run.",
+    "run": "Distil a student as a config says, or resume a run.",
     "train": "LoRA-tune a student on problem records and merge it.",
     "export": "Export a model by recipes.",
-    "parity": "Hold a model file against the float model it was made from.",
+    "parity": "Compare a model file with the float model it was made from.",
     "eval": "Evaluate a model file on a target.",
-    "split": "Part problems into easy and hard by an artifact's answers.",
+    "split": "Split problems into easy and hard by an artifact's answers.",
     "evolve": "Let a teacher write new problems from a split.",
     "solve": "Ask a model file, or a run, one question.",
     "bench": "Measure what a model file costs on a target.",
-    "targets": "Make an emulated target, set a board up, tidy up what a target keeps.",
-    "doctor": "Say what works on this machine or a target, and what is missing.",
+    "targets": "Create an emulated target, set up a board, clean up what a target keeps.",
+    "doctor": "Check this machine or a target, and show how to fix problems.",
     "ls": "List recipes, targets, configs, teachers and data formats.",
 }
-"""Commands in the order a newcomer needs them, with their line of help."""
+"""Commands in the order a newcomer needs them, each with its line of help."""
 
 
 _FIXABLE = {
-    errno.ENOSPC: "Make room; what was finished is kept.",
-    errno.EDQUOT: "Make room in your quota; what was finished is kept.",
-    errno.EACCES: "Give yourself the right, or name another place.",
-    errno.EPERM: "Give yourself the right, or name another place.",
-    errno.ENOENT: "Name a place that exists.",
-    errno.EROFS: "Name a place that can be written to.",
+    errno.ENOSPC: "Free some space; finished work is kept.",
+    errno.EDQUOT: "Free some of your quota; finished work is kept.",
+    errno.EACCES: "Change the permissions, or name another path.",
+    errno.EPERM: "Change the permissions, or name another path.",
+    errno.ENOENT: "Name a path that exists.",
+    errno.EROFS: "Name a path that is writable.",
     errno.ENOTDIR: "Name a folder.",
     errno.EISDIR: "Name a file.",
-    errno.EEXIST: "Name a folder whose path holds no file.",
+    errno.EEXIST: "Name a folder whose path contains no file.",
 }
-"""Faults of the machine that a user can mend, and how."""
+"""System errors that a user can fix, and how."""
 
 
 class _LazyGroup(click.Group):
@@ -73,17 +74,19 @@ class _LazyGroup(click.Group):
 @click.version_option(__version__, prog_name="fdd-edge")
 def cli() -> None:
     """Distil small math models, judged on the device they will run on."""
+    show_on_stderr()
 
 
 def main() -> None:
-    """Run the command line; a user's fault ends in one sentence and an exit code."""
+    """Run the command line; an error that the user can fix ends in one sentence and an exit code."""
     interrupt.listen()
-    # Progress is told by us; libraries' bars would stand between the lines.
+    show_on_stderr()
+    # Progress is reported by us; the libraries' own bars would interrupt the lines.
     os.environ.setdefault("TQDM_DISABLE", "1")
     try:
         cli.main(standalone_mode=False)
     except BrokenPipeError:
-        # The reader of our output has gone, as `| head` does; there is nobody left to tell.
+        # The reader of our output is gone, as with `| head`, so there is nothing left to report.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except FddError as error:
@@ -93,7 +96,7 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        click.echo(_how_to_go_on(), err=True)
+        click.echo(_how_to_resume(), err=True)
         sys.exit(130)
     except OSError as error:
         if error.errno not in _FIXABLE:
@@ -103,10 +106,10 @@ def main() -> None:
         sys.exit(2)
 
 
-def _how_to_go_on() -> str:
+def _how_to_resume() -> str:
     words = sys.argv[1:]
     resumable = words[:1] in (["run"], ["train"]) or (
         words[:1] == ["eval"] and any(w.startswith(("-o", "--output")) for w in words)
     )
-    again = "What was finished is kept; the same command goes on from there." if resumable else ""
+    again = "Finished work is kept; the same command resumes from there." if resumable else ""
     return f"Interrupted. {again}".strip()

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
+from fdd_edge.cli.click_options import Command, json_option, prompt_option, revision_option
 
-@click.command("export")
+
+@click.command("export", cls=Command)
 @click.argument("model")
-@click.option("-r", "--recipe", "recipes", multiple=True, required=True, metavar="NAME", help="May be given often.")
-@click.option("-o", "--output", required=True, metavar="DIR", help="Gets one folder a recipe.")
-@click.option("--revision", metavar="REV", help="Branch, tag or commit of a hub id.")
-@click.option("--prompt", metavar="plain|chat|FILE", help="Prompt to store; default: the one it was trained on.")
-@click.option("--prompts", metavar="FILE", help="Problems for the certificates; default: 64 packaged ones.")
+@click.option("-r", "--recipe", "recipes", multiple=True, required=True, metavar="NAME", help="Repeatable.")
+@click.option("-o", "--output", required=True, metavar="DIR", help="Output folder; one subfolder per recipe.")
+@revision_option("Branch, tag or commit of a hub id.")
+@prompt_option("Prompt to store; default: the one it was trained on.")
+@click.option("--prompts", metavar="FILE", help="Problems for the certificates; default: 64 packaged problems.")
 @click.option("--no-parity", is_flag=True, help="Make no parity certificates.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def command(
-    model: str,
-    recipes: tuple[str, ...],
-    output: str,
-    revision: str | None,
-    prompt: str | None,
-    prompts: str | None,
-    no_parity: bool,
-    as_json: bool,
-) -> None:
-    """Export MODEL by recipes (see `fdd-edge ls`), and hold every artifact against it.
+@json_option()
+def command(model: str, recipes: tuple[str, ...], output: str, no_parity: bool, as_json: bool, **options: Any) -> None:
+    """Export MODEL by recipes (see `fdd-edge ls recipes`), and compare every artifact with it.
 
     MODEL is a Hugging Face folder or hub id, a .gguf file, package:NAME, a run, or a round of one. An artifact that
     fails its parity certificate is left out of DIR, and the exit code is 4.
@@ -46,16 +41,8 @@ def command(
 
     cards: list[dict[str, object]] = []
     try:
-        cards = api.export(
-            model,
-            recipes,
-            output,
-            revision=revision,
-            prompt=prompt,
-            prompts=prompts,
-            parity=not no_parity,
-            on_certificate=show,
-        )
+        made = api.export(model, recipes, output, parity=not no_parity, on_certificate=show, **options)
+        cards = [artifact.to_dict() for artifact in made]
     except ParityError as error:
         cards = error.artifacts
         raise
@@ -64,4 +51,5 @@ def command(
             click.echo(json.dumps({"artifacts": cards, "certificates": certificates}))
         elif cards:
             print_artifacts(cards)
-            click.echo(f'\nTry it:\n\n  fdd-edge solve {shlex.quote(str(cards[0]["path"]))} "..."\n')
+            question = "Tom has 3 bags with 4 apples each. He eats 2 apples. How many apples are left?"
+            click.echo(f'\nTry it:\n\n  fdd-edge solve {shlex.quote(str(cards[0]["path"]))} "{question}"\n')

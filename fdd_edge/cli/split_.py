@@ -6,21 +6,19 @@ import shlex
 
 import click
 
+from fdd_edge.cli.click_options import Command, json_option, options_of
+from fdd_edge.feedback import Bands
 
-@click.command("split")
+
+@click.command("split", cls=Command)
 @click.argument("problems")
 @click.argument("answers")
-@click.option("-o", "--output", required=True, metavar="DIR", help="New folder; gets one file of problems a label.")
+@click.option("-o", "--output", required=True, metavar="DIR", help="New folder; gets one file of problems per label.")
 @click.option(
-    "--float-answers", metavar="DIR", help="Evaluation of the float artifact; what it solves of the rest is lost."
+    "--float-answers", metavar="DIR", help="The float artifact's evaluation; problems that only it solves are `lost`."
 )
-@click.option(
-    "--easy-at", type=click.FloatRange(0, 1), default=0.75, show_default=True, help="Easy from this pass rate."
-)
-@click.option(
-    "--hard-at", type=click.FloatRange(0, 1), default=0.25, show_default=True, help="Hard up to this pass rate."
-)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@options_of(Bands, "easy_at", "hard_at")
+@json_option()
 def command(
     problems: str,
     answers: str,
@@ -30,19 +28,19 @@ def command(
     hard_at: float,
     as_json: bool,
 ) -> None:
-    """Part problems into easy, hard, borderline, format and lost by an artifact's answers.
+    """Split problems into easy, hard, borderline, format and lost by an artifact's answers.
 
-    PROBLEMS is a round's data/train.jsonl (under feedback.pool: fresh, round-00/data/reserve.jsonl), or any data set.
-    ANSWERS is the folder of an evaluation of them, such as round-00/eval/local/gguf-q4_0/pool, or what `fdd-edge eval
-    -o` wrote; problems that it does not answer are left out.
+    PROBLEMS is a round's data/train.jsonl (with feedback.pool: fresh, round-00/data/reserve.jsonl), or any data set.
+    ANSWERS is the folder of an evaluation of them, such as round-00/eval/local/gguf-q4_0/pool, or one that `fdd-edge
+    eval -o` wrote; problems that it does not answer are left out.
     """
     import json
 
     from fdd_edge import api
 
-    counts = api.split(problems, answers, output, float_answers=float_answers, easy_at=easy_at, hard_at=hard_at)
+    result = api.split(problems, answers, output, float_answers=float_answers, easy_at=easy_at, hard_at=hard_at)
     if as_json:
-        click.echo(json.dumps({"path": output, "split": counts}))
+        click.echo(json.dumps(result.to_dict()))
         return
-    click.echo("\n".join(f"{label:<10} {n:>6}" for label, n in counts.items()))
-    click.echo(f"\nNew problems from it:\n\n  fdd-edge evolve {shlex.quote(output)} -o evolved.jsonl\n")
+    click.echo("\n".join(f"{label:<10} {n:>6}" for label, n in result.counts.items()))
+    click.echo(f"\nWrite new problems from it:\n\n  fdd-edge evolve {shlex.quote(output)} -o evolved\n")

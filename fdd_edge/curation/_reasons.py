@@ -8,9 +8,9 @@ __all__ = ["Reason", "RejectedError"]
 
 
 class Reason(StrEnum):
-    """Why a candidate may not be trained on, in the order in which it is found out.
+    """Why a candidate may not be trained on, in the order of the checks.
 
-    ``OVER_MAX_NEW`` is no fault: it was drawn out because a round may have so many new problems and no more.
+    ``OVER_MAX_NEW`` is not a fault: the problem was left out at random because of ``feedback.max_new``.
     """
 
     NO_RATIONALE = "no_rationale"
@@ -29,8 +29,13 @@ class Reason(StrEnum):
 
 
 class RejectedError(Exception):
-    """A check's verdict; ``facts`` go into the rejected record beside the reason."""
+    """A check failed; everything here is stored in the rejected record.
 
-    def __init__(self, reason: Reason, **facts: str) -> None:
-        self.reason = reason
-        self.facts = facts
+    Attributes:
+        reason: Why.
+        against: The problem that it is too similar to, if that is the reason.
+        detail: What exactly was wrong, if the reason alone does not say it.
+    """
+
+    def __init__(self, reason: Reason, *, against: str | None = None, detail: str | None = None) -> None:
+        self.reason, self.against, self.detail = reason, against, detail

@@ -1,4 +1,4 @@
-"""What came of the candidates, by branch, kind and number of operations."""
+"""Counts kept and rejected candidates by branch, kind and number of operations."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class ReportRow(NamedTuple):
     Attributes:
         origin: Their branch: ``seed``, ``complex`` or ``similar``.
         kind: How they were made: ``situation``, ``further step``, ``renumbered`` or ``written``.
-        n_ops: Operations of their programs; None where no program was counted.
-        kept: How many may be trained on.
-        rejected: How many not, by reason, commonest first.
+        n_ops: Operations of their programs; None if these were not counted.
+        kept: How many were kept.
+        rejected: How many were rejected per reason, most common first.
     """
 
     origin: str
@@ -30,7 +30,7 @@ class ReportRow(NamedTuple):
 
 
 def report(kept: Sequence[Problem], rejected: Sequence[Problem]) -> list[ReportRow]:
-    """Count candidates by branch, kind and operations, in this order."""
+    """Return one row per branch, kind and number of operations, sorted in this order."""
     accepted: Counter[tuple[str, str, int]] = Counter(_group(problem) for problem in kept)
     reasons: dict[tuple[str, str, int], list[Problem]] = defaultdict(list)
     for problem in rejected:
@@ -44,17 +44,17 @@ def report(kept: Sequence[Problem], rejected: Sequence[Problem]) -> list[ReportR
 
 
 def count_reasons(rejected: Sequence[Problem]) -> dict[str, int]:
-    """Count rejected problems by their ``reason``, commonest first."""
-    return dict(Counter(str(problem.extra["reason"]) for problem in rejected).most_common())
+    """Count rejected problems by their ``reason``, most common first."""
+    return dict(Counter(str(problem.reason) for problem in rejected).most_common())
 
 
 def kind_of(problem: Problem) -> str:
-    """Say how a problem was made."""
-    if problem.extra.get("renumbered"):
+    """Return how a problem was made."""
+    if problem.renumbered:
         return "renumbered"
-    if problem.origin == "complex" and (problem.extra.get("further") or problem.extra.get("steps")):
+    if problem.origin == "complex" and (problem.teacher_notes.get("further") or problem.teacher_notes.get("steps")):
         return "further step"
-    return "situation" if problem.extra.get("situation") else "written"
+    return "situation" if problem.teacher_notes.get("situation") else "written"
 
 
 def _group(problem: Problem) -> tuple[str, str, int]:

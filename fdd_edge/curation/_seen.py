@@ -1,4 +1,4 @@
-"""What a candidate may collide with, in hash tables: a look-up costs little however many problems there are."""
+"""Finds the problems that a candidate collides with, by hash tables: a look-up is fast for any number of problems."""
 
 from __future__ import annotations
 
@@ -11,51 +11,51 @@ from fdd_edge.records import Problem
 
 __all__ = ["Protected", "Seen"]
 
-# Shorter runs are often mere phrases; GPT-3's authors chose this length too.
+# Shorter runs are often just common phrases; GPT-3's authors chose this length too.
 _GRAM = 13
 
 
 class Seen:
-    """Questions of the training set: by their words, by their words under other numbers and names, and by what is near.
+    """Questions of the training set: finds duplicates, duplicates except for numbers and names, and near-duplicates.
 
-    Seed problems are compared as they are told; new ones under other names too, for a teacher draws those anew.
+    Seed problems are compared with their names; new ones also without, because a teacher draws new names.
     """
 
     def __init__(self) -> None:
         self._ids: dict[object, str] = {}
-        self._retold: dict[object, str] = {}
+        self._anonymous: dict[object, str] = {}
         self._near = _Near()
 
     def add(self, problem: Problem, wording: Wording) -> None:
-        """Remember a problem; of two alike the first is named."""
+        """Add a problem; of two duplicates, the first is reported as the match."""
         for key in (wording.exact, (wording.masked, problem.answer)):
             self._ids.setdefault(key, problem.id)
-        for key in (wording.retold, (wording.retold, problem.answer)):
-            self._retold.setdefault(key, problem.id)
+        for key in (wording.anonymous, (wording.anonymous, problem.answer)):
+            self._anonymous.setdefault(key, problem.id)
         self._near.add(problem.id, wording)
 
     def find(self, problem: Problem, wording: Wording) -> str | None:
-        """Return the id of a problem with the same question, or the same but for its numbers and the same answer."""
+        """Return the id of a problem with the same question, or with the same answer and other numbers only."""
         found = self._ids.get(wording.exact) or self._ids.get((wording.masked, problem.answer))
         if found is None and problem.origin != "seed":
-            found = self._retold.get((wording.retold, problem.answer))
+            found = self._anonymous.get((wording.anonymous, problem.answer))
         return found
 
     def find_renumbered(self, wording: Wording) -> str | None:
-        """Return the id of a problem that is the same but for its numbers and names."""
-        return self._retold.get(wording.retold)
+        """Return the id of a problem that is the same except for its numbers and names."""
+        return self._anonymous.get(wording.anonymous)
 
     def find_near(self, wording: Wording) -> str | None:
-        """Return the id of the nearest problem, where it is near: most of the words stand in the same order."""
+        """Return the id of the nearest problem if it is near: most of its words occur in the same order."""
         return self._near.find(wording)
 
 
 class Protected:
-    """Questions that training must not have seen; found as ``set:id``."""
+    """Questions that must not be trained on; matches are reported as ``set:id``."""
 
     def __init__(self, sets: Mapping[str, Sequence[Problem]]) -> None:
         self._masked: dict[str, str] = {}
-        self._retold: dict[str, str] = {}
+        self._anonymous: dict[str, str] = {}
         self._grams: dict[str, str] = {}
         self._near = _Near()
         for name, problems in sets.items():
@@ -64,33 +64,33 @@ class Protected:
 
     def _add(self, wording: Wording, label: str) -> None:
         self._masked.setdefault(wording.masked, label)
-        self._retold.setdefault(wording.retold, label)
+        self._anonymous.setdefault(wording.anonymous, label)
         self._near.add(label, wording)
         for gram in wording.grams(_GRAM):
             self._grams.setdefault(gram, label)
 
     def find(self, wording: Wording) -> str | None:
-        """Return a problem that is the same but for its numbers, or shares a run of words."""
+        """Return a problem that is the same except for its numbers, or shares a run of words."""
         if wording.masked in self._masked:
             return self._masked[wording.masked]
         return next((self._grams[gram] for gram in wording.grams(_GRAM) if gram in self._grams), None)
 
-    def find_alike(self, wording: Wording) -> str | None:
-        """Return a problem that is the same but for its numbers and names, or near."""
-        return self._retold.get(wording.retold) or self._near.find(wording)
+    def find_similar(self, wording: Wording) -> str | None:
+        """Return a problem that is the same except for its numbers and names, or is near."""
+        return self._anonymous.get(wording.anonymous) or self._near.find(wording)
 
 
 _SHORT_GRAM = 4
 _NEAR = 0.8
-"""Two questions are near where they share this part of all their short runs of words, numbers and names masked."""
+"""Two questions are near if they share this fraction of their short runs of words, with numbers and names masked."""
 
 
 class _Near:
     """Finds the nearest question.
 
-    Of two sets that share four fifths of their runs, one cannot lack more than a fifth of the other's: the rarest fifth
-    of a question's runs, and one more, leads to every question that is near (prefix filtering; Chaudhuri, Ganti and
-    Kaushik 2006, "A primitive operator for similarity joins").
+    Of two sets that share four fifths of their runs, each lacks at most a fifth of the other's runs. So looking up the
+    rarest fifth of a question's runs, plus one, finds every question that is near (prefix filtering; Chaudhuri, Ganti
+    and Kaushik 2006, "A primitive operator for similarity joins").
     """
 
     def __init__(self) -> None:
@@ -106,9 +106,9 @@ class _Near:
     def find(self, wording: Wording) -> str | None:
         runs = _runs(wording)
         rarest = sorted(runs, key=lambda run: (len(self._holders.get(run, ())), run))
-        leads = rarest[: len(runs) - ceil(_NEAR * len(runs)) + 1]
-        # In the order in which they came, so that of two equally near ones the same is named every time.
-        names = dict.fromkeys(name for run in leads for name in self._holders.get(run, ()))
+        prefix = rarest[: len(runs) - ceil(_NEAR * len(runs)) + 1]
+        # In order of insertion, so that of two equally near questions, the same one is always reported.
+        names = dict.fromkeys(name for run in prefix for name in self._holders.get(run, ()))
         best = max(names, key=lambda name: _share(runs, self._runs[name]), default=None)
         return best if best is not None and _share(runs, self._runs[best]) >= _NEAR else None
 
@@ -119,5 +119,5 @@ def _share(runs: frozenset[str], others: frozenset[str]) -> float:
 
 
 def _runs(wording: Wording) -> frozenset[str]:
-    words = wording.retold.split(" ")
+    words = wording.anonymous.split(" ")
     return frozenset(" ".join(words[at : at + _SHORT_GRAM]) for at in range(max(len(words) - _SHORT_GRAM + 1, 1)))

@@ -1,4 +1,4 @@
-"""Questions reduced to what is compared: words without case and punctuation, numbers masked."""
+"""Reduces questions to what is compared: words without case and punctuation, with numbers masked."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ __all__ = ["MASK", "Wording", "mask_numbers", "read_numbers", "read_wording"]
 
 MASK = "<n>"
 _NAME = "<a>"
-# Every word with a capital letter, also one that only begins a sentence: the words around it tell those apart.
+# Every capitalized word, including the first one of a sentence: the words around it make the difference.
 _CAPITALIZED = re.compile(r"\b[A-Z]\w*(?:['’]s)?")
-_OF_NOBODY = {"he": "<he>", "she": "<he>", "him": "<his>", "his": "<his>", "her": "<his>", "hers": "<his>"}
-_PRONOUN = re.compile(rf"\b(?:{'|'.join(_OF_NOBODY)})\b", re.IGNORECASE)
+_MASKED_PRONOUNS = {"he": "<he>", "she": "<he>", "him": "<his>", "his": "<his>", "her": "<his>", "hers": "<his>"}
+_PRONOUN = re.compile(rf"\b(?:{'|'.join(_MASKED_PRONOUNS)})\b", re.IGNORECASE)
 
 _UP_TO_99 = {"zero": 0} | {word: value for word, value in NUMBER_WORDS.items() if value < 100}
 _ONES = [word for word, value in _UP_TO_99.items() if 0 < value < 10]
@@ -30,12 +30,12 @@ def _any_of(names: Iterable[str]) -> str:
 
 
 _WORD = rf"\b(?:{_any_of(_TENS)}(?:[\s-]+{_any_of(_ONES)})?|{_any_of(_TEENS)}|{_any_of(_ONES)})"
-# 12, 1,200.50, .5, 3/4, 2 1/2, 3rd. NFKC has made "1⁄2" of a vulgar fraction.
+# 12, 1,200.50, .5, 3/4, 2 1/2, 3rd. NFKC has already turned vulgar fractions into "1⁄2".
 _DIGITS = r"(?:\d+\s+(?=\d+[/⁄]))?(?:\d+(?:[.,]\d+)*|(?<!\w)\.\d+)(?:[/⁄]\d+)?(?:(?:st|nd|rd|th)\b)?"
 _SCALED = rf"(?:[\s-]+{_any_of(_SCALES)}(?:(?:\s+and)?\s+{_WORD})?)*"
 _NUMBER = re.compile(rf"(?:{_DIGITS}|{_WORD}|\b(?:a\s+)?{_any_of(_SCALES)}){_SCALED}", re.IGNORECASE)
 
-# "an 8-hour shift" is "a 5-hour shift" with another number.
+# "an 8-hour shift" is "a 5-hour shift" with a different number.
 _ARTICLE = re.compile(rf"\b(a)n(?=\s+{MASK})", re.IGNORECASE)
 
 _PERCENT = re.compile(r"\s*(?:%|percent\b|per cent\b)", re.IGNORECASE)
@@ -57,7 +57,7 @@ _SMALLER = {
         "meter|metre": (100, 1000),
     }.items()
 }
-"""Units that a problem may tell in a smaller one, and how many of it each has."""
+"""Units, and how many of a smaller unit each has, because a program may compute in the smaller one."""
 _NAMES_BEFORE = re.compile(
     r"\b(?:the|these|those|all|both|other|last|first|next|his|her|their|its|day|week|month|year|round|[A-Z]\w+['’]s) $"
 )
@@ -71,25 +71,25 @@ _TOKEN = re.compile(r"<\w+>|\d+(?:\.\d+)?|[^\W\d]+")
 
 
 def mask_numbers(question: str) -> str:
-    """Replace every number by ``<n>``, and ``an`` before it by ``a``; the rest is put into Unicode's NFKC form.
+    """Replace every number by ``<n>``, and ``an`` before one by ``a``; the result is in Unicode's NFKC form.
 
-    A number is digits of any script, with decimals, thousands separators, a fraction or an ordinal ending, or the
-    English words from zero to ninety-nine and their hundreds, thousands and millions (``two hundred and five`` is
-    one). ``one`` is always masked, ``first``, ``half``, ``twice`` and ``dozen`` never are: they say what to
-    compute as often as how many there are.
+    A number is a sequence of digits of any script, with decimals, thousands separators, a fraction or an ordinal
+    ending, or an English number word from zero to ninety-nine and its hundreds, thousands and millions (``two hundred
+    and five`` is one number). ``one`` is always masked; ``first``, ``half``, ``twice`` and ``dozen`` never are, because
+    they often say what to compute and not how many there are.
     """
     return _ARTICLE.sub(r"\1", _NUMBER.sub(MASK, unicodedata.normalize("NFKC", question)))
 
 
 class Quantity(NamedTuple):
-    """A quantity of a text.
+    """A quantity in a text.
 
     Attributes:
-        value: In the unit that it is told in.
-        is_percent: It is so many percent of something.
-        is_fraction: It is told as one, ``3/4`` or ``2 1/2``.
-        factors: What it may be multiplied by to be told in a smaller unit: a dozen by 12, hours by 60.
-        only_names: It is a small number word that may name all of a few: "the two of them", "all three", "two crews".
+        value: Its value, in the unit of the text.
+        is_percent: Whether it is a percentage.
+        is_fraction: Whether it is written as a fraction: ``3/4`` or ``2 1/2``.
+        factors: Factors that convert it to a smaller unit: 12 for a dozen, 60 for hours.
+        only_names: Whether it is a small number word that may just name a group: "the two of them", "two crews".
     """
 
     value: float
@@ -102,8 +102,8 @@ class Quantity(NamedTuple):
 def read_numbers(question: str) -> list[Quantity]:
     """Return the plain quantities of a question in order: ``1,200``, ``2.5``, ``seven``, ``twenty-five``, ``3/4``.
 
-    Left out is what names or ranks something (``3rd``, ``7:30``), and what is put together of words and scales
-    (``two hundred and five``, ``2.5 million``): its parts may stand in a program in several ways.
+    Numbers that name or rank something (``3rd``, ``7:30``) are left out, and so are numbers with a scale word (``two
+    hundred and five``, ``2.5 million``), because a program may write them in several ways.
     """
     text = unicodedata.normalize("NFKC", question)
     values = []
@@ -137,17 +137,17 @@ def _value(written: str) -> float | None:
 
 
 class Wording(NamedTuple):
-    """A question as it is compared.
+    """A question in the forms that are compared.
 
     Attributes:
-        words: Its words and numbers, lower-cased, without punctuation.
-        masked: The words as one text, numbers masked.
-        retold: The same with names masked too, and the pronouns that go with them.
+        words: Its words and numbers in lower case, without punctuation.
+        masked: The words as one text, with numbers masked.
+        anonymous: The same, with names and their pronouns masked too.
     """
 
     words: list[str]
     masked: str
-    retold: str
+    anonymous: str
 
     @property
     def exact(self) -> str:
@@ -161,10 +161,10 @@ class Wording(NamedTuple):
 
 
 def read_wording(question: str) -> Wording:
-    """Reduce a question to its wording; do it once a question, it costs more than the look-ups that follow."""
+    """Reduce a question to its wording; this costs more than the look-ups that follow, so do it once per question."""
     masked = mask_numbers(question)
-    retold = _PRONOUN.sub(lambda word: _OF_NOBODY[word.group().lower()], _CAPITALIZED.sub(_NAME, masked))
-    return Wording(_split(question), " ".join(_split(masked)), " ".join(_split(retold)))
+    anonymous = _PRONOUN.sub(lambda word: _MASKED_PRONOUNS[word.group().lower()], _CAPITALIZED.sub(_NAME, masked))
+    return Wording(_split(question), " ".join(_split(masked)), " ".join(_split(anonymous)))
 
 
 def _split(question: str) -> list[str]:

@@ -1,10 +1,30 @@
-"""Readers of math word problem files: every format ends in the same ``Problem`` records.
+"""Readers for files of math word problems: every format becomes the same ``Problem`` records.
 
-One module a format; each says which rows are its own (``matches``) and what is in one (``read_row``).
+There is one module per built-in format, with ``matches`` (is this row mine?) and ``read_row``. A format of another
+package is named ``module:function`` (docs/plugins.md).
 """
 
+from fdd_edge.data._formats import FORMATS, load_format
 from fdd_edge.data._gold import parse_gold
-from fdd_edge.data._read import FORMATS, Dataset, Skipped, read_dataset
+from fdd_edge.data._item import BrokenRowError, Format, Item, Row, id_of, join_question, text_of, texts_of, value_of
+from fdd_edge.data._read import Dataset, Skipped, read_dataset
 from fdd_edge.data.splits import choose_files
 
-__all__ = ["FORMATS", "Dataset", "Skipped", "choose_files", "parse_gold", "read_dataset"]
+__all__ = [
+    "FORMATS",
+    "BrokenRowError",
+    "Dataset",
+    "Format",
+    "Item",
+    "Row",
+    "Skipped",
+    "choose_files",
+    "id_of",
+    "join_question",
+    "load_format",
+    "parse_gold",
+    "read_dataset",
+    "text_of",
+    "texts_of",
+    "value_of",
+]

@@ -1,4 +1,4 @@
-"""From the answer a data set gives to a number, or to nothing where it is none."""
+"""Turns the answer of a data set into a number, if it is one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 
 __all__ = ["parse_gold"]
 
-# Longer texts are no answers, and int() refuses thousands of digits.
+# A longer text is not an answer, and int() refuses thousands of digits.
 _MAX_LENGTH = 400
 
 _GOLD = re.compile(
@@ -21,21 +21,21 @@ _GOLD = re.compile(
     re.VERBOSE,
 )
 
-# After these the number before is not the whole answer: "5 million", "2 and a half".
+# With one of these words the number before it is not the whole answer: "5 million", "2 and a half".
 _MORE_THAN_A_UNIT = re.compile(r"\b(and|or|to|half|dozen|hundred|thousand|million|billion|trillion)\b", re.IGNORECASE)
 
 
 def parse_gold(answer: object) -> int | float | None:
-    """Return the one number an answer states, or None.
+    """Return the number that an answer consists of, or None.
 
-    ``$``, thousands commas, ``%`` and a unit after the number are stripped; there is no other leniency: ratios,
+    ``$``, thousands separators, ``%`` and a unit after the number are removed. Nothing else is accepted: ratios,
     fractions, dates, ordinals, several numbers, words, NaN and infinities are not numeric.
 
     Args:
-        answer: A number, or a text such as ``9 (apples)``, ``12 apples`` or ``$1,200.50``.
+        answer: A number, or text such as ``9 (apples)``, ``12 apples`` or ``$1,200.50``.
 
     Returns:
-        An int where the number is whole, else a float; None where the answer is not numeric.
+        An int if the number is whole, otherwise a float; None if the answer is not numeric.
     """
     if isinstance(answer, int | float) and not isinstance(answer, bool):
         return _as_number(answer)
@@ -45,7 +45,7 @@ def parse_gold(answer: object) -> int | float | None:
     if match is None or _MORE_THAN_A_UNIT.search(match["unit"] or ""):
         return None
     digits = match["number"].replace(",", "")
-    # int() where it can be: a float would round a long whole number.
+    # int() if possible: a float would round a long whole number.
     return _as_number(int(digits) if digits.lstrip("+-").isdigit() else float(digits))
 
 

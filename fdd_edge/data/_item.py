@@ -1,4 +1,4 @@
-"""What the formats have in common: the fields of a row, read with care."""
+"""What a data format is, and how its fields are read and checked."""
 
 from __future__ import annotations
 
@@ -9,83 +9,87 @@ from typing import Any, NamedTuple, Protocol
 __all__ = ["BrokenRowError", "Format", "Item", "Row", "id_of", "join_question", "text_of", "texts_of", "value_of"]
 
 Row = Mapping[str, Any]
+"""One row of a data file: the fields by name, with values as JSON has them."""
 
 
 class BrokenRowError(Exception):
-    """A row that its format does not allow; the message goes on after the name of file and line."""
+    """A row is not valid in its format.
+
+    The message continues the sentence that starts with the row's file and line, such as ``lacks the field 'answer'``.
+    """
 
 
 class Item(NamedTuple):
-    """One row of a data set, before its answer is judged.
+    """One row of a data set, before its answer is parsed.
 
     Attributes:
-        question: The text a student is asked.
-        gold: The answer as the row gives it, for ``parse_gold``.
-        own_id: The row's own id; None where the format has none.
-        extra: What else the row tells.
-        record: Further fields of ``Problem`` that the row sets.
+        question: The text that a student is asked.
+        gold: The answer as the row has it; ``parse_gold`` turns it into a number.
+        own_id: The row's own id; None if the format has none.
+        extra: Further fields to keep in ``Problem.extra``.
+        record: Fields of ``Problem`` that the row sets, such as ``program``.
     """
 
     question: str
     gold: object
-    own_id: str | None
-    extra: Mapping[str, Any]
+    own_id: str | None = None
+    extra: Mapping[str, Any] = {}
     record: Mapping[str, Any] = {}
 
 
 class Format(Protocol):
-    """What a module of this package offers."""
+    """How the rows of a data format are read. The built-in formats are modules with these two functions."""
 
     def matches(self, row: Row) -> bool:
-        """Say whether a row looks like one of this format."""
+        """Return whether a row looks like this format; used to recognise built-in formats only."""
         ...
 
     def read_row(self, row: Row) -> Item:
         """Read one row.
 
         Raises:
-            BrokenRowError: The row lacks a field or has one of another type.
+            BrokenRowError: A field is missing or has the wrong type.
         """
         ...
 
 
 def value_of(row: Row, key: str) -> Any:
-    """Return a field that must be there."""
+    """Return a required field."""
     if key not in row:
         raise BrokenRowError(f"lacks the field {key!r}")
     return row[key]
 
 
 def text_of(row: Row, key: str) -> str:
-    """Return a field that must be a text and say something, without white space around it."""
+    """Return a required text, which must not be empty, without surrounding white space."""
     text = value_of(row, key)
     if not isinstance(text, str):
-        raise BrokenRowError(f"has a {key!r} that is not a text")
+        raise BrokenRowError(f"has a {key!r} that is not text")
     if not text.strip():
         raise BrokenRowError(f"has an empty {key!r}")
     return text.strip()
 
 
 def id_of(row: Row, key: str) -> str | None:
-    """Return the row's own id as a text; None where it has none."""
+    """Return the row's own id as text, or None if it has none."""
     own_id = row.get(key)
     if own_id is None or own_id == "":
         return None
     if isinstance(own_id, bool) or not isinstance(own_id, str | int):
-        raise BrokenRowError(f"has an {key!r} that is neither a text nor a whole number")
+        raise BrokenRowError(f"has an {key!r} that is neither text nor a whole number")
     return str(own_id)
 
 
 def texts_of(row: Row, **keys: str) -> dict[str, str]:
-    """Return the optional texts that are there, each under the name it is kept by: ``type="Type"``."""
+    """Return the optional texts that a row has, each under a name of our own: ``type="Type"``."""
     return {name: row[key].strip() for name, key in keys.items() if isinstance(row.get(key), str)}
 
 
 def join_question(*parts: str) -> str:
-    """Join the story and what is asked about it; white space collapses, a lacking full stop is added.
+    """Join a story and the question about it; white space is collapsed, and a missing full stop is added.
 
-    A part that ends in a comma is left so: the sentence goes on in the next part.
+    No full stop is added after a comma, because the sentence continues in the next part.
     """
     cleaned = [re.sub(r"\s+", " ", part).strip() for part in parts]
-    *stories, asked = [part for part in cleaned if part]
-    return " ".join([*(story if story[-1] in ".,;:!?\"”'" else f"{story}." for story in stories), asked])
+    *stories, question = [part for part in cleaned if part]
+    return " ".join([*(story if story[-1] in ".,;:!?\"”'" else f"{story}." for story in stories), question])

@@ -1,4 +1,4 @@
-"""Rows of a Parquet file, as a JSON line of the same content would give them."""
+"""Reads the rows of a Parquet file, as JSON lines with the same content would be read."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _MAGIC = b"PAR1"
 
 
 def is_parquet(path: Path) -> bool:
-    """Say whether a file begins as Parquet does."""
+    """Return whether a file starts with Parquet's magic number."""
     try:
         with path.open("rb") as file:
             return file.read(len(_MAGIC)) == _MAGIC
     except OSError:
-        return False  # said by whoever reads it as text
+        return False  # reported when the file is read as text
 
 
 def parquet_rows(path: Path) -> list[dict[str, Any]]:
-    """Read all rows of a Parquet file; columns of bytes, such as pictures, are left out.
+    """Read all rows of a Parquet file; columns of bytes, such as images, are left out.
 
     Raises:
         FddError: The file is damaged.
@@ -38,7 +38,7 @@ def parquet_rows(path: Path) -> list[dict[str, Any]]:
     try:
         rows = parquet.ParquetFile(path).read().to_pylist()
     except (ArrowException, OSError, ValueError) as error:
-        raise FddError(f"{path} is no whole Parquet file: {str(error).splitlines()[0]}") from None
+        raise FddError(f"{path} is not a complete Parquet file: {str(error).splitlines()[0]}") from None
     return [{key: _as_json(value) for key, value in row.items() if not _has_bytes(value)} for row in rows]
 
 
@@ -49,7 +49,7 @@ def _has_bytes(value: Any) -> bool:
 
 
 def _as_json(value: Any) -> Any:
-    """Return a value as the JSON reader would; what no JSON holds becomes a text."""
+    """Return a value as the JSON reader would; what JSON cannot represent becomes text."""
     match value:
         case dict():
             return {str(key): _as_json(item) for key, item in value.items()}

@@ -1,43 +1,47 @@
-"""The entry of this room: a file in, problems out, and a word for every item left out."""
+"""Reads the problems of a data file, and reports each item that is left out."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from fdd_edge.data import asdiv, gsm8k, jsonl, multiarith, svamp
+from fdd_edge.data._formats import known_formats, load_format, recognise
 from fdd_edge.data._gold import parse_gold
 from fdd_edge.data._item import BrokenRowError, Format, Item
 from fdd_edge.data._rows import PlacedRow, read_rows
-from fdd_edge.errors import FddError, did_you_mean
+from fdd_edge.errors import FddError
 from fdd_edge.records import Problem
 
-__all__ = ["FORMATS", "Dataset", "Skipped", "read_dataset"]
+__all__ = ["Dataset", "Skipped", "read_dataset"]
 
 _KEYS_SHOWN = 8
-# In the order they are tried: `jsonl` would take the rows of gsm8k and asdiv too.
-FORMATS: Mapping[str, Format] = {
-    "gsm8k": gsm8k,
-    "svamp": svamp,
-    "asdiv": asdiv,
-    "multiarith": multiarith,
-    "jsonl": jsonl,
-}
 
 
 class Skipped(NamedTuple):
-    """An item left out: which (its own id, or ``line 12``), and why."""
+    """An item that was left out.
+
+    Attributes:
+        item: Its own id, or its position, such as ``line 12``.
+        reason: Why it was left out.
+    """
 
     item: str
     reason: str
 
 
 class Dataset(NamedTuple):
-    """What a file held: its problems in file order, and the items that have no numeric answer."""
+    """The content of a data file.
+
+    Attributes:
+        name: The ``source`` of its problems.
+        format: The name of its format.
+        problems: In file order.
+        skipped: Items without a numeric answer.
+    """
 
     name: str
     format: str
@@ -48,32 +52,32 @@ class Dataset(NamedTuple):
 def read_dataset(
     path: Path, *more: Path, format: str | None = None, name: str | None = None, limit: int | None = None
 ) -> Dataset:
-    """Read the problems of a file, or of several that follow on one another.
+    """Read the problems of a file, or of a data set that is split over several files.
 
     Args:
-        path: A file of one of ``FORMATS``; a JSON array, JSON lines and Parquet of the same rows are the same.
-        more: Its further parts, whose rows are counted on.
-        format: A name of ``FORMATS``; recognised from the content when None.
-        name: The data set's name, the ``source`` of its problems and the start of their ids; the file's when None.
-        limit: Stop after so many problems, in file order; items skipped do not count.
+        path: A file with a JSON array, JSON lines, Parquet or XML.
+        more: Further files of the same data set; their rows are numbered on from the first file's.
+        format: A name of ``FORMATS``, or ``module:attribute``; None recognises a built-in format from the rows.
+        name: The data set's name: the ``source`` of its problems and the prefix of their ids; None takes the file's.
+        limit: Read only this many problems, in file order; skipped items do not count.
 
     Raises:
-        FddError: The file cannot be read, is of no known format, has a broken row, an id twice, or no problem
-            with a numeric answer; the format or the limit is none.
+        FddError: A file cannot be read or has a broken row, the format is unknown, two rows have the same id, no
+            problem has a numeric answer, or ``limit`` is not positive.
     """
-    if format is not None and format not in FORMATS:
-        raise FddError(f"There is no data format {format!r}; known are {_known()}.{did_you_mean(format, FORMATS)}")
     if limit is not None and limit < 1:
         raise FddError(f"limit must be at least 1, not {limit}.")
+    reader = None if format is None else load_format(format)
     parts = [_read_part(part) for part in (path, *more)]
-    found = _recognise([placed for part in parts for placed in part.rows]) if format is None else format
-    if found is None:
+    if format is None:
+        format = recognise([placed.row for part in parts for placed in part.rows])
+    if format is None:
         first = parts[0].rows[0]
         keys = ", ".join(map(repr, islice(first.row, _KEYS_SHOWN)))
         raise FddError(f"{_unknown(path)} The first {first.kind} has {f'the keys {keys}' if keys else 'no keys'}.")
-    dataset = _collect(parts, found, name or _name_of(path), limit)
+    dataset = _collect(parts, format, reader or load_format(format), name or _name_of(path), limit)
     if not dataset.problems:
-        raise FddError(f"{path} holds no problem with a numeric answer ({_summary(dataset.skipped)}).")
+        raise FddError(f"{path} has no problem with a numeric answer ({_summary(dataset.skipped)}).")
     return dataset
 
 
@@ -92,33 +96,24 @@ def _read_part(path: Path) -> _Part:
 
 
 def _unknown(path: Path) -> str:
-    return f"{path} is of no known data format; known are {_known()}."
-
-
-def _known() -> str:
-    return ", ".join(FORMATS)
+    return f"{path} is not in a known data format. Known: {known_formats()}."
 
 
 def _name_of(path: Path) -> str:
     return re.sub(r"[^\w-]+", "-", path.stem).strip("-") or "data"
 
 
-def _recognise(rows: Sequence[PlacedRow]) -> str | None:
-    # The first row nearly always decides; the others are asked lest one broken row hides the format.
-    return next((name for placed in rows for name, format in FORMATS.items() if format.matches(placed.row)), None)
-
-
-def _collect(parts: Sequence[_Part], format: str, name: str, limit: int | None) -> Dataset:
+def _collect(parts: Sequence[_Part], format: str, reader: Format, name: str, limit: int | None) -> Dataset:
     problems: list[Problem] = []
     skipped: list[Skipped] = []
     seen: set[str] = set()
-    before = 0
+    rows_before = 0
     for path, rows in parts:
         for placed in rows:
             if len(problems) == limit:
                 break
-            item = _read_item(path, placed, format)
-            number = before + placed.number
+            item = _read_item(path, placed, format, reader)
+            number = rows_before + placed.number
             answer = parse_gold(item.gold)
             if answer is None:
                 skipped.append(Skipped(item.own_id or f"{placed.kind} {number}", _not_numeric(item.gold)))
@@ -126,23 +121,30 @@ def _collect(parts: Sequence[_Part], format: str, name: str, limit: int | None) 
             own_id = item.own_id or str(number)
             id = _prefixed(name, own_id)
             if id in seen:
-                raise FddError(f"{placed.place(path)} has the id of an earlier row: {own_id!r}.")
+                raise FddError(f"{placed.place(path)} has the same id as an earlier row: {own_id!r}.")
             seen.add(id)
             fields = {"source": name, **item.record}
             problems.append(Problem(id=id, question=item.question, answer=answer, extra=item.extra, **fields))
-        before += rows[-1].number
+        rows_before += rows[-1].number
     return Dataset(name, format, problems, skipped)
 
 
-def _read_item(path: Path, placed: PlacedRow, format: str) -> Item:
+def _read_item(path: Path, placed: PlacedRow, format: str, reader: Format) -> Item:
+    place = placed.place(path)
     try:
-        return FORMATS[format].read_row(placed.row)
+        item = reader.read_row(placed.row)
     except BrokenRowError as error:
-        raise FddError(f"{placed.place(path)} {error} (format {format}).") from None
+        raise FddError(f"{place} {error} (format {format}).") from None
+    except Exception as error:
+        error.add_note(f"while the data format {format} read {place.removesuffix(',')}")
+        raise
+    if not isinstance(item, Item):
+        raise FddError(f"The data format {format} must return an fdd_edge.data.Item, not {type(item).__name__}.")
+    return item
 
 
 def _prefixed(name: str, own_id: str) -> str:
-    # A file written from these problems gives the same ids when it is read again under its name.
+    # A file written from these problems has the same ids when it is read again under its name.
     return own_id if own_id.startswith(f"{name}-") else f"{name}-{own_id}"
 
 
@@ -152,7 +154,7 @@ def _not_numeric(gold: object) -> str:
 
 
 def _summary(skipped: Sequence[Skipped]) -> str:
-    """Count what was skipped and show its commonest reasons."""
+    """Count what was skipped and show the most common reasons."""
     counts = Counter(entry.reason for entry in skipped)
     reasons = ", ".join(f"{reason} x{n}" if n > 1 else reason for reason, n in counts.most_common(3))
     return f"{len(skipped)} skipped: {reasons}{', ...' if len(counts) > 3 else ''}"

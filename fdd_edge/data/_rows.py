@@ -1,4 +1,4 @@
-"""Rows of a file and where each stands: a JSON array, JSON lines, Parquet or XML. Nothing here knows what they mean."""
+"""Reads the rows of a file, each with its position: a JSON array, JSON lines, Parquet or XML."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 class PlacedRow(NamedTuple):
-    """A row and where it stands.
+    """A row and its position.
 
     Attributes:
-        number: Counted from 1: the line in JSON lines, else the item.
-        kind: ``line`` or ``item``, whichever ``number`` counts.
+        number: Its line in JSON lines, otherwise its position among the items; the first is 1.
+        kind: What ``number`` counts: ``line`` or ``item``.
         row: The fields.
     """
 
@@ -31,16 +31,16 @@ class PlacedRow(NamedTuple):
     row: dict[str, Any]
 
     def place(self, path: Path) -> str:
-        """Name the row in an error."""
+        """Return the position for an error message."""
         return f"{path}:{self.number}" if self.kind == "line" else f"{path}, item {self.number},"
 
 
 def read_rows(path: Path) -> list[PlacedRow] | None:
-    """Read all rows of a file; None where it is neither JSON, Parquet nor XML with ``Problem`` elements.
+    """Read all rows of a file; None if it is neither JSON nor Parquet nor XML with ``Problem`` elements.
 
     Raises:
-        FddError: The file cannot be read, is broken, or is XML that defines entities.
-        MissingExtraError: It is Parquet, and pyarrow is not installed.
+        FddError: The file cannot be read, is damaged, or is XML that defines entities.
+        MissingExtraError: The file is Parquet, and pyarrow is not installed.
     """
     if is_parquet(path):
         return [PlacedRow(number, "item", row) for number, row in enumerate(parquet_rows(path), start=1)]
@@ -68,7 +68,7 @@ def _read_text(path: Path) -> str:
 
 def _line_rows(path: Path, text: str) -> list[PlacedRow]:
     rows = []
-    # Not splitlines(): a JSON text may hold U+2028 and its like.
+    # Not splitlines(), because JSON strings may contain U+2028 and other line separators.
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             value = _parse_json(path, line, line_number=number)
@@ -88,14 +88,14 @@ def _array_rows(path: Path, text: str) -> list[PlacedRow]:
 
 
 def _parse_json(path: Path, text: str, line_number: int | None = None) -> Any:
-    """Parse JSON; ``line_number`` is where the text stands, None where it is the whole file."""
+    """Parse JSON; ``line_number`` is the position of the text, or None if it is the whole file."""
     try:
-        # What no JSON may hold stays a text, so that rows can always be written again.
+        # Numbers that JSON cannot represent are kept as text, so that rows can always be written again.
         value = json.loads(text, parse_constant=str, parse_float=_float_or_text, parse_int=_int_or_text)
     except json.JSONDecodeError as error:
         raise FddError(f"{path}:{line_number or error.lineno} is not valid JSON: {error.msg}.") from None
     except RecursionError:
-        raise FddError(f"{path}:{line_number or 1} nests too deep to be a data set.") from None
+        raise FddError(f"{path}:{line_number or 1} is nested too deeply.") from None
     if _ESCAPED_SURROGATE.search(text):
         _refuse_lone_surrogates(value, f"{path}:{line_number}" if line_number else str(path))
     return value
@@ -114,15 +114,15 @@ def _refuse_lone_surrogates(value: object, place: str) -> None:
     try:
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        raise FddError(f"{place} holds half a surrogate pair (\\ud800 to \\udfff), which is no character.") from None
+        raise FddError(f"{place} contains half a surrogate pair (\\ud800 to \\udfff); remove it.") from None
 
 
 def _xml_rows(path: Path, text: str) -> list[PlacedRow] | None:
-    # No data set needs a document type, and entities are how XML bombs and reads foreign files.
+    # No data set needs a document type, and entities allow XML bombs and reading other files.
     for mark in ("<!DOCTYPE", "<!ENTITY"):
         if mark in text:
             line = text[: text.index(mark)].count("\n") + 1
-            raise FddError(f"{path}:{line} has a {mark}>, which is refused; remove it.")
+            raise FddError(f"{path}:{line} contains {mark}>, which is not allowed; remove it.")
     try:
         root = ElementTree.fromstring(text)
     except ElementTree.ParseError as error:
@@ -132,10 +132,10 @@ def _xml_rows(path: Path, text: str) -> list[PlacedRow] | None:
 
 
 def _fields(path: Path, number: int, problem: ElementTree.Element) -> dict[str, str]:
-    """Return attributes and children under one spelling, that of the JSON exports: ``solution_type``."""
+    """Return attributes and child elements, with their names spelled as in the JSON exports: ``solution_type``."""
     fields = dict(problem.attrib)
     for child in problem:
         if len(child):
-            raise FddError(f"{path}, item {number}, has elements inside its <{child.tag}>; only text can be read.")
+            raise FddError(f"{path}, item {number}, has elements inside <{child.tag}>, which may only contain text.")
         fields[child.tag] = child.text or ""
     return {key.lower().replace("-", "_"): value for key, value in fields.items()}

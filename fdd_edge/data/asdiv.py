@@ -1,6 +1,6 @@
-"""ASDiv (Miao et al. 2020, arXiv 2106.15772): XML, or JSON exports of it with the same names in lower case.
+"""ASDiv (Miao et al. 2020, arXiv 2106.15772): XML, or JSON exports with the same names in lower case.
 
-Some answers are words, times, ratios or several numbers; ``parse_gold`` leaves those out.
+Some answers are words, times, ratios or several numbers; items with those are skipped.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ __all__ = ["matches", "read_row"]
 
 
 def matches(row: Row) -> bool:
-    """Say whether a row looks like ASDiv."""
+    """Return whether a row looks like ASDiv."""
     return {"body", "question", "answer"} <= row.keys()
 
 

@@ -7,10 +7,7 @@ from __future__ import annotations
 
 from fdd_edge.data._item import Item, Row, text_of
 
-__all__ = ["SOLUTION", "matches", "read_row"]
-
-SOLUTION = "solution"
-"""The key in ``Problem.extra`` of the worked solution, calculator notes and all."""
+__all__ = ["matches", "read_row"]
 
 _FINAL = "####"
 
@@ -21,7 +18,7 @@ def matches(row: Row) -> bool:
 
 
 def read_row(row: Row) -> Item:
-    """Read one row; the gold answer is what follows the last ``####``."""
+    """Read one row; the gold answer follows the last ``####``."""
     solution = text_of(row, "answer")
     gold = solution.rpartition(_FINAL)[2].strip()
-    return Item(text_of(row, "question"), gold, None, {SOLUTION: solution})
+    return Item(text_of(row, "question"), gold, None, {}, {"solution": solution})

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any, get_args
 
 from fdd_edge.data._item import BrokenRowError, Item, Row, id_of, text_of, value_of
-from fdd_edge.records import Origin
+from fdd_edge.records import PROBLEM_FIELDS, Origin
 
 __all__ = ["matches", "read_row"]
 
 _TEXTS = ("program", "parent_id", "teacher", "source")
 _COUNTS = ("depth", "round", "n_ops")
-_OWN = {"id", "question", "answer", "origin", *_TEXTS, *_COUNTS}
 
 
 def matches(row: Row) -> bool:
@@ -20,8 +19,12 @@ def matches(row: Row) -> bool:
 
 
 def read_row(row: Row) -> Item:
-    """Read one row; fields that no problem has are kept as they are."""
-    extra = {key: value for key, value in row.items() if key not in _OWN}
+    """Read one row.
+
+    Fields that a problem does not have are kept as they are. Those that a run sets itself, such as ``repeat``, are
+    dropped: a data set has no say in them.
+    """
+    extra = {key: value for key, value in row.items() if key not in PROBLEM_FIELDS}
     return Item(text_of(row, "question"), value_of(row, "answer"), id_of(row, "id"), extra, _record(row))
 
 
@@ -30,11 +33,14 @@ def _record(row: Row) -> dict[str, Any]:
     record = {key: row[key] for key in (*_TEXTS, *_COUNTS, "origin") if row.get(key) is not None}
     for key in _TEXTS:
         if not isinstance(record.get(key, ""), str):
-            raise BrokenRowError(f"has a {key!r} that is not a text")
+            raise BrokenRowError(f"has a {key!r} that is not text")
     for key in _COUNTS:
         count = record.get(key, 0)
         if isinstance(count, bool) or not isinstance(count, int) or count < 0:
-            raise BrokenRowError(f"has a {key!r} that is not a whole number from 0 on")
+            raise BrokenRowError(f"has a {key!r} that is not a whole number of at least 0")
+    for key, kind in (("solution", str), ("teacher_notes", dict)):
+        if isinstance(row.get(key), kind):
+            record[key] = row[key]
     if record.get("origin", "seed") not in get_args(Origin):
-        raise BrokenRowError(f"has the origin {record['origin']!r}; known are {', '.join(get_args(Origin))}")
+        raise BrokenRowError(f"has the origin {record['origin']!r}; it must be one of {', '.join(get_args(Origin))}")
     return record

@@ -1,4 +1,4 @@
-"""MultiArith (Roy and Roth 2015, arXiv 1608.01413) and the sets kept in its format, such as AddSub and SingleEq."""
+"""MultiArith (Roy and Roth 2015, arXiv 1608.01413) and other sets in its format, such as AddSub and SingleEq."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ __all__ = ["matches", "read_row"]
 
 
 def matches(row: Row) -> bool:
-    """Say whether a row looks like MultiArith."""
+    """Return whether a row looks like MultiArith."""
     return {"sQuestion", "lSolutions"} <= row.keys()
 
 
 def read_row(row: Row) -> Item:
     """Read one row.
 
-    ``iIndex`` is no id: the sets that share this format do not number their items alike.
+    ``iIndex`` is not used as an id: the sets that share this format number their items in different ways.
     """
     solutions = _texts(value_of(row, "lSolutions"), "lSolutions")
     equations = _texts(row.get("lEquations", []), "lEquations")

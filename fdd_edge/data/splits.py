@@ -1,7 +1,7 @@
-"""Which files of a data set's repository hold a split: as its card declares, else by the names they usually have.
+"""Finds the files of a split in a data set's repository: as its card declares, or by their usual names.
 
-The card is the YAML at the top of ``README.md``; the usual names are ``main/train-00000-of-00001.parquet``,
-``train/*.parquet``, ``train.jsonl`` and their like (huggingface.co/docs/hub/datasets-data-files-configuration).
+The card is the YAML at the top of ``README.md``; usual names are ``main/train-00000-of-00001.parquet``,
+``train/*.parquet`` or ``train.jsonl`` (huggingface.co/docs/hub/datasets-data-files-configuration).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["CARD", "SUFFIXES", "choose_files"]
 
 CARD = "README.md"
 SUFFIXES = (".parquet", ".jsonl", ".json")
-"""What can be read of a data set on the hub."""
+"""The file types that can be read from a data set on the hub."""
 
 _NO_DATA = {"dataset_infos.json", "dataset_info.json", "dataset_dict.json", "state.json"}
 _SHARD = re.compile(r"(?P<index>\d+)-of-(?P<count>\d+)(?:-[0-9a-f]{16})?$")
@@ -26,7 +26,7 @@ _SHOWN = 8
 
 
 class _Declared(NamedTuple):
-    """What a card says: the file patterns of every split of every subset, and the subset that is meant by none."""
+    """What a card declares: the file patterns of every split of every subset, and the default subset."""
 
     subsets: dict[str, dict[str, list[str]]]
     default: str | None
@@ -38,14 +38,14 @@ def choose_files(
     """Return the files that hold a split, in the order of their rows.
 
     Args:
-        id: The data set's name, for what is said where nothing fits.
-        files: Every file of the repository.
-        split: Such as ``train``; None where there is only one.
-        subset: What the hub calls a configuration, such as ``main``; None where there is only one.
+        id: The data set's name, for messages.
+        files: All files of the repository.
+        split: Such as ``train``; None if there is only one.
+        subset: Such as ``main``, which the hub calls a configuration; None if there is only one.
         card: Text of the repository's ``README.md``.
 
     Raises:
-        FddError: Nothing fits, or several files do; says what is there and which key decides.
+        FddError: No file or several sets of files match; the message lists what there is and which key to set.
     """
     every = list(files)
     data = sorted(name for name in every if _is_data(name))
@@ -67,10 +67,10 @@ def _without_data(id: str, files: Sequence[str]) -> str:
     scripts = [name for name in files if name.endswith(".py")]
     if scripts:
         return (
-            f"{id} is a data set made by a script ({scripts[0]}), and scripts of strangers are not run; "
-            "the hub often has a copy in files: try revision: refs/convert/parquet."
+            f"{id} is loaded by a script ({scripts[0]}), and scripts from the hub are not run. "
+            "The hub often has a converted copy: try revision: refs/convert/parquet."
         )
-    return f"{id} holds no {kinds}, which are what can be read; there are: {_listed(files)}."
+    return f"{id} has no files of a type that can be read ({kinds}). It has: {_listed(files)}."
 
 
 def _declared(card: str) -> _Declared:
@@ -80,7 +80,7 @@ def _declared(card: str) -> _Declared:
     try:
         content = yaml.safe_load(head[1]) if head else None
     except yaml.YAMLError:
-        content = None  # a stranger's card; the files' names are left
+        content = None  # a card from the hub may be broken; the file names remain
     configs = content.get("configs") if isinstance(content, dict) else None
     subsets: dict[str, dict[str, list[str]]] = {}
     default = None
@@ -110,19 +110,19 @@ def _as_declared(id: str, data: Sequence[str], declared: _Declared, split: str |
     patterns = splits[_one_of(id, "split", split, splits)]
     chosen = [name for name in data if any(fnmatchcase(name, pattern) for pattern in patterns)]
     if not chosen:
-        raise FddError(f"{id} declares {', '.join(patterns)}; what can be read there is: {_listed(data)}.")
+        raise FddError(f"The card of {id} declares {', '.join(patterns)}, but there is only: {_listed(data)}.")
     return chosen
 
 
-def _one_of(id: str, key: str, asked: str | None, there: Iterable[str]) -> str:
-    names = sorted(there)
-    if asked is None and len(names) == 1:
+def _one_of(id: str, key: str, wanted: str | None, available: Iterable[str]) -> str:
+    names = sorted(available)
+    if wanted is None and len(names) == 1:
         return names[0]
-    if asked is None:
-        raise FddError(f"{id} has several {key}s: name one under `{key}`: {', '.join(names)}.")
-    if asked not in names:
-        raise FddError(f"{id} has no {key} {asked!r}.{did_you_mean(asked, names)} There are: {', '.join(names)}.")
-    return asked
+    if wanted is None:
+        raise FddError(f"{id} has several {key}s; set `{key}` to one of: {', '.join(names)}.")
+    if wanted not in names:
+        raise FddError(f"{id} has no {key} {wanted!r}.{did_you_mean(wanted, names)} Known: {', '.join(names)}.")
+    return wanted
 
 
 def _by_name(id: str, data: Sequence[str], split: str | None, subset: str | None) -> list[str]:
@@ -133,23 +133,27 @@ def _by_name(id: str, data: Sequence[str], split: str | None, subset: str | None
             groups.setdefault(_group(name, split), []).append(name)
     if len(groups) == 1:
         return next(iter(groups.values()))
-    asked = " and ".join(f"{key} {word!r}" for key, word in words.items())
+    wanted = " and ".join(f"{key} {word!r}" for key, word in words.items())
     if not groups:
-        there = sorted({_group(name, None) for name in data})
+        available = sorted({_group(name, None) for name in data})
         keys = " and ".join(f"`{key}`" for key in words)
-        raise FddError(f"{id} has no file for {asked}; there are: {_listed(there)}. Name a word of one under {keys}.")
+        raise FddError(
+            f"{id} has no file for {wanted}. It has: {_listed(available)}. Set {keys} to a word of one of these names."
+        )
     key = "split" if split is None else "subset"
-    of = f" of {asked}" if asked else ""
-    raise FddError(f"{id} has several files{of}: {_listed(sorted(groups))}. Name a word of one under `{key}`.")
+    matching = f" for {wanted}" if wanted else ""
+    raise FddError(
+        f"{id} has several files{matching}: {_listed(sorted(groups))}. Set `{key}` to a word of one of these names."
+    )
 
 
 def _has_word(name: str, word: str) -> bool:
-    """Say whether a path has a word, with a mark or an end on both its sides."""
+    """Return whether a path contains a whole word, delimited by punctuation or the ends of the path."""
     return re.search(rf"(?<![A-Za-z0-9]){re.escape(word)}(?![A-Za-z0-9])", name) is not None
 
 
 def _group(name: str, split: str | None) -> str:
-    """Return what the files that make up one split have in common."""
+    """Return the pattern that the files of one split have in common."""
     path = PurePosixPath(name)
     if split is not None and split in path.parts[:-1]:
         return f"{path.parent}/*{path.suffix}"
@@ -158,7 +162,7 @@ def _group(name: str, split: str | None) -> str:
 
 
 def _refuse_gaps(id: str, chosen: Sequence[str]) -> None:
-    """Refuse a split that lacks a part, as in a cache that was filled by halves."""
+    """Refuse a split with missing parts, as in a cache that was only partly filled."""
     parts = [found for name in chosen if (found := _SHARD.search(PurePosixPath(name).stem))]
     if parts and len(parts) == len(chosen) and len(chosen) != int(parts[0]["count"]):
         raise FddError(f"{id} has {len(chosen)} of {int(parts[0]['count'])} parts of {_group(chosen[0], None)}.")

@@ -8,7 +8,7 @@ __all__ = ["matches", "read_row"]
 
 
 def matches(row: Row) -> bool:
-    """Say whether a row looks like SVAMP."""
+    """Return whether a row looks like SVAMP."""
     return {"Body", "Question", "Answer"} <= row.keys()
 
 

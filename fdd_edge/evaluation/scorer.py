@@ -1,4 +1,4 @@
-"""From completions that ran to verdicts, and from verdicts to a summary."""
+"""Turns completions into verdicts, and verdicts into a summary."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ __all__ = ["Summary", "score", "summarize"]
 
 
 class Summary(NamedTuple):
-    """How one artifact did on one data set.
+    """The result of one artifact on one data set.
 
     Attributes:
-        n: Completions.
-        correct: Those with the gold answer.
+        n: Number of completions.
+        correct: Number of completions with the gold answer.
         accuracy: correct / n.
         ci95: Wilson interval of the accuracy.
-        verdicts: Completions of each verdict; verdicts that did not occur are 0.
+        verdicts: Number of completions per verdict, 0 for verdicts that did not occur.
     """
 
     n: int
@@ -43,7 +43,7 @@ class Summary(NamedTuple):
 
 
 def score(completions: Sequence[Completion], problems: Mapping[str, Problem]) -> list[Completion]:
-    """Set ``correct`` or ``wrong`` where the board left the verdict open because it has no gold answers."""
+    """Set the verdict to ``correct`` or ``wrong`` if it is open: the device has no gold answers."""
     scored = []
     for completion in completions:
         if completion.verdict is None and completion.answer is not None:
@@ -54,10 +54,10 @@ def score(completions: Sequence[Completion], problems: Mapping[str, Problem]) ->
 
 
 def summarize(completions: Sequence[Completion]) -> Summary:
-    """Count verdicts of scored completions.
+    """Count the verdicts of scored completions.
 
     Raises:
-        ValueError: There are none.
+        ValueError: There are no completions.
     """
     counts = Counter(str(c.verdict) for c in completions)
     correct = counts[Verdict.correct]

@@ -1,13 +1,16 @@
-"""What follows from an evaluation: which problems are easy or hard, and which evolve into what."""
+"""Turns an evaluation into the next round's data: labels problems easy or hard, and chooses which ones evolve."""
 
-from fdd_edge.feedback.branching import POLICIES, Branch, Policy, Side, branches, offspring, without_offspring
+from fdd_edge.feedback.branching import Branch, Side, branches, offspring, without_offspring
+from fdd_edge.feedback.feedback_options import POLICIES, Bands, EvolveOptions, Policy
 from fdd_edge.feedback.labelling import LABELS, Label, LabelledProblem, Split, pass_rates, split_problems
 from fdd_edge.feedback.sample import sample_new, sample_pool
 
 __all__ = [
     "LABELS",
     "POLICIES",
+    "Bands",
     "Branch",
+    "EvolveOptions",
     "Label",
     "LabelledProblem",
     "Policy",

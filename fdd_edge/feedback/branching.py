@@ -1,7 +1,7 @@
-"""Which problems evolve into what: more complex ones from easy, similar ones from hard.
+"""Chooses which problems evolve: easy ones into more complex ones, hard ones into similar ones.
 
-FDD (arXiv 2411.14698), section 3.3. Borderline and lost problems count as hard; format failures are trained
-on again and never evolved. Other policies are the controls that this one is measured against.
+FDD (arXiv 2411.14698), section 3.3. Borderline and lost problems count as hard; format failures stay in the training
+set and never evolve. The other policies are controls to compare with.
 """
 
 from __future__ import annotations
@@ -9,28 +9,24 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple
 
+from fdd_edge.feedback.feedback_options import Policy
 from fdd_edge.feedback.labelling import Label, Split
 from fdd_edge.records import Origin, Problem
 
-__all__ = ["POLICIES", "Branch", "Policy", "Side", "branches", "offspring", "without_offspring"]
-
-Policy = Literal["fdd", "random", "inverted", "none"]
-"""``fdd``: complex ones from easy, similar ones from hard. ``inverted``: the other way round. ``random``: as many of
-each as under ``fdd``, from parents drawn by chance. ``none``: nothing is written."""
-POLICIES: tuple[Policy, ...] = get_args(Policy)
+__all__ = ["Branch", "Side", "branches", "offspring", "without_offspring"]
 
 _SIDES: dict[str, tuple[Label, ...]] = {"easy": ("easy",), "hard": ("hard", "borderline", "lost")}
 
 
 class Branch(NamedTuple):
-    """The parents of one kind of offspring.
+    """The parents of one kind of new problem.
 
     Attributes:
-        origin: What the offspring will be: ``complex`` or ``similar``.
+        origin: The kind: ``complex`` or ``similar``.
         parents: Problems to evolve.
-        too_deep: Problems left alone because their ancestry is long enough.
+        too_deep: Problems that do not evolve because they have reached the maximum depth.
     """
 
     origin: Origin
@@ -39,7 +35,7 @@ class Branch(NamedTuple):
 
 
 def branches(split: Split, *, max_depth: int, policy: Policy = "fdd", seed: int = 0) -> list[Branch]:
-    """Return both branches of a split; a problem whose depth has reached ``max_depth`` is left alone."""
+    """Return both branches of a split; a problem at depth ``max_depth`` does not evolve."""
     easy, hard = (_on_side(split, side) for side in ("easy", "hard"))
     complex_, similar = {
         "fdd": (easy, hard),
@@ -59,7 +55,7 @@ def _on_side(split: Split, side: str) -> list[Problem]:
 
 
 def _deal(easy: Sequence[Problem], hard: Sequence[Problem], seed: int) -> tuple[list[Problem], list[Problem]]:
-    """Deal the same problems into two parts of the same sizes by chance; each keeps their order."""
+    """Deal the problems randomly into two groups of the same sizes; each group keeps their order."""
     together = [*easy, *hard]
     drawn = set(random.Random(f"policy:{seed}").sample(range(len(together)), len(easy)))
     first = [p for i, p in enumerate(together) if i in drawn]
@@ -67,12 +63,13 @@ def _deal(easy: Sequence[Problem], hard: Sequence[Problem], seed: int) -> tuple[
 
 
 class Side(NamedTuple):
-    """What came of the easy, or of the hard problems of a split.
+    """The outcome for the easy or the hard problems of a split.
 
     Attributes:
-        parents: How many there are.
-        without_offspring: How many have no offspring that may be trained on.
-        reasons: Why, by reason, commonest first: a parent counts once, under what befell its first offspring.
+        parents: Number of problems.
+        without_offspring: Number of problems without any accepted offspring.
+        reasons: How many of those per reason, most common first; each parent is counted once, under the reason its
+            first offspring was rejected.
     """
 
     parents: int
@@ -81,14 +78,14 @@ class Side(NamedTuple):
 
 
 def without_offspring(split: Split, reasons: Mapping[str, str], with_offspring: set[str]) -> dict[str, Side]:
-    """Say of each side of a split how many of its problems have no offspring, and why.
+    """Count, for the easy and the hard problems of a split, those without offspring, and why.
 
     Args:
         split: The labelled problems.
-        reasons: What befell a parent or its offspring, by the parent's id.
-        with_offspring: Ids of those with offspring.
+        reasons: Why a parent has no offspring, by the parent's id.
+        with_offspring: Ids of the parents with offspring.
     """
-    found = {}
+    outcomes = {}
     for side in _SIDES:
         parents = _on_side(split, side)
         counts: dict[str, int] = defaultdict(int)
@@ -96,8 +93,8 @@ def without_offspring(split: Split, reasons: Mapping[str, str], with_offspring: 
             if parent.id not in with_offspring:
                 counts[reasons.get(parent.id, "not_asked")] += 1
         ordered = dict(sorted(counts.items(), key=lambda item: -item[1]))
-        found[side] = Side(len(parents), sum(counts.values()), ordered)
-    return found
+        outcomes[side] = Side(len(parents), sum(counts.values()), ordered)
+    return outcomes
 
 
 def offspring(
@@ -110,9 +107,9 @@ def offspring(
     question: str,
     program: str,
     answer: int | float,
-    extra: Mapping[str, Any],
+    notes: Mapping[str, Any],
 ) -> Problem:
-    """Return the n-th new problem of a parent, its ancestry recorded, for the round after ``round_number``."""
+    """Return the n-th new problem of a parent, with its ancestry, for the round after ``round_number``."""
     return Problem(
         id=f"{parent.id}.r{round_number}{origin[0]}{n}",
         question=question,
@@ -124,5 +121,5 @@ def offspring(
         depth=parent.depth + 1,
         round=round_number + 1,
         teacher=teacher,
-        extra=extra,
+        teacher_notes=notes,
     )

@@ -1,6 +1,6 @@
-"""Easy or hard: the split of a round's labelled problems (FDD, arXiv 2411.14698, section 3.2).
+"""Splits a round's problems into easy and hard (FDD, arXiv 2411.14698, section 3.2).
 
-The paper splits by the training checkpoint; here the completions come from an exported file on a target.
+The paper splits by the completions of the training checkpoint; here they come from an exported file on a target.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from typing import Literal, NamedTuple, get_args
 
+from fdd_edge.feedback.feedback_options import Bands
 from fdd_edge.ondevice.protocol import Completion
 from fdd_edge.ondevice.verdicts import Verdict
 from fdd_edge.records import Problem
@@ -22,7 +23,7 @@ _FORMAT_FAILURES = {Verdict.no_program, Verdict.forbidden, Verdict.error, Verdic
 
 
 class LabelledProblem(NamedTuple):
-    """A problem, how often it was solved, and what follows from that."""
+    """A problem, the share of its completions that were correct, and its label."""
 
     problem: Problem
     pass_rate: float
@@ -30,29 +31,27 @@ class LabelledProblem(NamedTuple):
 
 
 Split = dict[Label, list[LabelledProblem]]
-"""Every label's problems, in the order they were labelled. Each problem stands under one label."""
+"""The problems of every label, in the order of labelling. Each problem has one label."""
 
 
 def pass_rates(completions: Sequence[Completion]) -> dict[str, float]:
-    """Return the share of right answers of each problem, from scored completions."""
+    """Return the share of correct answers per problem, from scored completions."""
     return {name: own.count(Verdict.correct) / len(own) for name, own in _by_problem(completions).items()}
 
 
 def split_problems(
     problems: Sequence[Problem],
     completions: Sequence[Completion],
+    bands: Bands,
     *,
-    easy_at: float,
-    hard_at: float,
     solved_by_float: Collection[str],
 ) -> Split:
     """Split labelled problems by how often the judge solved them.
 
     Args:
         problems: The labelled problems.
-        completions: Their scored completions, one or more a problem.
-        easy_at: Easy from this pass rate.
-        hard_at: Hard up to this pass rate; in between is borderline.
+        completions: Their scored completions, at least one per problem.
+        bands: Which pass rates are easy and hard; in between is borderline.
         solved_by_float: Ids of the non-easy problems that the float artifact solves; these are ``lost``.
 
     Raises:
@@ -65,7 +64,7 @@ def split_problems(
             raise KeyError(problem.id)
         own = verdicts[problem.id]
         rate = own.count(Verdict.correct) / len(own)
-        label = _label(own, rate, easy_at, hard_at, problem.id in solved_by_float)
+        label = _label(own, rate, bands, problem.id in solved_by_float)
         split[label].append(LabelledProblem(problem, rate, label))
     return split
 
@@ -77,16 +76,16 @@ def _by_problem(completions: Sequence[Completion]) -> dict[str, list[Verdict]]:
     return dict(verdicts)
 
 
-def _label(verdicts: Sequence[Verdict], rate: float, easy_at: float, hard_at: float, float_solves: bool) -> Label:
+def _label(verdicts: Sequence[Verdict], rate: float, bands: Bands, float_solves: bool) -> Label:
     """Return the label of one problem.
 
-    What quantization took comes before the kind of failure: the float model can do it, so it is neither
-    the problem nor its format that has to be learned, but the file that has to hold it.
+    ``lost`` takes precedence over ``format``: if the float model solves a problem, the student has learned it, and
+    only the quantized file fails.
     """
-    if rate >= easy_at:
+    if rate >= bands.easy_at:
         return "easy"
     if float_solves:
         return "lost"
     if all(v is Verdict.correct or v in _FORMAT_FAILURES for v in verdicts):
         return "format"
-    return "hard" if rate <= hard_at else "borderline"
+    return "hard" if rate <= bands.hard_at else "borderline"

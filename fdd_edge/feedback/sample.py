@@ -1,4 +1,4 @@
-"""Draws by the seed: which problems of the pool are labelled, and which of the new ones are trained on."""
+"""Random samples, drawn by a seed: the problems to label, and the new problems to train on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["sample_new", "sample_pool"]
 
 
 def sample_pool(pool: Sequence[Problem], limit: int, seed: int) -> list[Problem]:
-    """Draw ``limit`` problems by the seed, spread evenly over sources and the rounds they were written in.
+    """Draw ``limit`` problems, spread evenly over sources and the rounds in which they were written.
 
     The drawn problems keep the order of the pool.
     """
@@ -32,9 +32,9 @@ def sample_pool(pool: Sequence[Problem], limit: int, seed: int) -> list[Problem]
 
 
 def sample_new(problems: Sequence[Problem], limit: int | None, seed: int) -> list[Problem]:
-    """Draw ``limit`` new problems by the seed, each branch in its share of them; they keep their order.
+    """Draw ``limit`` new problems, from each branch in proportion to its size; they keep their order.
 
-    A parent's second offspring is drawn only where too few parents have a first.
+    A parent's second offspring is only drawn if there are too few first ones.
     """
     if limit is None or len(problems) <= limit:
         return list(problems)
@@ -59,7 +59,7 @@ def sample_new(problems: Sequence[Problem], limit: int | None, seed: int) -> lis
 
 
 def _apportion(sizes: dict[str, int], limit: int) -> dict[str, int]:
-    """Part ``limit`` in proportion to the sizes; what rounding leaves goes to the largest remainders."""
+    """Divide ``limit`` in proportion to the sizes; what rounding leaves over goes to the largest remainders."""
     total = sum(sizes.values())
     shares = {name: limit * size // total for name, size in sizes.items()}
     by_remainder = sorted(sizes, key=lambda name: (-(limit * sizes[name] % total), name))

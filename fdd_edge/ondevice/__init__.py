@@ -1,5 +1,5 @@
-"""Everything that runs on a board: the program language, the runtime, and the JSON lines they speak to the host.
+"""Everything that runs on a board: the runner, its protocol with the host, and the program language.
 
-Standard library, numpy and the runtime only, and relative imports only: the folder is packed into one file
-and runs where nothing else of the package is installed.
+Only the standard library, numpy and the runtime may be imported, and only relative imports are allowed: this folder
+is packed into a single file that runs where nothing else of the package is installed.
 """

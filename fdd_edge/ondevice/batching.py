@@ -1,8 +1,8 @@
-"""Continuous batching: the tasks of a wave share batches, and a finished one makes room for the next.
+"""Continuous batching: the tasks of a wave share batches, and a finished task makes room for the next.
 
-A runtime's results may depend on what shares a batch. So everything that decides it is a function of
-the wave alone: the cache's size, the order of refilling, the pieces a prompt is fed in. A wave decoded again gives
-the same rows.
+A runtime's results may depend on what shares a batch. Therefore everything that decides this is a function of the
+wave alone: the size of the cache, the order of refilling, and the pieces in which a prompt is fed. Decoding a wave
+again gives the same rows.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from . import device_info
 from .language import Outcome
 from .prompt import Prompt
 from .protocol import Completion, RunnerError, Settings, Task, Timing, Wave, WaveResult, prompt_ids_sha
-from .replies import Reply, choose, judge, random_stream
-from .runtime import MAX_SEQUENCES, Context, Model
+from .replies import Reply, choose_token, judge, random_stream
+from .runtime import Context, Model
 from .telemetry import Meter
 from .verdicts import Verdict
 
 __all__ = ["Decoder"]
 
 _CELL_BLOCK = 256
-"""llama.cpp rounds a cache up to this; asking for whole blocks keeps waves of like size in one context."""
+"""llama.cpp rounds the cache size up to this. Asking for whole blocks lets waves of similar size share a context."""
 
 
 @dataclass
 class _Job:
-    """A task on its way: the id to feed next, its position, and what came out."""
+    """A task in progress: the id to feed next, its position, and the reply so far."""
 
     task: Task
     prompt_ids: list[int]
@@ -46,30 +46,28 @@ class _Job:
 
 @dataclass
 class _Clock:
-    """Where the time of a wave goes."""
+    """Measures where the time of a wave goes."""
 
-    began: float = field(default_factory=time.perf_counter)
+    start: float = field(default_factory=time.perf_counter)
     prompt_seconds: float = 0.0
     first_token_seconds: float | None = None
 
     @property
     def seconds(self) -> float:
-        return time.perf_counter() - self.began
+        return time.perf_counter() - self.start
 
     @contextmanager
-    def reading(self) -> Iterator[None]:
-        """Count the block as time spent on prompts."""
-        began = self.seconds
+    def reading_prompt(self) -> Iterator[None]:
+        """Count the time of the block as spent on prompts."""
+        start = self.seconds
         yield
-        self.prompt_seconds += self.seconds - began
+        self.prompt_seconds += self.seconds - start
 
 
 class Decoder:
-    """Decodes waves with one model; holds the context that consecutive waves of like size share."""
+    """Decodes waves with one model, and holds the context that consecutive waves of similar size share."""
 
     def __init__(self, model: Model, prompt: Prompt, settings: Settings) -> None:
-        if settings.sequences > MAX_SEQUENCES:
-            raise RunnerError("bad_request", f"sequences must be at most {MAX_SEQUENCES}, not {settings.sequences}.")
         self._model = model
         self._prompt = prompt
         self._settings = settings
@@ -88,11 +86,11 @@ class Decoder:
         """Decode one wave.
 
         Args:
-            wave: The tasks; they are started in their order.
+            wave: The tasks, which are started in this order.
             on_progress: Called with the number of finished tasks after every step.
 
         Raises:
-            RunnerError: The runtime failed, or the model's numbers are not finite.
+            RunnerError: The runtime failed, or the model's logits are not finite.
         """
         clock, meter = _Clock(), Meter()
         jobs = [self._job(task) for task in wave.tasks]
@@ -113,7 +111,7 @@ class Decoder:
         ids = self._model.tokenize(self._prompt.render(task.question))
         if not ids:
             raise RunnerError("bad_request", f"The prompt of problem {task.problem_id} is empty.")
-        budget = min(self._settings.max_new_tokens, self._model.n_ctx_train - len(ids))
+        budget = min(self._settings.decoding.max_new_tokens, self._model.n_ctx_train - len(ids))
         reply = Reply(self._model, budget, self._settings.stop)
         return _Job(task, ids, reply, random_stream(self._settings.seed, task.problem_id, task.sample))
 
@@ -121,17 +119,17 @@ class Decoder:
         return len(job.prompt_ids) >= self._model.n_ctx_train
 
     def _decode(self, jobs: Sequence[_Job], on_progress: Callable[[int], None], n_finished: int, clock: _Clock) -> int:
-        """Decode jobs to their ends; return how many prompt tokens that took."""
+        """Decode all jobs; return the number of prompt tokens that were decoded."""
         shared = 0 if self._model.keeps_state else _common_ids(jobs)
-        n_sequences = min(self._settings.sequences, len(jobs))
+        n_sequences = min(self._settings.decoding.batch_size, len(jobs))
         context = self._open(jobs, n_sequences)
         if shared:
-            with clock.reading():
+            with clock.reading_prompt():
                 context.read(0, 0, jobs[0].prompt_ids[:shared])
             for sequence in range(1, n_sequences):
                 context.copy(0, sequence)
         waiting = deque(jobs)
-        running: list[_Job] = []  # a job's place here is its sequence in the context
+        running: list[_Job] = []  # a job's index here is its sequence in the context
         while waiting or running:
             while waiting and len(running) < n_sequences:
                 running.append(waiting.popleft())
@@ -139,9 +137,9 @@ class Decoder:
             self._step(context, running)
             if clock.first_token_seconds is None:
                 clock.first_token_seconds = clock.seconds
-            # From the last: what moves into a gap has been looked at.
+            # From the last to the first, so that a job that moves into a gap has already been checked.
             for sequence in reversed(range(len(running))):
-                if not running[sequence].reply.over:
+                if not running[sequence].reply.done:
                     continue
                 n_finished += 1
                 if waiting:
@@ -157,9 +155,9 @@ class Decoder:
         return shared + sum(len(job.prompt_ids) - shared for job in jobs)
 
     def _open(self, jobs: Iterable[_Job], n_sequences: int) -> Context:
-        """Return an empty context with room for the wave's longest task in every sequence."""
+        """Return an empty context in which every sequence has room for the wave's longest task."""
         longest_prompt = max(len(job.prompt_ids) for job in jobs)
-        longest = min(longest_prompt + self._settings.max_new_tokens, self._model.n_ctx_train)
+        longest = min(longest_prompt + self._settings.decoding.max_new_tokens, self._model.n_ctx_train)
         shape = (-(-longest // _CELL_BLOCK) * _CELL_BLOCK, n_sequences)
         if self._context is None or self._context.shape != shape:
             if self._context:
@@ -169,19 +167,19 @@ class Decoder:
         return self._context
 
     def _read_prompt(self, context: Context, sequence: int, job: _Job, shared: int, clock: _Clock) -> None:
-        """Feed a prompt but for its last id, whose logits the next step asks for."""
-        with clock.reading():
+        """Feed a prompt except its last id, which the next step feeds to get its logits."""
+        with clock.reading_prompt():
             context.read(sequence, shared, job.prompt_ids[shared:-1])
         job.next_id, job.position = job.prompt_ids[-1], len(job.prompt_ids) - 1
 
     def _step(self, context: Context, running: Sequence[_Job]) -> None:
-        """Let every reply grow by a token."""
+        """Add one token to every running reply."""
         rows = context.step([job.next_id for job in running], [job.position for job in running])
         for job, logits in zip(running, rows, strict=True):
             try:
-                job.next_id = choose(logits, self._settings.temperature, job.stream)
+                job.next_id = choose_token(logits, self._settings.decoding.temperature, job.stream)
             except FloatingPointError as error:
-                message = f"{self._model.path} does not compute on this CPU: {error}."
+                message = f"{self._model.path} gives invalid results on this CPU: {error}."
                 raise RunnerError("bad_artifact", message) from None
             job.reply.add(job.next_id)
             job.position += 1
@@ -208,11 +206,11 @@ class Decoder:
 
 
 def _common_ids(jobs: Sequence[_Job]) -> int:
-    """Return how many leading ids all prompts share, leaving each at least one of its own to decode."""
+    """Return how many leading ids all prompts share, leaving at least one id of each prompt to decode."""
     if len(jobs) == 1:
         return 0
-    # The smallest and the largest list differ earliest, so these two stand for all.
+    # The smallest and the largest list differ earliest, so comparing these two suffices.
     prompts = [job.prompt_ids for job in jobs]
     low, high = min(prompts), max(prompts)
-    same = next((i for i, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), len(low))
-    return min(same, min(map(len, prompts)) - 1)
+    shared = next((i for i, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), len(low))
+    return min(shared, min(map(len, prompts)) - 1)

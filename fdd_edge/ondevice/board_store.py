@@ -1,6 +1,7 @@
-"""A board's own folder: one runner at a time, and the waves it has finished.
+"""The folder on a board that holds models, runners and finished waves, and the lock that admits one runner at a time.
 
-The host keeps finished waves too. These outlive it: whatever breaks, the next session is answered from here.
+The host stores finished waves too. Those on the board survive the loss of the host or of the connection: the next
+session gets them from here.
 """
 
 from __future__ import annotations
@@ -19,57 +20,57 @@ from typing import NamedTuple
 
 from .protocol import ProtocolError, Request, RunnerError, Wave, WaveResult, decode_event, encode
 
-__all__ = ["MODELS", "RUNNERS", "VENV", "WAVES", "WHEELS", "BoardDir", "KeptWaves", "clean", "lock_board"]
+__all__ = ["MODELS", "RUNNERS", "VENV", "WAVES", "WHEELS", "BoardDir", "WaveStore", "clean", "lock_board"]
 
 MODELS, RUNNERS, WAVES, WHEELS = "models", "runners", "waves", "runtime-wheels"
-"""Folders of a board's folder; all they hold can be made again."""
+"""Subfolders of the board's folder; everything in them can be made again."""
 
 VENV = "venv"
-"""The runtime's own environment; ``clean`` leaves it."""
+"""The runtime's virtual environment, which ``clean`` keeps."""
 
 _HASH = re.compile(r"[0-9a-f]{64}")
-"""The folder of a model that has several files is named by their hash."""
+"""A model of several files lies in a folder that is named by their hash."""
 
-_OWN = {
+_OUR_FILES = {
     MODELS: re.compile(r"[0-9a-f]{64}(\.\w+)?(\.\d+\.partial)?"),
     RUNNERS: re.compile(r"runner-[0-9a-f]{16}\.pyz(\.\d+\.partial)?"),
     WAVES: re.compile(r"[0-9a-f]{64}\.json|tmp\w+\.partial"),
     WHEELS: re.compile(r".+\.whl(\.\d+\.partial)?"),
 }
-"""What this tool has put there: nothing else is ever deleted, whatever folder a profile names."""
+"""The files that this tool creates. Nothing else is ever deleted, whatever folder a profile names."""
 
 
 class BoardDir(NamedTuple):
-    """A board as a runner finds it.
+    """A board's folder, and how long to wait for others.
 
     Attributes:
-        home: Its folder, which one runner holds at a time, and where finished waves are kept.
-        patience: Seconds to wait for another runner to leave it.
-        silence: Seconds after which a host that says nothing is taken for gone.
+        home: The folder; one runner at a time may use it.
+        lock_timeout: Seconds to wait for another runner to release the folder.
+        host_timeout: Seconds without a message after which the host is considered gone.
     """
 
     home: Path
-    patience: float
-    silence: float
+    lock_timeout: float
+    host_timeout: float
 
 
 @contextmanager
-def lock_board(home: Path, patience: float = 0.0) -> Iterator[None]:
-    """Hold the board; the system drops the lock of a process that dies, however it dies.
+def lock_board(home: Path, lock_timeout: float = 0.0) -> Iterator[None]:
+    """Lock the board while the block runs; the kernel releases the lock if the process dies.
 
     Args:
         home: The board's folder.
-        patience: Seconds to wait for another process: one whose host has gone needs a while to notice.
+        lock_timeout: Seconds to wait for another process, which may take a while to notice that its host is gone.
 
     Raises:
-        RunnerError: Another process holds it, or the folder cannot be written to.
+        RunnerError: Another process holds the lock, or the folder is not writable.
     """
-    with _device_faults():
+    with _disk_errors():
         home.mkdir(parents=True, exist_ok=True)
         file = (home / "lock").open("a+", encoding="ascii")
     with file:
-        _lock(file.fileno(), home, patience)
-        with _device_faults():
+        _lock(file.fileno(), home, lock_timeout)
+        with _disk_errors():
             file.seek(0)
             file.truncate()
             file.write(f"{os.getpid()}\n")
@@ -77,8 +78,8 @@ def lock_board(home: Path, patience: float = 0.0) -> Iterator[None]:
         yield
 
 
-def _lock(descriptor: int, home: Path, patience: float) -> None:
-    deadline = time.monotonic() + patience
+def _lock(descriptor: int, home: Path, lock_timeout: float) -> None:
+    deadline = time.monotonic() + lock_timeout
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -86,42 +87,44 @@ def _lock(descriptor: int, home: Path, patience: float) -> None:
         except BlockingIOError:
             if time.monotonic() >= deadline:
                 holder = (home / "lock").read_text(encoding="ascii").strip() or "?"
-                raise RunnerError("busy", f"process {holder} there is evaluating; wait or stop it.") from None
+                raise RunnerError(
+                    "busy", f"process {holder} is decoding there. Wait until it has finished, or stop it."
+                ) from None
             time.sleep(0.1)
 
 
-class KeptWaves:
-    """Finished waves on the board's disk, found by all that decides their rows."""
+class WaveStore:
+    """Finished waves on the board's disk, looked up by everything that their rows depend on."""
 
     def __init__(self, home: Path, request: Request, runtime: str) -> None:
-        """Look for the waves of one request.
+        """Open the store for the waves of one request.
 
         Args:
             home: The board's folder.
-            request: File, prompt and settings; the file's name is that of its content.
-            runtime: Version and build of what decodes, and of the runner.
+            request: Model file, prompt and settings; the file is named by the hash of its content.
+            runtime: Version and build of the runtime and of the runner.
         """
         self._folder = home / WAVES
-        self._made_by = f"{runtime}\n{encode(request)}"
-        # The board is ours: whatever is half written was left by a runner that died.
-        for torn in self._folder.glob("tmp*.partial"):
-            torn.unlink(missing_ok=True)
+        self._key = f"{runtime}\n{encode(request)}"
+        # We hold the lock, so any partial file was left by a runner that died.
+        for partial in self._folder.glob("tmp*.partial"):
+            partial.unlink(missing_ok=True)
 
     def find(self, wave: Wave) -> WaveResult | None:
-        """Return the result of a wave if it was finished before; a damaged one was not."""
+        """Return the stored result of a wave, or None if there is none or its file is damaged."""
         with suppress(OSError, ProtocolError, UnicodeDecodeError):
-            digest, _, line = self._place(wave).read_text(encoding="utf-8").partition("\n")
+            digest, _, line = self._path(wave).read_text(encoding="utf-8").partition("\n")
             if digest == _sha256(line) and isinstance(event := decode_event(line), WaveResult):
                 return replace(event, index=wave.index)
         return None
 
-    def keep(self, wave: Wave, result: WaveResult) -> None:
-        """Write a result so that it is there whole, or not at all, also after a power cut.
+    def save(self, wave: Wave, result: WaveResult) -> None:
+        """Store a result atomically, so that even after a power cut the file is complete or absent.
 
         Raises:
-            RunnerError: It cannot be written, as on a full disk.
+            RunnerError: It cannot be written, for example because the disk is full.
         """
-        with _device_faults():
+        with _disk_errors():
             self._folder.mkdir(parents=True, exist_ok=True)
             handle, partial = tempfile.mkstemp(dir=self._folder, suffix=".partial")
             try:
@@ -130,14 +133,14 @@ class KeptWaves:
                     file.write(f"{_sha256(line)}\n{line}")
                     file.flush()
                     os.fsync(file.fileno())
-                Path(partial).replace(self._place(wave))
+                Path(partial).replace(self._path(wave))
             except OSError:
                 Path(partial).unlink(missing_ok=True)
                 raise
 
-    def _place(self, wave: Wave) -> Path:
-        asked = encode(replace(wave, index=0))
-        name = _sha256(f"{self._made_by}\n{asked}")
+    def _path(self, wave: Wave) -> Path:
+        tasks = encode(replace(wave, index=0))
+        name = _sha256(f"{self._key}\n{tasks}")
         return self._folder / f"{name}.json"
 
 
@@ -146,34 +149,34 @@ def _sha256(text: str) -> str:
 
 
 def clean(home: Path) -> int:
-    """Delete what is kept on a board but for its runtime; return how many bytes that were.
+    """Delete everything we store on a board except its runtime; return the number of bytes freed.
 
     Raises:
-        RunnerError: A runner is at work there.
+        RunnerError: A runner is using the board.
     """
     freed = 0
-    with lock_board(home), _device_faults():
-        own = [p for name, ours in _OWN.items() for p in (home / name).glob("*") if ours.fullmatch(p.name)]
-        folders = [path for path in own if path.is_dir() and _HASH.fullmatch(path.name)]
-        for path in [*own, *(p for folder in folders for p in folder.iterdir())]:
-            if path.is_file() and not _is_being_taken(path):
+    with lock_board(home), _disk_errors():
+        ours = [p for name, names in _OUR_FILES.items() for p in (home / name).glob("*") if names.fullmatch(p.name)]
+        folders = [path for path in ours if path.is_dir() and _HASH.fullmatch(path.name)]
+        for path in [*ours, *(p for folder in folders for p in folder.iterdir())]:
+            if path.is_file() and not _is_being_received(path):
                 freed += path.stat().st_size
                 path.unlink()
         for folder in folders:
-            with suppress(OSError):  # something is coming into it
+            with suppress(OSError):  # a file is being received into it
                 folder.rmdir()
     return freed
 
 
-def _is_being_taken(path: Path) -> bool:
-    """Say whether a file is one that is coming down another line just now."""
+def _is_being_received(path: Path) -> bool:
+    """Return whether another session is receiving this file right now."""
     owner = path.name.split(".")[-2:-1]
     return path.suffix == ".partial" and owner[0].isdigit() and Path("/proc", owner[0]).exists()
 
 
 @contextmanager
-def _device_faults() -> Iterator[None]:
-    """Turn a fault of the disk into one that the host is told of."""
+def _disk_errors() -> Iterator[None]:
+    """Turn an error of the disk into one that is reported to the host."""
     try:
         yield
     except OSError as error:

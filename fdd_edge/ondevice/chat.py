@@ -1,4 +1,4 @@
-"""Rendering a chat template as transformers and llama-cpp-python do: Jinja's sandbox with their few additions."""
+"""Render a chat template as transformers and llama-cpp-python do: in Jinja's sandbox, with their few additions."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from jinja2 import TemplateError, nodes, parser
 from jinja2.ext import Extension, loopcontrols
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-__all__ = ["render_chat", "template_failures"]
+__all__ = ["render_chat", "template_errors"]
 
 
 class _Generation(Extension):
-    """The tag around what the assistant says: it marks text for training, and changes nothing in it."""
+    """The tag around the assistant's text, which marks it for training and does not change it."""
 
     tags = {"generation"}  # noqa: RUF012 (as the base class has it)
 
     def parse(self, parser: parser.Parser) -> list[nodes.Node]:
-        """Return what stands between the tags."""
+        """Return the nodes between the tags."""
         parser.stream.skip(1)
         return parser.parse_statements(("name:endgeneration",), drop_needle=True)
 
@@ -33,17 +33,17 @@ def render_chat(
     eos: str,
     now: Callable[[str], str] = lambda form: datetime.now().strftime(form),
 ) -> str:
-    """Return the text of a chat that is the assistant's turn now.
+    """Render a chat whose next turn is the assistant's.
 
     Args:
-        template: Jinja source, a stranger's.
+        template: Jinja source, not trusted.
         messages: Each with ``role`` and ``content``.
-        bos: Text of the token that begins a text; empty if there is none.
-        eos: Text of the token that ends a text; empty if there is none.
-        now: Writes the time in a form of ``strftime``.
+        bos: Text of the beginning-of-sequence token; empty if there is none.
+        eos: Text of the end-of-sequence token; empty if there is none.
+        now: Formats the current time, given a format of ``strftime``.
 
     Raises:
-        Exception: One of ``template_failures``.
+        Exception: One of ``template_errors``.
     """
     environment = ImmutableSandboxedEnvironment(
         trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, loopcontrols]
@@ -54,13 +54,13 @@ def render_chat(
         bos_token=bos,
         eos_token=eos,
         add_generation_prompt=True,
-        raise_exception=_refuse,
+        raise_exception=_raise,
         strftime_now=now,
         tools=None,
     )
 
 
-def _refuse(message: str) -> NoReturn:
+def _raise(message: str) -> NoReturn:
     raise ValueError(message)
 
 
@@ -68,10 +68,10 @@ def _to_json(value: Any, ensure_ascii: bool = False, indent: int | None = None, 
     return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, sort_keys=sort_keys)
 
 
-def template_failures() -> tuple[type[Exception], ...]:
-    """Return what compiling or rendering a chat template may raise: a stranger's may fail as any expression can.
+def template_errors() -> tuple[type[Exception], ...]:
+    """Return what compiling or rendering a chat template may raise: a foreign one can fail like any expression.
 
-    Nothing bounds how long one takes or how much it writes: Jinja's sandbox limits a single ``range`` only.
+    Neither its time nor its output is bounded: Jinja's sandbox only limits a single ``range``.
     """
     return (
         TemplateError,
@@ -82,6 +82,6 @@ def template_failures() -> tuple[type[Exception], ...]:
         ArithmeticError,
         AssertionError,
         MemoryError,  # one giant string
-        RuntimeError,  # RecursionError, from a macro that calls itself, and what an iterator may raise
+        RuntimeError,  # also RecursionError, from a macro that calls itself
         SyntaxError,  # blocks nested deeper than Python's compiler allows
     )

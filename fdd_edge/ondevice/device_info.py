@@ -1,4 +1,4 @@
-"""What a device is, and what a run costs it."""
+"""Describe a device: its CPU, its instruction sets, its cores and the runtimes installed on it."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from importlib import metadata, util
 from pathlib import Path
 from typing import Any
 
+from .families import runtime_modules
+
 __all__ = [
     "ARM_CORES",
     "board_model",
@@ -22,13 +24,14 @@ __all__ = [
     "cpu_model",
     "describe_device",
     "is_emulated",
+    "logical_cpus",
     "missing_library",
     "peak_rss_bytes",
     "physical_cores",
     "runtimes",
 ]
 
-# Of the hundred flags of an x86 CPU, those that choose a kernel. ARM lists few, so all are kept there.
+# Of the hundred flags of an x86 CPU, those that decide which kernel is chosen. ARM lists few, so all are kept.
 _X86_KERNEL_FLAGS = re.compile(r"^(sse4|ssse3|avx|f16c|fma|bmi2|amx)")
 
 # Linux, arch/arm64/include/uapi/asm/hwcap.h and include/uapi/linux/auxvec.h.
@@ -41,17 +44,17 @@ _HWCAP2 = {1: "sve2", 9: "svei8mm", 12: "svebf16", 13: "i8mm", 14: "bf16"}
 
 
 def peak_rss_bytes() -> int:
-    """Return the most memory this process has held, in bytes."""
+    """Return the peak memory of this process, in bytes."""
     status = _read("/proc/self/status")
     if found := re.search(r"^VmHWM:\s+(\d+) kB", status, re.M):
-        # Preferred because ru_maxrss is inherited: a child would report its parent's size.
+        # Preferred over ru_maxrss, which is inherited: a child would report its parent's size.
         return int(found[1]) * 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 
 
 def cpu_model() -> str:
-    """Return the CPU's name: on ARM that of its cores, with their revision, because the kernel gives numbers there."""
+    """Return the CPU's name; on ARM, where the kernel gives only numbers, the names and revisions of its cores."""
     if is_emulated():
         return f"{os.environ.get('QEMU_CPU', 'any')} in QEMU"
     info = _read("/proc/cpuinfo")
@@ -62,16 +65,18 @@ def cpu_model() -> str:
 
 
 def _arm_core(processor: str) -> str | None:
-    """Return the name of a core by the numbers of its section of /proc/cpuinfo."""
-    said = dict(re.findall(r"^(CPU \w+)\s*:\s*(\S+)", processor, re.M))
-    if "CPU part" not in said:
+    """Return the name of a core from the numbers in its section of /proc/cpuinfo."""
+    numbers = dict(re.findall(r"^(CPU \w+)\s*:\s*(\S+)", processor, re.M))
+    if "CPU part" not in numbers:
         return None
-    maker, part = said.get("CPU implementer", "?"), said["CPU part"]
+    maker, part = numbers.get("CPU implementer", "?"), numbers["CPU part"]
     name = ARM_CORES.get(part) if maker == "0x41" else None
-    return f"{name or f'{maker} part {part}'} r{said.get('CPU variant', '0x?')[2:]}p{said.get('CPU revision', '?')}"
+    return (
+        f"{name or f'{maker} part {part}'} r{numbers.get('CPU variant', '0x?')[2:]}p{numbers.get('CPU revision', '?')}"
+    )
 
 
-# Linux, arch/arm64/include/asm/cputype.h, of implementer 0x41 (Arm).
+# Linux, arch/arm64/include/asm/cputype.h, for implementer 0x41 (Arm).
 ARM_CORES = {
     "0xd03": "Cortex-A53",
     "0xd05": "Cortex-A55",
@@ -93,12 +98,12 @@ ARM_CORES = {
 
 
 def board_model() -> str | None:
-    """Return the board's name, where its device tree tells it."""
+    """Return the board's name from its device tree, or None."""
     return None if is_emulated() else _read("/proc/device-tree/model").strip("\0\n ") or None
 
 
 def cpu_features() -> tuple[str, ...]:
-    """Return the instruction sets that a runtime may choose a kernel by, sorted."""
+    """Return the instruction sets that a runtime may choose its kernels by, sorted."""
     if is_emulated():
         return _arm_features() if platform.machine() == "aarch64" else ()
     found = re.search(r"^(flags|Features)\s*:\s*(.+)$", _read("/proc/cpuinfo"), re.M)
@@ -109,9 +114,10 @@ def cpu_features() -> tuple[str, ...]:
 
 
 def is_emulated() -> bool:
-    """Say whether this process runs on another CPU than the machine's.
+    """Return whether this process runs on an emulated CPU.
 
-    The host sets ``QEMU_CPU`` where it starts an emulator; else old QEMUs show the machine's own files.
+    The host sets ``QEMU_CPU`` when it starts an emulator. Otherwise, old versions of QEMU are recognised by showing
+    the /proc/cpuinfo of the machine.
     """
     if "QEMU_CPU" in os.environ:
         return True
@@ -121,16 +127,21 @@ def is_emulated() -> bool:
 
 
 def _arm_features() -> tuple[str, ...]:
-    """Return what the (emulated) kernel tells a process of its ARM CPU, in the words of /proc/cpuinfo."""
-    ask = ctypes.CDLL(None).getauxval
-    ask.restype, ask.argtypes = ctypes.c_ulong, [ctypes.c_ulong]
-    low, high = ask(_AT_HWCAP), ask(_AT_HWCAP2)
+    """Return the features that the (emulated) kernel reports to a process on ARM, named as in /proc/cpuinfo."""
+    getauxval = ctypes.CDLL(None).getauxval
+    getauxval.restype, getauxval.argtypes = ctypes.c_ulong, [ctypes.c_ulong]
+    low, high = getauxval(_AT_HWCAP), getauxval(_AT_HWCAP2)
     names = [name for bit, name in enumerate(_HWCAP.split()) if low >> bit & 1]
     return tuple(sorted([*names, *(name for bit, name in _HWCAP2.items() if high >> bit & 1)]))
 
 
+def logical_cpus() -> int:
+    """Return the number of logical CPUs that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def physical_cores() -> int:
-    """Return how many cores this process may use; hyper-threads of one core count once."""
+    """Return the number of cores that this process may use; hyper-threads of one core count once."""
     if not hasattr(os, "sched_getaffinity"):
         return os.cpu_count() or 1
     topology = "/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list"
@@ -140,12 +151,12 @@ def physical_cores() -> int:
 
 
 def runtimes() -> dict[str, str | None]:
-    """Return the version of each runtime and of numpy; None for what is not installed."""
+    """Return the version of each runtime's packages and of numpy, or None if one is not installed."""
     return {name: _version(name, module) for name, module in _PACKAGES.items()}
 
 
 def describe_device() -> dict[str, Any]:
-    """Return what ``info`` prints."""
+    """Return the object that the runner's ``info`` command prints."""
     return {
         "python": platform.python_version(),
         "machine": platform.machine(),
@@ -155,62 +166,58 @@ def describe_device() -> dict[str, Any]:
         "cpu_features": cpu_features(),
         "cores": physical_cores(),
         "runtimes": runtimes(),
-        "faults": faults(),
+        "load_errors": load_errors(),
     }
 
 
-def faults() -> dict[str, str]:
-    """Return why a runtime that is installed does not load, by its name; nothing of one that does."""
+def load_errors() -> dict[str, str]:
+    """Return why installed packages do not load, by package; those that load are left out."""
     installed = (name for name, version in runtimes().items() if version is not None)
-    reasons = {name: _load_fault(_PACKAGES[name]) for name in installed}
+    reasons = {name: _load_error(_PACKAGES[name]) for name in installed}
     return {name: reason for name, reason in reasons.items() if reason is not None}
 
 
-def _load_fault(module: str) -> str | None:
-    """Return why a module does not load; None if it does.
+def _load_error(module: str) -> str | None:
+    """Return why a module does not load, or None if it does.
 
-    A fork loads it, because one that was compiled for another CPU kills whoever does. (A new process of this Python
-    cannot be had everywhere: an emulator runs the one it was given.)
+    A forked process loads it, because a module that was compiled for another CPU kills the process. (Starting a new
+    Python is not always possible: an emulator only runs the process that it was started with.)
     """
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
-        with contextlib.suppress(BaseException), os.fdopen(writing, "w", encoding="utf-8") as told:
+        with contextlib.suppress(BaseException), os.fdopen(writing, "w", encoding="utf-8") as pipe:
             try:
                 importlib.import_module(module)
-            except Exception as error:  # whatever it is, the sentence is about it
-                told.write(str(error).rstrip("."))
+            except Exception as error:  # any error of the import is the reason
+                pipe.write(str(error).rstrip("."))
         os._exit(0)
     os.close(writing)
-    with os.fdopen(reading, encoding="utf-8") as said:
-        reason = said.read()
+    with os.fdopen(reading, encoding="utf-8") as pipe:
+        reason = pipe.read()
     _, status = os.waitpid(child, 0)
     if os.WIFSIGNALED(status):
-        return f"loading it ends with {signal.Signals(os.WTERMSIG(status)).name}: it was compiled for another CPU"
+        return f"importing it ends with {signal.Signals(os.WTERMSIG(status)).name}: it was compiled for another CPU"
     return reason or None
 
 
 def missing_library(reason: str) -> str | None:
-    """Return Debian's package of the system's library for want of which a package does not load, where it is that."""
+    """Return the Debian package of the shared library that an import error says is missing, or None."""
     return next((package for library, package in _DEBIAN_PACKAGES.items() if library in reason), None)
 
 
 _DEBIAN_PACKAGES = {"libgomp.so.1": "libgomp1", "libstdc++.so.6": "libstdc++6"}
-"""The shared libraries of a system that llama.cpp is linked with; a small system may lack them."""
+"""Shared libraries that llama.cpp links to and that a minimal system may lack."""
 
-_PACKAGES = {
-    "llama-cpp-python": "llama_cpp",
-    "onnxruntime": "onnxruntime",
-    "tokenizers": "tokenizers",
-    "numpy": "numpy",
-}
+_PACKAGES = {**runtime_modules(), "numpy": "numpy"}
+"""The packages that a description names -> the module that each is imported as."""
 
 
 def _version(package: str, module: str) -> str | None:
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
-        # A folder of unpacked modules has no metadata, but it runs.
+        # Modules that were unpacked into a folder work without metadata.
         return "unknown" if util.find_spec(module) else None
 
 

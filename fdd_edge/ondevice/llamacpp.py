@@ -1,4 +1,4 @@
-"""llama.cpp through the C API that llama-cpp-python exposes: a model file, and a context that decodes batches of it.
+"""llama.cpp through the C API that llama-cpp-python exposes: a model file, and a context that decodes batches.
 
 The package's own ``Llama`` decodes one sequence at a time; the C API decodes many in one batch.
 """
@@ -23,10 +23,10 @@ from .prompt import begins_with_bos
 from .protocol import RunnerError, SpecialIds
 from .runtime import Logits
 
-__all__ = ["Context", "Model"]
+__all__ = ["Context", "Model", "open_model"]
 
 BATCH = 512
-"""Tokens decoded in one call, at most; longer prompts are fed in pieces."""
+"""Maximum number of tokens per call; longer prompts are fed in pieces."""
 
 _MAGIC = b"GGUF"
 _LOG_ERROR = 4
@@ -37,9 +37,19 @@ _errors: deque[str] = deque(maxlen=4)
 
 @c_api.llama_log_callback  # type: ignore[untyped-decorator]
 def _keep_errors(level: int, text: bytes, user_data: object) -> None:
-    """Keep llama.cpp's last error lines for our own message; the rest of its log is dropped."""
+    """Keep llama.cpp's last error lines for our own messages; drop the rest of its log."""
     if level == _LOG_ERROR:
         _errors.append(text.decode("utf-8", errors="replace").strip())
+
+
+def open_model(artifact: str, threads: int) -> Model:
+    """Load a GGUF file; llama.cpp takes the number of threads per context.
+
+    Raises:
+        RunnerError: There is no such file, or llama.cpp cannot load it.
+    """
+    del threads
+    return Model(artifact)
 
 
 class Model:
@@ -69,7 +79,7 @@ class Model:
         self.n_params = int(c_api.llama_model_n_params(self._model))
         if c_api.llama_model_has_encoder(self._model):
             self.close()
-            raise RunnerError("bad_artifact", f"{path} is not a decoder-only model; only those write replies here.")
+            raise RunnerError("bad_artifact", f"{path} has an encoder; only decoder-only GGUF models are supported.")
 
     def __enter__(self) -> Self:
         return self
@@ -80,26 +90,26 @@ class Model:
         self.close()
 
     def close(self) -> None:
-        """Give the memory back."""
+        """Release the memory."""
         if self._model:
             c_api.llama_model_free(self._model)
             self._model = None
 
     @functools.cached_property
     def description(self) -> str:
-        """Architecture, size and number format in llama.cpp's words."""
+        """Architecture, size and number format, as llama.cpp reports them."""
         text = ctypes.create_string_buffer(256)
         c_api.llama_model_desc(self._model, text, len(text))
         return text.value.decode("utf-8", errors="replace")
 
     @functools.cached_property
     def bos_text(self) -> str:
-        """The text of the token that begins a text; empty if there is none."""
+        """The text of the BOS token; empty if there is none."""
         return self._token_text(c_api.llama_vocab_bos(self._vocab))
 
     @functools.cached_property
     def eos_text(self) -> str:
-        """The text of the token that ends a text; empty if there is none."""
+        """The text of the EOS token; empty if there is none."""
         return self._token_text(c_api.llama_vocab_eos(self._vocab))
 
     @functools.cached_property
@@ -109,17 +119,17 @@ class Model:
         return SpecialIds(
             bos=bos if bos >= 0 else None,
             eos=eos if eos >= 0 else None,
-            stops=tuple(token for token in range(self.n_vocab) if self.ends_reply(token)),
+            eos_ids=tuple(token for token in range(self.n_vocab) if self.ends_reply(token)),
             adds_bos=bool(c_api.llama_vocab_get_add_bos(self._vocab)),
         )
 
     @functools.cached_property
     def keeps_state(self) -> bool:
-        """Whether its memory cannot be cut at a position, as that of Mamba and its like cannot."""
+        """Whether its memory cannot be cut at a position, as with Mamba and similar architectures."""
         return bool(c_api.llama_model_is_recurrent(self._model) or c_api.llama_model_is_hybrid(self._model))
 
     def metadata(self, key: str) -> str | None:
-        """Return the file's metadata under that key, if it is there and is no list."""
+        """Return the file's value of a metadata key, or None if the key is missing or holds a list."""
         name = key.encode()
         size = c_api.llama_model_meta_val_str(self._model, name, None, 0)
         if size < 0:
@@ -131,8 +141,8 @@ class Model:
     def tokenize(self, text: str) -> list[int]:
         """Return the ids of a prompt.
 
-        Special tokens in it are read as such. It begins with the tokenizer's BOS where the file asks for one and the
-        text does not begin with it already; an EOS is never added.
+        Special tokens in it are recognised. BOS is added if the file asks for it and the text does not already begin
+        with it; EOS is never added.
         """
         raw = text.encode("utf-8", errors="replace")
         ids = (c_api.llama_token * (len(raw) + 8))()
@@ -145,11 +155,11 @@ class Model:
         return bos + list(ids[:n])
 
     def ends_reply(self, token: int) -> bool:
-        """Say whether a token means that the model has finished."""
+        """Return whether a token ends a reply."""
         return bool(c_api.llama_vocab_is_eog(self._vocab, token))
 
     def piece(self, token: int) -> bytes:
-        """Return the bytes of one token, which may be a part of a character; control tokens have none."""
+        """Return the bytes of one token, possibly part of a character; control tokens have none."""
         if token not in self._pieces:
             self._pieces[token] = self._read_piece(token)
         return self._pieces[token]
@@ -158,7 +168,7 @@ class Model:
         """Allocate a key-value cache of ``cells`` tokens for each of ``sequences`` sequences.
 
         Raises:
-            RunnerError: llama.cpp refuses, as for a model that does not generate text.
+            RunnerError: llama.cpp cannot create a context, for example because the model does not generate text.
         """
         _errors.clear()
         return Context(self._model, self.n_vocab, cells, sequences, threads, kv)
@@ -190,8 +200,8 @@ class _Feed(NamedTuple):
 class Context:
     """A key-value cache and the batch that fills it. Close it when done.
 
-    Every sequence has cells of its own, so attention looks at its own tokens only. llama.cpp runs such a batch in one
-    piece if its sequences follow one another without a gap (``llama_batch_allocr::split_equal``).
+    Every sequence has its own cells, so attention only sees its own tokens. llama.cpp runs such a batch in one piece
+    if its sequences follow one another without a gap (``llama_batch_allocr::split_equal``).
     """
 
     def __init__(self, model: Any, n_vocab: int, cells: int, sequences: int, threads: int, kv: str) -> None:
@@ -201,8 +211,8 @@ class Context:
         params.n_seq_max = sequences
         params.n_threads = params.n_threads_batch = threads
         params.type_k = params.type_v = _KV_TYPES[kv]
-        # On CPUs llama.cpp's flash attention goes token by token: a step of 16 replies of 150 tokens takes 1.5 times as
-        # long. It also rounds to f16 inside, whatever the cache holds.
+        # On CPUs, llama.cpp's flash attention works token by token: a step of 16 replies of 150 tokens takes 1.5 times
+        # as long. It also rounds to f16 internally, whatever the type of the cache.
         params.flash_attn_type = c_api.LLAMA_FLASH_ATTN_TYPE_DISABLED
         params.kv_unified = False
         params.no_perf = True
@@ -215,31 +225,31 @@ class Context:
         self.shape = (cells, sequences)
 
     def close(self) -> None:
-        """Give the memory back."""
+        """Release the memory."""
         if self._context:
             c_api.llama_batch_free(self._batch)
             c_api.llama_free(self._context)
             self._context = None
 
     def clear(self) -> None:
-        """Forget every sequence, and zero the cells so that nothing of an earlier wave is left."""
+        """Forget every sequence, and zero the cells so that nothing of an earlier wave remains."""
         c_api.llama_memory_clear(self._memory, True)
 
     def cut(self, sequence: int, position: int) -> None:
-        """Forget what a sequence holds from a position on."""
+        """Forget what a sequence holds from a position onwards."""
         c_api.llama_memory_seq_rm(self._memory, sequence, position, -1)
 
     def copy(self, source: int, target: int) -> None:
-        """Make ``target`` what ``source`` is now."""
+        """Make ``target`` a copy of ``source`` as it is now."""
         c_api.llama_memory_seq_cp(self._memory, source, target, -1, -1)
 
     def read(self, sequence: int, position: int, tokens: Sequence[int]) -> None:
-        """Append tokens to a sequence, however many, and ask for no logits."""
+        """Append any number of tokens to a sequence without computing logits."""
         for start in range(0, len(tokens), BATCH):
             self._decode([_Feed(sequence, position + start, tokens[start : start + BATCH], False)])
 
     def step(self, tokens: Sequence[int], positions: Sequence[int]) -> Logits:
-        """Append one token to each of the first sequences; the logits are llama.cpp's own memory.
+        """Append one token to each of the first sequences; the logits returned are llama.cpp's own memory.
 
         Raises:
             RunnerError: llama.cpp failed.
@@ -248,11 +258,11 @@ class Context:
         return self._decode([_Feed(sequence, at, (token,), True) for sequence, (token, at) in places])
 
     def follow(self, position: int, tokens: Sequence[int]) -> Logits:
-        """Append at most ``BATCH`` tokens to sequence 0, and return what follows each; it is llama.cpp's own memory."""
+        """Append at most ``BATCH`` tokens to sequence 0; the logits after each, which are llama.cpp's own memory."""
         return self._decode([_Feed(0, at, (token,), True) for at, token in enumerate(tokens, position)])
 
     def _decode(self, feeds: Sequence[_Feed]) -> Logits:
-        """Run one batch; return one row for each feed that wants logits, in their order."""
+        """Run one batch; return one row of logits per feed that wants them, in order."""
         n_rows = self._fill(feeds)
         status = c_api.llama_decode(self._context, self._batch)
         if status != 0:
@@ -262,7 +272,7 @@ class Context:
         return np.ctypeslib.as_array(c_api.llama_get_logits(self._context), shape=(n_rows, self._n_vocab))
 
     def _fill(self, feeds: Sequence[_Feed]) -> int:
-        """Write the batch; return how many rows of logits it asks for."""
+        """Fill the batch; return the number of rows of logits it asks for."""
         batch, at, n_rows = self._batch, 0, 0
         for sequence, position, tokens, wants_logits in feeds:
             for offset, token in enumerate(tokens):
@@ -280,7 +290,7 @@ class Context:
 
 
 def _check_magic(path: str) -> None:
-    """Refuse what is plainly no GGUF before llama.cpp sees it; its own message would be about a magic number."""
+    """Refuse a file that is obviously not a GGUF before llama.cpp sees it: its own message is about a magic number."""
     if not Path(path).is_file():
         raise RunnerError("bad_artifact", f"{path} is not a file.")
     try:
@@ -293,7 +303,7 @@ def _check_magic(path: str) -> None:
 
 
 def _last_error() -> str:
-    """Return llama.cpp's first failure_message as the end of a sentence; those after it follow from it."""
+    """Return llama.cpp's first error as the end of a sentence; the errors after it follow from it."""
     with suppress(IndexError):
         return f": {_errors[0].rstrip('.')}"
     return ""

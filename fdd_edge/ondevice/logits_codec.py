@@ -1,4 +1,4 @@
-"""Rows of logits as text: a vocabulary of numbers is too long for a list of decimals."""
+"""Encode rows of logits as text, which is much shorter than a JSON list of numbers."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ __all__ = ["decode_rows", "encode_rows"]
 
 
 def encode_rows(rows: npt.NDArray[np.float32]) -> str:
-    """Return rows, shape (n, n_vocab), as base64 of little-endian float32."""
+    """Encode rows, shape (n, n_vocab), as base64 of little-endian float32."""
     return base64.b64encode(np.ascontiguousarray(rows, "<f4").tobytes()).decode("ascii")
 
 
 def decode_rows(text: str, n: int) -> npt.NDArray[np.float32]:
-    """Return ``n`` rows, shape (n, n_vocab).
+    """Decode ``n`` rows, shape (n, n_vocab).
 
     Raises:
         ValueError: The text does not hold ``n`` rows of the same length.

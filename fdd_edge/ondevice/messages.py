@@ -1,8 +1,8 @@
-"""What a host and the runner on a device say to each other; ``protocol`` writes and reads it as lines of JSON.
+"""The messages between a host and the runner on a device; ``protocol`` encodes them as lines of JSON.
 
-The host sends one request, then waves and texts to score one by one, then ``{"event": "end"}`` or the end of its
-stream. The runner answers with events: ``ready``, any number of ``progress``, one ``wave`` for each wave, one
-``scores`` for each scored text, and ``done``; or ``error``.
+The host sends a request, then waves and texts to score one by one, and finally ``{"event": "end"}`` or the end of its
+stream. The runner answers with events: ``ready``, any number of ``progress``, one ``wave`` per wave, one ``scores`` per
+scored text, and ``done``; or ``error``.
 """
 
 from __future__ import annotations
@@ -11,14 +11,16 @@ import hashlib
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, ClassVar, Literal, NamedTuple, Self
 
+from .options import option, out_of_range
 from .telemetry import Conditions
 from .verdicts import Verdict
 
 __all__ = [
     "Command",
     "Completion",
+    "Decoding",
     "End",
     "Event",
     "Failure",
@@ -43,19 +45,19 @@ __all__ = [
 ]
 
 FailureKind = Literal["bad_artifact", "bad_request", "runtime_missing", "busy", "device", "died", "internal"]
-"""Whose fault it is: the file's, the request's, the installation's, another runner's, the device's (a full disk), or
-the runner's own, which may have died of it."""
+"""What is at fault: the model file, the request, the installation, another runner that is using the board, the device
+(such as a full disk), or the runner itself (``died``: it was killed by a signal)."""
 
 
 class ProtocolError(ValueError):
-    """A line is not what this version of the protocol says."""
+    """A line does not conform to this version of the protocol."""
 
 
 class RunnerError(Exception):
-    """What the runner tells the host when it cannot go on.
+    """The runner cannot continue; the host is sent this as a ``Failure``.
 
     Attributes:
-        kind: Whose fault it is.
+        kind: What is at fault.
     """
 
     def __init__(self, kind: FailureKind, message: str) -> None:
@@ -64,25 +66,39 @@ class RunnerError(Exception):
 
 
 @dataclass(frozen=True)
+class Decoding:
+    """How replies are decoded; the one definition for the wire, configs and fingerprints."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+    max_new_tokens: int = option(200, "maximum number of tokens per reply", ge=1)
+    batch_size: int = option(16, "number of sequences that share a batch", ge=1, le=256)  # LLAMA_MAX_SEQ of llama.cpp
+    threads: int | None = option(
+        None, "threads of the runtime; default: one per physical core; a target's own number takes precedence",
+        ge=1, le=512,
+    )  # fmt: skip
+    temperature: float = option(0.0, "sampling temperature; 0 decodes greedily", ge=0)
+    wave: int = option(64, "number of replies that are decoded, resumed and shared between boards as one unit", ge=1)
+
+    def __post_init__(self) -> None:
+        if fault := out_of_range(self):
+            raise ProtocolError(fault)
+
+
+@dataclass(frozen=True)
 class Settings:
-    """How problems are decoded; together with the file and the waves they decide every row.
+    """How a runner handles tasks. Together with the model file and the waves, these settings determine every row.
 
     Attributes:
-        max_new_tokens: Tokens of a reply, at most.
-        sequences: Problems decoded together in one batch.
-        threads: Threads of the runtime, for prompts and replies alike.
-        temperature: 0 takes the likeliest token; above, tokens are drawn.
-        seed: Where drawing starts; each problem and sample has its own stream.
+        decoding: How replies are decoded; ``threads`` must be a number here.
+        seed: Seed for sampling; each problem and sample has its own random stream.
         kv: Number format of the key-value cache; f32 also keeps attention in f32, for comparing with other runtimes.
         answer: ``program`` runs the reply as a program, ``number`` takes its last number.
         stop: A reply ends before the first of these texts.
-        return_ids: Whether completions carry token ids.
+        return_ids: Whether completions include token ids.
     """
 
-    max_new_tokens: int = 256
-    sequences: int = 16
-    threads: int = 1
-    temperature: float = 0.0
+    decoding: Decoding = Decoding(threads=1)
     seed: int = 0
     kv: Literal["f16", "f32"] = "f16"
     answer: Literal["program", "number"] = "program"
@@ -90,11 +106,8 @@ class Settings:
     return_ids: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("max_new_tokens", "sequences", "threads"):
-            if getattr(self, name) < 1:
-                raise ProtocolError(f"{name} must be at least 1, not {getattr(self, name)}")
-        if not self.temperature >= 0:
-            raise ProtocolError(f"temperature must not be negative, it is {self.temperature}")
+        if self.decoding.threads is None:
+            raise ProtocolError("threads must be resolved to a number before a request is sent")
         if self.kv not in ("f16", "f32"):
             raise ProtocolError(f"kv must be f16 or f32, not {self.kv!r}")
         if self.answer not in ("program", "number"):
@@ -102,9 +115,15 @@ class Settings:
         if not all(self.stop):
             raise ProtocolError("a stop text must not be empty")
 
+    @property
+    def threads(self) -> int:
+        """Threads of the runtime, for prompts and replies alike."""
+        assert self.decoding.threads is not None
+        return self.decoding.threads
+
 
 class Shot(NamedTuple):
-    """A worked example that goes before the question."""
+    """A worked example, placed before the question."""
 
     question: str
     reply: str
@@ -112,26 +131,26 @@ class Shot(NamedTuple):
 
 @dataclass(frozen=True)
 class Request:
-    """The host's first line: which file to load, and how to ask it.
+    """The host's first message: which model file to load, and how to decode with it.
 
     Attributes:
         artifact: Path of the model file on the device.
         settings: How to decode.
-        prompt: A template with ``{question}``, the word ``chat``, or None for the file's own template.
+        prompt: A template with ``{question}``, ``chat``, or None for the template stored in the file.
         shots: Worked examples.
-        afresh: A board answers no wave from those it has kept, and keeps none: for measuring what a wave costs.
+        fresh: Decode every wave, even if the board has a stored result, and store none; for measuring.
     """
 
     artifact: str
     settings: Settings = Settings()
     prompt: str | None = None
     shots: tuple[Shot, ...] = ()
-    afresh: bool = False
+    fresh: bool = False
 
 
 @dataclass(frozen=True)
 class Task:
-    """One question to answer; ``sample`` counts the replies drawn for the same problem."""
+    """One question to answer; ``sample`` numbers the replies to the same problem."""
 
     problem_id: str
     sample: int
@@ -140,7 +159,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Wave:
-    """The unit of work, of resume and of sharing: tasks that are decoded from an empty cache."""
+    """Tasks that are decoded together, from an empty cache: the unit of work, resuming and sharing between boards."""
 
     index: int
     tasks: tuple[Task, ...]
@@ -148,18 +167,18 @@ class Wave:
 
 @dataclass(frozen=True)
 class Score:
-    """Another runtime's prompt and reply, to be read by this one: what would it have written at each position?
+    """The prompt and reply of another runtime, to be scored by this one: what would it have written at each position?
 
-    Every layer is given what the other runtime has, not what this one made of the layer before, so that a fault
-    shows in its own layer only: the template gets the question, the tokenizer the text, the weights the ids.
+    Each layer gets the other runtime's input, not the output of this runtime's layer before it, so that a difference
+    shows only in the layer that causes it: the template gets the question, the tokenizer the text, the weights the ids.
 
     Attributes:
-        problem_id: Echoed in the answer.
-        question: For the template of this side.
-        text: The prompt as the other side renders it, for the tokenizer of this side.
-        prompt_ids: The other side's ids of it.
-        reply_ids: What it wrote; may be empty, then nothing is decoded.
-        rows: Positions in the reply whose logits are wanted whole; 0 is what follows the prompt.
+        problem_id: Repeated in the answer.
+        question: Input of this runtime's template.
+        text: The prompt as the other runtime renders it; input of this runtime's tokenizer.
+        prompt_ids: The other runtime's ids of the prompt.
+        reply_ids: The other runtime's reply; if it is empty, nothing is decoded.
+        rows: Positions in the reply whose logits are returned; position 0 follows the prompt.
     """
 
     problem_id: str
@@ -172,26 +191,26 @@ class Score:
 
 @dataclass(frozen=True)
 class End:
-    """The host has no more waves."""
+    """The host has no more commands."""
 
 
 @dataclass(frozen=True)
 class Completion:
-    """What the model replied to one task, judged as far as a device can judge it.
+    """The model's reply to one task, judged as far as the device can.
 
     Attributes:
         problem_id: The task's problem.
         sample: The task's sample.
         text: The reply, without the stop text.
-        program: Its program in normal form; None where nothing parses or numbers are asked for.
-        answer: The number it gives; None where it gives none.
-        verdict: Why there is no answer; None when it ran, until the host has compared it with the gold answer.
+        program: Its program in normal form; None if nothing parses or ``answer`` is ``number``.
+        answer: The number that it gives, or None.
+        verdict: Why there is no answer; None if there is one, until the host has compared it with the gold answer.
         n_prompt_tokens: Tokens of the prompt.
-        n_tokens: Tokens generated, with the one that ended the reply.
+        n_tokens: Generated tokens, including the one that ended the reply.
         prompt_ids_sha: First 16 hex digits of the sha256 of the prompt's ids, as little-endian int32.
-        prompt_ids: The prompt's token ids, if they were asked for.
-        ids: The generated token ids, if they were asked for.
-        extra: Fields this version does not know; kept when the record is written again.
+        prompt_ids: The prompt's token ids, if requested.
+        ids: The generated token ids, if requested.
+        extra: Fields that this version does not know; kept when the row is written again.
     """
 
     problem_id: str
@@ -213,7 +232,7 @@ class Completion:
         """Build a completion from a JSON object; unknown fields go to ``extra``.
 
         Raises:
-            ProtocolError: A field is missing, or the verdict is none that exists.
+            ProtocolError: A field is missing, or the verdict is unknown.
         """
         known = {f.name: f for f in fields(cls) if f.name != "extra"}
         for name, f in known.items():
@@ -230,24 +249,24 @@ class Completion:
         return cls(**values, extra={name: v for name, v in row.items() if name not in known})
 
     def to_row(self) -> dict[str, Any]:
-        """Return the JSON object of this record; ids that were not asked for are left out."""
+        """Return this completion as a JSON object; ids that were not requested are left out."""
         row = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "extra"}
         return {k: v for k, v in row.items() if v is not None or k not in ("ids", "prompt_ids")} | dict(self.extra)
 
 
 @dataclass(frozen=True)
 class Scores:
-    """What this runtime makes of a text that another one wrote.
+    """How this runtime scores a text that another one wrote.
 
     Attributes:
-        problem_id: That of the question.
-        prompt: This side's prompt for it.
-        prompt_ids: This side's ids of its own prompt.
-        text_ids: This side's ids of the other side's prompt.
-        best: This side's likeliest token at each position of the reply.
-        leads: By how many logits it beats the next one; 0 where that is no number.
-        logits: The wanted rows, float32, little-endian, in base64; see ``rows.decode_rows``.
-        unreadable: Why this file cannot be fed the other side's ids; empty where it can. Nothing is scored then.
+        problem_id: The problem of the text.
+        prompt: This runtime's prompt for the question.
+        prompt_ids: This runtime's ids of its own prompt.
+        text_ids: This runtime's ids of the other runtime's prompt.
+        best: This runtime's likeliest token at each position of the reply.
+        leads: By how much its logit exceeds the second highest; 0 if that is not a finite number.
+        logits: The requested rows, float32, little-endian, in base64; see ``logits_codec.decode_rows``.
+        unreadable: Why this model cannot read the other runtime's ids, so that nothing is scored; empty if it can.
     """
 
     problem_id: str
@@ -265,13 +284,13 @@ class Timing:
     """What a wave cost.
 
     Attributes:
-        seconds: From its first token to its last.
-        prompt_tokens: Prompt tokens decoded; a common beginning counts once.
-        decode_tokens: Tokens generated.
-        prompt_seconds: Of ``seconds``, those in which prompts were read, up to each one's last token.
-        first_token_seconds: From the wave's start to its first generated token; None where none was generated.
-        peak_rss_bytes: The most memory the runner has held until the wave's end.
-        conditions: Temperature, clock, throttling and energy, where the device shows them.
+        seconds: From the start of the wave to its end.
+        prompt_tokens: Prompt tokens that were decoded; a common prefix counts once.
+        decode_tokens: Generated tokens.
+        prompt_seconds: The part of ``seconds`` spent on prompts, up to the last token of each.
+        first_token_seconds: From the start of the wave to its first generated token; None if none was generated.
+        peak_rss_bytes: Peak memory of the runner up to the end of the wave.
+        conditions: Temperature, clock, throttling and energy, if the device shows them.
     """
 
     seconds: float
@@ -285,27 +304,27 @@ class Timing:
 
 @dataclass(frozen=True)
 class SpecialIds:
-    """The ids that begin and end a text, as a vocabulary has them.
+    """The ids of a vocabulary that begin and end a text.
 
     Attributes:
         bos: Begins a text; None if there is none.
         eos: Ends a text; None if there is none.
-        stops: Every id that ends a reply, sorted.
-        adds_bos: Whether a prompt is begun with ``bos``.
+        eos_ids: All ids that end a reply, sorted.
+        adds_bos: Whether ``bos`` is prepended to a prompt.
     """
 
     bos: int | None
     eos: int | None
-    stops: tuple[int, ...]
+    eos_ids: tuple[int, ...]
     adds_bos: bool
 
 
 @dataclass(frozen=True)
 class TargetInfo:
-    """What the runner says of itself, the device and the file once the file is loaded (``ready``).
+    """Describes the runner, the device and the model once the model is loaded (``ready``).
 
-    ``prompt`` is the template in use, rendered; ``system_info`` is the runtime's own line about its build; the times of
-    an ``emulated`` device are not the board's, however it is reached.
+    ``prompt`` is the template in use; ``system_info`` is the runtime's own description of its build; times measured on
+    an ``emulated`` device are not the board's.
     """
 
     protocol: int
@@ -328,7 +347,7 @@ class TargetInfo:
 
 @dataclass(frozen=True)
 class Progress:
-    """Problems of the current wave that are finished."""
+    """Number of finished problems of the current wave."""
 
     index: int
     finished: int
@@ -336,7 +355,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class WaveResult:
-    """A finished wave: its completions in the order of its tasks."""
+    """A finished wave, with its completions in the order of its tasks."""
 
     index: int
     completions: tuple[Completion, ...]
@@ -358,7 +377,7 @@ class Totals:
 
 @dataclass(frozen=True)
 class Failure:
-    """The runner cannot go on, and says why (``error``)."""
+    """The runner cannot continue, and why (``error``)."""
 
     kind: FailureKind
     message: str
@@ -373,8 +392,8 @@ def prompt_ids_sha(ids: Sequence[int]) -> str:
     return hashlib.sha256(struct.pack(f"<{len(ids)}i", *ids)).hexdigest()[:16]
 
 
-def plan_waves(tasks: Sequence[Task], size: int = 64) -> list[Wave]:
-    """Cut tasks into waves of ``size``, in their order; the last may be shorter.
+def plan_waves(tasks: Sequence[Task], size: int = Decoding.wave) -> list[Wave]:
+    """Split tasks into waves of ``size`` in their order; the last may be shorter.
 
     Raises:
         ValueError: ``size`` is below 1.

@@ -1,4 +1,4 @@
-"""What every model of ONNX Runtime is: a session of each graph, and the tokenizer files beside them."""
+"""What all ONNX models share: a session per graph, and the tokenizer files next to them."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from .vocabulary import Vocabulary, read_json
 __all__ = ["FolderModel", "first_line", "load_session"]
 
 _ERROR = 3
-"""Of ONNX Runtime's log levels: warnings about what it optimizes are nobody's business here."""
+"""ONNX Runtime's log level: hides its warnings about graph optimizations."""
 
 
 class FolderModel:
-    """A model's folder. Use it as a context manager, which gives the sessions' memory back."""
+    """The folder of a model. Use it as a context manager, which releases the sessions' memory."""
 
     runtime = "onnxruntime"
     runtime_version = str(onnxruntime.__version__)
@@ -30,9 +30,9 @@ class FolderModel:
         """Load graphs and their weights.
 
         Args:
-            path: What names the model: one of its graphs.
-            graphs: Names of all of them, in the order in which ``sessions`` holds them.
-            threads: Of every session.
+            path: The model file, which is one of the graphs.
+            graphs: Names of all graphs, in the order in which ``sessions`` holds them.
+            threads: Number of threads of each session.
 
         Raises:
             RunnerError: A file is missing or damaged.
@@ -60,18 +60,18 @@ class FolderModel:
 
     @functools.cached_property
     def description(self) -> str:
-        """The architecture, and the recipe where the file is one of ours."""
+        """The architecture, and the recipe if the file was exported by this tool."""
         config = read_json(Path(self.path).with_name("config.json"))
         return f"{config.get('model_type', 'decoder')} ONNX {self._vocabulary.card.get('recipe', '')}".strip()
 
     @property
     def bos_text(self) -> str:
-        """The text of the token that begins a text; empty if there is none."""
+        """The text of the BOS token; empty if there is none."""
         return self._vocabulary.bos_text
 
     @property
     def eos_text(self) -> str:
-        """The text of the token that ends a text; empty if there is none."""
+        """The text of the EOS token; empty if there is none."""
         return self._vocabulary.eos_text
 
     @property
@@ -81,10 +81,10 @@ class FolderModel:
 
 
 def load_session(path: str, threads: int) -> Any:
-    """Return a session of ONNX Runtime.
+    """Open a session of ONNX Runtime.
 
     Raises:
-        RunnerError: It cannot load the file; its first line says why.
+        RunnerError: ONNX Runtime cannot load the file; the message gives the reason.
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
@@ -92,20 +92,20 @@ def load_session(path: str, threads: int) -> Any:
     options.log_severity_level = _ERROR
     try:
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # each kind of failure has a type of its own, below Exception
-        raise RunnerError("bad_artifact", f"ONNX Runtime cannot load {path}: {_loss(str(error))}.") from None
+    except Exception as error:  # ONNX Runtime has one type per kind of failure, each a direct subclass of Exception
+        raise RunnerError("bad_artifact", f"ONNX Runtime cannot load {path}: {_load_failure(str(error))}.") from None
 
 
-def _loss(said: str) -> str:
-    """Return why a graph cannot be loaded: what became of the weights beside it, or ONNX Runtime's first line."""
-    if missing := re.search(r'External data path does not exist: "([^"]+)"', said):
-        return f"the weights beside it are missing, {missing[1]}"
-    if re.search(r"External initializer: .* out of bounds", said):
-        return "the weights beside it are cut short"
-    return first_line(said)
+def _load_failure(message: str) -> str:
+    """Return why a graph cannot be loaded: its weights file is missing or short, or else ONNX Runtime's first line."""
+    if missing := re.search(r'External data path does not exist: "([^"]+)"', message):
+        return f"its weights file is missing, {missing[1]}"
+    if re.search(r"External initializer: .* out of bounds", message):
+        return "its weights file is truncated"
+    return first_line(message)
 
 
 def first_line(error: Exception | str) -> str:
-    """Return what ONNX Runtime says, without its code and the lines after the first."""
-    said = str(error).strip().splitlines()[0]
-    return said.rpartition(" : ")[2].rstrip(".") or type(error).__name__
+    """Return the first line of an error of ONNX Runtime, without its code."""
+    line = str(error).strip().splitlines()[0]
+    return line.rpartition(" : ")[2].rstrip(".") or type(error).__name__

@@ -1,8 +1,8 @@
 """ONNX Runtime: a decoder graph whose key-value cache is written in place, and a context that runs batches of it.
 
-The graphs are those of onnxruntime-genai's model builder: attention is one operator (GroupQueryAttention of ONNX
-Runtime's ``com.microsoft`` domain) that knows each sequence's own length, and appends to the cache it is given where
-its output is bound to the same memory. So sequences of any length share a batch without padding, and no step copies
+The graphs are those of onnxruntime-genai's model builder. Attention is one operator (GroupQueryAttention in ONNX
+Runtime's ``com.microsoft`` domain) that takes the length of each sequence. If its cache output is bound to the memory
+of its cache input, it appends in place. So sequences of any length share a batch without padding, and no step copies
 the cache.
 """
 
@@ -20,17 +20,17 @@ from .protocol import RunnerError
 from .runtime import Logits
 from .vocabulary import read_json
 
-__all__ = ["Context", "Model"]
+__all__ = ["Context", "Model", "open_model"]
 
 BATCH = 512
-"""Prompt tokens read in one call, at most."""
+"""Maximum number of prompt tokens per call."""
 
 _PAST, _PRESENT = "past_key_values.", "present."
 _TYPES: dict[str, np.dtype[Any]] = {"tensor(float)": np.dtype(np.float32), "tensor(float16)": np.dtype(np.float16)}
 
 
 class _Cache(NamedTuple):
-    """One tensor of the cache: a layer's keys or values, by the rest of its name."""
+    """One tensor of the cache, the keys or the values of a layer; ``name`` is without the prefix."""
 
     name: str
     heads: int
@@ -38,8 +38,13 @@ class _Cache(NamedTuple):
     dtype: np.dtype[Any]
 
 
+def open_model(artifact: str, threads: int) -> Model:
+    """Load a decoder; see ``Model``."""
+    return Model(artifact, threads)
+
+
 class Model(FolderModel):
-    """An ONNX decoder and the tokenizer files beside it."""
+    """An ONNX decoder and the tokenizer files next to it."""
 
     keeps_state = False
 
@@ -47,7 +52,7 @@ class Model(FolderModel):
         """Load a graph and its weights.
 
         Raises:
-            RunnerError: A file is missing or damaged, or the graph is of a kind that is not run here.
+            RunnerError: A file is missing or damaged, or the inputs and outputs of the graph are not supported.
         """
         super().__init__(path, (Path(path).name,), threads)
         (session,) = self.sessions
@@ -55,14 +60,14 @@ class Model(FolderModel):
         logits = next(output for output in session.get_outputs() if output.name == "logits")
         self.n_vocab = int(logits.shape[-1])
         self._logits_type = _TYPES[logits.type]
-        # A graph that was pruned to the last token's logits says 1 where others name the length of what they read.
+        # The second dimension is 1 if the graph was pruned to the logits of the last token, else the input's length.
         self._pruned = logits.shape[1] == 1
         self.n_ctx_train = _context_length(Path(path).parent)
 
     def open_context(self, cells: int, sequences: int, threads: int, kv: Literal["f16", "f32"]) -> Context:
-        """Make room for ``cells`` tokens of each of ``sequences`` sequences.
+        """Allocate room for ``cells`` tokens in each of ``sequences`` sequences.
 
-        The number of threads is the session's, and the cache's numbers are the graph's.
+        The session determines the number of threads, and the graph the number format of the cache.
         """
         del threads, kv
         (session,) = self.sessions
@@ -70,7 +75,7 @@ class Model(FolderModel):
 
 
 class Context:
-    """A cache in memory of our own, and the bindings that let the graph write into it."""
+    """A cache in our own memory, and the bindings through which the graph writes into it."""
 
     def __init__(
         self,
@@ -83,34 +88,34 @@ class Context:
         self.shape = (cells, sequences)
         self._session = session
         self._n_vocab, self._logits_type, self._pruned = logits
-        # Pages that nothing was written to take no memory, so room for the longest reply costs what is used of it.
+        # Pages that were never written to take no memory, so reserving room for the longest reply costs nothing.
         self._caches = {c.name: np.zeros((sequences, c.heads, cells, c.width), c.dtype) for c in caches}
         self._filled = [0] * sequences
         self._columns = np.arange(cells)
         self._bindings: dict[tuple[int, int], Any] = {}
 
     def close(self) -> None:
-        """Give the memory back."""
+        """Release the memory."""
         self._bindings.clear()
         self._caches.clear()
 
     def clear(self) -> None:
-        """Forget every sequence. Nothing is zeroed: attention looks no further than a sequence's own length."""
+        """Forget every sequence. Nothing is zeroed, because attention does not look past a sequence's length."""
         self._filled = [0] * len(self._filled)
 
     def cut(self, sequence: int, position: int) -> None:
-        """Forget what a sequence holds from a position on."""
+        """Forget what a sequence holds from a position onwards."""
         self._filled[sequence] = position
 
     def copy(self, source: int, target: int) -> None:
-        """Make ``target`` what ``source`` is now."""
+        """Make ``target`` a copy of ``source`` as it is now."""
         length = self._filled[source]
         for cache in self._caches.values():
             cache[target, :, :length] = cache[source, :, :length]
         self._filled[target] = length
 
     def read(self, sequence: int, position: int, tokens: Sequence[int]) -> None:
-        """Append tokens to a sequence, however many."""
+        """Append any number of tokens to a sequence."""
         for start in range(0, len(tokens), BATCH):
             piece = np.array([tokens[start : start + BATCH]], np.int64)
             self._run(slice(sequence, sequence + 1), piece, [position + start])
@@ -120,19 +125,19 @@ class Context:
         return self._run(slice(0, len(tokens)), np.array(tokens, np.int64)[:, None], positions)
 
     def follow(self, position: int, tokens: Sequence[int]) -> Logits:
-        """Append tokens to sequence 0 one by one, as a reply grows, and return what follows each of them."""
+        """Append tokens to sequence 0 one by one, as a reply grows, and return the logits after each of them."""
         return np.concatenate([self.step([token], [at]).copy() for at, token in enumerate(tokens, position)])
 
     def _run(self, rows: slice, tokens: npt.NDArray[np.int64], positions: Sequence[int]) -> Logits:
         """Run one batch.
 
         Args:
-            rows: Which sequences.
-            tokens: What is appended to each: shape (rows, n).
-            positions: Where that begins, for each of them.
+            rows: The sequences.
+            tokens: The tokens to append to each of them: shape (rows, n).
+            positions: The position of the first of these tokens in each sequence.
 
         Returns:
-            What follows the last token of each.
+            The logits after the last token of each sequence.
         """
         n = tokens.shape[1]
         ends = np.array(positions) + n
@@ -144,14 +149,14 @@ class Context:
         binding.bind_output("logits", "cpu", 0, logits.dtype, logits.shape, logits.ctypes.data)
         try:
             self._session.run_with_iobinding(binding)
-        except Exception as error:  # each kind of failure has a type of its own, below Exception
+        except Exception as error:  # ONNX Runtime has one type per kind of failure, each a direct subclass of Exception
             raise RunnerError("internal", f"ONNX Runtime could not run a batch: {first_line(error)}.") from None
         for sequence, end in zip(range(rows.start, rows.stop), ends.tolist(), strict=True):
             self._filled[sequence] = end
         return logits[:, -1].astype(np.float32, copy=False)
 
     def _binding(self, rows: slice) -> Any:
-        """Return what binds a span of sequences' cache as input and as output at once."""
+        """Return the binding in which the cache of a range of sequences is both input and output."""
         key = (rows.start, rows.stop)
         if key not in self._bindings:
             binding = self._bindings[key] = self._session.io_binding()
@@ -167,7 +172,7 @@ def _caches(session: Any, path: str) -> list[_Cache]:
     """Return the tensors of a graph's cache.
 
     Raises:
-        RunnerError: It has none, or one that is not written in place.
+        RunnerError: The graph has no cache, or does not write it in place.
     """
     inputs = {one.name: one for one in session.get_inputs()}
     outputs = {one.name for one in session.get_outputs()}
@@ -177,34 +182,33 @@ def _caches(session: Any, path: str) -> list[_Cache]:
         if name.startswith(_PAST)
     ]
     if not caches or "logits" not in outputs:
-        raise RunnerError("bad_artifact", f"{path} is not a decoder with a key-value cache; only those reply here.")
+        raise RunnerError("bad_artifact", f"{path} is not a decoder with a key-value cache; no other graph can reply.")
     config = Path(path).with_name("genai_config.json")
     if not config.is_file():
         raise RunnerError(
             "bad_artifact",
-            f"{config} is missing, which says how the graph keeps its cache; restore it, or export the model again.",
+            f"{config} is missing, which says how the graph stores its cache; restore it, or export the model again.",
         )
     others = set(inputs) - {_PAST + c.name for c in caches}
     if odd := sorted(others ^ {"input_ids", "attention_mask"}):
-        kind = "has the input" if odd[0] in others else "lacks the input"
+        kind = "has an unsupported input" if odd[0] in others else "lacks the input"
         raise RunnerError(
             "bad_artifact",
-            f"{path} {kind} {odd[0]!r}, which is not how decoders are asked here; make one that is asked so with: "
-            "fdd-edge export MODEL -r onnx-int4",
+            f"{path} {kind} {odd[0]!r}. Export a graph with supported inputs: fdd-edge export MODEL -r onnx-int4",
         )
     if not read_json(config).get("search", {}).get("past_present_share_buffer"):
         raise RunnerError(
             "bad_artifact",
-            f"{path} does not write its key-value cache in place; make one that does with: fdd-edge export MODEL -r "
+            f"{path} does not write its key-value cache in place. Export a graph that does: fdd-edge export MODEL -r "
             "onnx-int4",
         )
     return caches
 
 
 def _context_length(folder: Path) -> int:
-    """Return how many tokens the model was made for."""
+    """Return the model's context length in tokens."""
     genai = read_json(folder / "genai_config.json").get("model", {})
     found = genai.get("context_length") or read_json(folder / "config.json").get("max_position_embeddings")
     if not isinstance(found, int) or found < 1:
-        raise RunnerError("bad_artifact", f"{folder} does not say how long a text its model can read.")
+        raise RunnerError("bad_artifact", f"The configs in {folder} do not state the model's context length.")
     return found

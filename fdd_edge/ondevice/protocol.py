@@ -1,4 +1,4 @@
-"""The contract between a host and the runner on a device: its version, its messages, and their lines of JSON."""
+"""The protocol between a host and the runner on a device: its version, and its messages as lines of JSON."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from .messages import (
     Command,
     Completion,
+    Decoding,
     End,
     Event,
     Failure,
@@ -38,6 +39,7 @@ __all__ = [
     "PROTOCOL",
     "Command",
     "Completion",
+    "Decoding",
     "End",
     "Event",
     "Failure",
@@ -65,7 +67,7 @@ __all__ = [
     "prompt_ids_sha",
 ]
 
-PROTOCOL = 4
+PROTOCOL = 5
 
 T = TypeVar("T")
 
@@ -82,7 +84,7 @@ _NAMES: dict[type, str] = {kind: name for names in (_COMMANDS, _EVENTS) for name
 
 
 def encode(message: Request | Command | Event) -> str:
-    """Return the one line of JSON, without a line end, that says ``message``."""
+    """Encode a message as one line of JSON, without a line end."""
     if isinstance(message, Request):
         shots = [shot._asdict() for shot in message.shots]
         row: dict[str, Any] = {"protocol": PROTOCOL, **asdict(message), "shots": shots}
@@ -95,32 +97,32 @@ def encode(message: Request | Command | Event) -> str:
 
 
 def decode_request(line: str) -> Request:
-    """Read the host's first line.
+    """Decode the host's first line.
 
     Raises:
-        ProtocolError: It is not a request of this version.
+        ProtocolError: It is not a request of this version of the protocol.
     """
     row = _object(line)
     version = row.pop("protocol", None)
     if version != PROTOCOL:
-        raise ProtocolError(f"this runner speaks protocol {PROTOCOL}, the host asked for {version!r}")
+        raise ProtocolError(f"this runner uses protocol {PROTOCOL}, but the host uses {version!r}")
     return _build(Request, row)
 
 
 def decode_command(line: str) -> Command:
-    """Read one of the host's later lines.
+    """Decode one of the host's later lines.
 
     Raises:
-        ProtocolError: It is no command of this version.
+        ProtocolError: It is not a command of this version of the protocol.
     """
     return _decode(line, _COMMANDS)
 
 
 def decode_event(line: str) -> Event:
-    """Read one of the runner's lines.
+    """Decode one of the runner's lines.
 
     Raises:
-        ProtocolError: It is no event of this version.
+        ProtocolError: It is not an event of this version of the protocol.
     """
     return _decode(line, _EVENTS)
 
@@ -144,7 +146,7 @@ def _object(line: str) -> dict[str, Any]:
 
 
 def _build(kind: type[T], row: Mapping[str, Any]) -> T:
-    """Build a record, whose fields must be there and known."""
+    """Build a message; all its fields must be known, and those without a default must be present."""
     if not isinstance(row, Mapping):
         raise ProtocolError(f"{kind.__name__} must be a JSON object, not {row!r}")
     known = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]  # every kind is a dataclass
@@ -175,10 +177,11 @@ def _each(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return lambda values: tuple(read(value) for value in values)
 
 
-# The fields that hold records or tuples: JSON knows only objects and lists.
+# How to read fields that hold dataclasses or tuples, because JSON has only objects and lists.
 _READERS: dict[tuple[type, str], Callable[[Any], Any]] = {
     (Request, "settings"): lambda row: _build(Settings, row),
     (Request, "shots"): _each(_shot),
+    (Settings, "decoding"): lambda row: _build(Decoding, row),
     (Settings, "stop"): tuple,
     (Wave, "tasks"): _each(lambda row: _build(Task, row)),
     (WaveResult, "completions"): _each(Completion.from_row),
@@ -186,7 +189,7 @@ _READERS: dict[tuple[type, str], Callable[[Any], Any]] = {
     (Timing, "conditions"): lambda row: _build(Conditions, row),
     (TargetInfo, "cpu_features"): tuple,
     (TargetInfo, "special"): lambda row: _build(SpecialIds, row),
-    (SpecialIds, "stops"): tuple,
+    (SpecialIds, "eos_ids"): tuple,
     **{(Score, name): tuple for name in ("prompt_ids", "reply_ids", "rows")},
     **{(Scores, name): tuple for name in ("prompt_ids", "text_ids", "best", "leads")},
 }

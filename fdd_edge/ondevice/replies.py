@@ -1,4 +1,4 @@
-"""One reply as it grows: when it is over, what its text is, and what becomes of it."""
+"""Collect the tokens of a reply, decide when it is finished, and judge its text."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ import numpy.typing as npt
 from .language import Outcome, judge_reply, last_number
 from .verdicts import Verdict
 
-__all__ = ["Reply", "Vocabulary", "choose", "judge", "random_stream"]
+__all__ = ["Reply", "Vocabulary", "choose_token", "judge", "random_stream"]
 
 
 class Vocabulary(Protocol):
-    """What a reply needs to know of a model."""
+    """What a reply needs to know about a model."""
 
     def piece(self, token: int) -> bytes:
         """Return the bytes of one token."""
 
     def ends_reply(self, token: int) -> bool:
-        """Say whether a token means that the model has finished."""
+        """Return whether a token ends the reply."""
 
 
 class Reply:
-    """The tokens of one reply; it ends with the model's own end, before a stop text, or at its budget.
+    """The tokens of one reply. It ends with an end token, before a stop text, or when its budget is used up.
 
     Attributes:
-        ids: Every generated token, with the one that ended the reply.
-        over: Nothing more is to be generated.
-        unfinished: It ended because the budget was spent.
+        ids: Every generated token, including the one that ended the reply.
+        done: Whether the reply has ended.
+        unfinished: Whether it was cut because its budget was used up.
     """
 
     def __init__(self, vocabulary: Vocabulary, budget: int, stop: Sequence[str]) -> None:
@@ -39,30 +39,30 @@ class Reply:
         self._budget = budget
         self._stop = [text.encode("utf-8", errors="replace") for text in stop]
         self._longest_stop = max(map(len, self._stop), default=0)
-        # Bytes, not text: a token may end in the middle of a character.
+        # Bytes, because a token may end in the middle of a character.
         self._bytes = bytearray()
         self.ids: list[int] = []
-        self.over = False
+        self.done = False
         self.unfinished = False
 
     def add(self, token: int) -> None:
         """Append a generated token."""
         self.ids.append(token)
         if self._vocabulary.ends_reply(token):
-            self.over = True
+            self.done = True
             return
         piece = self._vocabulary.piece(token)
         searched = max(0, len(self._bytes) - self._longest_stop + 1)
         self._bytes += piece
         if (cut := self._find_stop(searched)) is not None:
             del self._bytes[cut:]
-            self.over = True
+            self.done = True
         elif len(self.ids) >= self._budget:
-            self.over = self.unfinished = True
+            self.done = self.unfinished = True
 
     @property
     def text(self) -> str:
-        """The reply so far; bytes that are no character show as U+FFFD."""
+        """The reply so far; invalid UTF-8 is shown as U+FFFD."""
         return self._bytes.decode("utf-8", errors="replace")
 
     def _find_stop(self, start: int) -> int | None:
@@ -71,32 +71,32 @@ class Reply:
 
 
 def judge(text: str, *, unfinished: bool, answer: Literal["program", "number"]) -> Outcome:
-    """Take the answer out of a reply: its program's, or its last number."""
+    """Extract the answer of a reply: the result of its program, or its last number."""
     if answer == "program":
         return judge_reply(text, unfinished=unfinished)
     if unfinished:
         return Outcome(None, None, Verdict.unfinished, "the reply was cut at the token limit")
     number = last_number(text)
     if number is None:
-        return Outcome(None, None, Verdict.no_program, "the reply holds no number")
+        return Outcome(None, None, Verdict.no_program, "the reply contains no number")
     return Outcome(None, number, None, "")
 
 
 def random_stream(seed: int, problem_id: str, sample: int) -> np.random.Generator:
-    """Return the random numbers of one reply, whatever else is decoded beside it."""
+    """Return the random stream of one reply, which does not depend on what else is decoded."""
     digest = hashlib.sha256(f"{seed}\0{sample}\0{problem_id}".encode("utf-8", errors="replace")).digest()
     return np.random.default_rng(int.from_bytes(digest[:16], "little"))
 
 
-def choose(logits: npt.NDArray[np.float32], temperature: float, stream: np.random.Generator) -> int:
+def choose_token(logits: npt.NDArray[np.float32], temperature: float, stream: np.random.Generator) -> int:
     """Return the next token for one row of logits, shape (n_vocab,).
 
     Raises:
-        FloatingPointError: The likeliest token has no finite logit, so the model's arithmetic went wrong.
+        FloatingPointError: The logit of the likeliest token is not finite, so the model's arithmetic went wrong.
     """
-    best = int(np.argmax(logits))  # numpy's argmax stops at a NaN, so this one test finds any
+    best = int(np.argmax(logits))  # argmax returns the first NaN if there is one, so one test suffices
     if not np.isfinite(logits[best]):
-        raise FloatingPointError("the logits are not finite numbers")
+        raise FloatingPointError("the logits are not finite")
     if temperature == 0:
         return best
     weights = np.exp((logits.astype(np.float64) - float(logits[best])) / temperature)

@@ -1,4 +1,4 @@
-"""The runner's commands: ``serve`` for a host, ``solve`` for a person at the board, ``info`` for both."""
+"""The runner's commands: ``solve`` and ``info`` for people, ``serve``, ``setup`` and ``clean`` for the host."""
 
 from __future__ import annotations
 
@@ -11,65 +11,119 @@ from pathlib import Path
 
 from . import device_info
 from .board_store import BoardDir, clean
-from .model_files import is_onnx, model_in
-from .protocol import RunnerError, Settings, Task, Wave
+from .families import RUNTIMES, device_family
+from .model_files import model_in
+from .protocol import Decoding, RunnerError, Settings, Task, Wave
+from .runtime_versions import RUNTIME_VERSIONS
 from .serve import load, serve, take_stdout
-from .venv_setup import set_up
-from .verdicts import tell_answer
+from .venv_setup import install_runtime
+from .verdicts import format_answer
 
-__all__ = ["main"]
+__all__ = ["PLAIN", "main"]
+
+PLAIN = "Question: {question}\nProgram:\n"
+"""The template that ``--prompt plain`` stands for; the same text as configs/prompts/plain.txt."""
+
+_DESCRIPTION = """\
+Runs a small math model on this device. The model answers a word problem with a
+short program, which the runner interprets to get the answer; it never executes
+the program as Python code."""
+
+_NEEDS = "; ".join(
+    f"{family.recipe_family.upper()} models need {' and '.join(family.packages)}" for family in RUNTIMES.values()
+)
+
+_EXAMPLE = f"""\
+example:
+  python3 runner.pyz solve model.gguf "Tom has 3 bags of 4 apples. How many apples does he have?"
+
+{_NEEDS}.
+Exit codes of solve: 0 there is an answer; 1 the reply gives none; 2 an error."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return the exit code."""
     options = _parser().parse_args(arguments)
     if options.command == "serve":
-        if options.home is None:
-            return serve(sys.stdin, take_stdout())
-        code = serve(sys.stdin, take_stdout(), BoardDir(options.home, options.patience, options.silence))
-        os._exit(code)  # a thread still listens, and Python cannot end while it holds stdin
+        return _serve(options)
     if options.command == "info":
         sys.stdout.write(json.dumps(device_info.describe_device()) + "\n")
         return 0
     if options.command == "clean":
-        return _tell(lambda: {"bytes": clean(options.home)})
+        return _print_result(lambda: {"bytes": clean(options.home)})
     if options.command == "setup":
-        return _tell(lambda: {"python": set_up(options.home, options.requirement, options.build, options.beside)})
+        return _print_result(
+            lambda: {"python": install_runtime(options.home, options.requirement, options.cmake_args, options.also)}
+        )
     options.model = model_in(options.model)
     try:
         return _solve(options)
     except RunnerError as error:
         sys.stderr.write(f"{error}\n")
         if error.kind == "runtime_missing":
-            packages = "onnxruntime tokenizers" if is_onnx(Path(options.model)) else "llama-cpp-python"
-            sys.stderr.write(f"Install it: {sys.executable} -m pip install {packages}\n")
+            sys.stderr.write(_how_to_install(options.model))
         return 2
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="runner", description="Answers math problems with a GGUF or ONNX model.")
-    commands = parser.add_subparsers(dest="command", required=True)
-    serving = commands.add_parser("serve", help="answer a host's requests, as JSON lines on stdin and stdout")
-    serving.add_argument("--home", type=Path, help="a board's own folder, for its lock and finished waves")
-    serving.add_argument("--patience", type=float, default=0.0, help="seconds to wait for a board that is in use")
-    serving.add_argument("--silence", type=float, default=60.0, help="seconds after which a silent host has gone")
-    cleaning = commands.add_parser("clean", help="delete the models, runners and finished waves of a board's folder")
-    cleaning.add_argument("--home", type=Path, required=True)
-    commands.add_parser("info", help="print what this device is, as JSON")
-    setting_up = commands.add_parser("setup", help="install the runtime into an environment of the board's folder")
-    setting_up.add_argument("--home", type=Path, required=True)
-    setting_up.add_argument("--requirement", required=True, help="the runtime and its version")
-    setting_up.add_argument("--beside", action="append", default=[], help="another package and its version")
-    setting_up.add_argument("--build", help="CMake options: compile it here; default: from wheels in the folder")
-    solve = commands.add_parser("solve", help="answer one question")
-    solve.add_argument("model", help="a GGUF file, the graph of an ONNX model, or the folder of either")
-    solve.add_argument("question")
-    solve.add_argument(
-        "--prompt", help="a template with {question}, a file that holds one, or: chat (default: what the model says)"
+    parser = argparse.ArgumentParser(
+        prog="runner.pyz",
+        description=_DESCRIPTION,
+        epilog=_EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    solve.add_argument("--max-new-tokens", type=_count, default=200, help="default: %(default)s")
-    solve.add_argument("--threads", type=_count, default=device_info.physical_cores(), help="default: %(default)s")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(name: str, help: str) -> argparse.ArgumentParser:
+        return commands.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.")
+
+    _add_solve(add("solve", "answer one question"))
+    add("info", "print this device's CPU, Python and installed runtimes as JSON")
+    serving = add("serve", "serve requests from fdd-edge on another machine (JSON lines on stdin and stdout)")
+    serving.add_argument("--home", type=Path, metavar="DIR", help="folder for the lock and for finished waves")
+    serving.add_argument(
+        "--lock-timeout", type=float, default=0.0, metavar="SECONDS",
+        help="how long to wait if another runner is using the folder (default: %(default)g)",
+    )  # fmt: skip
+    serving.add_argument(
+        "--host-timeout", type=float, default=60.0, metavar="SECONDS",
+        help="exit after this many seconds without a message from the host (default: %(default)g)",
+    )  # fmt: skip
+    setting_up = add("setup", "install a runtime into a virtual environment in a folder")
+    setting_up.add_argument("--home", type=Path, required=True, metavar="DIR", help="the folder")
+    setting_up.add_argument(
+        "--requirement", required=True,
+        help=f"the runtime, such as llama-cpp-python=={RUNTIME_VERSIONS['llama-cpp-python']}",
+    )  # fmt: skip
+    setting_up.add_argument(
+        "--also", action="append", default=[], metavar="REQUIREMENT",
+        help="another package, installed without its dependencies; repeatable",
+    )  # fmt: skip
+    setting_up.add_argument(
+        "--cmake-args", metavar="OPTIONS",
+        help="compile the runtime here with these CMake options (default: install from wheels in the folder)",
+    )  # fmt: skip
+    cleaning = add("clean", "delete the models, runners and finished waves in a folder; the runtime stays")
+    cleaning.add_argument("--home", type=Path, required=True, metavar="DIR", help="the folder")
     return parser
+
+
+def _add_solve(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", help="a GGUF file, an ONNX graph (model.onnx), or a folder that contains either")
+    parser.add_argument("question", help="the word problem, in quotes")
+    parser.add_argument(
+        "--prompt",
+        help="chat (the model's chat template), plain, a text that contains {question}, or a file with such a text "
+        "(default: the prompt stored in the model)",
+    )
+    parser.add_argument(
+        "--max-new-tokens", type=_count, default=Decoding.max_new_tokens, metavar="N",
+        help="maximum number of tokens in the reply (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--threads", type=_count, default=device_info.physical_cores(), metavar="N",
+        help="number of threads (default: one per physical core, here %(default)s)",
+    )  # fmt: skip
 
 
 def _count(text: str) -> int:
@@ -79,8 +133,18 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _serve(options: argparse.Namespace) -> int:
+    """Serve a host until it is done."""
+    if options.home is None:
+        return serve(sys.stdin, take_stdout())
+    code = serve(sys.stdin, take_stdout(), BoardDir(options.home, options.lock_timeout, options.host_timeout))
+    os._exit(code)  # a thread is still reading stdin, and Python would wait for it
+
+
 def _template(prompt: str | None) -> str | None:
-    """Return the template that was given, or that lies in the file of that name."""
+    """Return the template that ``--prompt`` names: a text, a file with it, or one of the words."""
+    if prompt == "plain":
+        return PLAIN
     path = Path(prompt or "")
     if prompt is None or "{question}" in prompt or not path.is_file():
         return prompt
@@ -90,25 +154,38 @@ def _template(prompt: str | None) -> str | None:
         raise RunnerError("bad_request", f"{path} cannot be read: {error}.") from None
 
 
-def _tell(do: Callable[[], dict[str, int | str]]) -> int:
-    """Print what came out of something, or why it failed, as JSON."""
+def _print_result(run: Callable[[], dict[str, int | str]]) -> int:
+    """Print the result of a function, or why it failed, as JSON."""
     try:
-        answer = do()
+        result = run()
     except RunnerError as error:
-        answer = {"message": str(error)}
-    sys.stdout.write(json.dumps(answer) + "\n")
-    return 2 if "message" in answer else 0
+        result = {"message": str(error)}
+    sys.stdout.write(json.dumps(result) + "\n")
+    return 2 if "message" in result else 0
+
+
+def _how_to_install(model: str) -> str:
+    """Return the commands that install the packages for a model; Debian's Python allows this in an environment only."""
+    pinned = (f"{name}=={RUNTIME_VERSIONS[name]}" for name in device_family(model).packages)
+    install = f"-m pip install {' '.join(pinned)} jinja2"
+    if sys.prefix != sys.base_prefix:
+        return f"Install it with:\n  {sys.executable} {install}\n"
+    return (
+        "Install it in a virtual environment, then run the runner with venv/bin/python3:\n"
+        f"  {sys.executable} -m venv venv\n"
+        f"  venv/bin/python3 {install}\n"
+    )
 
 
 def _solve(options: argparse.Namespace) -> int:
     """Print the program and its answer, or why there is none."""
     if not options.question.strip():
         raise RunnerError("bad_request", "The question is empty.")
-    settings = Settings(max_new_tokens=options.max_new_tokens, sequences=1, threads=options.threads)
+    settings = Settings(Decoding(options.max_new_tokens, batch_size=1, threads=options.threads))
     out = take_stdout()
     with load(options.model, _template(options.prompt), (), settings) as loaded:
         result = loaded.decoder.run(Wave(0, (Task("question", 0, options.question),)))
     completion = result.completions[0]
     out.write(f"{completion.program or completion.text.strip()}\n")
-    out.write(f"{tell_answer(completion.answer, completion.verdict)}\n")
+    out.write(f"{format_answer(completion.answer, completion.verdict)}\n")
     return int(completion.answer is None)

@@ -1,68 +1,65 @@
-"""What a decoder needs of a runtime, whichever it is: a model with its vocabulary, and a context of sequences."""
+"""What the decoder needs from a runtime, whichever it is: a model with its vocabulary, and a context of sequences."""
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from .model_files import DECODER, is_onnx
+from .families import device_family
 from .protocol import SpecialIds
 
-__all__ = ["MAX_SEQUENCES", "Context", "Logits", "Model", "open_model"]
-
-MAX_SEQUENCES = 256
-"""llama.cpp's own limit (LLAMA_MAX_SEQ), and enough for any other."""
+__all__ = ["Context", "Logits", "Model", "Runtime", "open_model"]
 
 Logits = npt.NDArray[np.float32]
-"""One row a token: shape (rows, n_vocab)."""
+"""One row per token: shape (rows, n_vocab)."""
 
 
 class Context(Protocol):
-    """A key-value cache of some sequences, and what fills it. Close it when done."""
+    """A key-value cache of several sequences, and the calls that fill it. Close it when done."""
 
     shape: tuple[int, int]
-    """Cells a sequence, and sequences."""
+    """Cells per sequence, and number of sequences."""
 
     def close(self) -> None:
-        """Give the memory back."""
+        """Release the memory."""
 
     def clear(self) -> None:
         """Forget every sequence."""
 
     def cut(self, sequence: int, position: int) -> None:
-        """Forget what a sequence holds from a position on."""
+        """Forget what a sequence holds from a position onwards."""
 
     def copy(self, source: int, target: int) -> None:
-        """Make ``target`` what ``source`` is now."""
+        """Make ``target`` a copy of ``source`` as it is now."""
 
     def read(self, sequence: int, position: int, tokens: Sequence[int]) -> None:
-        """Append tokens to a sequence, however many, and ask for no logits."""
+        """Append any number of tokens to a sequence without computing logits."""
 
     def step(self, tokens: Sequence[int], positions: Sequence[int]) -> Logits:
         """Append one token to each of the first sequences, in one batch.
 
         Args:
-            tokens: That of sequence 0, of sequence 1 and so on.
-            positions: Where each of them goes.
+            tokens: The token of sequence 0, of sequence 1 and so on.
+            positions: The position of each token in its sequence.
 
         Returns:
-            What follows each token; it holds until the next call.
+            The logits after each token, valid until the next call.
 
         Raises:
             RunnerError: The runtime failed.
         """
 
     def follow(self, position: int, tokens: Sequence[int]) -> Logits:
-        """Append tokens to sequence 0, and return what follows each of them; it holds until the next call."""
+        """Append tokens to sequence 0 and return the logits after each of them, valid until the next call."""
 
 
 class Model(Protocol):
-    """A model file that is loaded, with its vocabulary."""
+    """A loaded model file with its vocabulary."""
 
     path: str
     runtime: str
@@ -74,15 +71,15 @@ class Model(Protocol):
 
     @property
     def description(self) -> str:
-        """Architecture, size and number format, in the runtime's words."""
+        """Architecture, size and number format, as the runtime reports them."""
 
     @property
     def bos_text(self) -> str:
-        """The text of the token that begins a text; empty if there is none."""
+        """The text of the BOS token; empty if there is none."""
 
     @property
     def eos_text(self) -> str:
-        """The text of the token that ends a text; empty if there is none."""
+        """The text of the EOS token; empty if there is none."""
 
     @property
     def special_ids(self) -> SpecialIds:
@@ -90,43 +87,45 @@ class Model(Protocol):
 
     @property
     def keeps_state(self) -> bool:
-        """Whether its memory cannot be cut at a position, as that of Mamba and its like cannot."""
+        """Whether its memory cannot be cut at a position, as with Mamba and similar architectures."""
 
     def metadata(self, key: str) -> str | None:
-        """Return what the file says under a key of GGUF, if it says it."""
+        """Return the file's value of a GGUF metadata key, or None."""
 
     def tokenize(self, text: str) -> list[int]:
-        """Return the ids of a prompt: special tokens in it are read as such, and it begins as the vocabulary asks."""
+        """Return the ids of a prompt: special tokens in it are recognised, and BOS is added if the vocabulary asks."""
 
     def ends_reply(self, token: int) -> bool:
-        """Say whether a token means that the model has finished."""
+        """Return whether a token ends a reply."""
 
     def piece(self, token: int) -> bytes:
-        """Return the bytes of one token, which may be a part of a character; control tokens have none."""
+        """Return the bytes of one token, possibly part of a character; control tokens have none."""
 
     def open_context(self, cells: int, sequences: int, threads: int, kv: Literal["f16", "f32"]) -> Context:
-        """Make room for ``cells`` tokens of each of ``sequences`` sequences.
+        """Allocate room for ``cells`` tokens in each of ``sequences`` sequences.
 
         Raises:
             RunnerError: The model cannot be run this way.
         """
 
 
+class Runtime(Protocol):
+    """A module that runs the models of one or several families."""
+
+    def open_model(self, artifact: str, threads: int) -> AbstractContextManager[Model]:
+        """Load a model file; see ``open_model``."""
+
+
 def open_model(artifact: str, threads: int) -> AbstractContextManager[Model]:
-    """Load a file with the runtime that is made for it.
+    """Load a model file with the runtime of its family.
+
+    Args:
+        artifact: Path of the model file.
+        threads: Number of threads, for runtimes that fix it when a model is loaded.
 
     Raises:
         ImportError: The runtime is not installed, or does not load.
-        RunnerError: The file is broken, or of a kind that writes no replies.
+        RunnerError: The file is damaged, or its architecture cannot write replies.
     """
-    if Path(artifact).name == DECODER:
-        from .onnxruntime_seq2seq import Model as EncoderDecoder
-
-        return EncoderDecoder(artifact, threads)
-    if is_onnx(artifact):
-        from .onnxruntime_model import Model as OnnxModel
-
-        return OnnxModel(artifact, threads)
-    from .llamacpp import Model as GgufModel
-
-    return GgufModel(artifact)
+    runtime: Runtime = importlib.import_module(f".{device_family(artifact).runtime}", __package__)
+    return runtime.open_model(artifact, threads)

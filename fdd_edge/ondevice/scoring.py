@@ -1,4 +1,4 @@
-"""DeviceOutputs what another runtime wrote: the same ids through this file's weights, position by position."""
+"""Score a text that another runtime wrote: feed its ids to this model, position by position."""
 
 from __future__ import annotations
 
@@ -14,42 +14,42 @@ from .runtime import Model
 
 __all__ = ["score"]
 
-_ASKED = 64
-"""Positions whose logits are held at once: a large vocabulary times a whole batch would be half a gigabyte."""
+_POSITIONS = 64
+"""Positions whose logits are held at once. With a large vocabulary, a whole batch would take half a gigabyte."""
 
 _Rows = npt.NDArray[np.float32]
 
 
-def score(model: Model, prompt: Prompt, settings: Settings, asked: Score) -> Scores:
-    """Render, encode and score one text.
+def score(model: Model, prompt: Prompt, settings: Settings, text: Score) -> Scores:
+    """Render, tokenize and score one text.
 
     Args:
-        model: The loaded file.
-        prompt: Its template.
+        model: The loaded model.
+        prompt: Its prompt.
         settings: ``threads`` and ``kv`` are used.
-        asked: The other side's text and ids.
+        text: The text and ids of the other runtime.
 
     Raises:
-        RunnerError: There is no prompt to reply to, or the runtime failed.
+        RunnerError: The prompt is empty, or the runtime failed.
     """
-    own = prompt.render(asked.question)
+    own_prompt = prompt.render(text.question)
     best: list[int] = []
     leads: list[float] = []
-    wanted: list[_Rows] = []
-    unreadable = _unreadable(model, asked)
-    if asked.reply_ids and not unreadable:
-        for position, row in enumerate(_rows(model, settings, asked)):
+    kept: list[_Rows] = []
+    unreadable = _unreadable(model, text)
+    if text.reply_ids and not unreadable:
+        for position, row in enumerate(_rows(model, settings, text)):
             token, lead = _lead(row)
             best.append(token)
             leads.append(lead)
-            if position in asked.rows:
-                wanted.append(row.copy())
-    rows = np.stack(wanted) if wanted else np.empty((0, 0), np.float32)
+            if position in text.rows:
+                kept.append(row.copy())
+    rows = np.stack(kept) if kept else np.empty((0, 0), np.float32)
     return Scores(
-        problem_id=asked.problem_id,
-        prompt=own,
-        prompt_ids=tuple(model.tokenize(own)),
-        text_ids=tuple(model.tokenize(asked.text)),
+        problem_id=text.problem_id,
+        prompt=own_prompt,
+        prompt_ids=tuple(model.tokenize(own_prompt)),
+        text_ids=tuple(model.tokenize(text.text)),
         best=tuple(best),
         leads=tuple(leads),
         logits=encode_rows(rows),
@@ -57,34 +57,34 @@ def score(model: Model, prompt: Prompt, settings: Settings, asked: Score) -> Sco
     )
 
 
-def _unreadable(model: Model, asked: Score) -> str:
-    """Return why a file cannot be fed the other side's ids; empty if it can."""
-    strange = [token for token in (*asked.prompt_ids, *asked.reply_ids) if not 0 <= token < model.n_vocab]
-    if strange:
-        return f"it has no token {strange[0]}, only {model.n_vocab}"
-    if len(asked.prompt_ids) + len(asked.reply_ids) - 1 > model.n_ctx_train:
-        return f"they are longer than its context of {model.n_ctx_train}"
+def _unreadable(model: Model, text: Score) -> str:
+    """Return why this model cannot read the other runtime's ids, or an empty string if it can."""
+    unknown = [token for token in (*text.prompt_ids, *text.reply_ids) if not 0 <= token < model.n_vocab]
+    if unknown:
+        return f"it has no token {unknown[0]}, only {model.n_vocab} tokens"
+    if len(text.prompt_ids) + len(text.reply_ids) - 1 > model.n_ctx_train:
+        return f"they are longer than its context of {model.n_ctx_train} tokens"
     return ""
 
 
-def _rows(model: Model, settings: Settings, asked: Score) -> Iterator[_Rows]:
-    """Yield the logits for each token of the reply; a row holds until the next one is drawn."""
-    ids = [*asked.prompt_ids, *asked.reply_ids[:-1]]
-    first = len(asked.prompt_ids) - 1
+def _rows(model: Model, settings: Settings, text: Score) -> Iterator[_Rows]:
+    """Yield the logits for each token of the reply; a row is valid until the next one is drawn."""
+    ids = [*text.prompt_ids, *text.reply_ids[:-1]]
+    first = len(text.prompt_ids) - 1
     if first < 0:
-        raise RunnerError("bad_request", f"{asked.problem_id} has no prompt to reply to.")
+        raise RunnerError("bad_request", f"The prompt of {text.problem_id} is empty, so no reply to it can be scored.")
     context = model.open_context(len(ids), 1, settings.threads, settings.kv)
     try:
         context.read(0, 0, ids[:first])
-        for start in range(first, len(ids), _ASKED):
-            yield from context.follow(start, ids[start : start + _ASKED])
+        for start in range(first, len(ids), _POSITIONS):
+            yield from context.follow(start, ids[start : start + _POSITIONS])
     finally:
         context.close()
 
 
 def _lead(row: _Rows) -> tuple[int, float]:
-    """Return the likeliest token and its lead over the next; a file whose numbers are none leads by nothing."""
-    best = int(np.argmax(row))  # numpy's argmax stops at a NaN
+    """Return the likeliest token and by how much its logit exceeds the second highest (0 if they are not finite)."""
+    best = int(np.argmax(row))  # argmax returns the first NaN if there is one
     if not np.isfinite(row[best]) or len(row) < 2:
         return best, 0.0
     second = float(np.partition(row, -2)[-2])

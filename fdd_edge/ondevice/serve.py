@@ -1,4 +1,4 @@
-"""A session with a host: load the file once, then answer command after command."""
+"""A session with a host: load the model once, then answer one command after another."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 from . import device_info
-from .board_store import BoardDir, KeptWaves, lock_board
-from .model_files import is_onnx
+from .board_store import BoardDir, WaveStore, lock_board
+from .families import device_family
 from .prompt import make_prompt
 from .protocol import (
     PROTOCOL,
@@ -47,11 +47,11 @@ if TYPE_CHECKING:
 __all__ = ["Loaded", "load", "serve", "take_stdout"]
 
 _PROGRESS_SECONDS = 0.3
-"""Between two progress events, at least. They also tell a runner on a board that its host has gone."""
+"""Minimum time between two progress events. Sending one is also how a runner notices that its host is gone."""
 
 
 class Loaded(NamedTuple):
-    """What a loaded file can do, and what there is to say about it and this device."""
+    """A loaded model: how to decode and score with it, and its description."""
 
     decoder: Decoder
     score: Callable[[Score], Scores]
@@ -59,14 +59,14 @@ class Loaded(NamedTuple):
 
 
 def take_stdout() -> TextIO:
-    """Return a stream of our own to the process's stdout, and send whatever else is printed there to stderr.
+    """Return a private stream to the process's stdout, and redirect everything else that is printed to stderr.
 
-    llama.cpp is C and prints where it likes; the lines of the protocol must stay alone.
+    llama.cpp prints to stdout from C, and nothing may come between the lines of the protocol.
     """
     sys.stdout.flush()
-    ours = os.fdopen(os.dup(1), "w", encoding="utf-8", newline="\n", buffering=1)
+    stream = os.fdopen(os.dup(1), "w", encoding="utf-8", newline="\n", buffering=1)
     os.dup2(2, 1)
-    return ours
+    return stream
 
 
 @contextmanager
@@ -74,9 +74,9 @@ def load(artifact: str, prompt: str | None, shots: Sequence[Shot], settings: Set
     """Load a model file and hold it open.
 
     Raises:
-        RunnerError: The runtime is missing, the file is broken or the prompt cannot be made.
+        RunnerError: The runtime is missing, the file is broken or there is no usable prompt.
     """
-    began = time.perf_counter()
+    start = time.perf_counter()
     with _open(artifact, settings.threads) as model:
         from . import scoring
         from .batching import Decoder
@@ -99,13 +99,13 @@ def load(artifact: str, prompt: str | None, shots: Sequence[Shot], settings: Set
                 n_ctx_train=model.n_ctx_train,
                 special=model.special_ids,
                 prompt=template.template,
-                load_seconds=time.perf_counter() - began,
+                load_seconds=time.perf_counter() - start,
             )
             yield Loaded(decoder, functools.partial(scoring.score, model, template, settings), info)
 
 
 def _open(artifact: str, threads: int) -> AbstractContextManager[Model]:
-    """Load a file, and say what is missing where its runtime does not load."""
+    """Load a file with its runtime; if the runtime does not load, raise an error that says what is missing."""
     try:
         from .runtime import open_model
 
@@ -113,146 +113,146 @@ def _open(artifact: str, threads: int) -> AbstractContextManager[Model]:
     except ModuleNotFoundError as error:
         raise RunnerError("runtime_missing", f"{error.name} is not installed for {sys.executable}.") from None
     except (ImportError, OSError, RuntimeError) as error:
-        name = "onnxruntime" if is_onnx(artifact) else "llama-cpp-python"
-        reason = f"{name} does not load here: {str(error).rstrip('.')}"
+        reason = f"{device_family(artifact).packages[0]} does not load: {str(error).rstrip('.')}"
         if (package := device_info.missing_library(str(error))) is None:
             raise RunnerError("runtime_missing", f"{reason}.") from None
-        # It is there, but a library of the system is not: to install it again would mend nothing.
-        raise RunnerError("device", f"{reason} (on Debian: apt install {package})") from None
+        # It is installed, but a shared library of the system is missing: installing it again would not help.
+        raise RunnerError("device", f"{reason}. On Debian: apt install {package}") from None
 
 
-def serve(lines: TextIO, out: TextIO, place: BoardDir | None = None) -> int:
+def serve(lines: TextIO, out: TextIO, board: BoardDir | None = None) -> int:
     """Answer one host until its stream ends; return the exit code.
 
-    Every failure is told as an event, so that the host need not guess from a traceback.
+    Every failure is sent as an event, so that the host does not have to parse a traceback.
 
     Args:
-        lines: What the host says.
-        out: What it hears.
-        place: The board; None for a runner that is its host's child.
+        lines: The host's messages.
+        out: Where events are written.
+        board: The board's folder; None if the runner is a child process of its host.
     """
 
-    def tell(event: Event) -> None:
+    def send(event: Event) -> None:
         out.write(encode(event) + "\n")
         out.flush()
 
-    hear = lines.readline if place is None else _Listener(lines, tell, place.silence).hear
+    read_line = lines.readline if board is None else _HostMonitor(lines, send, board.host_timeout).read_line
     try:
-        with lock_board(place.home, place.patience) if place else nullcontext():
-            _session(hear, tell, place and place.home)
+        with lock_board(board.home, board.lock_timeout) if board else nullcontext():
+            _session(read_line, send, board and board.home)
     except BrokenPipeError:
-        # The host has gone, and there is nobody left to tell; stdout must not be flushed again at exit.
+        # The host is gone. Python flushes stdout at exit, which would fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
         return 1
     except ProtocolError as error:
-        tell(Failure("bad_request", f"The request cannot be read: {error}."))
+        send(Failure("bad_request", f"The request cannot be read: {error}."))
         return 2
     except RunnerError as error:
-        tell(Failure(error.kind, str(error)))
+        send(Failure(error.kind, str(error)))
         return 2
     except Exception as error:
-        tell(Failure("internal", f"{type(error).__name__}: {error}"))
+        send(Failure("internal", f"{type(error).__name__}: {error}"))
         raise
     return 0
 
 
-class _Listener:
-    """Hears a host out, and ends the process when nothing comes any more: a cut cable tells neither end that it is cut.
+class _HostMonitor:
+    """Reads the host's lines, and ends the process if none arrives for too long: a cut cable closes no stream.
 
-    It listens while a wave is decoded, too: else a board would be held until the wave's end, and for nobody.
+    It reads in threads of its own, so that a lost host is noticed while a wave is being decoded, and the board is free
+    again before the wave ends.
     """
 
-    def __init__(self, lines: TextIO, tell: Callable[[Event], None], silence: float) -> None:
+    def __init__(self, lines: TextIO, send: Callable[[Event], None], timeout: float) -> None:
         self._lines = lines
-        self._tell = tell
-        self._silence = silence
-        self._heard: SimpleQueue[str] = SimpleQueue()
+        self._send = send
+        self._timeout = timeout
+        self._received: SimpleQueue[str] = SimpleQueue()
         self._last = time.monotonic()
         for work in (self._listen, self._watch):
             threading.Thread(target=work, daemon=True).start()
 
-    def hear(self) -> str:
+    def read_line(self) -> str:
         """Return the next line; empty at the end of the stream."""
-        return self._heard.get()
+        return self._received.get()
 
     def _listen(self) -> None:
         for line in iter(self._lines.readline, ""):
             self._last = time.monotonic()
             if line.strip():
-                self._heard.put(line)
+                self._received.put(line)
         self._last = math.inf
-        self._heard.put("")
+        self._received.put("")
 
     def _watch(self) -> None:
-        while (left := self._last + self._silence - time.monotonic()) > 0:
+        while (left := self._last + self._timeout - time.monotonic()) > 0:
             time.sleep(min(left, 1.0))
         with suppress(OSError):
-            self._tell(Failure("device", f"the host was silent for {self._silence:.0f} s"))
+            self._send(Failure("device", f"no message from the host for {self._timeout:.0f} s"))
         os._exit(1)
 
 
-def _session(hear: Callable[[], str], tell: Callable[[Event], None], home: Path | None) -> None:
-    began = time.perf_counter()
-    request = _read_request(hear)
+def _session(read_line: Callable[[], str], send: Callable[[Event], None], home: Path | None) -> None:
+    start = time.perf_counter()
+    request = _read_request(read_line)
     n_waves = n_problems = n_prompt = n_decoded = 0
     with load(request.artifact, request.prompt, request.shots, request.settings) as loaded:
         build = f"{loaded.info.runtime_version} {loaded.info.system_info} {loaded.info.cpu} {Path(sys.argv[0]).name}"
-        kept = KeptWaves(home, request, build) if home and not request.afresh else None
-        tell(loaded.info)
-        for asked in _commands(hear):
-            if isinstance(asked, Score):
-                tell(loaded.score(asked))
+        store = WaveStore(home, request, build) if home and not request.fresh else None
+        send(loaded.info)
+        for command in _commands(read_line):
+            if isinstance(command, Score):
+                send(loaded.score(command))
                 continue
-            result = kept.find(asked) if kept else None
+            result = store.find(command) if store else None
             if result is None:
-                result = loaded.decoder.run(asked, _progress(asked.index, tell))
+                result = loaded.decoder.run(command, _progress(command.index, send))
                 try:
-                    if kept:
-                        kept.keep(asked, result)
-                finally:  # on a full disk the host still gets what it can keep itself
-                    tell(result)
+                    if store:
+                        store.save(command, result)
+                finally:  # if the disk is full, the host still gets the result
+                    send(result)
             else:
-                tell(result)
+                send(result)
             n_waves += 1
             n_problems += len(result.completions)
             n_prompt += result.timing.prompt_tokens
             n_decoded += result.timing.decode_tokens
-    tell(
+    send(
         Totals(
             waves=n_waves,
             problems=n_problems,
             prompt_tokens=n_prompt,
             decode_tokens=n_decoded,
-            seconds=time.perf_counter() - began,
+            seconds=time.perf_counter() - start,
             load_seconds=loaded.info.load_seconds,
             peak_rss_bytes=device_info.peak_rss_bytes(),
         )
     )
 
 
-def _progress(index: int, tell: Callable[[Event], None]) -> Callable[[int], None]:
-    """Return what tells the host of finished problems, but only a few times a second."""
+def _progress(index: int, send: Callable[[Event], None]) -> Callable[[int], None]:
+    """Return a callback that reports the number of finished problems to the host, a few times per second at most."""
     last = time.monotonic()
 
     def on_progress(finished: int) -> None:
         nonlocal last
         if (now := time.monotonic()) - last >= _PROGRESS_SECONDS:
             last = now
-            tell(Progress(index, finished))
+            send(Progress(index, finished))
 
     return on_progress
 
 
-def _read_request(hear: Callable[[], str]) -> Request:
-    line = hear()
+def _read_request(read_line: Callable[[], str]) -> Request:
+    line = read_line()
     if not line:
         raise ProtocolError("the host sent nothing")
     return decode_request(line)
 
 
-def _commands(hear: Callable[[], str]) -> Iterator[Wave | Score]:
-    # Line by line, not by iteration: a file iterator reads ahead, and the host waits for each command's answer.
-    while line := hear():
+def _commands(read_line: Callable[[], str]) -> Iterator[Wave | Score]:
+    # Not `for line in file`, which reads ahead: the host waits for the answer to each command.
+    while line := read_line():
         command = decode_command(line)
         if isinstance(command, End):
             return

@@ -1,6 +1,7 @@
-"""Under what conditions a device worked: temperature, clock, throttling, energy, where its kernel shows them.
+"""Measure the conditions under which a device works: temperature, clock, throttling and energy.
 
-What is not shown is None, never a guess. An emulated CPU has none of them: the kernel would show those of the machine.
+What the kernel does not show is None, never a guess. On an emulated CPU everything is None, because the kernel shows
+the conditions of the machine.
 """
 
 from __future__ import annotations
@@ -16,24 +17,24 @@ __all__ = ["Conditions", "Meter"]
 
 _CPU_ZONE = re.compile(r"cpu|soc|pkg|package|core", re.I)
 _PI_THROTTLED = "devices/platform/soc*/soc*:firmware/get_throttled"
-"""``soc`` on a Raspberry Pi 4; a Pi 5 puts the address of its bus behind the name."""
+"""``soc`` on a Raspberry Pi 4; on a Pi 5 the bus address is appended to the name."""
 
 _PI_NOW = 0b1111
-"""Under-voltage, clock capped, throttled, near the temperature limit: of this moment (Raspberry Pi firmware)."""
+"""Bits of the Raspberry Pi firmware for now: under-voltage, clock capped, throttled, near the temperature limit."""
 
 _PI_EVER = 16
-"""The same four, 16 bits higher: at any time since it was switched on."""
+"""The same four bits are set 16 places higher if it has happened at any time since power-on."""
 
 
 @dataclass(frozen=True)
 class Conditions:
-    """What the kernel showed over a piece of work.
+    """What the kernel showed while some work was done.
 
     Attributes:
-        temperature_c: Of the hottest part of the CPU at its end, degrees Celsius.
-        clock_mhz: Mean over the cores at its end.
-        throttled: Whether the CPU was slowed down for its temperature or its supply.
-        joules: Energy the CPU took.
+        temperature_c: Temperature of the hottest part of the CPU at the end, in degrees Celsius.
+        clock_mhz: Clock at the end, averaged over the cores.
+        throttled: Whether the CPU was slowed down because of its temperature or power supply.
+        joules: Energy that the CPU used.
     """
 
     temperature_c: float | None = None
@@ -43,18 +44,18 @@ class Conditions:
 
 
 class Meter:
-    """Looks at the device now, and again when it is read."""
+    """Reads the device's sensors when it is created, and again in ``read``."""
 
     def __init__(self, sys: Path = Path("/sys")) -> None:
         self._sys = sys
-        self._blind = is_emulated()
+        self._emulated = is_emulated()
         self._firmware = self._pi_word()
         self._throttles = self._throttle_count()
         self._energy = self._energies()
 
     def read(self) -> Conditions:
-        """Return the conditions since the meter was made."""
-        if self._blind:
+        """Return the conditions since the meter was created."""
+        if self._emulated:
             return Conditions()
         return Conditions(self._temperature(), self._clock(), self._throttled(), self._joules())
 
@@ -72,7 +73,7 @@ class Meter:
         before, word = self._firmware, self._pi_word()
         if word is not None and before is not None:
             since = (word & ~before) >> _PI_EVER
-            # A bit that was set before says nothing of this work, and would hide that it happened again.
+            # A bit that was set before hides whether it happened again.
             return True if word & _PI_NOW or since else None if word >> _PI_EVER else False
         now = self._throttle_count()
         return None if now is None or self._throttles is None else now > self._throttles
@@ -82,7 +83,7 @@ class Meter:
         return int(word, 16) if word else None
 
     def _throttle_count(self) -> int | None:
-        """Return how often an x86 CPU has been slowed down for its temperature since it was switched on."""
+        """Return how often an x86 CPU has been throttled for its temperature since power-on."""
         found = [_number(p) for p in self._sys.glob("devices/system/cpu/cpu[0-9]*/thermal_throttle/*_throttle_count")]
         counts = [count for count in found if count is not None]
         return sum(counts) if counts else None
@@ -93,12 +94,12 @@ class Meter:
             before = self._energy.get(zone)
             if before is None:
                 return None
-            around = (_number(zone / "max_energy_range_uj") or 0) if now < before else 0
-            spent += (now + around - before) / 1e6
+            wrapped = (_number(zone / "max_energy_range_uj") or 0) if now < before else 0
+            spent += (now + wrapped - before) / 1e6
         return round(spent, 3) if found else None
 
     def _energies(self) -> dict[Path, int]:
-        """Return the counters of whole packages, in millionths of a joule (Intel's and AMD's RAPL)."""
+        """Return the energy counters of CPU packages, in microjoules (RAPL of Intel and AMD)."""
         zones = [z for z in self._sys.glob("class/powercap/*-rapl:*") if _text(z / "name").startswith("package")]
         read = {zone: _number(zone / "energy_uj") for zone in zones}
         return {zone: count for zone, count in read.items() if count is not None}

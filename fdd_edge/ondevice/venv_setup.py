@@ -1,4 +1,4 @@
-"""Installing the runtime on a board, in a virtual environment of its own inside the board's folder."""
+"""Install the runtime on a board, in a virtual environment inside the board's folder."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from pathlib import Path
 from .board_store import VENV, WHEELS, lock_board
 from .protocol import RunnerError
 
-__all__ = ["set_up"]
+__all__ = ["install_runtime"]
 
 _LAST_LINES = 3
 
 
-def set_up(home: Path, requirement: str, build: str | None, beside: Sequence[str] = ()) -> str:
-    """Make the environment and install a runtime into it; return the environment's Python.
+def install_runtime(home: Path, requirement: str, cmake_args: str | None, others: Sequence[str] = ()) -> str:
+    """Create the environment and install a runtime into it; return the environment's Python.
 
     Args:
-        home: The board's folder; its wheels are installed from without a network.
+        home: The board's folder.
         requirement: The runtime and its version.
-        beside: Other packages and their versions; they are installed as they are, without what they ask for.
-        build: CMake options to compile it with on the board, which needs a network; None takes the wheels.
+        cmake_args: CMake options to compile the runtime with on the board, which needs a network; None installs it
+            from the wheels in the board's folder, without a network.
+        others: Other packages and their versions, installed without their dependencies.
 
     Raises:
         RunnerError: Python's venv module is missing, or pip failed.
@@ -32,35 +33,36 @@ def set_up(home: Path, requirement: str, build: str | None, beside: Sequence[str
     with lock_board(home):
         python = home / VENV / "bin" / "python3"
         if not _works(python):
-            _make_environment(home / VENV)
+            _create_environment(home / VENV)
         pip = [str(python), "-m", "pip", "install", "--disable-pip-version-check", "-q"]
-        if build is None:
+        if cmake_args is None:
             pip += ["--no-index", "--find-links", str(home / WHEELS)]
-            # By name alone pip would keep a runtime of the same version that was compiled for another CPU.
+            # Without --force-reinstall, pip would keep the same version compiled for another CPU.
             _run([*pip, "--force-reinstall", requirement], f"installing {requirement}")
         else:
             name = requirement.partition("=")[0]
             command = [*pip, "--force-reinstall", "--no-cache-dir", "--no-binary", name, requirement]
-            _run(command, f"compiling {requirement}", {"CMAKE_ARGS": build})
-        if beside:
-            _run([*pip, "--no-deps", *beside], f"installing {' and '.join(beside)}")
+            _run(command, f"compiling {requirement}", {"CMAKE_ARGS": cmake_args})
+        if others:
+            _run([*pip, "--no-deps", *others], f"installing {' and '.join(others)}")
     return str(python)
 
 
 def _works(python: Path) -> bool:
-    """Say whether an environment is whole: making one may have been cut off before it had pip."""
+    """Return whether an environment is complete: its creation may have been interrupted before pip was installed."""
     if not python.exists():
         return False
-    asked = [str(python), "-m", "pip", "--version"]
-    return subprocess.run(asked, stdin=subprocess.DEVNULL, capture_output=True, check=False).returncode == 0
+    command = [str(python), "-m", "pip", "--version"]
+    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False).returncode == 0
 
 
-def _make_environment(folder: Path) -> None:
+def _create_environment(folder: Path) -> None:
     if find_spec("ensurepip") is None:
         raise RunnerError(
-            "runtime_missing", "Python's venv module is not whole here; on Debian: apt install python3-venv"
+            "runtime_missing",
+            "Python's venv module is incomplete. On Debian, install it with: apt install python3-venv",
         )
-    _run([sys.executable, "-m", "venv", "--clear", str(folder)], "making a virtual environment")
+    _run([sys.executable, "-m", "venv", "--clear", str(folder)], "creating a virtual environment")
 
 
 def _run(command: Sequence[str], doing: str, variables: Mapping[str, str] | None = None) -> None:
@@ -75,5 +77,5 @@ def _run(command: Sequence[str], doing: str, variables: Mapping[str, str] | None
         check=False,
     )
     if done.returncode != 0:
-        said = " | ".join(done.stdout.strip().splitlines()[-_LAST_LINES:])
-        raise RunnerError("runtime_missing", f"{doing} failed: {said}")
+        output = " | ".join(done.stdout.strip().splitlines()[-_LAST_LINES:])
+        raise RunnerError("runtime_missing", f"{doing} failed: {output}")

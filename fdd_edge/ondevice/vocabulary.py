@@ -1,4 +1,4 @@
-"""A vocabulary in the files of Hugging Face, read by ``tokenizers`` alone."""
+"""A vocabulary stored in Hugging Face's files, read with ``tokenizers`` only."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from .model_files import CARD, decoder_start
+from .families import CARD
+from .model_files import decoder_start
 from .prompt import TEMPLATE_KEY, begins_with_bos
 from .protocol import RunnerError, SpecialIds
 
@@ -18,39 +19,41 @@ __all__ = ["CHAT_TEMPLATE_KEY", "Vocabulary", "read_json"]
 
 CHAT_TEMPLATE_KEY = "tokenizer.chat_template"
 
-_ENDS = {
+_END_TOKENS = {
     *("<|eot_id|>", "<|eom_id|>", "<|im_end|>", "<|end|>", "<|return|>", "<|call|>", "<|flush|>", "<|calls|>"),
     *("<end_of_turn>", "<|endoftext|>", "<|end_of_text|>", "<end_of_utterance>", "<EOT>", "_<EOT>", "[EOT]", "[EOS]"),
     *("<eos>", "<|fim_pad|>", "<fim-pad>", "<fim_pad>", "<PAD>", "<|fim_repo|>", "<|repo_name|>", "<fim-repo>"),
     *("<REPO>", "<reponame>", "<|file_sep|>"),
 }
-"""Tokens that end a reply whatever a config says, or one family of files would go on where the other stops: those that
-llama.cpp takes to end a generation (``llama-vocab.cpp``)."""
+"""Tokens that end a reply even if no config says so: those that llama.cpp treats as the end of generation
+(``llama-vocab.cpp``), so that GGUF and ONNX files stop at the same tokens."""
 
 _SPACE = "\u2581"
-"""What stands for a blank in SentencePiece's vocabularies."""
+"""The symbol for a space in SentencePiece vocabularies."""
 
 
 class Vocabulary:
     """The tokenizer files of a folder.
 
     Attributes:
-        card: What the exporter wrote beside the model; empty for a stranger's folder.
-        size: How many ids there are.
+        card: What our exporter wrote next to the model; empty if the folder was made by another tool.
+        size: Number of ids.
     """
 
     def __init__(self, folder: Path) -> None:
         """Read a folder.
 
         Raises:
-            RunnerError: It has no ``tokenizer.json``, or one that cannot be read.
+            RunnerError: ``tokenizer.json`` is missing or cannot be read.
         """
         path = folder / "tokenizer.json"
         if not path.is_file():
-            raise RunnerError("bad_artifact", f"{path} is missing: an ONNX model needs its tokenizer beside it.")
+            raise RunnerError(
+                "bad_artifact", f"{path} is missing: an ONNX model needs its tokenizer in the same folder."
+            )
         try:
             self._tokenizer = Tokenizer.from_file(str(path))
-        except Exception as error:  # a Rust error of no type of its own
+        except Exception as error:  # an error from Rust, which has no type of its own
             raise RunnerError("bad_artifact", f"{path} cannot be read: {error}.") from None
         self._folder = folder
         self._config = read_json(folder / "tokenizer_config.json")
@@ -58,55 +61,55 @@ class Vocabulary:
         self._decoder_start = decoder_start(folder)
         self.size = int(self._tokenizer.get_vocab_size(with_added_tokens=True))
         self._added = self._tokenizer.get_added_tokens_decoder()
-        self._control = frozenset(token for token, one in self._added.items() if one.special)
-        self._whole = {token: one.content for token, one in self._added.items() if not one.special}
+        self._control = frozenset(token for token, added in self._added.items() if added.special)
+        self._whole = {token: added.content for token, added in self._added.items() if not added.special}
         self._by_bytes = "ByteLevel" in _decoders(json.loads(self._tokenizer.to_str()).get("decoder"))
-        self._stops = frozenset(self._read_stops())
+        self._eos_ids = frozenset(self._read_eos_ids())
 
     def tokenize(self, text: str) -> list[int]:
-        """Return the ids of a prompt, begun as the vocabulary asks.
+        """Return the ids of a prompt, with BOS if the vocabulary asks for it.
 
-        An encoder reads a text between the tokens that its tokenizer puts there; what its decoder starts with comes
-        last, as a prompt's last id is what a reply begins behind.
+        For an encoder-decoder, the ids are those of the encoder, with the special tokens that its tokenizer adds,
+        followed by the decoder's start token: a reply continues after the last id of the prompt.
         """
         if self._decoder_start is not None:
-            return [*self._tokenizer.encode(_sound(text), add_special_tokens=True).ids, self._decoder_start]
+            return [*self._tokenizer.encode(_encodable(text), add_special_tokens=True).ids, self._decoder_start]
         ids = self.encode(text)
         bos = self.special_ids.bos
         return [bos, *ids] if self.begins(text) and bos is not None else ids
 
     def encode(self, text: str) -> list[int]:
-        """Return the ids of a text, special tokens in it recognised, none added."""
-        ids: list[int] = self._tokenizer.encode(_sound(text), add_special_tokens=False).ids
+        """Return the ids of a text. Special tokens in it are recognised, and none are added."""
+        ids: list[int] = self._tokenizer.encode(_encodable(text), add_special_tokens=False).ids
         return ids
 
     def begins(self, text: str) -> bool:
-        """Say whether the token that begins a text is put before this one."""
+        """Return whether BOS is prepended to a text."""
         adds_bos = self.special_ids.adds_bos and self._decoder_start is None
         return begins_with_bos(text, adds_bos=adds_bos, bos_text=self.bos_text)
 
     def ends_reply(self, token: int) -> bool:
-        """Say whether a token means that the model has finished."""
-        return token in self._stops
+        """Return whether a token ends the reply."""
+        return token in self._eos_ids
 
-    @functools.cache  # noqa: B019 (there is one vocabulary in a process)
+    @functools.cache  # noqa: B019 (there is one vocabulary per process)
     def piece(self, token: int) -> bytes:
-        """Return the bytes of one token; control tokens and ids that no token has add none."""
+        """Return the bytes of one token; empty for control tokens and unknown ids."""
         if token in self._control:
             return b""
         if token in self._whole:
-            return self._spaced(str(self._whole[token])).encode()
+            return self._with_spaces(str(self._whole[token])).encode()
         written: str | None = self._tokenizer.id_to_token(token)
         if written is None:
             return b""
         if self._by_bytes:
-            return bytes(_BYTES[sign] for sign in written) if set(written) <= _BYTES.keys() else written.encode()
+            return bytes(_BYTES[symbol] for symbol in written) if set(written) <= _BYTES.keys() else written.encode()
         if len(written) == 6 and written.startswith("<0x"):
             return bytes.fromhex(written[3:5])
-        return self._spaced(written).encode()
+        return self._with_spaces(written).encode()
 
-    def _spaced(self, text: str) -> str:
-        """Return a text with blanks for what stands for them, in vocabularies that have such a sign."""
+    def _with_spaces(self, text: str) -> str:
+        """Return a text with spaces in place of the vocabulary's symbol for them, if it has one."""
         return text if self._by_bytes else text.replace(_SPACE, " ")
 
     @functools.cached_property
@@ -116,20 +119,20 @@ class Vocabulary:
         adds = self.card.get("adds_bos")
         if adds is None:
             adds = self._decoder_start is None and bos is not None and self._tokenizer.encode("a").ids[:1] == [bos]
-        return SpecialIds(bos=bos, eos=eos, stops=tuple(sorted(self._stops)), adds_bos=bool(adds))
+        return SpecialIds(bos=bos, eos=eos, eos_ids=tuple(sorted(self._eos_ids)), adds_bos=bool(adds))
 
     @property
     def bos_text(self) -> str:
-        """The text of the token that begins a text; empty if there is none."""
+        """The text of the beginning-of-sequence token; empty if there is none."""
         return self._text_of("bos_token")
 
     @property
     def eos_text(self) -> str:
-        """The text of the token that ends a text; empty if there is none."""
+        """The text of the end-of-sequence token; empty if there is none."""
         return self._text_of("eos_token")
 
     def metadata(self, key: str) -> str | None:
-        """Return the prompt or the chat template, under the keys that they have in a GGUF."""
+        """Return the prompt template or the chat template, under the keys that they have in a GGUF."""
         if key == TEMPLATE_KEY:
             return self.card.get("prompt_template")
         if key == CHAT_TEMPLATE_KEY:
@@ -140,10 +143,10 @@ class Vocabulary:
             return found if isinstance(found, str) else None
         return None
 
-    def _read_stops(self) -> Iterator[int]:
-        """Yield the ids that end a reply: those of the card, else all that the configs name or that mean it by custom.
+    def _read_eos_ids(self) -> Iterator[int]:
+        """Yield the ids that end a reply: those of the card, otherwise those of the configs and the usual end tokens.
 
-        An encoder-decoder has but the one that its configs name.
+        For an encoder-decoder only those of the configs count.
         """
         if "stop_ids" in self.card:
             yield from self.card["stop_ids"]
@@ -154,7 +157,7 @@ class Vocabulary:
         if (eos := self._id_of("eos_token")) is not None:
             yield eos
         if self._decoder_start is None:
-            yield from (token for token, one in self._added.items() if one.content in _ENDS)
+            yield from (token for token, added in self._added.items() if added.content in _END_TOKENS)
 
     def _text_of(self, name: str) -> str:
         found = self._config.get(name)
@@ -166,16 +169,16 @@ class Vocabulary:
         return found
 
 
-def _sound(text: str) -> str:
-    """Return a text that can be encoded: half a surrogate pair is none."""
+def _encodable(text: str) -> str:
+    """Return a text that can be encoded as UTF-8, with lone surrogates replaced."""
     return text.encode("utf-8", errors="replace").decode()
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Return an object, empty where there is no such file.
+    """Return the JSON object in a file, empty if there is no such file.
 
     Raises:
-        RunnerError: It is damaged.
+        RunnerError: The file is damaged.
     """
     if not path.is_file():
         return {}
@@ -184,22 +187,22 @@ def read_json(path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise RunnerError("bad_artifact", f"{path} cannot be read: {error}.") from None
     if not isinstance(content, dict):
-        raise RunnerError("bad_artifact", f"{path} holds no object.")
+        raise RunnerError("bad_artifact", f"{path} does not contain a JSON object.")
     return content
 
 
 def _decoders(decoder: Mapping[str, Any] | None) -> set[str]:
-    """Return the types of a decoder and of those it is made of."""
+    """Return the types of a decoder and of its parts."""
     if decoder is None:
         return set()
     inside = [name for part in decoder.get("decoders", ()) for name in _decoders(part)]
     return {str(decoder["type"]), *inside}
 
 
-def _signs() -> Iterator[tuple[str, int]]:
-    """Yield the sign that stands for each byte in a byte-level vocabulary: itself, or one from 256 on.
+def _byte_symbols() -> Iterator[tuple[str, int]]:
+    """Yield the symbol for each byte in a byte-level vocabulary: the character itself, or one from 256 on.
 
-    Source: GPT-2's encoder, whose printable bytes are those of Latin-1 without blanks and the soft hyphen.
+    Source: GPT-2's encoder, where the printable bytes are those of Latin-1 except spaces and the soft hyphen.
     """
     printable = {*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
     unprintable = (byte for byte in range(256) if byte not in printable)
@@ -207,4 +210,4 @@ def _signs() -> Iterator[tuple[str, int]]:
     yield from ((chr(256 + n), byte) for n, byte in enumerate(unprintable))
 
 
-_BYTES = dict(_signs())
+_BYTES = dict(_byte_symbols())

@@ -1,56 +1,53 @@
-"""What a file costs on a target: load time, first token, speeds, memory, and under what conditions it was measured."""
+"""What a file costs on a target: load time, first token, speeds, memory, and the conditions of the measurement."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple, Self
 
 from fdd_edge.artifacts.facts import describe_model, model_bytes
 from fdd_edge.errors import FddError, TargetError
-from fdd_edge.ondevice.model_files import family_of
-from fdd_edge.ondevice.protocol import Settings, TargetInfo, Task, Timing, Wave
+from fdd_edge.ondevice.model_files import model_in
+from fdd_edge.ondevice.protocol import Decoding, Settings, TargetInfo, Task, Timing, Wave
 from fdd_edge.operations.certify import packaged_prompts
 from fdd_edge.progress import announce, progress
-from fdd_edge.targets import Profile, device_facts, load_profile, open_session, resolve_threads, runtime_version
+from fdd_edge.targets import Budgets, Profile, TargetRuntime, load_profile, open_session
 
-__all__ = ["BENCH_VERSION", "Measurement", "bench_params", "measure", "read_measurement", "write_measurement"]
-
-BENCH_VERSION = 1
+__all__ = ["Measurement", "measure", "read_measurement", "write_measurement"]
 
 _ALONE = 5
-"""Questions that are asked one at a time; the first token's time is their median."""
+"""Questions asked one at a time; the time to the first token is their median."""
 
-_TOGETHER = 16
-"""Questions that share a batch."""
-
-_MAX_NEW_TOKENS = 64
+_DECODING = Decoding(max_new_tokens=64, batch_size=16)
+"""How the questions are answered: first one at a time, then ``batch_size`` of them in one batch."""
 
 
 class Measurement(NamedTuple):
-    """One file on one target. What was not measured is None.
+    """One file on one target. None for what was not measured.
 
     Attributes:
-        recipe: That the file names; None for a file of somebody else's.
+        recipe: The recipe named in the file; None for a file that fdd-edge did not make.
         target: Name of the profile.
         transport: How it is reached.
         bytes: Size of the file.
         load_seconds: Until the file could be asked; it was read before, so this is not the first load after a start.
         first_token_seconds: From a question to the first token of its reply, the median of several.
-        prompt_tokens_per_second: DeviceOutputs prompts, one at a time.
+        prompt_tokens_per_second: Reading prompts, one at a time.
         decode_tokens_per_second: Writing replies, one at a time, from the second token on.
-        batch_tokens_per_second: Writing ``sequences`` replies in one batch, the time for prompts included.
-        sequences: Replies in that batch.
+        batch_tokens_per_second: Writing ``batch_size`` replies in one batch, including the time for prompts.
+        batch_size: Replies in that batch.
         threads: Of the runtime.
         peak_rss_bytes: The most memory the runner held.
-        temperature_c: The CPU's hottest part, the highest seen.
-        clock_mhz: The cores' mean clock, the lowest seen.
-        throttled: Whether the CPU was slowed down for heat or supply.
-        joules_per_token: Energy of a generated token, one reply at a time.
+        temperature_c: The hottest part of the CPU, highest reading.
+        clock_mhz: The mean clock of the cores, lowest reading.
+        throttled: Whether the CPU was slowed down because of heat or power supply.
+        joules_per_token: Energy per generated token, one reply at a time.
         device: Board, CPU, its features, whether it is emulated, machine, runtime, its version and build, Python.
-        broken_budgets: Budgets of the target that the file does not keep, as sentences.
+        broken_budgets: Budgets of the target that the file exceeds, one sentence each.
     """
 
     recipe: str | None
@@ -62,7 +59,7 @@ class Measurement(NamedTuple):
     prompt_tokens_per_second: float | None
     decode_tokens_per_second: float | None
     batch_tokens_per_second: float | None
-    sequences: int
+    batch_size: int
     threads: int
     peak_rss_bytes: int
     temperature_c: float | None
@@ -74,7 +71,7 @@ class Measurement(NamedTuple):
 
     @property
     def emulated(self) -> bool:
-        """Whether times and memory are an emulator's, which are not the board's."""
+        """Whether times and memory are those of an emulator, not of a board."""
         return bool(self.device["emulated"])
 
     def to_row(self) -> dict[str, Any]:
@@ -87,53 +84,67 @@ class Measurement(NamedTuple):
         return cls(**row)
 
 
-def measure(artifact: Path, *, target: str, prompt: str | None = None, threads: int | None = None) -> Measurement:
+def measure(
+    artifact: Path, *, runtime: TargetRuntime, prompt: str | None = None, threads: int | None = None
+) -> Measurement:
     """Ask a file packaged questions on a target, one at a time and in a batch.
 
     On an emulated target one question is asked, and no batch: its times are not the board's.
 
     Args:
-        artifact: The model file.
-        target: Name or path of a device profile; of a pool, whose boards are equal, the first that answers is measured.
-        prompt: A template holding ``{question}``, ``chat``, or None for the file's own.
-        threads: None for one a physical core; a target's own number goes first.
+        artifact: The model file, or its folder.
+        runtime: Where it runs. The boards of a pool are equal, so the first one that answers is measured.
+        prompt: A template that holds ``{question}``, ``chat``, or None for the file's own.
+        threads: None for one per physical core; a target's own number takes precedence.
 
     Raises:
         FddError: The file is broken, or it cannot be asked this way.
         TargetError: The target failed.
     """
-    *others, last = _devices(load_profile(target))
-    for profile in others:
+    model = Path(model_in(artifact))
+    *others, last = (TargetRuntime(board, runtime.family) for board in _devices(runtime.profile))
+    for board in others:
         try:
-            return _measure_on(profile, artifact, prompt, threads)
+            return _measure_on(board, model, prompt, threads)
         except TargetError as error:
-            announce(f"{error} Another board of the pool is measured.")
-    return _measure_on(last, artifact, prompt, threads)
+            announce(f"{error} Measuring another board of the pool.")
+    return _measure_on(last, model, prompt, threads)
 
 
-def _measure_on(profile: Profile, artifact: Path, prompt: str | None, threads: int | None) -> Measurement:
+def _measure_on(board: TargetRuntime, artifact: Path, prompt: str | None, threads: int | None) -> Measurement:
     recipe = describe_model(artifact).recipe
-    settings = Settings(_MAX_NEW_TOKENS, sequences=_TOGETHER, threads=resolve_threads(profile, threads))
-    title = f"{artifact.parent.name}/{artifact.name} on {profile.name}"
-    with open_session(profile, artifact, settings=settings, prompt=prompt, afresh=True) as session:
+    settings = Settings(decoding=replace(_DECODING, threads=board.threads(threads)))
+    title = f"{artifact.parent.name}/{artifact.name} on {board.profile.name}"
+    with open_session(board.profile, artifact, settings=settings, prompt=prompt, fresh=True) as session:
         info = session.info
         waves, alone = _questions(emulated=info.emulated)
-        with progress(title, sum(len(wave.tasks) for wave in waves)) as seen:
+        with progress(f"benchmark of {title}", sum(len(wave.tasks) for wave in waves)) as seen:
             results = sorted(session.complete(waves, seen), key=lambda result: result.index)
         timings = [result.timing for result in results]
-    return _measurement(profile, model_bytes(artifact), recipe, settings, info, timings[:alone], timings[alone:])
+    return _measurement(
+        board.profile, model_bytes(artifact), recipe, settings.decoding, info, timings[:alone], timings[alone:]
+    )
 
 
 def _questions(*, emulated: bool) -> tuple[list[Wave], int]:
-    """Return the waves to ask, and how many of them hold one question that is asked alone."""
-    tasks = [Task(p.id, 0, p.question) for p in packaged_prompts()[: _ALONE + _TOGETHER]]
+    """Return the waves to ask, and how many of them hold a single question."""
+    tasks = [Task(p.id, 0, p.question) for p in packaged_prompts()[: _ALONE + _DECODING.batch_size]]
     alone = [Wave(i, (task,)) for i, task in enumerate(tasks[: 1 if emulated else _ALONE])]
     return (alone if emulated else [*alone, Wave(len(alone), tuple(tasks[_ALONE:]))]), len(alone)
 
 
-def write_measurement(artifact: Path, out: Path, *, target: str, threads: int | None) -> None:
-    """Write the measurement of an artifact to the file ``out``; see ``measure``."""
-    row = measure(artifact, target=target, threads=threads).to_row()
+def write_measurement(out: Path, *, artifact: Path, runtime: TargetRuntime, threads: int, budgets: Budgets) -> None:
+    """Write the measurement of an artifact to the file ``out``; see ``measure``.
+
+    Args:
+        out: The file.
+        artifact: The artifact's folder.
+        runtime: Where it runs.
+        threads: Of the runtime.
+        budgets: The target's; which of them the artifact exceeds is part of the measurement.
+    """
+    assert budgets == runtime.profile.budgets
+    row = measure(artifact, runtime=runtime, threads=threads).to_row()
     out.write_text(json.dumps(row, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
@@ -142,20 +153,8 @@ def read_measurement(path: Path) -> Measurement:
     return Measurement.from_row(json.loads(path.read_text(encoding="utf-8")))
 
 
-def bench_params(target: str, threads: int | None, artifact: Path) -> dict[str, Any]:
-    """Return what a measurement depends on beside the file."""
-    profile = load_profile(target)
-    return {
-        "target": profile.name,
-        "device": device_facts(profile),
-        "threads": resolve_threads(profile, threads),
-        "runtime": runtime_version(profile, family_of(artifact)),
-        "budgets": profile.budgets.model_dump(),
-    }
-
-
 def _devices(profile: Profile) -> list[Profile]:
-    """Return the profiles that one runner can be asked by: those of the boards, where several share the work."""
+    """Return profiles with a single runner each: the boards of a pool, or the profile itself."""
     boards = [load_profile(board) for board in profile.pool] or [profile]
     return [board.model_copy(update={"processes": 1}) for board in boards]
 
@@ -164,14 +163,14 @@ def _measurement(
     profile: Profile,
     size: int,
     recipe: str | None,
-    settings: Settings,
+    decoding: Decoding,
     info: TargetInfo,
     alone: Sequence[Timing],
     batch: Sequence[Timing],
 ) -> Measurement:
     every = [*alone, *batch]
     if not any(t.decode_tokens for t in alone):
-        raise FddError("The file wrote no token: its prompt leaves none of its context free.")
+        raise FddError("The file generated no token: the prompt fills its whole context.")
     first = [t.first_token_seconds for t in alone if t.first_token_seconds is not None]
     replied = [t for t in alone if t.first_token_seconds is not None and t.decode_tokens > 1]
     later = sum(t.decode_tokens - 1 for t in replied)
@@ -188,8 +187,8 @@ def _measurement(
         prompt_tokens_per_second=_rate(sum(t.prompt_tokens for t in alone), sum(t.prompt_seconds for t in alone)),
         decode_tokens_per_second=_rate(later, writing),
         batch_tokens_per_second=_rate(sum(t.decode_tokens for t in batch), sum(t.seconds for t in batch)),
-        sequences=settings.sequences,
-        threads=settings.threads,
+        batch_size=decoding.batch_size,
+        threads=decoding.threads or 0,
         peak_rss_bytes=max(t.peak_rss_bytes for t in every),
         temperature_c=max((t.conditions.temperature_c for t in every if t.conditions.temperature_c), default=None),
         clock_mhz=min((t.conditions.clock_mhz for t in every if t.conditions.clock_mhz), default=None),
@@ -214,10 +213,10 @@ def _per_token(joules: Sequence[float | None], alone: Sequence[Timing]) -> float
 
 
 def _broken(profile: Profile, measured: Measurement) -> list[str]:
-    """Say which budgets are not kept; of an emulated device only the size is the board's."""
+    """Return which budgets are exceeded; on an emulated device only the size counts."""
     budgets, broken = profile.budgets, []
     if budgets.max_size_mb is not None and measured.bytes / 1e6 > budgets.max_size_mb:
-        broken.append(f"{measured.bytes / 1e6:.1f} MB of file, at most {budgets.max_size_mb:g} MB allowed")
+        broken.append(f"{measured.bytes / 1e6:.1f} MB on disk, at most {budgets.max_size_mb:g} MB allowed")
     if measured.emulated:
         return broken
     if budgets.max_rss_mb is not None and measured.peak_rss_bytes / 1e6 > budgets.max_rss_mb:
@@ -225,5 +224,5 @@ def _broken(profile: Profile, measured: Measurement) -> list[str]:
     speed = measured.decode_tokens_per_second
     if budgets.min_tokens_per_s is not None and (speed or 0) < budgets.min_tokens_per_s:
         found = "speed not measured" if speed is None else f"{speed:.1f} tokens/s"
-        broken.append(f"{found}, at least {budgets.min_tokens_per_s:g} asked for")
+        broken.append(f"{found}, at least {budgets.min_tokens_per_s:g} required")
     return broken

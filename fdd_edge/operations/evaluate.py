@@ -1,4 +1,4 @@
-"""Running an artifact on a target over a set of problems, wave by wave, and scoring what comes back."""
+"""Running an artifact on a target over a set of problems, wave by wave, and scoring its completions."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ import json
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from fdd_edge.artifacts.facts import describe_model, model_bytes
 from fdd_edge.errors import FddError
 from fdd_edge.evaluation import Summary, score, summarize
-from fdd_edge.ondevice.model_files import family_of, hash_model
+from fdd_edge.ondevice.model_files import hash_model, model_in
 from fdd_edge.ondevice.protocol import (
     Completion,
+    Decoding,
     Event,
     ProtocolError,
     Settings,
@@ -30,144 +31,123 @@ from fdd_edge.ondevice.protocol import (
 )
 from fdd_edge.operations.certify import find_certificate
 from fdd_edge.progress import announce, progress
-from fdd_edge.records import Problem, hash_problems, read_jsonl, write_jsonl
-from fdd_edge.runs.layout import MODEL_FILE
+from fdd_edge.records import Problem, ProblemSet, read_jsonl, write_jsonl
 from fdd_edge.runs.stage import build_atomic
-from fdd_edge.targets import (
-    EQUAL,
-    Profile,
-    device_facts,
-    load_profile,
-    n_runners,
-    open_session,
-    resolve_threads,
-    runtime_version,
-)
+from fdd_edge.runs.stage_files import EvaluationFiles
+from fdd_edge.targets import IDENTICAL_FIELDS, TargetRuntime, n_runners, open_session
 
-__all__ = ["EVAL_VERSION", "Decoding", "Evaluation", "ask", "complete", "evaluate_file", "read_evaluation", "read_rows"]
-
-EVAL_VERSION = 2
-
-_JOURNAL = "waves.jsonl"
-"""Finished waves of an evaluation that is under way; a killed one goes on from here."""
+__all__ = ["Asking", "Evaluation", "evaluate", "evaluate_file", "read_evaluation", "read_rows"]
 
 
 @dataclass(frozen=True)
-class Decoding:
-    """How answers are decoded.
+class Asking:
+    """How problems are put to a model, and how its replies are decoded.
 
     Attributes:
-        max_new_tokens: Tokens a reply may have.
-        sequences: Problems that share a batch.
-        threads: None for one a physical core; a target's own number goes first.
-        temperature: 0 is greedy.
-        wave: Problems that are decoded, resumed and shared as one.
-        samples: Replies a problem.
-        seed: Draws, where the temperature is above 0.
+        decoding: How replies are decoded.
+        num_return_sequences: Replies per problem.
+        seed: Draws, if the temperature is above 0.
         answer: ``program``, or ``number`` for the last number of a free text.
-        prompt: A template holding ``{question}``, ``chat``, or None for the file's own.
-        shots: Worked examples put before the question.
+        prompt: A template that holds ``{question}``, ``chat``, or None for the file's own.
+        examples: Worked examples before the question.
         stop: Strings that end a reply.
     """
 
-    max_new_tokens: int
-    sequences: int
-    threads: int | None
-    temperature: float
-    wave: int
-    samples: int = 1
+    decoding: Decoding = Decoding()
+    num_return_sequences: int = 1
     seed: int = 0
     answer: Literal["program", "number"] = "program"
     prompt: str | None = None
-    shots: tuple[Shot, ...] = ()
+    examples: tuple[Shot, ...] = ()
     stop: tuple[str, ...] = ()
 
-    def settings(self, profile: Profile) -> Settings:
-        """Return what the runner of a target is asked to keep to."""
-        return Settings(
-            max_new_tokens=self.max_new_tokens,
-            sequences=self.sequences,
-            threads=resolve_threads(profile, self.threads),
-            temperature=self.temperature,
-            seed=self.seed,
-            answer=self.answer,
-            stop=self.stop,
-        )
+    def on(self, runtime: TargetRuntime) -> Asking:
+        """Return the same with the number of threads that the target will use."""
+        return replace(self, decoding=replace(self.decoding, threads=runtime.threads(self.decoding.threads)))
 
-    def fingerprint(self, target: str, artifact: Path) -> dict[str, Any]:
-        """Return what rows depend on beside file and problems: settings, the target's threads and runtime."""
-        profile = load_profile(target)
-        threads = resolve_threads(profile, self.threads)
-        depends = asdict(self) | {
-            "threads": threads,
-            "target": profile.name,
-            "runtime": runtime_version(profile, family_of(artifact)),
-        }
-        return depends if profile.transport == "local" else depends | {"device": device_facts(profile)}
+    def settings(self, runtime: TargetRuntime) -> Settings:
+        """Return what the runner of a target needs to know."""
+        return Settings(decoding=self.on(runtime).decoding, seed=self.seed, answer=self.answer, stop=self.stop)
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What an evaluation folder holds: ``summary.json`` and ``timing.json``."""
+    """What an evaluation folder holds besides the rows."""
 
     summary: Summary
     timing: Mapping[str, Any]
 
 
-def complete(
-    artifact: Path, problems: Sequence[Problem], out: Path, *, target: str, decoding: Decoding, title: str
+def evaluate(
+    out: Path,
+    *,
+    artifact: Path,
+    problems: Sequence[Problem],
+    runtime: TargetRuntime,
+    asking: Asking,
+    title: str = "evaluating",
 ) -> Evaluation:
-    """Decode every problem with an artifact on a target and write rows, timing and summary to ``out``.
+    """Decode every problem with an artifact on a target; write rows, timing and summary to the folder ``out``.
 
     Waves that an interrupted call left in ``out`` are kept; the others are decoded.
 
     Args:
-        artifact: The model file.
+        out: A folder that exists, see ``EvaluationFiles``.
+        artifact: The model file, or its folder.
         problems: With gold answers, which stay on this side.
-        out: A folder that exists.
-        target: Name or path of a device profile.
-        decoding: Settings; the rows are a function of them, the file and the problems.
-        title: Shown beside the progress.
+        runtime: Where it runs.
+        asking: How. The rows are a function of file, problems, runtime and this.
+        title: Shown next to the progress.
 
     Raises:
-        FddError: There is no problem, or the file is broken.
+        FddError: There are no problems, or the file is broken.
         TargetError: The target failed.
     """
     if not problems:
-        raise FddError("There is no problem to evaluate on.")
+        raise FddError("There are no problems to evaluate on.")
+    model = Path(model_in(artifact))
     by_id = {p.id: p for p in problems}
-    tasks = [Task(p.id, k, p.question) for p in problems for k in range(decoding.samples)]
-    waves = plan_waves(tasks, decoding.wave)
-    profile = load_profile(target)
-    journal = out / _JOURNAL
+    tasks = [Task(p.id, k, p.question) for p in problems for k in range(asking.num_return_sequences)]
+    waves = plan_waves(tasks, asking.decoding.wave)
+    files = EvaluationFiles(out)
     decoded = None
     while decoded is None:
-        decoded = _decode(artifact, waves, journal, profile=profile, decoding=decoding, title=title)
+        decoded = _decode(model, waves, files.journal, runtime=runtime, asking=asking, title=title)
     results = [decoded.finished[wave.index] for wave in waves]
     rows = score([c for result in results for c in result.completions], by_id)
-    # Runners that share the waves work at the same time, so only a clock on this side knows how long that took.
-    seconds = sum(r.timing.seconds for r in results) if n_runners(profile) == 1 else decoded.seconds
-    device = {"name": profile.name, "transport": profile.transport} | asdict(decoded.info)
-    timing = {"artifact_bytes": model_bytes(artifact)} | _timing(results, seconds) | {"target": device}
+    # Runners that share the waves work at the same time, so only a clock on this side measures the total.
+    seconds = sum(r.timing.seconds for r in results) if n_runners(runtime.profile) == 1 else decoded.seconds
+    device = {"name": runtime.profile.name, "transport": runtime.profile.transport} | asdict(decoded.info)
+    timing = {"artifact_bytes": model_bytes(model)} | _timing(results, seconds) | {"target": device}
     evaluation = Evaluation(summarize(rows), timing)
-    write_jsonl(out / "rows.jsonl", (c.to_row() for c in rows))
-    _write_json(out / "timing.json", evaluation.timing)
-    _write_json(out / "summary.json", evaluation.summary.to_row())
-    journal.unlink(missing_ok=True)
+    write_jsonl(files.rows, (c.to_row() for c in rows))
+    _write_json(files.timing, evaluation.timing)
+    _write_json(files.summary, evaluation.summary.to_row())
+    files.journal.unlink(missing_ok=True)
     return evaluation
 
 
 def evaluate_file(
-    artifact: Path, problems: Sequence[Problem], out: Path | None, *, target: str, decoding: Decoding
-) -> dict[str, Any]:
-    """Evaluate any model file outside a run, and return the report of ``fdd-edge eval --json``.
+    artifact: Path,
+    problems: Sequence[Problem],
+    out: Path | None,
+    *,
+    runtime: TargetRuntime,
+    asking: Asking,
+    dataset: str = "problems",
+) -> tuple[Evaluation, list[Completion], dict[str, Any]]:
+    """Evaluate any model file outside a run.
 
     Args:
         artifact: The model file.
         problems: With gold answers.
         out: A new folder for rows, timing and summary; None keeps none.
-        target: Name or path of a device profile.
-        decoding: Settings.
+        runtime: Where it runs.
+        asking: How.
+        dataset: Name of the problems, for the progress line.
+
+    Returns:
+        The evaluation, its scored completions, and what is known about the file: path, sha256, bytes, recipe, parity.
 
     Raises:
         FddError: The file is broken, or ``out`` exists.
@@ -175,86 +155,72 @@ def evaluate_file(
     facts = describe_model(artifact)
     sha256 = hash_model(artifact)
     certificate = find_certificate(artifact, sha256)
-    parity = "none" if certificate is None else "passed" if certificate.passed else "failed"
-    found: list[Evaluation] = []
+    found: list[tuple[Evaluation, list[Completion]]] = []
 
     def make(folder: Path) -> None:
-        found.append(complete(artifact, problems, folder, target=target, decoding=decoding, title=_title(artifact)))
+        evaluation = evaluate(
+            folder,
+            artifact=artifact,
+            problems=problems,
+            runtime=runtime,
+            asking=asking,
+            title=f"{_title(artifact)} on {dataset}",
+        )
+        found.append((evaluation, read_rows(folder)))
 
     if out is None:
         with tempfile.TemporaryDirectory(prefix="fdd-edge-") as temporary:
             make(Path(temporary))
     else:
-        problems_sha256 = hash_problems(problems)
-        made_from = {
-            "artifact": sha256,
-            "problems": problems_sha256,
-            "decoding": decoding.fingerprint(target, artifact),
-        }
-        build_atomic(out, make, params=made_from)
-    return _report(artifact, sha256, facts.recipe, found[0]) | {"parity": parity}
-
-
-def ask(artifact: Path, question: str, *, target: str, decoding: Decoding) -> Completion:
-    """Put one question to a model file.
-
-    Raises:
-        FddError: The file is broken.
-        TargetError: The target failed.
-    """
-    if not question.strip():
-        raise FddError("The question is empty.")
-    describe_model(artifact)
-    waves = plan_waves([Task("question", 0, question)])
-    events = _run(artifact, load_profile(target), decoding, waves, lambda done: None)
-    return next(event for event in events if isinstance(event, WaveResult)).completions[0]
-
-
-def _title(artifact: Path) -> str:
-    """Return a name for the progress line: a file that is named like any other goes by its folder."""
-    return artifact.parent.name if artifact.name == MODEL_FILE else artifact.name
-
-
-def _report(artifact: Path, sha256: str, recipe: str | None, evaluation: Evaluation) -> dict[str, Any]:
-    timing = dict(evaluation.timing)
-    return evaluation.summary.to_row() | {
-        "problems_per_second": timing["problems_per_second"],
-        "tokens_per_second": timing["tokens_per_second"],
-        "peak_rss_mb": round(timing["peak_rss_bytes"] / 1e6, 1),
-        "artifact": {
-            "path": str(artifact),
-            "sha256": sha256,
-            "bytes": timing["artifact_bytes"],
-            "recipe": recipe,
-        },
-        "target": timing["target"],
+        build_atomic(
+            out, make, artifact=sha256, problems=ProblemSet(problems), runtime=runtime, asking=asking.on(runtime)
+        )
+    evaluation, completions = found[0]
+    file = {
+        "path": str(artifact),
+        "sha256": sha256,
+        "bytes": evaluation.timing["artifact_bytes"],
+        "recipe": facts.recipe,
+        "parity": "none" if certificate is None else "passed" if certificate.passed else "failed",
     }
+    return evaluation, completions, file
 
 
 def read_rows(folder: Path) -> list[Completion]:
     """Read the scored completions of an evaluation folder.
 
     Raises:
-        FddError: The folder is none, or its completions cannot be read.
+        FddError: It is not an evaluation folder, or its completions cannot be read.
     """
-    path = folder / "rows.jsonl"
+    path = EvaluationFiles(folder).rows
     if folder.is_dir() and not path.exists():
         raise FddError(
-            f"{folder} is no evaluation; name a folder such as RUN/round-00/eval/TARGET/RECIPE/pool, or what "
+            f"{folder} is not an evaluation; name a folder such as RUN/round-00/eval/TARGET/RECIPE/pool, or one that "
             "fdd-edge eval -o wrote."
         )
     return [Completion.from_row(row) for _, row in read_jsonl(path)]
 
 
 def read_evaluation(folder: Path) -> Evaluation:
-    """Read an evaluation folder back."""
-    summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-    timing = json.loads((folder / "timing.json").read_text(encoding="utf-8"))
-    return Evaluation(Summary.from_row(summary), timing)
+    """Read summary and timing of an evaluation folder back."""
+    files = EvaluationFiles(folder)
+    summary = json.loads(files.summary.read_text(encoding="utf-8"))
+    return Evaluation(Summary.from_row(summary), json.loads(files.timing.read_text(encoding="utf-8")))
+
+
+def _title(artifact: Path) -> str:
+    """Return a name for the progress line; a file with a generic name goes by its folder."""
+    return artifact.parent.name if artifact.stem == "model" else artifact.name
 
 
 class _Decoded(NamedTuple):
-    """All waves of an evaluation: on which device, by index, and the seconds of the clock if none was done before."""
+    """All waves of an evaluation.
+
+    Attributes:
+        info: The device.
+        finished: The waves by index.
+        seconds: Clock time; None if some waves were finished by an earlier call.
+    """
 
     info: TargetInfo
     finished: dict[int, WaveResult]
@@ -262,11 +228,11 @@ class _Decoded(NamedTuple):
 
 
 def _decode(
-    artifact: Path, waves: Sequence[Wave], journal: Path, *, profile: Profile, decoding: Decoding, title: str
+    artifact: Path, waves: Sequence[Wave], journal: Path, *, runtime: TargetRuntime, asking: Asking, title: str
 ) -> _Decoded | None:
-    """Decode the waves that the journal lacks; None where it was another device's, and is gone now."""
+    """Decode the waves that the journal lacks; return None if the journal was another device's, and drop it."""
     info, finished = _read_journal(journal)
-    # GreedyReply again whole: a line that a kill tore would swallow the next one.
+    # Rewritten as a whole: a line that a kill cut off would swallow the next one.
     kept: list[Event] = [*([info] if info else []), *finished.values()]
     journal.write_text("".join(encode(event) + "\n" for event in kept), encoding="utf-8")
     missing = [wave for wave in waves if wave.index not in finished]
@@ -274,9 +240,9 @@ def _decode(
     total, left = (sum(len(wave.tasks) for wave in some) for some in (waves, missing))
     if missing:
         with progress(title, total) as advance:
-            for event in _run(artifact, profile, decoding, missing, lambda n: advance(total - left + n)):
+            for event in _run(artifact, runtime, asking, missing, lambda n: advance(total - left + n)):
                 if isinstance(event, TargetInfo) and info is not None and (other := _differences(info, event)):
-                    announce(f"{title}: {other} of {profile.name} is another one now, so all begins anew")
+                    announce(f"{title}: {other} of {runtime.profile.name} has changed, so it starts from the beginning")
                     journal.unlink()
                     return None
                 with journal.open("a", encoding="utf-8") as file:
@@ -290,31 +256,31 @@ def _decode(
 
 
 def _differences(one: TargetInfo, other: TargetInfo) -> str:
-    """Return what two sessions' devices differ in; rows of both would be of neither."""
-    return ", ".join(name for name in EQUAL if getattr(one, name) != getattr(other, name))
+    """Return in what two sessions' devices differ; mixed rows would belong to neither."""
+    return ", ".join(name for name in IDENTICAL_FIELDS if getattr(one, name) != getattr(other, name))
 
 
 def _run(
     artifact: Path,
-    profile: Profile,
-    decoding: Decoding,
+    runtime: TargetRuntime,
+    asking: Asking,
     waves: Sequence[Wave],
     on_progress: Callable[[int], None],
 ) -> Iterator[TargetInfo | WaveResult]:
-    """Yield what the target says of itself, then finished waves."""
+    """Yield what the target reports about itself, then finished waves."""
     with open_session(
-        profile,
+        runtime.profile,
         artifact,
-        settings=decoding.settings(profile),
-        prompt=decoding.prompt,
-        shots=decoding.shots,
+        settings=asking.settings(runtime),
+        prompt=asking.prompt,
+        shots=asking.examples,
     ) as session:
         yield session.info
         yield from session.complete(waves, on_progress)
 
 
 def _read_journal(path: Path) -> tuple[TargetInfo | None, dict[int, WaveResult]]:
-    """Read the waves that are finished, and of which target; a last line that was cut off by a kill is passed over."""
+    """Read the finished waves and their device; a last line that a kill cut off is ignored."""
     info: TargetInfo | None = None
     finished: dict[int, WaveResult] = {}
     if path.is_file():
@@ -331,13 +297,13 @@ def _read_journal(path: Path) -> tuple[TargetInfo | None, dict[int, WaveResult]]
 
 
 def _timing(results: Sequence[WaveResult], seconds: float | None) -> dict[str, Any]:
-    """Return what the evaluation cost; what was not measured is None.
+    """Return what the evaluation cost; None for what was not measured.
 
-    Problems and tokens a second are those of the whole target; prompt and reply speeds are those of one runner.
+    Problems and tokens per second are those of the whole target; prompt and reply speeds are those of one runner.
 
     Args:
         results: The waves.
-        seconds: That the target took; None where runners shared the waves and a part was done earlier.
+        seconds: Time the target took; None if runners shared the waves and some were finished earlier.
     """
     timings = [result.timing for result in results]
     busy, reading = sum(t.seconds for t in timings), sum(t.prompt_seconds for t in timings)

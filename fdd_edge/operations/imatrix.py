@@ -1,61 +1,73 @@
-"""Measuring an importance matrix on a student's own prompts and programs, and finding the one a recipe names."""
+"""Importance matrices: measured on a student's own prompts and programs, or read from a file that a recipe names."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from fdd_edge.artifacts.recipe import NO_IMATRIX, OWN_IMATRIX, GgufRecipe, Recipe
+from fdd_edge.artifacts.recipe import Recipe
 from fdd_edge.ondevice.prompt import Prompt
 from fdd_edge.progress import announce
-from fdd_edge.records import Problem
+from fdd_edge.records import Problem, read_problems
+from fdd_edge.resolve.student import Student
 
-__all__ = ["IMATRIX_VERSION", "check_imatrix", "imatrix_for", "measure_imatrix", "wants_own"]
-
-IMATRIX_VERSION = 1
+__all__ = ["check_imatrix", "imatrix_path", "measure_imatrix", "measure_on"]
 
 _PROBLEMS = 256
-"""Problems that are run through the model: some 20,000 tokens, enough that more changes little."""
-
-
-def wants_own(recipes: Sequence[Recipe]) -> bool:
-    """Say whether a recipe asks for the matrix of its own run."""
-    return any(isinstance(recipe, GgufRecipe) and recipe.imatrix == OWN_IMATRIX for recipe in recipes)
+"""Number of problems that are run through the model: about 20,000 tokens; more would change little."""
 
 
 def check_imatrix(recipe: Recipe) -> None:
-    """Refuse a recipe whose importance matrix is not there, before anything is made.
+    """Check that the importance matrix that a recipe names exists, before anything is made.
 
     Raises:
-        FddError: The file is missing, or no importance matrix.
+        FddError: The file is missing, or is not an importance matrix.
     """
     from fdd_edge.artifacts.gguf import open_imatrix
 
-    if isinstance(recipe, GgufRecipe) and recipe.imatrix not in (NO_IMATRIX, OWN_IMATRIX):
-        open_imatrix(Path(recipe.imatrix).expanduser())
+    if recipe.imatrix_file is not None:
+        open_imatrix(recipe.imatrix_file)
+
+
+def imatrix_path(recipe: Recipe, measured: Path | None) -> Path | None:
+    """Return the importance matrix that a recipe uses, or None.
+
+    Args:
+        recipe: Uses none, the one measured on the student, or a file.
+        measured: The importance matrix measured on the student.
+    """
+    return measured if recipe.measures_imatrix else recipe.imatrix_file
 
 
 def measure_imatrix(
-    folder: Path,
-    problems: Sequence[Problem],
-    out: Path,
-    *,
-    template: str,
-    adds_bos: bool,
-    seed: int = 0,
-    source: str = "the run's",
+    out: Path, *, merged: Path | None, problems: Path, student: Student, template: str, seed: int
 ) -> None:
-    """Write the importance matrix of a student in float32.
+    """Measure the importance matrix of a student on the problems of its run.
 
     Args:
-        folder: Its Hugging Face folder.
-        problems: Prompts, and programs where they have one; more than enough are drawn from by the seed.
+        out: The file to write.
+        merged: Folder of the merged student; None measures ``student`` itself.
+        problems: File of problem records, with programs if they have one.
+        student: The student, or the one that ``merged`` was trained from.
+        template: The prompt, holding ``{question}``.
+        seed: Seed of the draw from the problems.
+    """
+    measured = student if merged is None else student.at(merged)
+    measure_on(measured, read_problems(problems), out, template=template, seed=seed, source="the run's")
+
+
+def measure_on(
+    student: Student, problems: Sequence[Problem], out: Path, *, template: str, seed: int, source: str
+) -> None:
+    """Measure the importance matrix of a student in float32.
+
+    Args:
+        student: The student.
+        problems: Prompts, and programs if they have one; at most 256 are drawn.
         out: The file to write.
         template: The prompt, holding ``{question}``.
-        adds_bos: Whether the device puts the token that begins a text before a prompt.
-        seed: Of the draw.
+        seed: Seed of the draw.
         source: Whose problems they are; noted in the file.
     """
     from fdd_edge.artifacts.gguf import hf_names, write_imatrix
@@ -67,29 +79,8 @@ def measure_imatrix(
     random.Random(f"imatrix:{seed}").shuffle(drawn)
     prompt = Prompt.parse(template)
     pairs = [(prompt.render(p.question), p.program or "") for p in drawn[:_PROBLEMS]]
-    examples = encode_examples(load_tokenizer(folder), pairs, adds_bos=adds_bos)
-    squares = input_squares(folder, examples)
-    own_names = {own: name for name, own in hf_names(folder).items()}
-    sums = {own_names[own]: columns for own, columns in squares.sums.items()}
+    examples = encode_examples(load_tokenizer(student.folder), pairs, adds_bos=student.adds_bos)
+    squares = input_squares(student.folder, examples)
+    gguf_names = {hf_name: name for name, hf_name in hf_names(student.folder).items()}
+    sums = {gguf_names[hf_name]: columns for hf_name, columns in squares.sums.items()}
     write_imatrix(out, sums, squares.n_inputs, source=f"{len(pairs)} of {source} problems")
-
-
-def imatrix_for(recipe: GgufRecipe, float_model: Path, own: Path | None) -> dict[str, Any] | None:
-    """Return what a recipe weights rounding errors by, or None.
-
-    Args:
-        recipe: Names none, its run's own matrix, or a file.
-        float_model: What is quantized.
-        own: The matrix that was measured for this model.
-
-    Raises:
-        FddError: The file is missing, damaged, or another model's.
-    """
-    from fdd_edge.artifacts.gguf import read_imatrix
-
-    if recipe.imatrix == NO_IMATRIX:
-        return None
-    if recipe.imatrix != OWN_IMATRIX:
-        return read_imatrix(Path(recipe.imatrix).expanduser(), float_model)
-    assert own is not None, "a recipe that asks for its run's matrix is exported after it was measured"
-    return read_imatrix(own, float_model)

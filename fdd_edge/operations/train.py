@@ -1,154 +1,151 @@
-"""Training a student on a round's problems, and merging the adapter into it."""
+"""Training a LoRA adapter on problem records, after proving that the device will see the same token ids."""
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
+from fdd_edge.artifacts.gguf import check_architecture, hf_names
 from fdd_edge.artifacts.recipe import GgufRecipe
-from fdd_edge.distributed import is_first_process, local_world_size, rank, world_size
+from fdd_edge.distributed import is_first_process, local_world_size, world_size
 from fdd_edge.errors import FddError
 from fdd_edge.ondevice.model_files import decoder_start
 from fdd_edge.ondevice.prompt import Prompt
-from fdd_edge.operations.export import check_disk, count_parameters, warn_of_rounding
-from fdd_edge.operations.problem_sets import REPEAT
-from fdd_edge.parity import relative_error
+from fdd_edge.operations.export import warn_of_rounding
+from fdd_edge.operations.quantized_student import quantized_weights
 from fdd_edge.progress import announce, progress
-from fdd_edge.records import Problem
-from fdd_edge.resolve.student import MODEL_CARD, Student
-from fdd_edge.safetensors_folder import tensor_names, weight_files
+from fdd_edge.records import Problem, read_problems
+from fdd_edge.resolve.student import Student
+from fdd_edge.runs.stage_files import AdapterFiles
+from fdd_edge.safetensors_folder import tensor_names
+from fdd_edge.students.grids import GRIDS
+from fdd_edge.students.training_options import LoraOptions, ResolvedTraining, TrainingOptions
 
-__all__ = [
-    "MERGE_VERSION",
-    "QUANTIZED_COPIES",
-    "TRAIN_VERSION",
-    "check_training",
-    "merge",
-    "quantized_weights",
-    "train",
-]
+if TYPE_CHECKING:
+    from fdd_edge.students.tokenizer import Example
 
-TRAIN_VERSION = 2
-MERGE_VERSION = 3
-
-_QUANTIZED = "quantized"
-QUANTIZED_COPIES = 1.4
-"""Of the student in float32: its float file, and the quantized one beside it."""
+__all__ = ["check_training", "train", "train_on"]
 
 _EMBEDDINGS = ("lm_head", "embed_tokens", "shared")
-"""Names of the modules that share one matrix where a head is tied, in every family."""
+"""Names of the modules that share one matrix if the head is tied, in every architecture."""
 
 
 def train(
+    out: Path,
+    *,
+    problems: Path,
+    valid: Path,
+    start_from: Path | None,
     student: Student,
+    template: str,
+    lora: LoraOptions,
+    training: TrainingOptions,
+    dtype: str,
+    seed: int,
+    qat_recipe: GgufRecipe | None,
+) -> None:
+    """Train an adapter on files of problem records; see ``train_on``."""
+    train_on(
+        read_problems(problems),
+        out,
+        valid=read_problems(valid),
+        start_from=start_from,
+        student=student,
+        template=template,
+        lora=lora,
+        training=training,
+        dtype=dtype,
+        seed=seed,
+        qat_recipe=qat_recipe,
+    )
+
+
+def train_on(
     problems: Sequence[Problem],
     out: Path,
     *,
+    valid: Sequence[Problem],
+    student: Student,
     template: str,
-    lora: dict[str, Any],
-    training: dict[str, Any],
+    lora: LoraOptions,
+    training: TrainingOptions,
     dtype: str,
     seed: int,
-    valid: Sequence[Problem] = (),
     start_from: Path | None = None,
-    aware_of: GgufRecipe | None = None,
+    qat_recipe: GgufRecipe | None = None,
 ) -> None:
-    """Train a LoRA adapter on problem records and write it, with ``training.json``, to ``out``.
+    """Train a LoRA adapter on problem records and write it, with its trace, to the folder ``out``.
 
-    Under ``accelerate launch`` every process calls this; the first alone writes.
+    Under ``accelerate launch`` every process calls this; only the first one writes.
 
     Args:
-        student: What is trained.
-        problems: What it learns; those without a program are left out.
-        out: Folder for the adapter.
-        template: The prompt, holding ``{question}``.
-        lora: The config's ``lora``.
-        training: The config's ``training``.
+        problems: Training examples; those without a program are left out.
+        out: Folder for the adapter, see ``AdapterFiles``.
+        valid: Problems for the validation loss; those without a program are left out.
+        student: The model to train.
+        template: The prompt, which holds ``{question}``.
+        lora: Shape of the adapter.
+        training: How it is trained.
         dtype: ``auto``, ``float32`` or ``bfloat16``.
-        seed: Order of the data, initial adapter.
-        valid: What the validation loss is taken on; those without a program are left out.
-        start_from: An adapter to go on from.
-        aware_of: Quantization-aware training: the recipe that weights are rounded by in the forward pass.
+        seed: Order of the data, and the initial adapter.
+        start_from: An adapter to continue from.
+        qat_recipe: For quantization-aware training, the recipe by which weights are rounded in the forward pass.
 
     Raises:
-        FddError: No problem is left to train on, an id differs from what the device would see, or early stopping is
-            asked for and there is nothing to take a validation loss on; or ``check_training`` refuses.
+        FddError: There is no problem to train on, a token id differs from what the device would see, early stopping
+            has no validation loss to go by, or ``check_training`` refuses.
     """
-    from fdd_edge.students.lora_training import LoraSettings, train_adapter
+    from fdd_edge.students.lora_training import train_adapter
 
-    check_training(student, lora["target_modules"], aware_of)
-    examples, too_long = _examples(student, problems, template, training["max_length"])
+    check_training(student, lora.target_modules, qat_recipe)
+    examples, too_long = _examples(student, problems, template, training.max_length)
     if not examples:
-        raise FddError(f"There is no problem that can be trained on ({too_long} are longer than max_length).")
-    held = _examples(student, valid, template, training["max_length"])[0]
-    if training["early_stopping_patience"] is not None and not held:
+        raise FddError(f"There is no problem to train on ({too_long} are longer than training.max_length).")
+    held_out = _examples(student, valid, template, training.max_length)[0]
+    if training.early_stopping_patience is not None and not held_out:
         raise FddError(
-            "training.early_stopping_patience needs a validation loss, and no problem of valid has a program: "
-            "name a set with programs under data.valid, or leave the key out."
+            "training.early_stopping_patience needs a validation loss, but no problem of valid has a program: name a "
+            "set with programs under data.valid, or remove the key."
         )
-    settings = _settings(training, dtype, seed, tokens=sum(len(e.prompt_ids) + len(e.completion_ids) for e in examples))
-    shape = LoraSettings(lora["r"], lora["lora_alpha"], lora["lora_dropout"], tuple(lora["target_modules"]))
-    per_step = settings.per_device_train_batch_size * settings.gradient_accumulation_steps * world_size()
-    steps = round(-(-len(examples) // per_step) * settings.num_train_epochs)
-    if aware_of is not None:
-        warn_of_rounding(aware_of.type, [aware_of])
-        announce(f"reading the tensor types of {aware_of.name} ...")
+    resolved = _resolve(training, dtype, seed, tokens=sum(len(e.prompt_ids) + len(e.completion_ids) for e in examples))
+    if qat_recipe is not None:
+        warn_of_rounding(qat_recipe.type, [qat_recipe])
+        announce(f"reading the tensor types of {qat_recipe.name} ...")
+    per_step = training.per_device_train_batch_size * training.gradient_accumulation_steps * world_size()
+    steps = round(-(-len(examples) // per_step) * resolved.num_train_epochs)
     title = f"training on {len(examples)} examples"
-    with quantized_weights(student, aware_of, out) as quantized, progress(title, steps) as advance:
+    with quantized_weights(student, qat_recipe, out) as quantized, progress(title, steps) as advance:
         trace = train_adapter(
             student.folder,
             examples,
             out,
-            lora=shape,
-            settings=settings,
+            lora=lora,
+            options=training,
+            resolved=resolved,
             base_name=student.name,
-            valid=held,
+            valid=held_out,
             start_from=start_from,
             quantized=quantized,
             on_step=lambda step, of, loss: advance(step),
         )
     if is_first_process():
-        facts = {"examples": len(examples), "too_long": too_long, "bf16": settings.bf16} | trace._asdict()
-        (out / "training.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+        facts = {"examples": len(examples), "too_long": too_long, "bf16": resolved.bf16} | trace._asdict()
+        AdapterFiles(out).trace.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 
 
-def _settings(training: Mapping[str, Any], dtype: str, seed: int, *, tokens: int) -> Any:
-    """Return the config's ``training`` as the trainer takes it, for examples of so many tokens together."""
-    from fdd_edge.students.lora_training import TrainSettings, cpu_has_bf16
-
-    return TrainSettings(
-        learning_rate=training["learning_rate"],
-        num_train_epochs=training["max_tokens"] / tokens if training["max_tokens"] else training["num_train_epochs"],
-        per_device_train_batch_size=training["per_device_train_batch_size"],
-        gradient_accumulation_steps=training["gradient_accumulation_steps"],
-        max_length=training["max_length"],
-        seed=seed,
-        bf16=dtype == "bfloat16" or (dtype == "auto" and cpu_has_bf16()),
-        threads=training["threads"] or max(1, len(os.sched_getaffinity(0)) // local_world_size()),
-        eval_steps=training["eval_steps"],
-        early_stopping_patience=training["early_stopping_patience"],
-        save_steps=training["save_steps"],
-    )
-
-
-def check_training(student: Student, target_modules: Sequence[str], aware_of: GgufRecipe | None) -> None:
+def check_training(student: Student, target_modules: Sequence[str], qat_recipe: GgufRecipe | None) -> None:
     """Refuse what cannot be trained, before anything is made.
 
     Raises:
-        FddError: An adapter has no matrix of the student, or would sit on one that is both embedding and head: merged,
-            it would part the two, or change both. Or there is no grid for the recipe that is trained for.
+        FddError: The student does not have a module that should get an adapter; or the module is both embedding and
+            head, so that merging would untie the two or change both; or the recipe to train for has no grid.
     """
-    from fdd_edge.artifacts.gguf import check_architecture, hf_names
-    from fdd_edge.students.grids import GRIDS
-
-    if aware_of is not None and aware_of.type.upper() not in GRIDS:
+    if qat_recipe is not None and qat_recipe.type.upper() not in GRIDS:
         raise FddError(
-            f"training.quantization_aware: {aware_of.name} holds {aware_of.type}, which cannot be trained for yet. "
+            f"training.quantization_aware: {qat_recipe.name} holds {qat_recipe.type}, which cannot be trained for yet. "
             f"Types that can: {', '.join(kind.lower() for kind in GRIDS)}."
         )
     config = json.loads((student.folder / "config.json").read_text(encoding="utf-8"))
@@ -169,114 +166,51 @@ def check_training(student: Student, target_modules: Sequence[str], aware_of: Gg
         )
 
 
-@contextmanager
-def quantized_weights(student: Student, recipe: GgufRecipe | None, out: Path) -> Iterator[Any]:
-    """Quantize a student by a recipe, for the tensor types it gives and the weights as they are read back.
+def _resolve(training: TrainingOptions, dtype: str, seed: int, *, tokens: int) -> ResolvedTraining:
+    """Return what follows from the options, this machine, and the number of tokens in all examples."""
+    from fdd_edge.students.lora_training import cpu_has_bf16
 
-    The files lie in ``out`` while they are needed, each process's own.
-    """
-    if recipe is None:
-        yield None
-        return
-    from fdd_edge.artifacts.gguf import QuantizedFile, quantize_gguf, write_float_gguf
-
-    check_disk(out, count_parameters(student.folder), copies=QUANTIZED_COPIES * local_world_size())
-    folder = out / f"{_QUANTIZED}-{rank()}"
-    folder.mkdir(parents=True, exist_ok=True)
-    whole, small = folder / "float.gguf", folder / "quantized.gguf"
-    write_float_gguf(student.folder, student.vocab, whole, metadata={})
-    quantize_gguf(whole, small, recipe.type, recipe=recipe.name)
-    whole.unlink()
-    yield QuantizedFile(small, student.folder)
-    shutil.rmtree(folder)
+    return ResolvedTraining(
+        num_train_epochs=training.max_tokens / tokens if training.max_tokens else training.num_train_epochs,
+        seed=seed,
+        bf16=dtype == "bfloat16" or (dtype == "auto" and cpu_has_bf16()),
+        threads=training.threads or max(1, len(os.sched_getaffinity(0)) // local_world_size()),
+    )
 
 
-def merge(student: Student, adapter: Path, out: Path, *, template: str, aware_of: GgufRecipe | None = None) -> None:
-    """Merge an adapter into its student, in float32, with tokenizer, vocabulary and prompt beside the weights.
-
-    Quantization-aware training has seen the weights rounded, so rounded they are written: the folder is the model that
-    was trained, and every artifact of it is made from that model and held against it. Matrices that a recipe keeps at a
-    type without a grid (a K-quant head) stay as they are, because rounding those twice would not give the same file.
-
-    Args:
-        student: What was trained.
-        adapter: Folder of the adapter.
-        out: Folder for the merged student.
-        template: The prompt it was trained on.
-        aware_of: The recipe whose rounding it was trained for.
-    """
-    from fdd_edge.students.adapter_merge import merge_adapter
-
-    announce("merging ...")
-    merge_adapter(student.folder, adapter, out)
-    for vocab in student.vocabs:
-        shutil.copy2(vocab, out / vocab.name)
-    if aware_of is not None:
-        with quantized_weights(student._replace(folder=out), aware_of, out) as quantized:
-            _round_weights(out, quantized, most=aware_of.parity.tensors)
-    card = {
-        "prompt_template": template,
-        "base": student.name,
-        "base_sha256": student.sha256,
-        "base_revision": student.revision,
-        "license": student.license,
-        "quantization_aware": aware_of and aware_of.type,
-    }
-    (out / MODEL_CARD).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
-
-
-def _round_weights(folder: Path, quantized: Any, *, most: float) -> None:
-    """Put the matrices of a float32 folder onto the grids of its quantized file, in place.
-
-    Raises:
-        FddError: A matrix comes back from the file further from itself than rounding explains. No certificate would
-            see it later, because both of its sides are made from this folder.
-    """
-    from safetensors.numpy import load_file, save_file
-
-    from fdd_edge.students.grids import GRIDS
-
-    for path in weight_files(folder):
-        tensors = load_file(path)
-        for name, weight in tensors.items():
-            if weight.ndim < 2 or quantized.type_of(name) not in GRIDS:
-                continue
-            tensors[name] = quantized.dequantized(name)
-            if (error := relative_error(tensors[name], weight)) > most:
-                raise FddError(
-                    f"{name} is read back with a relative error of {error:.2g}, and rounding makes {most:g}."
-                )
-        save_file(tensors, path, metadata={"format": "pt"})
-
-
-def _examples(student: Student, problems: Sequence[Problem], template: str, max_length: int) -> tuple[list[Any], int]:
-    """Encode the problems, prove the ids against the device's tokenizer, and leave out what is too long."""
+def _examples(
+    student: Student, problems: Sequence[Problem], template: str, max_length: int
+) -> tuple[list[Example], int]:
+    """Encode the problems, compare the ids with the device's tokenizer, and drop and count what is too long."""
     from fdd_edge.students.tokenizer import encode_examples, load_tokenizer
 
     prompt = Prompt.parse(template)
     pairs: list[tuple[str, str]] = []
     for problem in problems:
         if problem.program is not None:
-            pairs += [(prompt.render(problem.question), problem.program)] * int(problem.extra.get(REPEAT, 1))
+            pairs += [(prompt.render(problem.question), problem.program)] * problem.repeat
     tokenizer = load_tokenizer(student.folder)
     start = decoder_start(student.folder)
     examples = encode_examples(tokenizer, pairs, adds_bos=student.adds_bos, decoder_start=start)
     for vocab in student.vocabs:
-        _prove_ids(vocab, pairs, examples)
+        _check_ids(vocab, pairs, examples)
     short = [e for e in examples if len(e.prompt_ids) + len(e.completion_ids) <= max_length]
     return short, len(examples) - len(short)
 
 
-def _prove_ids(vocab: Path, pairs: Sequence[tuple[str, str]], examples: Sequence[Any]) -> None:
-    """Hold every training id against a runtime reading the vocabulary that will be exported.
+def _check_ids(vocab: Path, pairs: Sequence[tuple[str, str]], examples: Sequence[Example]) -> None:
+    """Compare every training id with a runtime that reads the vocabulary that will be exported.
 
-    The ids must be those the device would see, and those of a program must be written back as that very program:
-    one that holds an end token would be cut there, and some tokenizers lose spaces or newlines.
+    The ids must be those the device would see, and the ids of a program must decode to that very program: a program
+    that contains an end token would be cut there, and some tokenizers lose spaces or newlines.
+
+    Raises:
+        FddError: They differ.
     """
     from fdd_edge.artifacts.vocab import open_vocab
 
     with open_vocab(vocab) as device:
-        # A problem that is repeated need not be proved again.
+        # A problem that is repeated needs to be compared only once.
         for (prompt, program), example in dict(zip(pairs, examples, strict=True)).items():
             *written, end = example.completion_ids
             sides = (
@@ -290,6 +224,6 @@ def _prove_ids(vocab: Path, pairs: Sequence[tuple[str, str]], examples: Sequence
             back = device.write_back(written)
             if back != program.encode():
                 raise FddError(
-                    f"The student's tokenizer cannot write a program back: {program!r} would be read as "
-                    f"{back.decode(errors='replace')!r}; change that program, or leave its problem out."
+                    f"The student's tokenizer cannot reproduce a program: {program!r} would become "
+                    f"{back.decode(errors='replace')!r}. Change that program, or leave its problem out."
                 )

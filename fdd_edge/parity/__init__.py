@@ -1,6 +1,6 @@
-"""Proves an exported file against the float model it was made from: the parity certificate (docs/parity.md)."""
+"""Compares an exported file with the float model it was made from: the parity certificate (docs/parity.md)."""
 
-from fdd_edge.parity.certificate import CERTIFICATE_VERSION, ITEMS, Bounds, Certificate, Item
+from fdd_edge.parity.certificate import CERTIFICATE_FILE, CERTIFICATE_VERSION, ITEMS, Certificate, Item
 from fdd_edge.parity.dequantized_weights import (
     NO_OWN_WEIGHTS,
     WRONG_WEIGHTS,
@@ -9,24 +9,24 @@ from fdd_edge.parity.dequantized_weights import (
     sample_replies,
 )
 from fdd_edge.parity.device_outputs import DeviceOutputs, read_file, read_rows
-from fdd_edge.parity.items import judge_items
+from fdd_edge.parity.items import compare_outputs
 from fdd_edge.parity.reference_outputs import (
     ParityPrompt,
     ReferenceOutputs,
     Reply,
     Vocabulary,
-    compute_reference,
+    compute_reference_outputs,
     load_reference,
     save_reference,
 )
 from fdd_edge.parity.weight_comparison import FileTensor, compare_tensors, relative_error
 
 __all__ = [
+    "CERTIFICATE_FILE",
     "CERTIFICATE_VERSION",
     "ITEMS",
     "NO_OWN_WEIGHTS",
     "WRONG_WEIGHTS",
-    "Bounds",
     "Certificate",
     "DeviceOutputs",
     "FileTensor",
@@ -35,10 +35,10 @@ __all__ = [
     "ReferenceOutputs",
     "Reply",
     "Vocabulary",
+    "compare_outputs",
     "compare_own_weights",
     "compare_tensors",
-    "compute_reference",
-    "judge_items",
+    "compute_reference_outputs",
     "load_reference",
     "read_file",
     "read_rows",

@@ -1,53 +1,31 @@
-"""What a certificate says: one item for each thing that may differ, each with its figures and its verdict."""
+"""The parity certificate: one item per thing that may differ, each with its figures and its result."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from fdd_edge.errors import FddError
+from fdd_edge.parity_bounds import Bounds
 
-__all__ = ["CERTIFICATE_VERSION", "ITEMS", "Bounds", "Certificate", "Item"]
+__all__ = ["CERTIFICATE_FILE", "CERTIFICATE_VERSION", "ITEMS", "Certificate", "Item"]
+
+CERTIFICATE_FILE = "parity.json"
+"""Name of the certificate next to a model file."""
 
 CERTIFICATE_VERSION = 6
-"""Raised when an item changes meaning; a certificate of another version says nothing."""
+"""Raised when an item changes its meaning; certificates of other versions are ignored."""
 
 ITEMS = (
     *("bos", "eos_id", "stop_ids", "configs", "vocabulary", "chat_template", "prompt_bytes", "prompt_ids"),
     *("tensors", "own_weights", "logits", "greedy_tokens", "stops", "answers"),
 )
-"""Names of the items, in the order in which a text passes the layers."""
+"""Names of the items, in the order in which a text passes through the layers."""
 
-
-class Bounds(NamedTuple):
-    """How far a file may be from its reference; the ``parity`` section of a recipe.
-
-    Attributes:
-        tensors: Relative L2 error of any quantized tensor, dequantized.
-        own_weights: Relative L2 error of a row of logits about its mean, median, against the float model with the
-            file's own weights.
-        logits_median: Relative L2 error of a row of logits about its mean, median.
-        logits_p99: The same, 99th percentile.
-        kl_mean: Kullback-Leibler divergence of the file's next token from the reference's, mean, in nats.
-        greedy: Share of positions with the reference's likeliest token.
-        stops: Share of the reference's stops at which the file stops too.
-        clear_lead: A position counts for ``greedy`` and ``stops`` where the reference's likeliest token leads by so
-            many logits; 0 counts them all.
-        answers: Share of prompts with the reference's answer; None only reports it.
-    """
-
-    tensors: float
-    own_weights: float
-    logits_median: float
-    logits_p99: float
-    kl_mean: float
-    greedy: float
-    stops: float
-    clear_lead: float
-    answers: float | None = None
+_LONGEST_VALUE = 90
 
 
 @dataclass(frozen=True)
@@ -56,10 +34,10 @@ class Item:
 
     Attributes:
         name: Stable name.
-        passed: Whether it is exact, or within the recipe's bound.
-        summary: The figures as a person reads them, one line.
+        passed: Whether both sides are equal, or within the recipe's bound.
+        summary: The figures in one line for people.
         figures: The same for programs.
-        first_difference: Where the two first differ, the reference's side and the file's; None if they do not.
+        first_difference: The first difference, with the reference's side and the file's; None if there is none.
     """
 
     name: str
@@ -70,22 +48,22 @@ class Item:
 
     @property
     def failure_message(self) -> str:
-        """What is wrong, in one line: the figures, and the first difference."""
-        where = ""
+        """One line that says what is wrong: the figures, and the first difference."""
+        first = ""
         if self.first_difference is not None:
-            where = "; first: " + ", ".join(f"{key} {_shown(value)}" for key, value in self.first_difference.items())
-        return f"{self.name}: {self.summary}{where}"
+            first = "; first: " + ", ".join(f"{key} {_shown(value)}" for key, value in self.first_difference.items())
+        return f"{self.name}: {self.summary}{first}"
 
 
 @dataclass(frozen=True)
 class Certificate:
-    """What holding one file against its reference gave.
+    """The result of comparing a file with its reference.
 
     Attributes:
-        artifact: Of the file: ``sha256``, ``bytes``, ``recipe``.
-        reference: Of the float model: ``name``, ``sha256``.
-        target: Where the file ran: ``name``, ``cpu``, ``runtime``, ``runtime_version``.
-        prompts: How many there are, where they come from, their sha256.
+        artifact: The file: ``sha256``, ``bytes``, ``recipe``.
+        reference: The float model: ``name``, ``sha256``.
+        target: Where the file ran: ``name``, ``cpu``, ``runtime``, ``runtime_version`` and others.
+        prompts: Number of prompts that were answered and encoded, and their sha256.
         bounds: The recipe's.
         items: One for each of ``ITEMS``.
     """
@@ -99,7 +77,7 @@ class Certificate:
 
     @property
     def passed(self) -> bool:
-        """Whether every item is there, and did."""
+        """Whether every item is there and passed."""
         return tuple(item.name for item in self.items) == ITEMS and all(item.passed for item in self.items)
 
     @property
@@ -116,7 +94,7 @@ class Certificate:
             "reference": dict(self.reference),
             "target": dict(self.target),
             "prompts": dict(self.prompts),
-            "bounds": self.bounds._asdict(),
+            "bounds": asdict(self.bounds),
             "items": {
                 item.name: {"passed": item.passed, "summary": item.summary}
                 | dict(item.figures)
@@ -134,31 +112,31 @@ class Certificate:
         """Read it back.
 
         Raises:
-            FddError: The file is no certificate.
+            FddError: The file is not a certificate of this version.
         """
         try:
             row = json.loads(path.read_text(encoding="utf-8"))
             if row["version"] != CERTIFICATE_VERSION:
-                raise ValueError(f"it is of version {row['version']}")
+                raise ValueError(f"its version is {row['version']}, not {CERTIFICATE_VERSION}")
             items = tuple(_item(name, dict(content)) for name, content in row["items"].items())
             artifact, reference, target, prompts = (
                 dict(row[k]) for k in ("artifact", "reference", "target", "prompts")
             )
             return cls(artifact, reference, target, prompts, Bounds(**row["bounds"]), items)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise FddError(f"{path} is no parity certificate ({error}); remove it, and make it again.") from None
+            raise FddError(f"{path} is not a parity certificate ({error}); delete it and make it again.") from None
 
 
 def _item(name: str, content: dict[str, Any]) -> Item:
     fixed = {key: content.pop(key) for key in ("passed", "summary", "first_difference")}
     if not isinstance(fixed["passed"], bool):
-        raise TypeError(f"{name} neither passed nor failed")
+        raise TypeError(f"the result of {name} is {fixed['passed']!r}")
     return Item(name, figures=content, **fixed)
 
 
 def _shown(value: Any) -> str:
-    """Return a value as it stands in a line: texts quoted, so that blanks and line ends show."""
+    """Return a value for a message: texts are quoted, so that spaces and line ends are visible."""
     if isinstance(value, float):
         return f"{value:.4g}"
     text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 90 else text[:87] + "..."
+    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 3] + "..."

@@ -1,7 +1,7 @@
-"""What a quantized file computes, apart from what rounding cost it: the float model is given the file's own weights.
+"""Compares what a quantized file computes with the float model under the file's own weights.
 
-Rounding moves the logits of a small model far, and a graph that is wired wrongly hardly further. Between two models
-with the same weights there is only the arithmetic of the runtime: a wrong layer, cache or scale stands out.
+Quantization changes the logits of a small model a lot, and a wrongly connected graph hardly more. Between two models
+with the same weights, only the runtime's arithmetic differs: a wrong layer, cache or scale stands out.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from fdd_edge.parity.certificate import Item
 from fdd_edge.parity.device_outputs import DeviceOutputs
+from fdd_edge.parity.item_figures import rounded
 from fdd_edge.parity.reference_outputs import ReferenceOutputs, Reply
 from fdd_edge.parity.weight_comparison import relative_error
 
@@ -22,35 +23,35 @@ __all__ = ["NO_OWN_WEIGHTS", "WRONG_WEIGHTS", "compare_own_weights", "rows_of", 
 _Rows = npt.NDArray[np.float32]
 
 _NAME = "own_weights"
-_PROMPTS = 8
-"""Prompts that are read, of those that the reference has answered: a wrong graph is wrong on each."""
+_REPLIES = 8
+"""Number of the reference's replies that are read: a wrong graph is wrong for every one of them."""
 
-NO_OWN_WEIGHTS = Item(_NAME, True, "none is quantized: the logits say it", {"n": 0})
+NO_OWN_WEIGHTS = Item(_NAME, True, "no weight is quantized: `logits` compares them", {"n": 0})
 """The item of a float file."""
 
-WRONG_WEIGHTS = Item(_NAME, False, "not compared, because the weights are others", {"n": 0})
+WRONG_WEIGHTS = Item(_NAME, False, "not compared, because the weights do not match", {"n": 0})
 """The item of a file whose weights are not the reference's."""
 
 
-def sample_replies(record: ReferenceOutputs) -> list[Reply]:
-    """Return some of the replies that the reference has given, spread over all."""
-    replies = [reply for reply in record.replies if reply.ids]
-    return replies[:: max(1, len(replies) // _PROMPTS)]
+def sample_replies(reference: ReferenceOutputs) -> list[Reply]:
+    """Return some of the reference's replies, spread evenly over all."""
+    replies = reference.answered
+    return replies[:: max(1, len(replies) // _REPLIES)]
 
 
-def rows_of(record: ReferenceOutputs, reading: DeviceOutputs, replies: Sequence[Reply]) -> list[_Rows]:
-    """Return the rows of logits that a reading has of some replies; none where the file could not read them."""
+def rows_of(reference: ReferenceOutputs, outputs: DeviceOutputs, replies: Sequence[Reply]) -> list[_Rows]:
+    """Return the rows of a file's logits for some replies; none if the file could not read all replies."""
     starts, start = {}, 0
-    for reply in record.replies:
+    for reply in reference.replies:
         starts[reply.id] = start
         start += len(reply.rows) if reply.ids else 0
-    if len(reading.logits) != start:
+    if len(outputs.logits) != start:
         return []
-    return [reading.logits[starts[reply.id] :][: len(reply.rows)] for reply in replies]
+    return [outputs.logits[starts[reply.id] :][: len(reply.rows)] for reply in replies]
 
 
 def compare_own_weights(
-    reference: Path,
+    folder: Path,
     weights: Iterable[tuple[str, _Rows]],
     replies: Sequence[Reply],
     rows: Sequence[_Rows],
@@ -61,34 +62,30 @@ def compare_own_weights(
     """Compare a file's logits with those of its float model under the file's own weights.
 
     Args:
-        reference: Hugging Face folder of the float model.
+        folder: Hugging Face folder of the float model.
         weights: The file's quantized weights, dequantized, by their names in the folder.
-        replies: Some of the reference's.
-        rows: The file's logits at the wanted positions of each.
-        bound: The most that the median error may be.
-        threads: Of torch; None leaves it its own number.
+        replies: Some of the reference's replies.
+        rows: The file's logits at the wanted positions of each reply.
+        bound: Largest allowed median error.
+        threads: Number of torch threads; None for torch's default.
     """
     from fdd_edge.students.float_model import Reference
 
-    model = Reference(reference, threads=threads)
+    model = Reference(folder, threads=threads)
     if not rows or {one.shape[1] for one in rows} != {model.n_vocab}:
-        return Item(_NAME, False, "the file has other logits than were asked for", {"n": 0})
-    model.exchange(weights)
+        return Item(_NAME, False, "the file does not give the logits that it was asked for", {"n": 0})
+    model.replace_weights(weights)
     errors, places = [], []
     for reply, found in zip(replies, rows, strict=True):
-        wanted = model.read(reply.prompt_ids, reply.ids, reply.rows)
+        wanted = model.logits_at(reply.prompt_ids, reply.ids, reply.rows)
         for row, position, file in zip(wanted, reply.rows, found, strict=True):
             errors.append(relative_error(file - file.mean(), row - row.mean()))
             places.append({"prompt": reply.id, "position": position})
-    median, most = float(np.median(errors)), float(np.max(errors))
+    median, largest = float(np.median(errors)), float(np.max(errors))
     passed = median <= bound
     summary = (
-        f"error {median:.2g} median, {most:.2g} largest of {len(errors)} rows under the file's own weights "
+        f"error {median:.2g} median, {largest:.2g} largest of {len(errors)} rows under the file's own weights "
         f"(median at most {bound:g})"
     )
-    figures = {"n": len(errors), "median": _rounded(median), "max": _rounded(most)}
+    figures = {"n": len(errors), "median": rounded(median), "max": rounded(largest)}
     return Item(_NAME, passed, summary, figures, None if passed else places[int(np.argmax(errors))])
-
-
-def _rounded(number: float) -> float | None:
-    return float(f"{number:.4g}") if np.isfinite(number) else None

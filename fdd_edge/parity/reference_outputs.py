@@ -1,4 +1,4 @@
-"""What the float model does on the prompts of a certificate, written down once for all files held against it."""
+"""What the float model outputs for the prompts of a certificate, computed once for all files compared with it."""
 
 from __future__ import annotations
 
@@ -27,31 +27,34 @@ __all__ = [
     "ReferenceOutputs",
     "Reply",
     "Vocabulary",
-    "compute_reference",
+    "compute_reference_outputs",
     "load_reference",
     "save_reference",
 ]
 
 MAX_NEW_TOKENS = 96
-"""Tokens of a reply: a program of a word problem has 20 to 80."""
+"""Maximum length of a reply: the program of a word problem has 20 to 80 tokens."""
 
-_KEPT = (0, 8, 24)
-"""Positions of a reply whose logits are kept whole, beside its last."""
+_KEPT_POSITIONS = (0, 8, 24)
+"""Positions of a reply whose logits are kept, in addition to its last."""
 
-_MOST_LOGITS = 2**25
-"""Logits that are kept, at most (128 MiB): a large vocabulary gets fewer positions, then fewer replies."""
+_MAX_LOGITS = 2**25
+"""Maximum number of logits that are kept (128 MiB): a large vocabulary gets fewer positions, then fewer replies."""
 
-_MOST_ANSWERED = 256
-"""Prompts that are replied to, at most: more would narrow no interval that matters, and cost minutes each hundred."""
+_MAX_ANSWERED = 256
+"""Maximum number of prompts that are answered: more would hardly narrow any interval, and cost minutes per hundred."""
 
-_KEY = "record"
+_METADATA_KEY = "record"
 _LOGITS = "logits"
-_BYTES = "latin-1"
-"""How bytes stand in JSON: a character each."""
+_BYTES_AS_TEXT = "latin-1"
+"""How bytes are stored in JSON: one character per byte."""
 
 
 class ParityPrompt(NamedTuple):
-    """A prompt of a certificate; one that is not ``answered`` is compared in bytes and ids only, where others fit."""
+    """A prompt of a certificate.
+
+    If it is not ``answered``, only its bytes and ids are compared, unless another prompt does not fit into the context.
+    """
 
     id: str
     question: str
@@ -60,11 +63,12 @@ class ParityPrompt(NamedTuple):
 
 
 class Vocabulary(NamedTuple):
-    """What one side writes for its ids, and makes of a user's message.
+    """What one side writes for its ids, and how its chat template renders a user's message.
 
     Attributes:
         pieces: The bytes of each token, by id.
-        chats: What the chat template makes of a number of questions; of the reference one for each way that it may.
+        chats: The prompts that the chat template makes of a list of questions; for the reference, one tuple per
+            acceptable way.
     """
 
     pieces: tuple[bytes, ...]
@@ -73,19 +77,19 @@ class Vocabulary(NamedTuple):
 
 @dataclass(frozen=True)
 class Reply:
-    """What the reference makes of one prompt.
+    """What the reference does with one prompt.
 
     Attributes:
-        id: The problem's.
-        question: What is asked.
-        gold: Its answer, where known.
-        prompt: The text the reference reads.
+        id: The id of the problem.
+        question: The question.
+        gold: Its answer, if known.
+        prompt: The rendered prompt.
         prompt_ids: Its ids.
-        ids: What it writes greedily, the id that ends it included; empty where it was not asked to.
-        ended: Whether it came to an end by itself.
-        text: What it wrote.
-        answer: The number that its program gives; None where it gives none.
-        leads: By how many logits each of ``ids``, the likeliest at its place, beats the next one.
+        ids: The greedy reply, including the id that ends it; empty if the prompt was not answered.
+        ended: Whether the reply ended by itself.
+        text: The text of the reply.
+        answer: The number that its program gives, or None.
+        leads: For each of ``ids``, the difference between its logit and the next highest.
         rows: Positions whose logits are kept.
     """
 
@@ -107,13 +111,13 @@ class ReferenceOutputs:
     """The reference's side of a certificate.
 
     Attributes:
-        name: The reference's.
+        name: Name of the reference.
         sha256: Hash of its folder.
         special: The ids that begin and end a text.
         vocabulary: Its tokens and chat template.
-        max_new_tokens: Of a reply.
-        replies: One a prompt.
-        logits: The rows that the replies name, in their order: shape (rows, n_vocab).
+        max_new_tokens: Maximum length of a reply.
+        replies: One per prompt.
+        logits: The rows that the replies keep, in their order: shape (rows, n_vocab).
     """
 
     name: str
@@ -126,32 +130,32 @@ class ReferenceOutputs:
 
     @property
     def answered(self) -> list[Reply]:
-        """The prompts it has replied to."""
+        """The replies to the prompts that were answered."""
         return [reply for reply in self.replies if reply.ids]
 
 
-def compute_reference(
+def compute_reference_outputs(
     folder: Path,
-    asked: Sequence[ParityPrompt],
+    prompts: Sequence[ParityPrompt],
     *,
     name: str,
     sha256: str,
     template: str,
-    stops: Sequence[int],
+    eos_ids: Sequence[int],
     vocabulary: Vocabulary,
     threads: int | None = None,
 ) -> ReferenceOutputs:
-    """Have the float model read and answer prompts.
+    """Let the float model read and answer prompts.
 
     Args:
         folder: Its Hugging Face folder.
-        asked: The prompts; the first 256 are replied to, fewer where the vocabulary is huge.
-        name: Of the model.
-        sha256: Of the folder.
+        prompts: The prompts; the first 256 are answered, fewer if the vocabulary is very large.
+        name: Name of the model.
+        sha256: Hash of the folder.
         template: The prompt it was trained on, holding ``{question}``.
-        stops: Ids that end a reply, by its vocabulary; those of its tokenizer and its generation config are added.
+        eos_ids: Ids that end a reply in its vocabulary; those of its tokenizer and its generation config are added.
         vocabulary: Its tokens and chat template.
-        threads: Of torch; None leaves it its own number.
+        threads: Number of torch threads; None for torch's default.
 
     Raises:
         FddError: No prompt leaves room for a reply.
@@ -160,42 +164,52 @@ def compute_reference(
     from fdd_edge.students.tokenizer import begins_texts, encode_prompts, load_tokenizer
 
     tokenizer = load_tokenizer(folder)
-    reference = Reference(folder, threads=threads)
-    # Its own tokenizer is asked, not the vocabulary file that the artifact's was copied from.
+    model = Reference(folder, threads=threads)
+    # The model's own tokenizer is used, not the vocabulary file from which the artifact's was copied.
     start = decoder_start(folder)
     adds_bos = start is None and begins_texts(tokenizer)
-    ends = {*stops, tokenizer.eos_token_id} | reference.stop_ids
+    ends = {*eos_ids, tokenizer.eos_token_id} | model.eos_ids
     special = SpecialIds(tokenizer.bos_token_id, tokenizer.eos_token_id, tuple(sorted(ends)), adds_bos)
-    prompts = [Prompt.parse(template).render(one.question) for one in asked]
-    prompt_ids = encode_prompts(tokenizer, prompts, adds_bos=adds_bos, decoder_start=start)
-    room = reference.context - MAX_NEW_TOKENS
-    # A prompt that leaves no room for a reply is compared in bytes and ids only, and another is answered instead.
-    fitting = [i for i, ids in enumerate(prompt_ids) if len(ids) <= room]
-    first_choice = [i for i in fitting if asked[i].answered]
-    spare = [i for i in fitting if not asked[i].answered]
-    most = min(_MOST_ANSWERED, _MOST_LOGITS // reference.n_vocab)
-    answered = sorted([*first_choice, *spare[: sum(one.answered for one in asked) - len(first_choice)]][:most])
+    texts = [Prompt.parse(template).render(prompt.question) for prompt in prompts]
+    prompt_ids = encode_prompts(tokenizer, texts, adds_bos=adds_bos, decoder_start=start)
+    fitting = [i for i, ids in enumerate(prompt_ids) if len(ids) <= model.context - MAX_NEW_TOKENS]
+    answered = _choose(prompts, fitting, limit=min(_MAX_ANSWERED, _MAX_LOGITS // model.n_vocab))
     if not answered:
         raise FddError(f"No prompt leaves room for a reply of {MAX_NEW_TOKENS} tokens in the context of {name}.")
-    if len(first_choice) > most:
-        announce(f"{most} of {len(first_choice)} prompts are replied to; the others are compared in bytes and ids")
-    keep = _KEPT[: _MOST_LOGITS // (reference.n_vocab * len(answered)) - 1]
+    keep = _KEPT_POSITIONS[: _MAX_LOGITS // (model.n_vocab * len(answered)) - 1]
     with progress("the reference's replies for the parity certificate", len(answered)) as advance:
-        written = reference.write(
-            [prompt_ids[i] for i in answered], max_new_tokens=MAX_NEW_TOKENS, stops=ends, keep=keep, on_progress=advance
+        written = model.generate(
+            [prompt_ids[i] for i in answered],
+            max_new_tokens=MAX_NEW_TOKENS,
+            eos_ids=ends,
+            keep=keep,
+            on_progress=advance,
         )
     replies = [
-        Reply(one.id, one.question, one.gold, prompt, tuple(ids))
-        for one, prompt, ids in zip(asked, prompts, prompt_ids, strict=True)
+        Reply(prompt.id, prompt.question, prompt.gold, text, tuple(ids))
+        for prompt, text, ids in zip(prompts, texts, prompt_ids, strict=True)
     ]
-    for i, own in zip(answered, written, strict=True):
-        replies[i] = _answered(replies[i], own, tokenizer, ends)
-    logits = np.concatenate([own.logits for own in written])
+    for i, greedy in zip(answered, written, strict=True):
+        replies[i] = _answered(replies[i], greedy, tokenizer, ends)
+    logits = np.concatenate([greedy.logits for greedy in written])
     return ReferenceOutputs(name, sha256, special, vocabulary, MAX_NEW_TOKENS, tuple(replies), logits)
 
 
+def _choose(prompts: Sequence[ParityPrompt], fitting: Sequence[int], *, limit: int) -> list[int]:
+    """Return the positions of the prompts that are answered.
+
+    A prompt that leaves no room for a reply is only compared in its bytes and ids, and another is answered instead.
+    """
+    first_choice = [i for i in fitting if prompts[i].answered]
+    spare = [i for i in fitting if not prompts[i].answered]
+    missing = sum(prompt.answered for prompt in prompts) - len(first_choice)
+    if len(first_choice) > limit:
+        announce(f"{limit} of {len(first_choice)} prompts are answered; the others are only compared in bytes and ids")
+    return sorted([*first_choice, *spare[:missing]][:limit])
+
+
 def _answered(reply: Reply, written: GreedyReply, tokenizer: Any, ends: set[int]) -> Reply:
-    """Return a reply with what was written, and the answer that it gives."""
+    """Return a reply with the text that was written and the answer that it gives."""
     ended = written.ids[-1] in ends
     text = tokenizer.decode(written.ids[:-1] if ended else written.ids, clean_up_tokenization_spaces=False)
     return replace(
@@ -209,24 +223,24 @@ def _answered(reply: Reply, written: GreedyReply, tokenizer: Any, ends: set[int]
     )
 
 
-def save_reference(record: ReferenceOutputs, path: Path) -> None:
-    """Write a record as one safetensors file: the logits as its tensor, the rest as JSON in its header."""
+def save_reference(reference: ReferenceOutputs, path: Path) -> None:
+    """Write the outputs as one safetensors file: the logits as its tensor, the rest as JSON in its header."""
     from safetensors.numpy import save_file
 
     content = {
-        "name": record.name,
-        "sha256": record.sha256,
-        "special": asdict(record.special),
-        "pieces": [piece.decode(_BYTES) for piece in record.vocabulary.pieces],
-        "chats": record.vocabulary.chats,
-        "max_new_tokens": record.max_new_tokens,
-        "replies": [asdict(reply) for reply in record.replies],
+        "name": reference.name,
+        "sha256": reference.sha256,
+        "special": asdict(reference.special),
+        "pieces": [piece.decode(_BYTES_AS_TEXT) for piece in reference.vocabulary.pieces],
+        "chats": reference.vocabulary.chats,
+        "max_new_tokens": reference.max_new_tokens,
+        "replies": [asdict(reply) for reply in reference.replies],
     }
-    save_file({_LOGITS: record.logits}, path, metadata={_KEY: json.dumps(content, allow_nan=False)})
+    save_file({_LOGITS: reference.logits}, path, metadata={_METADATA_KEY: json.dumps(content, allow_nan=False)})
 
 
 def load_reference(path: Path) -> ReferenceOutputs:
-    """Read a record back.
+    """Read the outputs back.
 
     Raises:
         FddError: The file is damaged.
@@ -236,17 +250,19 @@ def load_reference(path: Path) -> ReferenceOutputs:
     try:
         file: Any
         with safe_open(path, framework="numpy") as file:
-            content = json.loads(file.metadata()[_KEY])
+            content = json.loads(file.metadata()[_METADATA_KEY])
             logits = file.get_tensor(_LOGITS)
-        special = SpecialIds(**_tuples(content["special"]))
-        pieces = tuple(piece.encode(_BYTES) for piece in content["pieces"])
+        special = SpecialIds(**_with_tuples(content["special"]))
+        pieces = tuple(piece.encode(_BYTES_AS_TEXT) for piece in content["pieces"])
         vocabulary = Vocabulary(pieces, tuple(tuple(chat) for chat in content["chats"]))
-        replies = tuple(Reply(**_tuples(row)) for row in content["replies"])
-        longest = content["max_new_tokens"]
-        return ReferenceOutputs(content["name"], content["sha256"], special, vocabulary, longest, replies, logits)
+        replies = tuple(Reply(**_with_tuples(row)) for row in content["replies"])
+        max_new_tokens = content["max_new_tokens"]
+        return ReferenceOutputs(
+            content["name"], content["sha256"], special, vocabulary, max_new_tokens, replies, logits
+        )
     except (SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise FddError(f"{path} is damaged ({error}); remove it, and it is made again.") from None
+        raise FddError(f"{path} is damaged ({error}); delete it, and it is made again.") from None
 
 
-def _tuples(row: Mapping[str, Any]) -> dict[str, Any]:
+def _with_tuples(row: Mapping[str, Any]) -> dict[str, Any]:
     return {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}

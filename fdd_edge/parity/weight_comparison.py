@@ -1,4 +1,4 @@
-"""The weights of a file against those of its reference, tensor by tensor: what names a wrong layer at once."""
+"""Compares the weights of a file with those of its reference, tensor by tensor, which identifies a wrong layer."""
 
 from __future__ import annotations
 
@@ -8,16 +8,20 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from fdd_edge.parity.certificate import Bounds, Item
+from fdd_edge.parity.certificate import Item
+from fdd_edge.parity.item_figures import rounded
+from fdd_edge.parity_bounds import Bounds
 
 __all__ = ["FileTensor", "compare_tensors", "relative_error"]
 
 _Array = npt.NDArray[np.float32]
 
 _EXACT = {"F32": 1e-5, "F16": 1e-3, "BF16": 1e-2}
-"""Relative error of a tensor that is not quantized, which no recipe loosens."""
+"""Largest relative error of a tensor that is not quantized; no recipe can raise it."""
 _SAME = 0.5
-"""Relative error below which two tensors are the same one at some precision; unrelated ones are at 1.4."""
+"""Relative error below which two tensors are the same one at different precision; unrelated ones are at 1.4."""
+_SAME_ROWS = 0.05
+"""The same for the sorted norms of their rows."""
 
 
 class FileTensor(Protocol):
@@ -25,11 +29,11 @@ class FileTensor(Protocol):
 
     @property
     def type(self) -> str:
-        """The name of its number format."""
+        """Name of its number format."""
 
     @property
     def load(self) -> Callable[[], _Array]:
-        """What reads it as float32."""
+        """Reads it as float32."""
 
 
 def compare_tensors(
@@ -38,53 +42,53 @@ def compare_tensors(
     """Compare every tensor of a file, dequantized, with the reference's weights.
 
     Args:
-        reference: Yields (name in the file, weights) of the float model; called again to name a misplaced tensor.
+        reference: Yields (name in the file, weights) of the float model; called again to identify a misplaced tensor.
         file: The file's tensors by name.
         bounds: ``tensors`` is used.
     """
-    worst: dict[str, float] = {}
+    largest: dict[str, float] = {}
     total = 0
     wrong: list[dict[str, Any]] = []
     seen = set()
     for name, weights in reference():
         seen.add(name)
         total += 1
-        found = file.get(name)
-        if found is None:
+        tensor = file.get(name)
+        if tensor is None:
             wrong.append({"tensor": name, "file": "missing"})
             continue
-        values = found.load()
+        values = tensor.load()
         if values.shape != weights.shape:
             wrong.append({"tensor": name, "reference": list(weights.shape), "file": list(values.shape)})
             continue
         error = relative_error(values, weights)
-        worst[found.type] = max(worst.get(found.type, 0.0), error)
-        if not error <= min(_EXACT.get(found.type, bounds.tensors), bounds.tensors):
-            wrong.append({"tensor": name, "type": found.type, "relative_error": _finite(error)})
+        largest[tensor.type] = max(largest.get(tensor.type, 0.0), error)
+        if not error <= min(_EXACT.get(tensor.type, bounds.tensors), bounds.tensors):
+            wrong.append({"tensor": name, "type": tensor.type, "relative_error": rounded(error)})
     good = total - len(wrong)
     wrong += [{"tensor": name, "reference": "missing"} for name in file if name not in seen]
     first = wrong[0] if wrong else None
     if first is not None and "relative_error" in first:
-        first |= _look_alike(reference, str(first["tensor"]), file[str(first["tensor"])].load())
-    by_type = ", ".join(f"{kind} {error:.2g}" for kind, error in sorted(worst.items()))
+        first |= _what_it_holds(reference, str(first["tensor"]), file[str(first["tensor"])].load())
+    by_type = ", ".join(f"{kind} {error:.2g}" for kind, error in sorted(largest.items()))
     return Item(
         "tensors",
         not wrong,
         f"{good} of {total}; largest error {by_type} (at most {bounds.tensors:g})",
-        {"n": total, "wrong": len(wrong), "largest_error": {kind: _finite(e) for kind, e in sorted(worst.items())}},
+        {"n": total, "wrong": len(wrong), "largest_error": {kind: rounded(e) for kind, e in sorted(largest.items())}},
         first,
     )
 
 
 def relative_error(values: _Array, reference: _Array) -> float:
-    """Return the L2 norm of the difference over that of the reference."""
+    """Return the L2 norm of the difference divided by that of the reference."""
     norm = float(np.linalg.norm(reference))
     difference = float(np.linalg.norm(values - reference))
     return difference / norm if norm else 0.0 if difference == 0 else float("inf")
 
 
-def _look_alike(reference: Callable[[], Iterable[tuple[str, _Array]]], name: str, values: _Array) -> dict[str, Any]:
-    """Say what a wrong tensor holds instead, where that can be seen: its own rows reordered, or another tensor."""
+def _what_it_holds(reference: Callable[[], Iterable[tuple[str, _Array]]], name: str, values: _Array) -> dict[str, Any]:
+    """Return what a wrong tensor holds instead, if it can be recognised: its own rows reordered, or another tensor."""
     nearest, error = name, _SAME
     for other, weights in reference():
         if weights.shape != values.shape:
@@ -98,9 +102,4 @@ def _look_alike(reference: Callable[[], Iterable[tuple[str, _Array]]], name: str
 
 def _same_rows(values: _Array, weights: _Array) -> bool:
     norms = [np.sort(np.linalg.norm(matrix, axis=-1).ravel()) for matrix in (values, weights)]
-    return relative_error(norms[0], norms[1]) < 0.05
-
-
-def _finite(number: float) -> float | None:
-    """Return a number as JSON can hold it."""
-    return float(f"{number:.4g}") if np.isfinite(number) else None
+    return relative_error(norms[0], norms[1]) < _SAME_ROWS

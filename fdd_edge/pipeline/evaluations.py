@@ -1,116 +1,90 @@
-"""Running artifacts over the sets that are reported, as stages of a run."""
+"""The stages that run artifacts on targets: completions of every reported set, of one set, of the untuned student."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from fdd_edge.operations import bench
-from fdd_edge.operations import evaluate as evaluation
-from fdd_edge.operations import throughput as pace
-from fdd_edge.operations.evaluate import Decoding
-from fdd_edge.pipeline.exports import certify, export_artifacts, failed_certificates
+from fdd_edge.artifacts.recipe import Recipe
+from fdd_edge.operations.evaluate import Asking, evaluate
+from fdd_edge.pipeline.benchmarks import measure_cost
+from fdd_edge.pipeline.certificates import certify_artifacts, failed_certificates
+from fdd_edge.pipeline.exports import export_artifacts
+from fdd_edge.pipeline.forecasts import announce_eta
 from fdd_edge.pipeline.run import Run
 from fdd_edge.progress import announce
-from fdd_edge.records import Problem, hash_problems, read_problems
-from fdd_edge.resolve.prompts import requested_prompt, shot_stops, worked_examples
+from fdd_edge.records import Problem, ProblemSet, read_problems
+from fdd_edge.resolve.prompts import few_shot_stops, requested_prompt, worked_examples
 from fdd_edge.runs import RoundLayout
-from fdd_edge.runs.layout import VALID, ArtifactsLayout
-from fdd_edge.targets import load_profile
+from fdd_edge.runs.layout import ArtifactsLayout
+from fdd_edge.runs.stage_files import VALID
+from fdd_edge.targets import Profile, load_profile
 
-__all__ = ["evaluate", "evaluate_reported", "evaluate_untuned"]
+__all__ = ["complete", "evaluate_reported", "evaluate_untuned"]
+
+_VERSION = 3
 
 
-def evaluate_reported(this: Run, place: RoundLayout) -> None:
-    """Run every artifact whose certificate did not fail on every target over valid and the eval sets.
+def evaluate_reported(run: Run, round_dir: RoundLayout) -> None:
+    """Run every artifact that passed its certificate on every target, over valid and the eval sets.
 
-    A gate on what the judge's artifact drops needs its float artifact on valid too.
+    A gate on the accuracy that the judge's artifact drops also needs the float artifact's completions of valid.
     """
-    failed = failed_certificates(this, place)
-    for target in this.config.targets:
-        if load_profile(target).transport != "local":
-            foresee(this, place, target)
-        for recipe in [name for name in this.evaluated if name not in failed]:
-            measure(this, place, recipe, target)
-            for name, path in this.reported.items():
-                evaluate(this, place, recipe, target, name, read_problems(path), this.greedy())
-    if this.config.gates.max_drop is not None and this.float_recipe not in failed:
-        evaluate(this, place, this.float_recipe, "local", VALID, read_problems(this.layout.valid), this.greedy())
+    failed = failed_certificates(run, round_dir)
+    recipes = [recipe for name, recipe in run.evaluated.items() if name not in failed]
+    for target in run.named.targets:
+        if target.transport != "local":
+            announce_eta(run, round_dir, target)
+        for recipe in recipes:
+            measure_cost(run, round_dir, recipe, target)
+            for name, path in run.reported.items():
+                complete(run, round_dir, recipe, target, name, read_problems(path), run.greedy())
+    float_recipe = run.named.float_recipe
+    if run.config.gates.max_drop is not None and float_recipe.name not in failed:
+        valid = read_problems(run.layout.valid)
+        complete(run, round_dir, float_recipe, load_profile("local"), VALID, valid, run.greedy())
 
 
-def foresee(this: Run, place: RoundLayout, target: str) -> None:
-    """Say how long a round takes on a target, from a few problems, before it begins."""
-    name, rules = load_profile(target).name, this.config.feedback
-    asked, model = read_problems(this.layout.valid), place.model(this.judge)
-    out, decoding = place.pace(name), this.greedy()
-    this.stages.ensure(
-        out,
-        lambda file: pace.write_throughput(model, asked, file, target=target, decoding=decoding),
-        version=pace.THROUGHPUT_VERSION,
-        params=decoding.fingerprint(target, model),
-        inputs={"artifact": place.artifact(this.judge), "problems": this.layout.valid},
-        is_file=True,
-    )
-    reported = [len(read_problems(path)) for path in this.reported.values()] * len(this.evaluated)
-    judges = load_profile(rules.target).name == name
-    pool = place.train if this.reserve is None else this.reserve
-    labelled = min(rules.limit, len(read_problems(pool))) if judges else 0
-    work = pace.Work(tuple(reported), labelled, rules.samples, decoding.wave)
-    announce(pace.forecast(name, pace.read_throughput(out), work))
-
-
-def measure(this: Run, place: ArtifactsLayout, recipe: str, target: str) -> None:
-    """Measure what one artifact costs on one target."""
-    model = place.model(recipe)
-    this.stages.ensure(
-        place.bench(load_profile(target).name, recipe),
-        lambda out: bench.write_measurement(model, out, target=target, threads=this.threads),
-        version=bench.BENCH_VERSION,
-        params=bench.bench_params(target, this.threads, model),
-        inputs={"artifact": place.artifact(recipe)},
-        is_file=True,
-    )
-
-
-def evaluate_untuned(this: Run) -> None:
-    """Evaluate the student before training, with worked examples in its prompt, as the judge's recipe."""
-    assert this.config.baseline is not None
-    baseline, place = this.config.baseline, this.layout.untuned
-    announce(f"The untuned student, {baseline.shots} worked examples in its prompt")
-    export_artifacts(this, place, this.student.folder, [recipe for recipe in this.recipes if recipe.name == this.judge])
-    certify(this, place, this.student, [this.judge])
-    if failed_certificates(this, place):
+def evaluate_untuned(run: Run) -> None:
+    """Evaluate the student before training, with worked examples in its prompt, in the judge's recipe."""
+    baseline, layout, judge = run.config.baseline, run.layout.untuned, run.named.judge
+    assert baseline is not None
+    announce(f"The untuned student, with {baseline.num_fewshot} worked examples in its prompt")
+    export_artifacts(run, layout, [judge])
+    certify_artifacts(run, layout, [judge])
+    if failed_certificates(run, layout):
         return
-    decoding = replace(
-        this.greedy(),
+    asking = replace(
+        run.greedy(),
         prompt=requested_prompt(baseline.prompt),
-        shots=worked_examples(baseline.shots),
-        stop=shot_stops(baseline.shots, baseline.prompt),
+        examples=worked_examples(baseline.num_fewshot),
+        stop=few_shot_stops(baseline.num_fewshot, baseline.prompt),
     )
-    for name, path in this.reported.items():
-        evaluate(this, place, this.judge, this.config.feedback.target, name, read_problems(path), decoding)
+    for name, path in run.reported.items():
+        complete(run, layout, judge, run.named.judge_target, name, read_problems(path), asking)
 
 
-def evaluate(
-    this: Run,
-    place: ArtifactsLayout,
-    recipe: str,
-    target: str,
+def complete(
+    run: Run,
+    layout: ArtifactsLayout,
+    recipe: Recipe,
+    target: Profile,
     dataset: str,
-    asked: Sequence[Problem],
-    decoding: Decoding,
+    problems: Sequence[Problem],
+    asking: Asking,
 ) -> Path:
     """Run one artifact on one target over one set; return the evaluation's folder."""
-    name = load_profile(target).name
-    out = place.evaluation(name, recipe, dataset)
-    title = f"{place.root.name} {recipe} on {name}: {dataset}"
-    model = place.model(recipe)
-    this.stages.ensure(
+    out, runtime = layout.evaluation(target.name, recipe.name, dataset), run.runtime(target, recipe)
+    title = f"{layout.name}: {recipe.name} on {target.name}, {dataset}"
+    run.ensure(
         out,
-        lambda folder: evaluation.complete(model, asked, folder, target=target, decoding=decoding, title=title),
-        version=evaluation.EVAL_VERSION,
-        params={"problems": hash_problems(asked), "decoding": decoding.fingerprint(target, model)},
-        inputs={"artifact": place.artifact(recipe)},
+        partial(evaluate, title=title),
+        version=_VERSION,
+        inputs={"artifact": layout.artifact(recipe.name)},
+        problems=ProblemSet(problems),
+        runtime=runtime,
+        asking=asking.on(runtime),
     )
     return out

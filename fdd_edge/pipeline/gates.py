@@ -1,4 +1,4 @@
-"""Which round is the best: the newest that keeps its gates and is not worse than any before it, chance aside."""
+"""Which round is the best: the newest that passes its gates and is not worse than an earlier one beyond chance."""
 
 from __future__ import annotations
 
@@ -7,12 +7,47 @@ from pathlib import Path
 from statistics import fmean
 from typing import NamedTuple
 
+from fdd_edge.config import Gates
+from fdd_edge.errors import FddError
 from fdd_edge.evaluation import paired_share_difference
 from fdd_edge.feedback import pass_rates
-from fdd_edge.operations.bench import Measurement
+from fdd_edge.operations.bench import Measurement, read_measurement
 from fdd_edge.operations.evaluate import read_rows
+from fdd_edge.pipeline.run import Run
+from fdd_edge.runs.stage_files import VALID
+from fdd_edge.targets import Profile, is_emulated
 
-__all__ = ["Contender", "Standing", "best_of", "read_contender", "standings"]
+__all__ = ["Contender", "Standing", "best_of", "check_gates", "judge_rounds", "standings"]
+
+
+def judge_rounds(run: Run, last: int | None = None) -> list[Standing]:
+    """Judge the rounds that were evaluated, in their order, up to round ``last``."""
+    target, judge, gates = run.named.judge_target.name, run.named.judge.name, run.config.gates
+    contenders = []
+    for number in range(run.config.rounds if last is None else last + 1):
+        round_dir = run.layout.round(number)
+        valid = round_dir.evaluation(target, judge, VALID)
+        if not valid.is_dir():
+            break
+        floats = round_dir.evaluation("local", run.named.float_recipe.name, VALID)
+        compared = gates.max_drop is not None and floats.is_dir()
+        measured = read_measurement(round_dir.bench(target, judge))
+        contenders.append(_read_contender(round_dir.name, valid, floats if compared else None, measured))
+    return standings(contenders, gates)
+
+
+def check_gates(gates: Gates, judge_target: Profile) -> None:
+    """Refuse gates that cannot be measured on the judge's target.
+
+    Raises:
+        FddError: The target is emulated, so speed and memory would be the emulator's.
+    """
+    named = [f"gates.{key}" for key in ("max_rss_mb", "min_tokens_per_s") if getattr(gates, key) is not None]
+    if named and is_emulated(judge_target):
+        raise FddError(
+            f"{' and '.join(named)} cannot be measured on {judge_target.name}, which is emulated: speed and memory "
+            "would be the emulator's. Remove the gate, or judge on a board."
+        )
 
 
 class Contender(NamedTuple):
@@ -20,8 +55,8 @@ class Contender(NamedTuple):
 
     Attributes:
         name: Of the round.
-        solved: The share of right answers for each problem of valid, by id: the judge's.
-        float_solved: The float artifact's; None where no gate needs it.
+        solved: The judge's share of right answers to each problem of valid, by id.
+        float_solved: The float artifact's; None if no gate needs it.
         measured: What the judge's artifact costs on its target.
     """
 
@@ -37,32 +72,32 @@ class Contender(NamedTuple):
 
 
 class Standing(NamedTuple):
-    """One round among those up to it.
+    """One round, compared with those before it.
 
     Attributes:
         name: Of the round.
-        held_back: The gates it does not keep, one sentence each; it is the best so far where there are none.
+        held_back: The gates that it fails, one sentence each; without any, it is the best round so far.
     """
 
     name: str
     held_back: list[str]
 
 
-def read_contender(name: str, valid: Path, float_valid: Path | None, measured: Measurement) -> Contender:
+def _read_contender(name: str, valid: Path, float_valid: Path | None, measured: Measurement) -> Contender:
     """Read what a round is judged by from its evaluations of valid."""
     floats = None if float_valid is None else pass_rates(read_rows(float_valid))
     return Contender(name, pass_rates(read_rows(valid)), floats, measured)
 
 
-def standings(contenders: Sequence[Contender], gates: Mapping[str, float | None]) -> list[Standing]:
-    """Judge every round, in their order, against the gates and the strongest round before it that keeps them.
+def standings(contenders: Sequence[Contender], gates: Gates) -> list[Standing]:
+    """Judge every round against the gates, and against the strongest earlier round that passes them.
 
-    Being compared with the strongest, and not with the last, the rounds cannot slip down step by step, each within
-    its interval.
+    Comparing with the strongest round, not the last one, keeps accuracy from slipping down step by step, each step
+    within its interval.
 
     Args:
         contenders: The rounds in their order.
-        gates: The config's ``gates``; None where there is none.
+        gates: The config's ``gates``.
     """
     strongest: Contender | None = None
     found = []
@@ -77,13 +112,13 @@ def standings(contenders: Sequence[Contender], gates: Mapping[str, float | None]
 
 
 def best_of(found: Sequence[Standing]) -> str | None:
-    """Return the newest round that was not held back."""
+    """Return the newest round that is not held back; None if every round is."""
     return next((standing.name for standing in reversed(found) if not standing.held_back), None)
 
 
 def _compare(contender: Contender, strongest: Contender) -> str | None:
-    """Say by how much a round is worse than another on the same problems, if that is more than chance."""
-    # Each is 0 or 1, for valid is decoded greedily, once.
+    """Return by how much a round is worse than another on the same problems, if that is more than chance."""
+    # Each rate is 0 or 1, because valid is decoded greedily, once.
     differences = [contender.solved[name] - rate for name, rate in strongest.solved.items()]
     gained, lost = (sum(difference * sign > 0 for difference in differences) for sign in (1, -1))
     interval = paired_share_difference(gained, lost, len(differences))
@@ -96,20 +131,20 @@ def _compare(contender: Contender, strongest: Contender) -> str | None:
     )
 
 
-def _broken(contender: Contender, gates: Mapping[str, float | None]) -> list[str]:
-    """Return a sentence for every gate that a round does not keep."""
+def _broken(contender: Contender, gates: Gates) -> list[str]:
+    """Return a sentence for every gate that a round fails."""
     measured = contender.measured
     drop = None if contender.float_solved is None else fmean(contender.float_solved.values()) - contender.accuracy
     rules = [
         ("min_accuracy", contender.accuracy, "it solves {:.1%} of valid, less than {:.1%}"),
-        ("max_drop", drop, "it solves {:.1%} less of valid than its float artifact, more than {:.1%}"),
+        ("max_drop", drop, "its accuracy on valid is {:.1%} lower than the float artifact's, more than {:.1%}"),
         ("max_size_mb", measured.bytes / 1e6, "it takes {:.1f} MB, more than {:g}"),
-        ("max_rss_mb", measured.peak_rss_bytes / 1e6, "its runner takes {:.0f} MB, more than {:g}"),
-        ("min_tokens_per_s", measured.decode_tokens_per_second, "it writes {:.1f} tokens/s, less than {:g}"),
+        ("max_rss_mb", measured.peak_rss_bytes / 1e6, "its runner uses {:.0f} MB of memory, more than {:g}"),
+        ("min_tokens_per_s", measured.decode_tokens_per_second, "it generates {:.1f} tokens/s, less than {:g}"),
     ]
     broken = []
     for key, value, sentence in rules:
-        bound = gates[key]
+        bound = getattr(gates, key)
         if bound is None:
             continue
         if value is None:

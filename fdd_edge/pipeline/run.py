@@ -1,106 +1,156 @@
-"""What every step of a run needs, and how it decodes."""
+"""A run: its config with everything it names resolved once, its folder, and the engine that makes its stages."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
-from fdd_edge.artifacts.recipe import GgufRecipe, Recipe, float_recipe_of, load_gguf_recipe, load_recipe
+from fdd_edge.artifacts.recipe import GgufRecipe, Recipe, float_recipe_of, load_gguf_recipe, load_recipe, load_recipes
 from fdd_edge.config import Config
-from fdd_edge.operations.evaluate import Decoding
-from fdd_edge.resolve.dataset import DatasetSpec
+from fdd_edge.operations.evaluate import Asking
+from fdd_edge.resolve.dataset import FetchedSet
 from fdd_edge.resolve.student import Student
 from fdd_edge.runs import Manifest, RunLayout, Stages
-from fdd_edge.runs.layout import VALID
-from fdd_edge.targets import is_emulated, load_profile
+from fdd_edge.runs.fingerprint import Inputs
+from fdd_edge.runs.stage_files import VALID
+from fdd_edge.targets import Profile, TargetRuntime, is_emulated, load_profile
 
-__all__ = ["Run"]
+__all__ = ["Named", "Run", "name_objects"]
+
+
+@dataclass(frozen=True)
+class Named:
+    """The recipes and targets that a config names, as objects.
+
+    Attributes:
+        recipes: Those that every round exports, by name.
+        judge: The recipe of the artifact that labels problems.
+        float_recipe: The recipe of the float artifact, which finds the lost problems.
+        qat_recipe: The recipe whose rounding the student is trained for.
+        targets: Where the reported sets are evaluated.
+        judge_target: Where the judge's artifact runs.
+    """
+
+    recipes: Mapping[str, Recipe]
+    judge: Recipe
+    float_recipe: Recipe
+    qat_recipe: GgufRecipe | None
+    targets: tuple[Profile, ...]
+    judge_target: Profile
+
+    @property
+    def families(self) -> set[str]:
+        """The families of the artifacts that are exported."""
+        return {recipe.family for recipe in self.recipes.values()}
+
+
+def name_objects(config: Config) -> Named:
+    """Load the recipes and profiles that a config names.
+
+    Raises:
+        FddError: One does not exist or is broken.
+    """
+    recipes = load_recipes(config.export.recipes)
+    float_recipe = load_recipe(float_recipe_of(recipes))
+    judge = float_recipe if config.feedback.artifact == "float" else load_recipe(config.feedback.artifact)
+    qat = config.training.quantization_aware
+    return Named(
+        {recipe.name: recipe for recipe in recipes},
+        judge,
+        float_recipe,
+        None if qat == "none" else load_gguf_recipe(qat, "training.quantization_aware"),
+        tuple(load_profile(target) for target in config.targets),
+        load_profile(config.feedback.target),
+    )
 
 
 @dataclass(frozen=True)
 class Run:
-    """What every round needs: config, folder, student, data sets by role, and whether artifacts are certified."""
+    """What every stage needs.
+
+    Attributes:
+        config: The checked config.
+        layout: The run folder.
+        stages: Makes outputs that are missing.
+        manifest: What each output was made from.
+        student: The student before training.
+        sets: The data sets by role: ``train``, ``valid``, ``eval``.
+        template: The prompt, which holds ``{question}``.
+        named: The recipes and targets that the config names.
+        threads: To decode with, unless a target has its own number.
+        parity: Whether artifacts get parity certificates.
+    """
 
     config: Config
     layout: RunLayout
     stages: Stages
     manifest: Manifest
     student: Student
-    sets: Mapping[str, Sequence[DatasetSpec]]
+    sets: Mapping[str, Sequence[FetchedSet]]
     template: str
-    recipes: list[Recipe]
+    named: Named
     threads: int
     parity: bool = True
 
-    @property
-    def judge(self) -> str:
-        """Recipe of the artifact that splits easy from hard."""
-        named = self.config.feedback.artifact
-        return self.float_recipe if named == "float" else load_recipe(named).name
+    def ensure(
+        self,
+        output: Path,
+        make: Callable[..., object],
+        *,
+        version: int,
+        inputs: Mapping[str, Inputs],
+        is_file: bool = False,
+        **options: object,
+    ) -> bool:
+        """Make a stage's output unless it is done; see ``Stages.ensure``."""
+        return self.stages.ensure(output, make, version=version, inputs=inputs, is_file=is_file, **options)
 
     @property
-    def float_recipe(self) -> str:
-        """Recipe of the float artifact."""
-        return float_recipe_of(self.recipes)
+    def seed(self) -> int:
+        """The run's seed."""
+        return self.config.seed
 
-    @property
-    def aware_of(self) -> GgufRecipe | None:
-        """The recipe whose rounding the student is trained for."""
-        named = self.config.training.quantization_aware
-        return None if named == "none" else load_gguf_recipe(named, "training.quantization_aware")
-
-    @property
-    def recipe_names(self) -> list[str]:
-        """Names of the recipes that every round exports."""
-        return [recipe.name for recipe in self.recipes]
-
-    @property
-    def target_names(self) -> list[str]:
-        """Names of the targets; a config may hold paths."""
-        return [load_profile(target).name for target in self.config.targets]
-
-    @property
+    @cached_property
     def reported(self) -> dict[str, Path]:
         """The sets that every artifact is evaluated on: valid, then eval."""
-        named = {d.label: self.layout.eval_set(d.label) for d in self.config.data.eval}
-        return {VALID: self.layout.valid} | named
-
-    @property
-    def protected(self) -> dict[str, Path]:
-        """The same sets as inputs of a stage that keeps them out of training."""
-        return {f"protected/{name}": path for name, path in self.reported.items()}
+        labels = [fetched.options.label for fetched in self.sets["eval"]]
+        return {VALID: self.layout.valid} | {label: self.layout.eval_set(label) for label in labels}
 
     @property
     def reserve(self) -> Path | None:
-        """The seed problems that are labelled before they are trained on; None in a run that labels trained ones."""
+        """The seed problems that are labelled before they are trained on; None if trained ones are labelled."""
         return self.layout.round(0).reserve if self.config.feedback.pool == "fresh" else None
 
-    @property
-    def evaluated(self) -> list[str]:
-        """Recipes that are evaluated on the reported sets: those of the config, and the judge."""
-        return list(dict.fromkeys([*self.recipe_names, self.judge]))
+    @cached_property
+    def evaluated(self) -> dict[str, Recipe]:
+        """The recipes that are evaluated on the reported sets, by name: those of the config, and the judge's."""
+        return {**self.named.recipes, self.named.judge.name: self.named.judge}
+
+    @cached_property
+    def certified(self) -> dict[str, Recipe]:
+        """The recipes whose artifacts get certificates, by name: all that are evaluated, and the float artifact."""
+        return {self.named.float_recipe.name: self.named.float_recipe, **self.evaluated}
 
     @property
-    def certified(self) -> list[str]:
-        """Recipes that are held against their float model: all that are evaluated, the float artifact for ``lost``."""
-        return list(dict.fromkeys([self.float_recipe, *self.evaluated]))
+    def certified_on(self) -> Profile:
+        """Where certificates are made: the judge's target; an emulated one would take an hour per certificate."""
+        target = self.named.judge_target
+        return load_profile("local") if is_emulated(target) else target
 
-    @property
-    def certified_on(self) -> str:
-        """Where certificates are made: on the judge's target; an emulated one would take an hour for each."""
-        target = self.config.feedback.target
-        return "local" if is_emulated(load_profile(target)) else target
+    def runtime(self, target: Profile, recipe: Recipe) -> TargetRuntime:
+        """Return what runs an artifact of a recipe on a target."""
+        return TargetRuntime(target, recipe.family)
 
-    def greedy(self) -> Decoding:
-        """How the reported sets are decoded."""
-        d = self.config.decoding
-        return Decoding(d.max_new_tokens, d.sequences, self.threads, 0.0, d.wave, seed=self.config.seed)
+    def greedy(self) -> Asking:
+        """Return how the reported sets are asked: greedily, once."""
+        return Asking(self.config.decoding.as_decoding(threads=self.threads, temperature=0.0), seed=self.seed)
 
-    def sampled(self) -> Decoding:
-        """How the labelled problems are decoded: greedily, or several times by chance."""
-        d, samples = self.config.decoding, self.config.feedback.samples
-        temperature = d.temperature if samples > 1 else 0.0
-        return Decoding(
-            d.max_new_tokens, d.sequences, self.threads, temperature, d.wave, samples=samples, seed=self.config.seed
+    def sampled(self) -> Asking:
+        """Return how the labelled problems are asked: greedily once, or several times at a temperature."""
+        decoding, n = self.config.decoding, self.config.feedback.num_return_sequences
+        temperature = decoding.temperature if n > 1 else 0.0
+        return Asking(
+            decoding.as_decoding(threads=self.threads, temperature=temperature), num_return_sequences=n, seed=self.seed
         )

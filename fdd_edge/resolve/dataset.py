@@ -2,104 +2,119 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import MutableMapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
-from fdd_edge import hub
-from fdd_edge.data import FORMATS, choose_files, read_dataset
+from fdd_edge import catalog, hub
+from fdd_edge.data import choose_files, load_format, read_dataset
 from fdd_edge.data.splits import CARD, SUFFIXES
-from fdd_edge.errors import FddError, did_you_mean, no_file
+from fdd_edge.errors import FddError, no_file
+from fdd_edge.ondevice.options import option
 from fdd_edge.records import Problem
+from fdd_edge.runs.fingerprint import Json
 
-__all__ = ["DatasetSpec", "check_set", "dataset_files", "fetch_set", "read_set"]
+__all__ = ["DatasetOptions", "FetchedSet", "check_set", "fetch_set", "read_set"]
 
 _SYMBOLIC = "symbolic:"
 _SYMBOLIC_DEFAULT = 500
 
 
 @dataclass(frozen=True)
-class DatasetSpec:
-    """A set of problems.
+class DatasetOptions:
+    """A set of problems, as a config or a command names it."""
 
-    Attributes:
-        name: What its problems' ids begin with.
-        path: A file, a hub id, ``symbolic:train`` or ``symbolic:heldout``.
-        format: None recognises it from the content.
-        limit: Take the first so many; None takes all.
-        max_operations: Of the symbolic teacher: operations a problem may have; None for as many as it writes.
-        split: Which part of a hub id, such as ``train``.
-        subset: Which of its subsets, such as ``main``.
-        revision: Branch, tag or commit of a hub id.
-        files: Where ``fetch_set`` put the files of a hub id.
-        commit: What they are of.
-    """
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
 
-    name: str
-    path: str
-    format: str | None = None
-    limit: int | None = None
-    split: str | None = None
-    subset: str | None = None
-    revision: str | None = None
-    files: tuple[Path, ...] = ()
-    commit: str | None = None
-    max_operations: int | None = None
+    path: str = field(metadata={"description": "file, hub id, symbolic:train or symbolic:heldout"})
+    name: str | None = option(None, "name of the set; default: from the path", pattern=catalog.NAME)
+    format: str | None = option(None, "data format, or module:attribute; default: recognised from the content")
+    limit: int | None = option(None, "take the first N problems", ge=1)
+    max_operations: int | None = option(None, "for a symbolic set: most operations per problem", ge=1)
+    split: str | None = option(None, "split of a hub id, such as train")
+    subset: str | None = option(None, "subset of a hub id that has several, such as main")
+    revision: str | None = option(None, "branch, tag or commit of a hub id")
+
+    @property
+    def label(self) -> str:
+        """The set's name, by default taken from its path; empty if the path gives none."""
+        stem = self.path.replace(":", "-") if self.is_symbolic else Path(self.path).name.split(".")[0]
+        return self.name or re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("._-")
 
     @property
     def is_symbolic(self) -> bool:
-        """Whether the symbolic teacher makes it."""
+        """Whether the symbolic teacher generates it."""
         return self.path.startswith(_SYMBOLIC)
 
     @property
     def is_on_hub(self) -> bool:
-        """Whether it is a hub id: of that form, and neither a file here nor named as one."""
+        """Whether it is a hub id: it has that form, and is neither a file here nor named like one."""
         named_as_file = Path(self.path).suffix in (*SUFFIXES, ".xml")
         return hub.is_hub_id(self.path) and not named_as_file and not Path(self.path).exists()
 
-    def params(self) -> dict[str, Any]:
-        """Return what the problems depend on beside the files' content; their place is the machine's affair."""
-        symbolic = self.path if self.is_symbolic else None
-        params = {"name": self.name, "symbolic": symbolic, "format": self.format, "limit": self.limit}
-        return params if self.max_operations is None else params | {"max_operations": self.max_operations}
+    def fingerprint(self) -> Json:
+        """Return what the problems depend on besides the files' contents; their location does not matter."""
+        return {
+            "name": self.label,
+            "symbolic": self.path if self.is_symbolic else None,
+            "format": self.format,
+            "limit": self.limit,
+            "max_operations": self.max_operations,
+        }
 
 
-def check_set(spec: DatasetSpec) -> None:
+class FetchedSet(NamedTuple):
+    """A set whose files are on this machine.
+
+    Attributes:
+        options: What was asked for.
+        files: Where they are; none for a symbolic set.
+        commit: The hub commit they belong to; None for a set that is not on the hub.
+    """
+
+    options: DatasetOptions
+    files: tuple[Path, ...]
+    commit: str | None = None
+
+
+def check_set(spec: DatasetOptions) -> None:
     """Refuse what can be known to be wrong without a network.
 
     Raises:
-        FddError: A file is missing, a format is unknown, or a key does not go with the path.
+        FddError: A file is missing, a format is unknown, or a key does not apply to the path.
     """
     if not spec.is_on_hub:
         if not spec.is_symbolic and not Path(spec.path).expanduser().is_file():
             raise no_file(spec.path)
         given = [key for key in ("split", "subset", "revision") if getattr(spec, key) is not None]
         if given:
-            raise FddError(f"{spec.path} is no hub id, so {given[0]} chooses nothing there: leave it out.")
+            raise FddError(f"`{given[0]}` applies to hub ids only, and {spec.path} is not one: leave it out.")
     if spec.is_symbolic:
         _symbolic_split(spec.path)
     elif spec.max_operations is not None:
-        raise FddError(f"max_operations is for symbolic:train and symbolic:heldout, not for {spec.path}: leave it out.")
-    if spec.format is not None and spec.format not in FORMATS:
-        near = did_you_mean(spec.format, FORMATS)
-        raise FddError(f"There is no data format {spec.format!r}.{near} Known: {', '.join(FORMATS)}.")
+        raise FddError(
+            f"`max_operations` applies to symbolic:train and symbolic:heldout only, not to {spec.path}: leave it out."
+        )
+    if spec.format is not None:
+        load_format(spec.format)
 
 
-def fetch_set(spec: DatasetSpec, *, commits: MutableMapping[str, str] | None = None) -> DatasetSpec:
-    """Download, or find in the hub's cache, the files of a set on the hub; return any other set as it is.
+def fetch_set(spec: DatasetOptions, *, commits: MutableMapping[str, str] | None = None) -> FetchedSet:
+    """Find the files of a set; those of a hub id are downloaded, or found in the hub's cache.
 
     Args:
         spec: The set.
-        commits: Commits that are known, see ``hub.find``.
+        commits: Known commits, see ``hub.find``.
 
     Raises:
-        FddError: It cannot be had, or no file or several fit; says what is there.
+        FddError: The set is not available, or no file or several match; says what there is.
         MissingExtraError: The hub's client is not installed.
     """
     check_set(spec)
     if not spec.is_on_hub:
-        return spec
+        return FetchedSet(spec, () if spec.is_symbolic else (Path(spec.path).expanduser(),))
     repository = hub.find("dataset", spec.path, spec.revision, commits=commits)
     card = None
     if CARD in repository.files:
@@ -109,16 +124,16 @@ def fetch_set(spec: DatasetSpec, *, commits: MutableMapping[str, str] | None = N
     except FddError as error:
         raise error if repository.listed else FddError(f"In the hub's cache, without a network: {error}") from None
     found = hub.fetch(repository, names)
-    return replace(spec, files=tuple(found[name] for name in names), commit=repository.commit)
+    return FetchedSet(spec, tuple(found[name] for name in names), repository.commit)
 
 
-def dataset_files(specs: Sequence[DatasetSpec]) -> list[Path]:
-    """Return the files behind data sets, all of which are on this machine."""
-    return [file for spec in specs if not spec.is_symbolic for file in _files(spec)]
-
-
-def read_set(spec: DatasetSpec, *, seed: int) -> tuple[list[Problem], list[dict[str, str]]]:
+def read_set(spec: DatasetOptions, files: Sequence[Path], *, seed: int) -> tuple[list[Problem], list[dict[str, Any]]]:
     """Read one set: its problems, and the items that were skipped, each with its reason.
+
+    Args:
+        spec: The set.
+        files: Its files; none for a symbolic set.
+        seed: Draws the problems of a symbolic set.
 
     Raises:
         FddError: The set is unknown, broken, or holds nothing usable.
@@ -127,14 +142,10 @@ def read_set(spec: DatasetSpec, *, seed: int) -> tuple[list[Problem], list[dict[
         from fdd_edge.teachers.symbolic import generate
 
         split, n = _symbolic_split(spec.path), spec.limit or _SYMBOLIC_DEFAULT
-        return generate(split, n, seed, max_operations=spec.max_operations, name=spec.name), []
-    dataset = read_dataset(*_files(spec), format=spec.format, name=spec.name, limit=spec.limit)
-    skipped = [{"set": spec.name, "item": s.item, "reason": s.reason} for s in dataset.skipped]
+        return generate(split, n, seed, max_operations=spec.max_operations, name=spec.label), []
+    dataset = read_dataset(*files, format=spec.format, name=spec.label, limit=spec.limit)
+    skipped = [{"set": spec.label, "item": s.item, "reason": s.reason} for s in dataset.skipped]
     return dataset.problems, skipped
-
-
-def _files(spec: DatasetSpec) -> tuple[Path, ...]:
-    return spec.files or (Path(spec.path).expanduser(),)
 
 
 def _symbolic_split(path: str) -> Literal["train", "heldout"]:
@@ -143,4 +154,4 @@ def _symbolic_split(path: str) -> Literal["train", "heldout"]:
             return "train"
         case "heldout":
             return "heldout"
-    raise FddError(f"{path} does not exist; there are symbolic:train and symbolic:heldout.")
+    raise FddError(f"There is no {path}. Known: symbolic:train and symbolic:heldout.")

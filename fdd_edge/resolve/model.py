@@ -1,40 +1,60 @@
-"""The float model behind a name: a run's best round, or anything that names a student."""
+"""The float model behind a name: the best round of a run, or anything that names a student."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from fdd_edge.artifacts.artifact_labels import ArtifactLabels
 from fdd_edge.errors import FddError
 from fdd_edge.ondevice.prompt import PLACEHOLDER
 from fdd_edge.resolve.prompts import student_prompt
 from fdd_edge.resolve.student import MODEL_CARD, Student, open_student
 from fdd_edge.runs import Manifest, RoundLayout, RunLayout, Stages
+from fdd_edge.runs.stage_files import NON_EASY, POOL, EvaluationFiles
 
-__all__ = ["Source", "TrainedOn", "check_kept", "open_source"]
+__all__ = ["FloatModel", "MeasuredSet", "TrainedOn", "best_round", "check_kept", "open_float_model"]
 
 
 class TrainedOn(NamedTuple):
-    """What a round of a run was trained on: a file of problems, and the seed that draws from them."""
+    """What a round of a run was trained on: a file of problems, and the seed of its draws."""
 
     problems: Path
     seed: int
 
 
-class Source(NamedTuple):
+class MeasuredSet(NamedTuple):
+    """How many problems of one set an artifact solves on one target.
+
+    Attributes:
+        target: Name of the device profile.
+        dataset: Name of the set.
+        n: Number of completions.
+        correct: Number of completions with the gold answer.
+        ci95: 95 % interval of the share.
+    """
+
+    target: str
+    dataset: str
+    n: int
+    correct: int
+    ci95: tuple[float, float]
+
+
+class FloatModel(NamedTuple):
     """A float model to export.
 
     Attributes:
-        student: Its folder and vocabulary.
+        student: Its folder and vocabularies.
         template: The prompt to store: the one it was trained on, or the one that was asked for.
-        base: What it was trained from, where this tool trained it.
-        round: The round it comes from, where it does.
-        trained: Whether ``template`` was chosen for it; else it is a model as it came, asked in plain words.
-        trained_on: What an importance matrix is measured on, where it is a run's.
-        aware_of: Tensor type whose rounding it was trained for, where it was.
-        place: The round's folder, where it is a run's and asked by the round's own prompt.
+        base: Name of the model it was trained from, if it was trained by this tool.
+        round: The round it comes from, if it comes from a run.
+        trained: Whether ``template`` was chosen for it; otherwise it is an untrained model with the default prompt.
+        trained_on: What its round was trained on.
+        quantization_aware: The tensor type whose rounding it was trained for, if any.
+        measured: What its round measured, by recipe; empty if it is exported with another prompt.
     """
 
     student: Student
@@ -43,35 +63,43 @@ class Source(NamedTuple):
     round: int | None
     trained: bool
     trained_on: TrainedOn | None = None
-    aware_of: str | None = None
-    place: RoundLayout | None = None
+    quantization_aware: str | None = None
+    measured: Mapping[str, tuple[MeasuredSet, ...]] = {}
+
+    @property
+    def labels(self) -> ArtifactLabels:
+        """What its artifacts say about it."""
+        return ArtifactLabels(
+            name=self.student.name,
+            prompt_template=self.template,
+            license=self.student.license,
+            base=self.base,
+            round=self.round,
+            quantization_aware=self.quantization_aware,
+            trained=self.trained,
+        )
 
 
-def open_source(
+def open_float_model(
     name: str, *, revision: str | None = None, prompt: str | None, families: Collection[str] = ("gguf",)
-) -> Source:
+) -> FloatModel:
     """Open a model to export: a run or round (its merged student), or anything that names a student.
 
     Args:
-        name: HF folder or hub id, ``.gguf``, ``package:NAME``, a run, or a round of one.
+        name: Hugging Face folder or hub id, ``.gguf``, ``package:NAME``, a run, or a round of one.
         revision: Branch, tag or commit of a hub id.
-        prompt: Stored in the artifacts; None takes the one the model was trained on, or ``plain``.
-        families: Of the artifacts that will be made of it.
+        prompt: Stored in the artifacts. Default: the one the model was trained on, or ``plain``.
+        families: Families of the recipes by which it will be exported.
 
     Raises:
         FddError: There is no such model.
     """
     path = Path(name)
-    place: RoundLayout | None = None
-    if path.is_dir():
-        run = RunLayout(path if RunLayout(path).is_run() else path.resolve().parent)
-        if run.is_run():
-            place = best_round(run, name) if run.root == path else RoundLayout(path.resolve())
-            merged = place.merged
-            check_kept(run, merged, name)
-            if not merged.is_dir():
-                raise FddError(f"{name} has no merged student yet; let the run finish a round.")
-            path = merged
+    if not path.exists() and RunLayout(path.parent).is_run():
+        raise FddError(f"{path.parent} is a run without {path.name!r}; name one of its rounds.")
+    round_dir = _round_named(path, name) if path.is_dir() else None
+    if round_dir is not None:
+        path = round_dir.merged
     student = open_student(str(path) if path.is_dir() else name, revision, families=families)
     card = _read_model_card(student.folder / MODEL_CARD)
     template = card.get("prompt_template") if prompt is None else None
@@ -79,37 +107,75 @@ def open_source(
     if template is None:
         template = student_prompt(prompt or "plain", student.folder)
     student = student._replace(license=student.license or card.get("license"))
-    aware_of = card.get("quantization_aware")
-    if place is None:
-        return Source(student, template, card.get("base"), None, trained, aware_of=aware_of)
-    # As the loop names it, and by the loop's draw: whoever exports a round again gets the same file.
-    student = student._replace(name=f"{card.get('base', student.name)} {place.root.name}")
-    trained_on = TrainedOn(place.train, _training_seed(place))
-    # ParityPrompt by another prompt it is another thing than what the round has measured.
-    measured = place if prompt is None else None
-    return Source(student, template, card.get("base"), place.number, trained, trained_on, aware_of, measured)
+    model = FloatModel(
+        student, template, card.get("base"), None, trained, quantization_aware=card.get("quantization_aware")
+    )
+    if round_dir is None:
+        return model
+    # Named as in the run, and with the run's draws: exporting a round again gives the same files.
+    return model._replace(
+        student=student._replace(name=f"{card.get('base', student.name)} {round_dir.name}"),
+        round=round_dir.number,
+        trained_on=TrainedOn(round_dir.train, _training_seed(round_dir)),
+        # Asked with another prompt, it is not the model that the round has measured.
+        measured=_measured(round_dir) if prompt is None else {},
+    )
 
 
-def _training_seed(place: RoundLayout) -> int:
-    run = RunLayout(place.root.parent)
-    stage = Manifest(run.manifest).stages[place.adapter.relative_to(run.root).as_posix()]
-    return int(stage.params["seed"])
+def _round_named(path: Path, name: str) -> RoundLayout | None:
+    """Return the round that a folder names: the round itself, or the best one of a run; None if it is neither.
+
+    Raises:
+        FddError: It has no merged student.
+    """
+    run = RunLayout(path if RunLayout(path).is_run() else path.resolve().parent)
+    if not run.is_run():
+        return None
+    round_dir = best_round(run, name) if run.root == path else RoundLayout(path.resolve())
+    check_kept(run, round_dir.merged, name)
+    if not round_dir.merged.is_dir():
+        raise FddError(f"{name} has no merged student yet; let the run finish a round.")
+    return round_dir
+
+
+def _training_seed(round_dir: RoundLayout) -> int:
+    run = RunLayout(round_dir.root.parent)
+    stage = Manifest(run.manifest).stages[round_dir.adapter.relative_to(run.root).as_posix()]
+    seed = stage.options["seed"]
+    assert isinstance(seed, int)
+    return seed
+
+
+def _measured(round_dir: RoundLayout) -> dict[str, tuple[MeasuredSet, ...]]:
+    """Return what a round measured on sets that it was not trained on, by recipe."""
+    measured: dict[str, tuple[MeasuredSet, ...]] = {}
+    for folder in sorted(path for path in round_dir.evaluations.glob("*/*/*") if path.is_dir()):
+        target, recipe, dataset = folder.parts[-3:]
+        summary = EvaluationFiles(folder).summary
+        # The pool was trained on, and the non-easy problems are those that failed: neither shows what the file can do.
+        if dataset in (POOL, NON_EASY) or not summary.is_file():
+            continue
+        row = json.loads(summary.read_text(encoding="utf-8"))
+        low, high = row["ci95"]
+        found = MeasuredSet(target, dataset, row["n"], row["correct"], (low, high))
+        measured[recipe] = (*measured.get(recipe, ()), found)
+    return measured
 
 
 def _read_model_card(path: Path) -> dict[str, str]:
-    """Return what a merged student says of itself; nothing where it has no card.
+    """Return what a merged student says about itself; nothing if it has no card.
 
     Raises:
-        FddError: The file is no such card.
+        FddError: The file is not a valid card.
     """
     if not path.is_file():
         return {}
     try:
         card = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise FddError(f"{path} is no JSON ({error}); restore it, or remove it.") from None
+        raise FddError(f"{path} is not valid JSON ({error}); restore it, or delete it.") from None
     if not isinstance(card, dict):
-        raise FddError(f"{path} is no JSON object; restore it, or remove it.")
+        raise FddError(f"{path} is not a JSON object; restore it, or delete it.")
     known = {
         key: card[key]
         for key in ("prompt_template", "base", "license", "quantization_aware")
@@ -117,9 +183,9 @@ def _read_model_card(path: Path) -> dict[str, str]:
     }
     wrong = [key for key, value in known.items() if not isinstance(value, str)]
     if wrong:
-        raise FddError(f"{path}: {wrong[0]} must be a text, not {known[wrong[0]]!r}; restore the file, or remove it.")
+        raise FddError(f"{path}: {wrong[0]} must be a text, not {known[wrong[0]]!r}; restore the file, or delete it.")
     if PLACEHOLDER not in known.get("prompt_template", PLACEHOLDER):
-        raise FddError(f"{path}: prompt_template does not hold {PLACEHOLDER}; restore the file, or remove it.")
+        raise FddError(f"{path}: prompt_template does not contain {PLACEHOLDER}; restore the file, or delete it.")
     return known
 
 
@@ -130,14 +196,20 @@ def best_round(run: RunLayout, name: str) -> RoundLayout:
         FddError: It has none.
     """
     if not run.best.exists():
-        why = "its gates held every round back" if run.round(0).summary.is_file() else "no round is finished"
-        raise FddError(f"{name} has no best round, because {why}; name a round, such as {run.newest.root}.")
+        why = "none passed its gates" if run.round(0).summary.is_file() else "none has finished"
+        raise FddError(f"{name} has no best round, because {why}. Name a round, such as {run.newest.root}.")
     return RoundLayout(run.best.resolve())
 
 
 def check_kept(run: RunLayout, output: Path, name: str) -> None:
-    """Say so where a round's model was made and deleted again."""
+    """Refuse a round whose model was deleted to save space.
+
+    Raises:
+        FddError: It was.
+    """
     output = output.resolve()
     root = run.root.resolve()
     if output.is_relative_to(root) and Stages(root, Manifest(run.manifest)).is_pruned(output):
-        raise FddError(f"The model of {name} was deleted, as `keep` of its config says; name a round that is kept.")
+        raise FddError(
+            f"The model of {name} was deleted to save space, as `keep` in its config says. Name a round that was kept."
+        )

@@ -1,22 +1,24 @@
-"""Finding the model file a user names: a file, an artifact folder, or a run's best round."""
+"""The model file that a user names, and where its certificate may be."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from fdd_edge.errors import FddError
+from fdd_edge.ondevice.families import FAMILIES
+from fdd_edge.ondevice.model_files import find_model
+from fdd_edge.parity.certificate import CERTIFICATE_FILE
 from fdd_edge.resolve.model import best_round, check_kept
 from fdd_edge.runs import Manifest, RoundLayout, RunLayout
-from fdd_edge.runs.layout import MODEL_FILE, ONNX_FILE, find_model
 from fdd_edge.students.locate import locate
 
-__all__ = ["find_artifact"]
+__all__ = ["certificate_paths", "find_model_file"]
 
 
-def find_artifact(name: str) -> Path:
-    """Return the model file behind a file, ``package:NAME``, an artifact folder, a run or a round.
+def find_model_file(name: str) -> Path:
+    """Return the model file of a file, ``package:NAME``, an artifact folder, a run or a round.
 
-    Of a run, it is the judge's artifact of the best round.
+    For a run, it is the judge's artifact of the best round.
 
     Raises:
         FddError: There is none.
@@ -32,11 +34,24 @@ def find_artifact(name: str) -> Path:
         return find_model(path)
     run = RunLayout(path if RunLayout(path).is_run() else path.resolve().parent)
     if not run.is_run():
+        names = " or ".join(dict.fromkeys(family.model_file for family in FAMILIES.values()))
         hint = " Export it first: fdd-edge export." if (path / "config.json").is_file() else ""
-        raise FddError(f"{name} is no model file, no folder with a {MODEL_FILE} or {ONNX_FILE}, and no run.{hint}")
-    place = RoundLayout(path) if run.root != path else best_round(run, name)
+        raise FddError(f"{name} is not a model file, a folder with a {names}, or a run.{hint}")
+    round_dir = RoundLayout(path) if run.root != path else best_round(run, name)
     recipe = Manifest(run.manifest).facts.get("judge", "")
-    check_kept(run, place.artifact(recipe), name)
-    if not place.model(recipe).is_file():
-        raise FddError(f"{place.model(recipe)} is not there; make it with: fdd-edge run CONFIG -o {run.root}")
-    return place.model(recipe)
+    artifact = round_dir.artifact(recipe)
+    check_kept(run, artifact, name)
+    model = find_model(artifact)
+    if not model.is_file():
+        raise FddError(f"{model} does not exist; make it with: fdd-edge run CONFIG -o {run.root}")
+    return model
+
+
+def certificate_paths(model: Path) -> list[Path]:
+    """Return the files that may hold the certificate of a model file: next to it, or in its run."""
+    model = model.resolve()
+    paths = [model.with_name(CERTIFICATE_FILE), model.with_suffix(f".{CERTIFICATE_FILE}")]
+    is_artifact = model.name in {family.model_file for family in FAMILIES.values()}
+    if is_artifact and len(model.parents) > 2:
+        paths.append(RoundLayout(model.parents[2]).parity(model.parent.name))
+    return paths

@@ -1,4 +1,4 @@
-"""What a student is asked: the prompt of a config, and worked examples for models that were not trained on it."""
+"""What a student is asked: the prompt that a config names, and worked examples for models not trained on it."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ __all__ = [
     "BegunPrompt",
     "begin_prompt",
     "chat_prompt",
+    "few_shot_stops",
     "file_prompt",
     "requested_prompt",
-    "shot_stops",
     "student_prompt",
     "worked_examples",
 ]
 
 
 class BegunPrompt(NamedTuple):
-    """The prompt that some work began with, as it is noted beside it.
+    """The prompt that some work began with, stored with the work.
 
     Attributes:
         asked: What the config says: ``plain``, ``chat``, or a file.
         student: sha256 of the student it was made for.
-        template: Text that holds ``{question}``.
+        template: Text that contains ``{question}``.
     """
 
     asked: str
@@ -39,16 +39,16 @@ class BegunPrompt(NamedTuple):
 
 
 def begin_prompt(prompt: str, folder: Path, sha256: str, noted: Mapping[str, Any] | None) -> BegunPrompt:
-    """Return the prompt of work that begins, or goes on.
+    """Return the prompt of new or resumed work.
 
-    A chat template may print the date; work that goes on keeps what it was on the day it began. A file is read anew:
-    its text changes only where somebody wrote another, and that must be noticed.
+    A chat template may print the date, so resumed work keeps the prompt of the day it began. A file is read again: its
+    text changes only if somebody edits it, and that must be noticed.
 
     Args:
         prompt: As for ``student_prompt``.
         folder: The student's Hugging Face folder.
         sha256: Hash of the student.
-        noted: The fields of an earlier ``BegunPrompt``, or None where the work begins.
+        noted: The fields of the earlier ``BegunPrompt``; None for new work.
 
     Raises:
         FddError: As ``student_prompt``.
@@ -59,32 +59,32 @@ def begin_prompt(prompt: str, folder: Path, sha256: str, noted: Mapping[str, Any
 
 
 def student_prompt(prompt: str, folder: Path) -> str:
-    """Return the template, text that holds ``{question}``, that a student is trained on.
+    """Return the template that a student is trained on: text that contains ``{question}``.
 
     Args:
         prompt: ``plain``, ``chat`` (the student's chat template around one user message), or a file.
         folder: The student's Hugging Face folder.
 
     Raises:
-        FddError: The student has no chat template, or the file does not hold ``{question}``.
+        FddError: The student has no chat template, or the file does not contain ``{question}``.
     """
     return chat_prompt(folder) if prompt == CHAT else file_prompt(prompt)
 
 
 def requested_prompt(prompt: str | None) -> str | None:
-    """Return what a runner is asked for: a template, ``chat`` for the file's chat template, None for its prompt."""
+    """Return what a runner needs: a template, ``chat`` for the file's chat template, or None for its stored prompt."""
     return prompt if prompt in (None, CHAT) else file_prompt(prompt)
 
 
 def chat_prompt(folder: Path) -> str:
     """Return the chat template of a student, rendered around one user message.
 
-    A token that begins every text is left to the runtimes, which add it: plain completion would see it twice.
+    The token that begins every text is left out, because runtimes add it; a plain completion would see it twice.
 
     Raises:
-        FddError: There is none, or it cannot be rendered.
+        FddError: The student has none, or it cannot be rendered.
     """
-    from fdd_edge.ondevice.chat import template_failures
+    from fdd_edge.ondevice.chat import template_errors
     from fdd_edge.students.tokenizer import begins_texts, load_tokenizer
 
     tokenizer = load_tokenizer(folder)
@@ -93,7 +93,7 @@ def chat_prompt(folder: Path) -> str:
     messages = [{"role": "user", "content": PLACEHOLDER}]
     try:
         text = str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
-    except template_failures() as error:
+    except template_errors() as error:
         why = str(error).rstrip(".") or type(error).__name__
         raise FddError(
             f"The chat template of {folder} cannot be rendered: {why}; use the prompt plain or a file."
@@ -106,16 +106,16 @@ def chat_prompt(folder: Path) -> str:
 
 
 def file_prompt(prompt: str) -> str:
-    """Return the packaged prompt ``plain``, or that of a file."""
+    """Return the packaged prompt ``plain``, or the text of a file."""
     path = catalog.shelf_path("configs/prompts") / "plain.txt" if prompt == "plain" else Path(prompt).expanduser()
     if not path.is_file():
-        raise FddError(f"The prompt {prompt!r} is neither plain, chat, nor a file.")
+        raise FddError(f"The prompt {prompt!r} is not plain, chat, or an existing file.")
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
-        raise FddError(f"{path} is no prompt: it is not UTF-8 text.") from None
+        raise FddError(f"{path} is not a prompt: it is not UTF-8 text.") from None
     if PLACEHOLDER not in text:
-        raise FddError(f"{path} is no prompt: it does not hold {PLACEHOLDER}.")
+        raise FddError(f"{path} is not a prompt: it does not contain {PLACEHOLDER}.")
     return text
 
 
@@ -123,7 +123,7 @@ def worked_examples(n: int, answer: str = "program") -> tuple[Shot, ...]:
     """Return the first ``n`` packaged examples, answered by a program or by a sentence with a number.
 
     Raises:
-        FddError: There are not so many.
+        FddError: There are fewer.
     """
     path = catalog.shelf_path("configs/prompts") / "shots.jsonl"
     key = "program" if answer == "program" else "text"
@@ -133,10 +133,10 @@ def worked_examples(n: int, answer: str = "program") -> tuple[Shot, ...]:
     return tuple(examples[:n])
 
 
-def shot_stops(n: int, prompt: str | None) -> tuple[str, ...]:
-    """Return what ends a reply after ``n`` worked examples.
+def few_shot_stops(n: int, prompt: str | None) -> tuple[str, ...]:
+    """Return the strings that end a reply after ``n`` worked examples.
 
-    Examples stand a blank line apart, and an untuned model would go on to write the next one. In a chat they are
+    Examples are separated by a blank line, and an untuned model would continue with another one. In a chat they are
     earlier turns, and the end token ends a reply.
     """
     return ("\n\n",) if n and prompt != CHAT else ()

@@ -1,44 +1,44 @@
-"""The student before training: located, turned into a float32 Hugging Face folder once, its vocabulary beside it."""
+"""The student before training: found, and prepared once as a float32 Hugging Face folder with its vocabularies."""
 
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from collections.abc import Callable, Collection, MutableMapping
 from pathlib import Path
 from typing import NamedTuple
 
-from fdd_edge.artifacts.vocab import GGUF_VOCAB, TOKENIZER, open_vocab
+from fdd_edge.artifacts.family import Family, family_for, family_named
+from fdd_edge.artifacts.vocab import open_vocab
 from fdd_edge.cache import cache_dir
 from fdd_edge.errors import FddError, MissingExtraError
+from fdd_edge.ondevice.families import FAMILIES
 from fdd_edge.ondevice.model_files import decoder_start
 from fdd_edge.ondevice.prompt import Prompt
 from fdd_edge.progress import announce
 from fdd_edge.resolve.prompts import file_prompt
+from fdd_edge.runs.atomic import build_once
 from fdd_edge.runs.hashing import hash_file, sha256_of
 
 __all__ = ["MODEL_CARD", "Student", "open_student"]
 
 MODEL_CARD = "fdd_edge.json"
-"""Beside a merged student: the prompt it was trained on, its base, its licence."""
+"""Next to a merged student: the prompt it was trained on, its base, its license."""
 
 _VERSION = 5
-"""Raised when the conversion changes meaning, so that the cache is not used across the change."""
+"""Raised when the conversion changes, so that the cache of an earlier version is not used."""
 
 
 class Student(NamedTuple):
     """A student that can be trained.
 
     Attributes:
-        name: What the user called it.
+        name: The name that is stored in its artifacts.
         folder: Its Hugging Face folder.
-        vocabs: Its vocabulary, once for each family of artifacts: ``vocab.gguf`` first where GGUFs are made, and
-            ``tokenizer.json`` where ONNX models are.
+        vocabs: Its vocabulary files, one per family of artifacts.
         sha256: Hash of what it was made from.
-        license: Its licence where the file says so.
-        adds_bos: Whether the device puts the token that begins a text before a prompt.
-        revision: Commit of the hub that it was made from; None for a student from elsewhere.
+        license: Its license, if known.
+        adds_bos: Whether the device adds BOS to a prompt.
+        revision: The hub commit that it was made from; None if it is not from the hub.
     """
 
     name: str
@@ -51,8 +51,22 @@ class Student(NamedTuple):
 
     @property
     def vocab(self) -> Path:
-        """The vocabulary that every artifact's is made from, and held against."""
+        """The vocabulary file from which the vocabularies of all artifacts are made."""
         return self.vocabs[0]
+
+    def at(self, folder: Path) -> Student:
+        """Return the same student in another folder, such as a merged one, which also holds its vocabularies."""
+        return self._replace(folder=folder, vocabs=tuple(folder / vocab.name for vocab in self.vocabs))
+
+    def fingerprint(self) -> dict[str, str | bool | None]:
+        """Return what outputs depend on: the student itself, not where its files are."""
+        return {
+            "name": self.name,
+            "sha256": self.sha256,
+            "license": self.license,
+            "adds_bos": self.adds_bos,
+            "revision": self.revision,
+        }
 
 
 def open_student(
@@ -62,17 +76,17 @@ def open_student(
     commits: MutableMapping[str, str] | None = None,
     families: Collection[str] = ("gguf",),
 ) -> Student:
-    """Locate a student and make it ready; a conversion is kept in the cache folder.
+    """Find a student and prepare it; a conversion is kept in the cache folder.
 
     Args:
         name_or_path: Hub id, folder, ``.gguf`` file, ``package:NAME``, ``tiny``, or ``tiny-t5``.
         revision: Branch, tag or commit of a hub id.
-        commits: Commits of hub ids that are known, see ``hub.find``.
-        families: Of the artifacts that will be made of it: llama.cpp is needed for ``gguf`` alone.
+        commits: Known commits of hub ids, see ``hub.find``.
+        families: Families of the recipes by which it will be exported, such as ``gguf``.
 
     Raises:
-        FddError: It is not there, or of a kind that cannot be trained; says what would be.
-        MissingExtraError: The training packages are not installed.
+        FddError: It does not exist, or cannot be trained; the message says what can.
+        MissingExtraError: A package that training needs is not installed.
     """
     from fdd_edge.students.locate import locate
 
@@ -86,112 +100,122 @@ def open_student(
 
 
 def _require_training(families: Collection[str]) -> None:
-    """Refuse before anything long starts where the training packages are missing."""
+    """Check that the packages for training are installed, before anything long starts."""
     from importlib.util import find_spec
 
     for package in ("torch", "transformers", "peft", "safetensors", "gguf"):
         if find_spec(package) is None:
             raise MissingExtraError(package, "train")
-    if "gguf" in families and find_spec("llama_cpp") is None:
-        raise MissingExtraError("llama-cpp-python", "gguf")
-    if "onnx" in families and find_spec("tokenizers") is None:
-        raise MissingExtraError("tokenizers", "onnx")
+    for family in _in_order(families):
+        family.require_vocab()
+
+
+def _in_order(families: Collection[str]) -> list[Family]:
+    """Return families in the order of ``ondevice.families``: the first one's vocabulary is the student's."""
+    return [family_named(name) for name in FAMILIES if name in families]
 
 
 def _from_gguf(name: str, path: Path, families: Collection[str]) -> Student:
-    """Turn a GGUF into a Hugging Face folder with the tokenizer the device will use."""
+    """Convert a GGUF to a Hugging Face folder with the tokenizer that the device will use."""
     from fdd_edge.artifacts.gguf import copy_vocab, describe_gguf, read_vocab
     from fdd_edge.artifacts.gguf.reader import field, open_gguf
+    from fdd_edge.student_architectures import GGUF_ARCHITECTURE
     from fdd_edge.students.gguf_import import import_gguf_weights
-    from fdd_edge.students.locate import GGUF_ARCHITECTURE
     from fdd_edge.students.tokenizer import rebuild_tokenizer
 
     facts = describe_gguf(path)
     if facts.architecture != GGUF_ARCHITECTURE:
         raise FddError(
-            f"{path} has the architecture {facts.architecture!r}, which cannot be trained from a GGUF yet, only "
-            f"{GGUF_ARCHITECTURE!r} can; take the Hugging Face folder it was made from."
+            f"{path} has the architecture {facts.architecture!r}. Only {GGUF_ARCHITECTURE!r} can be trained from a "
+            "GGUF yet; use the Hugging Face folder it was made from."
         )
     if not facts.parameters:
-        raise FddError(f"{path} holds a vocabulary but no weights.")
+        raise FddError(f"{path} contains a vocabulary but no weights; name a model file.")
     sha256 = hash_file(path)
+    vocab_file = family_named("gguf").vocab_file
 
     def convert(folder: Path) -> None:
         announce(f"Preparing the student {name} (once; kept in {cache_dir()}) ...")
-        copy_vocab(path, folder / GGUF_VOCAB)
-        rebuild_tokenizer(folder, **read_vocab(folder / GGUF_VOCAB)._asdict())
+        copy_vocab(path, folder / vocab_file)
+        rebuild_tokenizer(folder, **read_vocab(folder / vocab_file)._asdict())
         import_gguf_weights(path, folder)
 
     folder = _cached(f"gguf-{sha256[:16]}", convert)
     license = field(open_gguf(path), "general.license")
-    return _student(name, folder, _vocabs(folder, folder / GGUF_VOCAB, families), sha256, license)
+    return _student(name, folder, [folder / family.vocab_file for family in _in_order(families)], sha256, license)
 
 
 def _from_folder(name: str, path: Path, families: Collection[str]) -> Student:
-    """Use a Hugging Face folder where it lies; only llama.cpp's vocabulary is written, into the cache."""
-    from fdd_edge.artifacts.gguf import check_architecture, write_vocab_from_folder
+    """Use a Hugging Face folder where it is; vocabularies that it lacks are written to the cache."""
+    from fdd_edge.artifacts.gguf import check_architecture
     from fdd_edge.runs.hashing import HashCache
     from fdd_edge.students.model_card import read_license
-    from fdd_edge.students.tokenizer import load_tokenizer
 
     sha256, license = HashCache().of(path), read_license(path)
     if decoder_start(path) is not None:
         _check_encoder_decoder(path, families)
-        return _student(name, path, (path / TOKENIZER,), sha256, license)
-    own = path / GGUF_VOCAB
-    architecture = check_architecture(path).name
-    if own.is_file() or "gguf" not in families:
-        return _student(name, path, _vocabs(path, own, families), sha256, license)
+    else:
+        check_architecture(path)
+    vocabs = [_vocab(path, family) for family in _in_order(families)]
+    return _student(name, path, vocabs, sha256, license)
 
-    def write(folder: Path) -> None:
-        write_vocab_from_folder(path, load_tokenizer(path), folder / GGUF_VOCAB, architecture=architecture)
 
-    # The vocabulary also holds the end token and the chat template, which lie in files of their own.
-    files = sorted(file for pattern in ("config.json", "*token*.json", "chat_template*") for file in path.glob(pattern))
+def _vocab(folder: Path, family: Family) -> Path:
+    """Return the vocabulary file of a Hugging Face folder for a family."""
+    from fdd_edge.students.tokenizer import load_tokenizer
+
+    existing, write = folder / family.vocab_file, family.write_vocab
+    if write is None or existing.is_file():
+        return existing
+    # The vocabulary also holds the EOS token and the chat template, which are in files of their own.
+    patterns = ("config.json", "*token*.json", "chat_template*")
+    files = sorted(file for pattern in patterns for file in folder.glob(pattern))
     key = sha256_of("".join(f"{file.name} {hash_file(file)}\n" for file in files))[:24]
-    made = _cached(f"vocab-{key}", write) / GGUF_VOCAB
-    return _student(name, path, _vocabs(path, made, families), sha256, license)
+    return (
+        _cached(f"vocab-{key}", lambda out: write(folder, load_tokenizer(folder), out / family.vocab_file))
+        / family.vocab_file
+    )
 
 
 def _check_encoder_decoder(folder: Path, families: Collection[str]) -> None:
-    """Refuse an encoder-decoder that cannot be trained or exported here.
+    """Refuse an encoder-decoder that cannot be trained or exported.
 
     Raises:
-        FddError: It is of another architecture, a GGUF is asked for, or its tokenizer cannot write programs.
+        FddError: Its architecture is not supported, a family cannot hold it, or its tokenizer cannot write programs.
     """
     from fdd_edge.students.tokenizer import load_tokenizer
 
     kind = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
     if kind != "t5":
-        raise FddError(f"{folder} is an encoder-decoder of kind {kind!r}; of these, t5 (T5 and CodeT5) can be trained.")
-    if "gguf" in families:
         raise FddError(
-            f"{folder} is an encoder-decoder, of which no GGUF is made here; export.recipes may be onnx-fp32 and "
-            f"onnx-int8-..., and training.quantization_aware none."
+            f"{folder} is an encoder-decoder of type {kind!r}; the only supported type is t5 (T5 and CodeT5)."
         )
+    for family in families:
+        try:
+            family_for(family, folder)
+        except FddError:
+            raise FddError(
+                f"{folder} is an encoder-decoder, which cannot be exported as {family.upper()}. Set export.recipes to "
+                "onnx-fp32 or onnx-int8-..., and training.quantization_aware to none."
+            ) from None
     tokenizer = load_tokenizer(folder)
     ids = tokenizer(_WRITABLE, add_special_tokens=False)["input_ids"]
     written = tokenizer.decode(ids, clean_up_tokenization_spaces=False)
     if written != _WRITABLE:
         lost = sorted({sign for sign in _WRITABLE if written.count(sign) < _WRITABLE.count(sign)})
+        without = f", without {lost}" if lost else ""
         raise FddError(
-            f"The tokenizer of {folder} cannot write a program: of {_WRITABLE!r} it makes {written!r}"
-            f"{f', without {lost}' if lost else ''}. CodeT5's, a byte-level BPE, can."
+            f"The tokenizer of {folder} cannot write programs: it turns {_WRITABLE!r} into {written!r}{without}. Use a "
+            "student whose tokenizer is a byte-level BPE, such as CodeT5."
         )
 
 
 _WRITABLE = "x = {3: 4}\ny = x[3]  # 7 - 5 < 9\nprint(x * 2)\n"
-"""Signs that programs are written in, among them those that vocabularies of prose lack."""
-
-
-def _vocabs(folder: Path, gguf: Path, families: Collection[str]) -> tuple[Path, ...]:
-    """Return a student's vocabulary for each family of artifacts."""
-    own = {"gguf": gguf, "onnx": folder / TOKENIZER}
-    return tuple(path for family, path in own.items() if family in families)
+"""The characters of programs, including those that vocabularies for prose lack."""
 
 
 def _tiny(name: str, families: Collection[str]) -> Student:
-    """Make a tiny student of the smoke runs, trained on the spot: a llama, or the encoder-decoder ``tiny-t5``."""
+    """Train one of the tiny students of the smoke runs: a llama, or the encoder-decoder ``tiny-t5``."""
     from fdd_edge.students.locate import TINY_T5
     from fdd_edge.students.tiny import make_tiny_student
     from fdd_edge.teachers.symbolic import generate
@@ -207,28 +231,14 @@ def _tiny(name: str, families: Collection[str]) -> Student:
     return _from_folder(name, _cached(name, make), families)
 
 
-def _student(name: str, folder: Path, vocabs: tuple[Path, ...], sha256: str, license: str | None) -> Student:
-    """Return a student by the last part of its name: no path of this machine goes into an artifact."""
+def _student(name: str, folder: Path, vocabs: Collection[Path], sha256: str, license: str | None) -> Student:
+    """Return a student named by the last part of its name: artifacts must not contain paths of this machine."""
     label = name if name.startswith("package:") else Path(name).name.removesuffix(".gguf")
-    with open_vocab(vocabs[0]) as device:
-        return Student(label, folder, vocabs, sha256, license, device.adds_bos)
+    files = tuple(vocabs)
+    with open_vocab(files[0]) as device:
+        return Student(label, folder, files, sha256, license, device.adds_bos)
 
 
 def _cached(key: str, make: Callable[[Path], None]) -> Path:
-    """Return a folder of the cache, made whole or not at all."""
-    folder = cache_dir() / "students" / f"{key}-v{_VERSION}"
-    if folder.is_dir():
-        return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".") as temporary:
-        partial = Path(temporary) / "student"
-        partial.mkdir()
-        make(partial)
-        try:
-            partial.rename(folder)
-        except OSError:
-            # Another process was faster; its folder is the same.
-            if not folder.is_dir():
-                raise
-            shutil.rmtree(partial)
-    return folder
+    """Return a folder of the cache, made first if it is missing."""
+    return build_once(cache_dir() / "students" / f"{key}-v{_VERSION}", make)

@@ -1,4 +1,4 @@
-"""A run on disk: where each file lies, how a stage is made whole or not at all, and who may write."""
+"""A run on disk: where each file lies, how a stage is made completely or not at all, and who may write."""
 
 from fdd_edge.runs.atomic import write_atomic
 from fdd_edge.runs.layout import RoundLayout, RunLayout

@@ -1,20 +1,82 @@
-"""Files that are there whole or not at all: written beside their place, then renamed into it."""
+"""Outputs that are complete or absent: built next to their final path, then renamed into it.
+
+This package is the only place that builds under a temporary name and renames.
+"""
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["partial_of", "write_atomic"]
+__all__ = ["build_once", "delete", "partial_of", "publish", "replacing", "write_atomic", "write_shared"]
 
 
 def partial_of(output: Path) -> Path:
-    """Return where an output lies while it is made."""
+    """Return the path at which an output lies while it is being built."""
     return output.with_name(f".{output.name}.partial")
 
 
 def write_atomic(path: Path, text: str) -> None:
-    """Write a text as UTF-8; until that is done, what was there before stays."""
+    """Write a text as UTF-8; what was there before stays until the new file is complete."""
+    with replacing(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a path to write a file to; when the block ends without an error, the file takes the place of ``path``."""
     partial = partial_of(path)
     partial.parent.mkdir(parents=True, exist_ok=True)
-    partial.write_text(text, encoding="utf-8")
+    yield partial
     partial.replace(path)
+
+
+def write_shared(path: Path, content: bytes) -> None:
+    """Write a file that several processes may write at the same time, each the same content."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, partial = tempfile.mkstemp(dir=path.parent, suffix=".partial")
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+    Path(partial).replace(path)
+
+
+def publish(built: Path, final: Path) -> None:
+    """Give a finished file or folder on the same disk its final path, at which nothing may exist."""
+    built.rename(final)
+
+
+def build_once(folder: Path, build: Callable[[Path], object]) -> Path:
+    """Return a cached folder, built first if it is missing.
+
+    Several processes may build it at the same time: each builds its own copy, and the first one to finish wins, so
+    their copies must be interchangeable.
+
+    Args:
+        folder: Final path.
+        build: Fills the empty folder it is given.
+    """
+    if folder.is_dir():
+        return folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".") as temporary:
+        partial = Path(temporary) / folder.name
+        partial.mkdir()
+        build(partial)
+        try:
+            partial.rename(folder)
+        except OSError:
+            if not folder.is_dir():
+                raise
+    return folder
+
+
+def delete(path: Path) -> None:
+    """Delete a file, a link, or a folder with everything in it; a missing path is fine."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

@@ -20,15 +20,15 @@ def sha256_of(text: str) -> str:
 
 
 class HashCache:
-    """Hashes that are computed once a process for each file that does not change."""
+    """Hashes that are computed only once per process for a file that does not change."""
 
     def __init__(self, *, ignored: str | None = None) -> None:
-        """Take the name of a file that no folder's hash counts."""
+        """Take the name of files that are left out of a folder's hash."""
         self._ignored = ignored
         self._known: dict[tuple[str, int, int, int], str] = {}
 
     def of(self, path: Path) -> str:
-        """Return the sha256 of a file, or of the names and contents of a folder.
+        """Return the sha256 of a file, or of the names and contents of a folder's files.
 
         Raises:
             FileNotFoundError: There is no such path.

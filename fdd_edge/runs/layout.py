@@ -1,4 +1,4 @@
-"""The only place that knows the name of a file or folder inside a run."""
+"""Where everything lies inside a run folder. Only ``runs`` knows the name of a file or folder in it."""
 
 from __future__ import annotations
 
@@ -9,32 +9,11 @@ from pathlib import Path
 
 from fdd_edge.errors import FddError
 from fdd_edge.runs.atomic import partial_of
+from fdd_edge.runs.stage_files import CuratedFiles, OffspringFiles, ProblemSetFiles, TrainingDataFiles
 
-__all__ = [
-    "MODEL_FILE",
-    "NON_EASY",
-    "ONNX_FILE",
-    "POOL",
-    "VALID",
-    "ArtifactsLayout",
-    "RoundLayout",
-    "RunLayout",
-    "find_model",
-]
+__all__ = ["ArtifactsLayout", "RoundLayout", "RunLayout"]
 
-MODEL_FILE, ONNX_FILE, SEQ2SEQ_FILE = "model.gguf", "model.onnx", "decoder_model.onnx"
-"""What names a model: a GGUF, a decoder as ONNX, and the decoder of an encoder-decoder, under optimum's name."""
-
-VALID, POOL, NON_EASY = "valid", "pool", "non-easy"
-"""Sets of a run's own, among the folders of an evaluation: what chooses the best round, what is labelled, and what of
-that the judge missed."""
 _ROUND = "round-"
-
-
-def find_model(folder: Path) -> Path:
-    """Return the model file of an artifact's folder: its ONNX graph where it has one, else its GGUF."""
-    graphs = (folder / name for name in (ONNX_FILE, SEQ2SEQ_FILE))
-    return next((graph for graph in graphs if graph.is_file()), folder / MODEL_FILE)
 
 
 @dataclass(frozen=True)
@@ -43,13 +22,19 @@ class ArtifactsLayout:
 
     root: Path
 
+    @property
+    def name(self) -> str:
+        """What messages call it: ``round-00``, or ``untuned``."""
+        return self.root.name
+
+    @property
+    def artifacts(self) -> Path:
+        """Folder of all exported artifacts, one folder per recipe."""
+        return self.root / "artifacts"
+
     def artifact(self, recipe: str) -> Path:
         """Folder of one exported artifact."""
-        return self.root / "artifacts" / recipe
-
-    def model(self, recipe: str) -> Path:
-        """The model file of an artifact: a GGUF, or an ONNX graph where there is one."""
-        return find_model(self.artifact(recipe))
+        return self.artifacts / recipe
 
     def parity(self, recipe: str) -> Path:
         """The parity certificate of an artifact."""
@@ -57,25 +42,30 @@ class ArtifactsLayout:
 
     @property
     def reference(self) -> Path:
-        """What the float model does on the prompts of the certificates."""
+        """What the float model outputs for the prompts of the certificates."""
         return self.root / "parity" / "reference.safetensors"
 
     @property
     def imatrix(self) -> Path:
-        """What goes into each matrix, measured on the run's own problems; only where a recipe asks for it."""
+        """The importance matrix measured on the run's own problems, if a recipe asks for one."""
         return self.root / "imatrix.gguf"
+
+    @property
+    def evaluations(self) -> Path:
+        """Folder of all evaluations: TARGET/RECIPE/DATASET."""
+        return self.root / "eval"
 
     def evaluation(self, target: str, recipe: str, dataset: str) -> Path:
         """Folder of one artifact's completions of one data set on one target."""
-        return self.root / "eval" / target / recipe / dataset
+        return self.evaluations / target / recipe / dataset
 
     def bench(self, target: str, recipe: str) -> Path:
         """What one artifact costs on one target."""
-        return self.root / "eval" / target / recipe / "bench.json"
+        return self.evaluations / target / recipe / "bench.json"
 
-    def pace(self, target: str) -> Path:
+    def throughput(self, target: str) -> Path:
         """How fast one target decodes."""
-        return self.root / "eval" / target / "pace.json"
+        return self.evaluations / target / "throughput.json"
 
 
 @dataclass(frozen=True)
@@ -95,21 +85,21 @@ class RoundLayout(ArtifactsLayout):
     @property
     def train(self) -> Path:
         """The problems the round trains on."""
-        return self.data / "train.jsonl"
+        return TrainingDataFiles(self.data).train
 
     @property
     def rejected(self) -> Path:
         """The problems that were kept out, each with its reason."""
-        return self.data / "rejected.jsonl"
+        return TrainingDataFiles(self.data).rejected
 
     @property
     def reserve(self) -> Path:
-        """Seed problems that are labelled before they are trained on; in the first round's data alone."""
-        return self.data / "reserve.jsonl"
+        """Seed problems that are labelled before they are trained on; only in the first round's data."""
+        return TrainingDataFiles(self.data).reserve
 
     @property
     def adapter(self) -> Path:
-        """The LoRA adapter, in PEFT's format."""
+        """Folder of the LoRA adapter."""
         return self.root / "adapter"
 
     @property
@@ -119,28 +109,38 @@ class RoundLayout(ArtifactsLayout):
 
     @property
     def split(self) -> Path:
-        """Folder of the labelled problems, one file a label."""
+        """Folder of the labelled problems."""
         return self.root / "split"
 
     @property
+    def offspring(self) -> Path:
+        """Folder of what the teacher wrote for the split."""
+        return self.root / "evolved"
+
+    @property
     def evolved(self) -> Path:
-        """What the teacher wrote after the split."""
-        return self.root / "evolved.jsonl"
+        """The new problems, not yet curated."""
+        return OffspringFiles(self.offspring).problems
+
+    @property
+    def declined(self) -> Path:
+        """Parents for which the teacher wrote nothing."""
+        return OffspringFiles(self.offspring).declined
 
     @property
     def curated(self) -> Path:
-        """Folder of the same problems, parted by what the next round may train on."""
+        """Folder of the new problems after curation."""
         return self.root / "curated"
 
     @property
     def accepted(self) -> Path:
         """New problems that the next round trains on."""
-        return self.curated / "accepted.jsonl"
+        return CuratedFiles(self.curated).accepted
 
     @property
     def turned_down(self) -> Path:
-        """New problems that it does not, each with its reason."""
-        return self.curated / "rejected.jsonl"
+        """New problems that it does not train on, each with its reason."""
+        return CuratedFiles(self.curated).rejected
 
     @property
     def summary(self) -> Path:
@@ -176,27 +176,27 @@ class RunLayout:
 
     @property
     def seed_problems(self) -> Path:
-        """Problems to train on, before a teacher gave them programs."""
-        return self.data / "seed.jsonl"
+        """Problems to train on, before a teacher adds missing programs."""
+        return ProblemSetFiles(self.data).seeds
 
     @property
     def valid(self) -> Path:
         """Problems that choose the best round; never trained on."""
-        return self.data / "valid.jsonl"
+        return ProblemSetFiles(self.data).valid
 
     @property
     def validation(self) -> Path:
-        """The problems of ``valid`` with programs, where teachers have them: for the validation loss alone."""
+        """The problems of ``valid`` that have a program or get one; only for the validation loss."""
         return self.root / "validation.jsonl"
 
     @property
     def skipped(self) -> Path:
         """Items of the data sets that have no numeric answer."""
-        return self.data / "skipped.jsonl"
+        return ProblemSetFiles(self.data).skipped
 
     def eval_set(self, name: str) -> Path:
         """One set that is only reported on."""
-        return self.data / "eval" / f"{name}.jsonl"
+        return ProblemSetFiles(self.data).eval_set(name)
 
     @property
     def untuned(self) -> ArtifactsLayout:
@@ -208,10 +208,14 @@ class RunLayout:
         return RoundLayout(self.root / f"{_ROUND}{number:02d}")
 
     @property
+    def rounds(self) -> list[RoundLayout]:
+        """The folders of all rounds that were begun, in their order."""
+        return [RoundLayout(path) for path in sorted(self.root.glob(f"{_ROUND}*"))]
+
+    @property
     def newest(self) -> RoundLayout:
-        """The last round that was begun; the first where none was."""
-        names = sorted(path.name for path in self.root.glob(f"{_ROUND}*"))
-        return RoundLayout(self.root / names[-1]) if names else self.round(0)
+        """The last round that was begun; the first if none was."""
+        return (self.rounds or [self.round(0)])[-1]
 
     @property
     def best(self) -> Path:
@@ -219,33 +223,37 @@ class RunLayout:
         return self.root / "best"
 
     def is_run(self) -> bool:
-        """Say whether this folder holds a run: its config is the first thing written."""
+        """Return whether this folder holds a run: its config is the first file written."""
         return self.config.is_file()
 
     def is_free(self) -> bool:
-        """Say whether a new run may begin here: nothing is there but what a call killed at its very start left."""
+        """Return whether a run can begin here: the folder is missing, or holds only what a killed start left."""
         if not self.root.exists():
             return not self.root.is_symlink()
         left = {self.lock, partial_of(self.config)}
         return self.root.is_dir() and all(path in left for path in self.root.iterdir())
 
     def has_work(self) -> bool:
-        """Say whether a run has begun more than its first training data: only then is there anything to keep.
+        """Return whether a run has begun more than its first training data: only then is there anything to keep.
 
-        The folders tell, not the manifest: that may be lost, and does not know of what is under way.
+        The folders decide, not the manifest, which may be lost and does not know about unfinished work.
         """
         at_start = {made for path in self._at_start for made in (path, partial_of(path))}
         first = self.round(0)
         held = [path for folder in (self.root, first.root) if folder.is_dir() for path in folder.iterdir()]
         return any(path not in {*at_start, first.root} for path in held)
 
+    def is_format_1(self) -> bool:
+        """Return whether a folder without a manifest was written before format 2, where ``evolved`` was a file."""
+        return any((round_dir.root / "evolved.jsonl").is_file() for round_dir in self.rounds)
+
     @property
     def _at_start(self) -> tuple[Path, ...]:
-        """What there is before any work is done."""
+        """What exists before any work is done."""
         return (self.manifest, self.config, self.lock, self.data, self.round(0).data)
 
     def discard(self, *, folder: bool) -> None:
-        """Delete what a run without work left, and its folder if asked to; nothing of anybody else's."""
+        """Delete what a run without work left, and its folder if asked to; nothing that belongs to somebody else."""
         for path in (self.data, self.round(0).root):
             for made in (path, partial_of(path)):
                 shutil.rmtree(made, ignore_errors=True)
@@ -257,13 +265,13 @@ class RunLayout:
                 self.root.rmdir()
 
     def link_best(self, name: str | None) -> None:
-        """Point ``best`` at a round, or at none.
+        """Point ``best`` at a round, or remove it.
 
         Raises:
-            FddError: Something else is there.
+            FddError: Something else is at its path.
         """
         if self.best.exists() and not self.best.is_symlink():
-            raise FddError(f"{self.best} is not the link to the best round that was there; move it away.")
+            raise FddError(f"{self.best} is not the link to the best round any more; move it away.")
         if name is None:
             self.best.unlink(missing_ok=True)
             return

@@ -1,4 +1,4 @@
-"""One process at a time on a run. The system drops the lock of a process that dies, however it dies."""
+"""One process at a time on a run. When a process dies, for whatever reason, the system releases its lock."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def run_lock(path: Path) -> Iterator[None]:
         except BlockingIOError:
             file.seek(0)
             raise FddError(
-                f"{path.parent} is in use by process {file.read().strip() or '?'}; wait or stop it."
+                f"{path.parent} is in use by process {file.read().strip() or '?'}; wait for it, or stop it."
             ) from None
         file.seek(0)
         file.truncate()

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import json
 import platform
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from fdd_edge import __version__
 from fdd_edge.errors import FddError
 from fdd_edge.runs.atomic import write_atomic
+from fdd_edge.runs.fingerprint import Json
 
-__all__ = ["Manifest", "StageEntry"]
+__all__ = ["RUN_FORMAT", "Manifest", "StageEntry"]
+
+RUN_FORMAT = 2
+"""Raised when the files or fingerprints of a run change, so that a run of another format is not resumed."""
 
 _FACTS: dict[str, type] = {
     "threads": int,
     "judge": str,
-    **dict.fromkeys(("prompt", "student", "datasets", "commits", "declined", "parity"), dict),
+    **dict.fromkeys(("prompt", "student", "datasets", "commits", "parity"), dict),
 }
-"""What kind of value each fact is, where later commands rely on it."""
-_PACKAGES = ("torch", "transformers", "peft", "llama-cpp-python", "gguf", "numpy")
+"""The type of each fact that later commands rely on."""
+_PACKAGES = ("torch", "transformers", "peft", "gguf", "numpy")
 
 
 @dataclass(frozen=True)
@@ -29,55 +34,78 @@ class StageEntry:
     """A finished stage.
 
     Attributes:
-        fingerprint: Hash of version, parameters and inputs.
+        fingerprint: Hash of version, options and inputs.
         version: Raised by hand when the stage's code changes meaning.
-        params: Plain values the stage was given.
+        options: Plain values the stage was given.
         inputs: sha256 of each input, by name.
         output_sha256: Hash of what it wrote.
         seconds: Time it took.
-        pruned: The output was deleted to save room; it counts as made.
+        pruned: The output was deleted to save space; it still counts as made.
     """
 
     fingerprint: str
     version: int
-    params: dict[str, Any]
+    options: dict[str, Json]
     inputs: dict[str, str]
     output_sha256: str
     seconds: float
     pruned: bool = False
 
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Self:
+        """Build an entry from its JSON object, also one of format 1, where options were called params."""
+        return cls(**{"options" if key == "params" else key: value for key, value in row.items()})
+
 
 class Manifest:
-    """The stages of a run, by the path of their output inside the run folder."""
+    """The stages of a run, by the path of their output inside the run folder.
 
-    def __init__(self, path: Path) -> None:
-        """Read the manifest, or begin one.
+    Attributes:
+        path: The file.
+        format: The format of the run that the file describes.
+        made_by: The version of fdd-edge that wrote it.
+        stages: Every finished stage.
+        facts: What later commands and later starts need to know.
+    """
+
+    def __init__(self, path: Path, *, packages: Iterable[str] = ()) -> None:
+        """Read the manifest, or begin an empty one.
+
+        Args:
+            path: The file.
+            packages: Further packages whose versions are written: those of the runtimes.
 
         Raises:
             FddError: The file is damaged.
         """
         self.path = path
+        self._packages = (*_PACKAGES, *packages)
+        self.format = RUN_FORMAT
+        self.made_by = __version__
         self.stages: dict[str, StageEntry] = {}
         self.facts: dict[str, Any] = {}
         if path.is_file():
             try:
                 content = json.loads(path.read_text(encoding="utf-8"))
-                self.stages = {name: StageEntry(**entry) for name, entry in content["stages"].items()}
+                self.format, self.made_by = int(content.get("format", 1)), str(content.get("fdd_edge", "unknown"))
+                self.stages = {name: StageEntry.from_row(entry) for name, entry in content["stages"].items()}
                 self.facts = dict(content["facts"])
-                if odd := [name for name, kind in _FACTS.items() if not isinstance(self.facts.get(name, kind()), kind)]:
-                    raise TypeError(f"facts.{odd[0]}: {self.facts[odd[0]]!r}")
+                wrong = [name for name, kind in _FACTS.items() if not isinstance(self.facts.get(name, kind()), kind)]
+                if wrong:
+                    raise TypeError(f"facts.{wrong[0]}: {self.facts[wrong[0]]!r}")
             except (ValueError, KeyError, TypeError, AttributeError) as error:
                 raise FddError(
-                    f"{path} is damaged ({error}); restore it, or delete it, and every stage is made again."
+                    f"{path} is damaged ({error}). Restore it; or delete it, and every stage is made again."
                 ) from None
 
     def write(self) -> None:
-        """Write the manifest whole or not at all."""
+        """Write the manifest, atomically."""
         content = {
             "fdd_edge": __version__,
+            "format": RUN_FORMAT,
             "python": platform.python_version(),
             "machine": platform.machine(),
-            "packages": {name: _installed(name) for name in _PACKAGES},
+            "packages": {name: _installed(name) for name in self._packages},
             "facts": self.facts,
             "stages": {name: asdict(entry) for name, entry in self.stages.items()},
         }

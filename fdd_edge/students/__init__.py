@@ -1,4 +1,4 @@
-"""The student in torch: where it comes from, its ids, LoRA training, merging, and the float reference.
+"""The student in torch: locating and loading it, its token ids, LoRA training, merging, and the float reference.
 
-Nothing here is imported until a stage needs it, because torch and transformers take seconds to load.
+Torch and transformers take seconds to import, so nothing here is imported until it is needed.
 """

@@ -1,4 +1,4 @@
-"""What goes into each matrix of a student, measured on texts: the raw material of an importance matrix."""
+"""The inputs of each matrix of a student, measured on texts: the data behind an importance matrix."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ __all__ = ["InputSquares", "input_squares"]
 
 
 class InputSquares(NamedTuple):
-    """What went into the matrices of a model.
+    """Squared inputs of the matrices of a model.
 
     Attributes:
-        sums: Name of the weight in the folder -> sum of its squared inputs by column, float32 array.
-        n_inputs: Number of inputs, the same for all.
+        sums: Name of the weight in the folder -> sum of its squared inputs per column, float32 array.
+        n_inputs: Number of inputs, the same for every weight.
     """
 
     sums: Mapping[str, Any]
@@ -26,9 +26,9 @@ class InputSquares(NamedTuple):
 
 
 def input_squares(folder: Path, examples: Sequence[Example]) -> InputSquares:
-    """Run a student over prompts and replies, and sum up what every linear layer is given.
+    """Run a student on prompts and replies, and sum the squared inputs of every linear layer.
 
-    The head is left out, as llama.cpp's own tool leaves it out: it keeps more bits anyway.
+    The head is left out, as in llama.cpp's own tool: it is stored with more bits anyway.
 
     Args:
         folder: Hugging Face folder.

@@ -1,4 +1,4 @@
-"""Merging a LoRA adapter into its base, in float32 whatever it was trained in."""
+"""Merges a LoRA adapter into its base model, in float32 whatever precision it was trained in."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TOKENIZER_FILES = ("tokenizer*", "special_tokens_map.json", "chat_template.jinja
 
 
 def merge_adapter(base: Path, adapter: Path, out: Path) -> None:
-    """Write base + adapter as one Hugging Face folder, with the base's tokenizer files."""
+    """Write base and adapter as one merged Hugging Face folder, with the base's tokenizer files."""
     from peft import PeftModel
 
     merged = PeftModel.from_pretrained(load_model(base), adapter).merge_and_unload(safe_merge=True)

@@ -1,4 +1,4 @@
-"""Training examples as padded batches of texts of like length."""
+"""Training examples as padded batches of texts of similar length."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from fdd_edge.students.tokenizer import Example
 __all__ = ["LengthGroupedSampler", "collate", "collate_for_encoder", "to_rows"]
 
 _GROUP = 50
-"""Batches whose texts are sorted together: large enough that little is padding, small enough that order is chance."""
+"""Batches that are sorted by length together: enough for little padding, few enough for a random order."""
 
 
 class LengthGroupedSampler(Sampler[int]):
-    """Draws every example once an epoch, so that each batch holds texts of like length.
+    """Draws every example once per epoch, so that each batch holds texts of similar length.
 
-    The order is a function of seed, epoch and the batch over all processes: how many processes share a batch changes
-    nothing, and a run that goes on finds its place.
+    The order is a function of the seed, the epoch and the total batch size: the number of processes that share a batch
+    does not change it, and a resumed run continues at the right example.
     """
 
     def __init__(self, lengths: Sequence[int], batch: int, seed: int) -> None:
@@ -31,7 +31,7 @@ class LengthGroupedSampler(Sampler[int]):
         self._epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Say which epoch is drawn next."""
+        """Set the epoch that is drawn next."""
         self._epoch = epoch
 
     def __len__(self) -> int:
@@ -50,44 +50,44 @@ class LengthGroupedSampler(Sampler[int]):
             batches += [group[i : i + self._batch] for i in range(0, len(group), self._batch)]
         whole = [batch for batch in batches if len(batch) == self._batch]
         rng.shuffle(whole)
-        # A batch that is not full must be the last one, or those after it would be cut elsewhere.
+        # An incomplete batch must be the last one, or the boundaries of later batches would shift.
         for batch in [*whole, *(b for b in batches if len(b) < self._batch)]:
             yield from batch
 
 
 def to_rows(examples: Sequence[Example]) -> list[dict[str, Any]]:
-    """Return what a dataset of the trainer holds."""
+    """Return examples as the rows of a dataset for the trainer."""
     return [{"input_ids": [*e.prompt_ids, *e.completion_ids], "prompt_length": len(e.prompt_ids)} for e in examples]
 
 
 def collate_for_encoder(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Pad on the right, for an encoder-decoder: a prompt's last id is the one that the decoder starts with.
+    """Pad on the right, for an encoder-decoder: the last id of a prompt is the decoder's start token.
 
     Returns:
-        ``input_ids`` and ``attention_mask`` of the encoder, ``decoder_input_ids`` and ``labels`` of the decoder; int64,
-        shape (rows, longest of either).
+        ``input_ids`` and ``attention_mask`` for the encoder, ``decoder_input_ids`` and ``labels`` for the decoder:
+        int64, shape (rows, longest text of that side).
     """
     import torch
     from torch.nn.utils.rnn import pad_sequence
 
     texts = [torch.tensor(row["input_ids"]) for row in rows]
     starts = [row["prompt_length"] - 1 for row in rows]
-    read = [text[:at] for text, at in zip(texts, starts, strict=True)]
-    fed = [text[at:-1] for text, at in zip(texts, starts, strict=True)]
-    written = [text[at + 1 :] for text, at in zip(texts, starts, strict=True)]
+    sources = [text[:at] for text, at in zip(texts, starts, strict=True)]
+    decoder_inputs = [text[at:-1] for text, at in zip(texts, starts, strict=True)]
+    labels = [text[at + 1 :] for text, at in zip(texts, starts, strict=True)]
     return {
-        "input_ids": pad_sequence(read, batch_first=True),
-        "attention_mask": pad_sequence([torch.ones_like(text) for text in read], batch_first=True),
-        "decoder_input_ids": pad_sequence(fed, batch_first=True),
-        "labels": pad_sequence(written, batch_first=True, padding_value=IGNORED),
+        "input_ids": pad_sequence(sources, batch_first=True),
+        "attention_mask": pad_sequence([torch.ones_like(text) for text in sources], batch_first=True),
+        "decoder_input_ids": pad_sequence(decoder_inputs, batch_first=True),
+        "labels": pad_sequence(labels, batch_first=True, padding_value=IGNORED),
     }
 
 
 def collate(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Pad on the right; labels are the completion's ids.
+    """Pad on the right; the labels are the ids of the completion.
 
     Returns:
-        ``input_ids`` and ``labels``, int64, shape (rows, longest).
+        ``input_ids`` and ``labels``: int64, shape (rows, longest text).
     """
     import torch
 

@@ -1,6 +1,6 @@
-"""Makes a PEFT model lean: its slow steps exchanged for those of ``autograd``, its loss taken on completions alone.
+"""Speeds up a PEFT model: its slow steps are replaced by ``fused_ops``, and its loss covers completions only.
 
-The exchange is by instance and by transformers' own attention registry; weights, names and files stay PEFT's.
+Instances are patched, and attention goes through transformers' own registry; weights, names and files stay PEFT's.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from fdd_edge.students.grids import Grid
 __all__ = ["IGNORED", "lora_layers", "round_merged", "use_fused_ops"]
 
 IGNORED = -100
-"""Label of a token that no loss is taken on; torch's own."""
+"""Label of a token that is left out of the loss; torch's own value."""
 
 _SHORT = 768
-"""Tokens up to which all scores of a layer are held at once; beyond, torch's tiled attention is used."""
+"""Longest text whose attention scores are computed all at once; for longer ones torch's tiled attention is used."""
 
 _ATTENTION = "fdd_edge_short"
 
 
 def use_fused_ops(model: Any, *, max_length: int) -> None:
-    """Exchange the forward passes of a PEFT model's causal model, its attention and its LoRA layers.
+    """Replace the forward passes of a PEFT model's causal model, its attention and its LoRA layers.
 
     The model then takes ``input_ids`` and ``labels``, padded on the right, and returns ``{"loss": ...}``.
 
     Args:
-        model: LoRA on a causal language model; dropout is left to PEFT's own, slower layers.
-        max_length: Longest text it will see.
+        model: LoRA on a causal language model; layers with dropout keep PEFT's own, slower forward pass.
+        max_length: Length of the longest text it will see, in tokens.
     """
     for _, layer in lora_layers(model):
         if layer.lora_dropout[_adapter(layer)].__class__ is nn.Identity:
@@ -58,21 +58,21 @@ def lora_layers(model: Any) -> Iterator[tuple[str, Any]]:
 
 
 def round_merged(layer: Any, grid: Grid, dtype: torch.dtype) -> None:
-    """Let a LoRA layer compute with its merged weight rounded to a grid, as the exported file will.
+    """Make a LoRA layer compute with its merged weight rounded to a grid, as the exported file will.
 
     Args:
-        layer: One of ``lora_layers``, its base weight in float32.
-        grid: The tensor type's numbers.
-        dtype: Of the products.
+        layer: One of ``lora_layers``, with its base weight in float32.
+        grid: The grid of the tensor type.
+        dtype: Precision of the matrix products.
     """
     weight = layer.base_layer.weight.detach().t().contiguous()
-    # The base weight lives on in the transposed copy alone.
+    # From here on, the base weight only exists as the transposed copy.
     layer.base_layer.weight = nn.Parameter(torch.empty(0, dtype=dtype), requires_grad=False)
     layer.forward = _RoundedForward(layer, weight, grid, dtype)
 
 
 class _RoundedForward:
-    """One layer's forward pass; evaluation, which changes no adapter, rounds once."""
+    """The forward pass of one layer; during evaluation, when the adapter does not change, it rounds only once."""
 
     def __init__(self, layer: Any, weight: Any, grid: Grid, dtype: torch.dtype) -> None:
         self._layer = layer
@@ -82,7 +82,7 @@ class _RoundedForward:
         self._rounded: Any = None
 
     def __call__(self, x: Any, *args: Any, **kwargs: Any) -> Any:
-        """Compute the layer."""
+        """Return the layer's output."""
         adapter = _adapter(self._layer)
         a, b = self._layer.lora_A[adapter].weight, self._layer.lora_B[adapter].weight
         scale = self._layer.scaling[adapter]
@@ -91,7 +91,7 @@ class _RoundedForward:
         if trains or rounded is None:
             with torch.no_grad():
                 rounded = self._grid.round_(torch.addmm(self._weight, a.t(), b.t(), alpha=scale)).to(self._dtype)
-        # A training pass is followed by an optimizer step, after which this weight is none any more.
+        # The optimizer step that follows a training pass makes this rounded weight stale.
         self._rounded = None if trains else rounded
         return StraightThroughLinear.apply(x, rounded, self._layer.base_layer.bias, a, b, scale)
 
@@ -111,15 +111,15 @@ def _lora_forward(layer: Any, x: Any, *args: Any, **kwargs: Any) -> Any:
 def _completion_forward(
     causal: Any, input_ids: Any, labels: Any, num_items_in_batch: Any = None, **kwargs: Any
 ) -> dict[str, Any]:
-    """Return the loss on the labelled tokens: its mean, or its sum over ``num_items_in_batch``.
+    """Return the loss on the labelled tokens: the mean, or the sum divided by ``num_items_in_batch``.
 
     The head of a small model with a large vocabulary costs as much as a third of its layers, and most tokens of a word
-    problem are prompt. Padding stands on the right, where causal attention never looks: no mask is needed.
+    problem belong to the prompt. Padding is on the right, where causal attention never looks, so no mask is needed.
     """
     hidden = causal.model(input_ids=input_ids, use_cache=False).last_hidden_state
     targets = labels[:, 1:]
-    wanted = targets != IGNORED
-    hidden, targets = hidden[:, :-1][wanted], targets[wanted]
+    in_loss = targets != IGNORED
+    hidden, targets = hidden[:, :-1][in_loss], targets[in_loss]
     head = causal.lm_head
     if type(head) is nn.Linear and head.bias is None:
         total = CompletionLoss.apply(hidden, head.weight, targets)
@@ -131,16 +131,16 @@ def _completion_forward(
 def _short_attention(
     module: Any, query: Any, key: Any, value: Any, attention_mask: Any, *, scaling: float, **kwargs: Any
 ) -> tuple[Any, None]:
-    """Answer transformers' attention call; it passes no mask to an attention it does not know."""
+    """Implement transformers' attention interface; it passes no mask to an attention that is not its own."""
     mask = _causal_mask(query.shape[2], kwargs.get("sliding_window"))
     return CausalAttention.apply(query, key, value, mask, scaling).transpose(1, 2), None
 
 
-# One length for a batch, and two windows in a Gemma; a mask of 768 tokens is 2.4 MB.
+# A batch has one length, and a Gemma two windows; a mask for 768 tokens takes 2.4 MB.
 @functools.lru_cache(maxsize=4)
 def _causal_mask(tokens: int, window: int | None) -> Any:
-    """Return what is added to scores: 0 where a token may look, minus infinity elsewhere; shape (tokens, tokens)."""
-    looks = torch.ones(tokens, tokens, dtype=torch.bool).tril()
+    """Return the mask that is added to scores: 0 or minus infinity; shape (tokens, tokens)."""
+    visible = torch.ones(tokens, tokens, dtype=torch.bool).tril()
     if window is not None:
-        looks &= ~torch.ones(tokens, tokens, dtype=torch.bool).tril(-window)
-    return torch.zeros(tokens, tokens).masked_fill(~looks, float("-inf"))
+        visible &= ~torch.ones(tokens, tokens, dtype=torch.bool).tril(-window)
+    return torch.zeros(tokens, tokens).masked_fill(~visible, float("-inf"))

@@ -1,4 +1,4 @@
-"""The float model in torch, which an exported file is held against."""
+"""The float model in torch: the reference that an exported file is compared with."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from fdd_edge.students.gguf_import import load_model
 __all__ = ["GreedyReply", "Reference"]
 
 _BATCH = 32
-"""Prompts that are completed together; the weights are read once for all of them."""
+"""Number of prompts that are completed together; the weights are read once for all of them."""
 
 
 class Reference:
     """A student in float32 on the CPU."""
 
     def __init__(self, folder: Path, *, threads: int | None = None) -> None:
-        """Load the Hugging Face folder; ``threads`` None leaves torch its own number."""
+        """Load a Hugging Face folder; with ``threads`` None, torch chooses the number of threads."""
         import torch
 
         if threads is not None:
@@ -33,7 +33,7 @@ class Reference:
 
     @property
     def context(self) -> int:
-        """Tokens it can read at once."""
+        """Size of the context in tokens."""
         config = self._model.config
         if config.is_encoder_decoder:
             return int(getattr(config, "n_positions", ENCODER_LENGTH))
@@ -45,47 +45,47 @@ class Reference:
         return int(self._model.config.vocab_size)
 
     @property
-    def stop_ids(self) -> set[int]:
-        """The ids at which its generation config ends a reply; empty if it names none."""
-        named = self._model.generation_config.eos_token_id
-        return set() if named is None else {named} if isinstance(named, int) else set(named)
+    def eos_ids(self) -> set[int]:
+        """The ids that end a reply according to its generation config; empty if it has none."""
+        ids = self._model.generation_config.eos_token_id
+        return set() if ids is None else {ids} if isinstance(ids, int) else set(ids)
 
-    def write(
+    def generate(
         self,
         prompts: Sequence[Sequence[int]],
         *,
         max_new_tokens: int,
-        stops: Collection[int],
+        eos_ids: Collection[int],
         keep: Collection[int],
         on_progress: Advance = lambda done: None,
     ) -> list[GreedyReply]:
-        """Write greedily after each prompt.
+        """Generate a greedy reply to each prompt.
 
         Args:
-            prompts: Ids; none is empty.
-            max_new_tokens: Tokens of a reply, at most.
-            stops: Ids that end one.
-            keep: Positions of a reply whose logits are kept, beside its last.
-            on_progress: Called with the number of replies that are written.
+            prompts: Ids; no prompt is empty.
+            max_new_tokens: Longest reply, in tokens.
+            eos_ids: Ids that end a reply.
+            keep: Positions of a reply whose logits are kept; those of its last position are always kept.
+            on_progress: Called with the number of finished replies.
 
         Returns:
-            One reply a prompt.
+            One reply per prompt.
         """
-        written: list[GreedyReply] = [_NOTHING] * len(prompts)
-        # Neighbours in length share a batch, so that little of it is padding.
+        replies: list[GreedyReply] = [_EMPTY] * len(prompts)
+        # Prompts of similar length share a batch, so that little of it is padding.
         order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
         for start in range(0, len(order), _BATCH):
-            chosen = order[start : start + _BATCH]
-            drafts = self._write_batch([prompts[i] for i in chosen], max_new_tokens, set(stops), set(keep))
-            for i, draft in zip(chosen, drafts, strict=True):
-                written[i] = draft.finish()
-            on_progress(start + len(chosen))
-        return written
+            batch = order[start : start + _BATCH]
+            drafts = self._generate_batch([prompts[i] for i in batch], max_new_tokens, set(eos_ids), set(keep))
+            for i, draft in zip(batch, drafts, strict=True):
+                replies[i] = draft.finish()
+            on_progress(start + len(batch))
+        return replies
 
-    def exchange(self, weights: Iterable[tuple[str, npt.NDArray[np.float32]]]) -> None:
-        """Put other values in place of weights, by their Hugging Face names.
+    def replace_weights(self, weights: Iterable[tuple[str, npt.NDArray[np.float32]]]) -> None:
+        """Replace weights, by their Hugging Face names.
 
-        A head that was tied to the embedding stands alone if it is among them, and else goes with the embedding.
+        A head that is tied to the embedding gets the new embedding, unless ``weights`` has one for the head.
         """
         import torch
 
@@ -99,45 +99,47 @@ class Reference:
         if tied and not own_head:
             head.weight = embedding.weight
 
-    def read(self, prompt: Sequence[int], reply: Sequence[int], rows: Sequence[int]) -> npt.NDArray[np.float32]:
-        """Return the logits with which a reply would go on at some of its positions: shape (rows, n_vocab)."""
+    def logits_at(
+        self, prompt: Sequence[int], reply: Sequence[int], positions: Sequence[int]
+    ) -> npt.NDArray[np.float32]:
+        """Return the logits that predict a reply's tokens at some positions: shape (positions, n_vocab)."""
         import torch
 
         with torch.inference_mode():
             if self._model.config.is_encoder_decoder:
-                asked, fed = torch.tensor([prompt[:-1]]), torch.tensor([[prompt[-1], *reply[:-1]]])
-                logits = self._model(input_ids=asked, decoder_input_ids=fed).logits[0]
+                source, decoder_input = torch.tensor([prompt[:-1]]), torch.tensor([[prompt[-1], *reply[:-1]]])
+                logits = self._model(input_ids=source, decoder_input_ids=decoder_input).logits[0]
             else:
                 logits = self._model(torch.tensor([[*prompt, *reply[:-1]]])).logits[0, len(prompt) - 1 :]
-            wanted: npt.NDArray[np.float32] = logits[list(rows)].float().numpy()
-        return wanted
+            rows: npt.NDArray[np.float32] = logits[list(positions)].float().numpy()
+        return rows
 
-    def _write_batch(
-        self, prompts: Sequence[Sequence[int]], max_new_tokens: int, stops: set[int], keep: set[int]
+    def _generate_batch(
+        self, prompts: Sequence[Sequence[int]], max_new_tokens: int, eos_ids: set[int], keep: set[int]
     ) -> list[_Draft]:
-        """Write after prompts; a finished reply is fed on until all are."""
+        """Generate replies together; a finished reply is carried along until all are finished."""
         import torch
 
         drafts = [_Draft() for _ in prompts]
         with torch.inference_mode():
-            reading = _encoder_decoder if self._model.config.is_encoder_decoder else _decoder
-            follow, fed = reading(self._model, prompts)
-            for step in range(max_new_tokens):
-                logits = follow(fed)[:, -1].float()
+            start = _start_encoder_decoder if self._model.config.is_encoder_decoder else _start_decoder
+            step, ids = start(self._model, prompts)
+            for position in range(max_new_tokens):
+                logits = step(ids)[:, -1].float()
                 top = logits.topk(2, dim=-1)
                 tokens, leads = top.indices[:, 0].tolist(), (top.values[:, 0] - top.values[:, 1]).tolist()
                 for draft, token, lead, row in zip(drafts, tokens, leads, logits.numpy(), strict=True):
-                    if not draft.over:
-                        draft.add(token, lead, row, keep=step in keep)
-                        draft.over = token in stops
-                if all(draft.over for draft in drafts):
+                    if not draft.finished:
+                        draft.add(token, lead, row, keep=position in keep)
+                        draft.finished = token in eos_ids
+                if all(draft.finished for draft in drafts):
                     break
-                fed = top.indices[:, :1]
+                ids = top.indices[:, :1]
         return drafts
 
 
-def _decoder(model: Any, prompts: Sequence[Sequence[int]]) -> tuple[Callable[[Any], Any], Any]:
-    """Return what gives the logits behind the next ids, and the first of these: prompts, padded on the left."""
+def _start_decoder(model: Any, prompts: Sequence[Sequence[int]]) -> tuple[Callable[[Any], Any], Any]:
+    """Return a function from the next ids to their logits, and the first ids: the prompts, padded on the left."""
     import torch
 
     width = max(len(ids) for ids in prompts)
@@ -145,22 +147,22 @@ def _decoder(model: Any, prompts: Sequence[Sequence[int]]) -> tuple[Callable[[An
     mask = torch.tensor([[0] * pad + [1] * (width - pad) for pad in padding])
     cache = None
 
-    def follow(fed: Any) -> Any:
+    def step(ids: Any) -> Any:
         nonlocal mask, cache
         if cache is not None:
             mask = torch.cat([mask, mask.new_ones(len(prompts), 1)], 1)
-        positions = (mask.cumsum(1) - 1).clamp(min=0)[:, -fed.shape[1] :]
+        positions = (mask.cumsum(1) - 1).clamp(min=0)[:, -ids.shape[1] :]
         out = model(
-            fed, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True, logits_to_keep=1
+            ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True, logits_to_keep=1
         )
         cache = out.past_key_values
         return out.logits
 
-    return follow, torch.tensor([[0] * pad + list(ids) for pad, ids in zip(padding, prompts, strict=True)])
+    return step, torch.tensor([[0] * pad + list(ids) for pad, ids in zip(padding, prompts, strict=True)])
 
 
-def _encoder_decoder(model: Any, prompts: Sequence[Sequence[int]]) -> tuple[Callable[[Any], Any], Any]:
-    """Return the same for a model whose encoder reads a prompt up to its last id, which its decoder starts with."""
+def _start_encoder_decoder(model: Any, prompts: Sequence[Sequence[int]]) -> tuple[Callable[[Any], Any], Any]:
+    """Return the same for an encoder-decoder, whose decoder starts with the last id of a prompt."""
     import torch
     from torch.nn.utils.rnn import pad_sequence
 
@@ -169,25 +171,25 @@ def _encoder_decoder(model: Any, prompts: Sequence[Sequence[int]]) -> tuple[Call
     encoded = model.get_encoder()(pad_sequence(texts, batch_first=True), attention_mask=mask)
     cache = None
 
-    def follow(fed: Any) -> Any:
+    def step(ids: Any) -> Any:
         nonlocal cache
         out = model(
-            encoder_outputs=encoded, attention_mask=mask, decoder_input_ids=fed, past_key_values=cache, use_cache=True
+            encoder_outputs=encoded, attention_mask=mask, decoder_input_ids=ids, past_key_values=cache, use_cache=True
         )
         cache = out.past_key_values
         return out.logits
 
-    return follow, torch.tensor([[ids[-1]] for ids in prompts])
+    return step, torch.tensor([[ids[-1]] for ids in prompts])
 
 
 class GreedyReply(NamedTuple):
     """A greedy reply of the reference.
 
     Attributes:
-        ids: What it wrote, the id that ended it included.
-        leads: By how many logits each beat the next one.
-        rows: Positions whose logits are kept, ascending; the last of the reply is among them.
-        logits: Those rows, shape (rows, n_vocab).
+        ids: The generated ids, including the one that ended the reply.
+        leads: How much higher, in logits, each id scored than the runner-up.
+        rows: Positions whose logits are kept, in ascending order, including the last one.
+        logits: The logits at these positions, shape (rows, n_vocab).
     """
 
     ids: tuple[int, ...]
@@ -196,18 +198,18 @@ class GreedyReply(NamedTuple):
     logits: npt.NDArray[np.float32]
 
 
-_NOTHING = GreedyReply((), (), (), np.empty((0, 0), np.float32))
+_EMPTY = GreedyReply((), (), (), np.empty((0, 0), np.float32))
 
 
 @dataclass
 class _Draft:
-    """A reply under way; of its logits, only the wanted rows and the latest are held."""
+    """A reply in progress; only the requested rows of logits and the latest one are kept."""
 
     ids: list[int] = field(default_factory=list)
     leads: list[float] = field(default_factory=list)
     kept: dict[int, npt.NDArray[np.float32]] = field(default_factory=dict)
     latest: npt.NDArray[np.float32] | None = None
-    over: bool = False
+    finished: bool = False
 
     def add(self, token: int, lead: float, row: npt.NDArray[np.float32], *, keep: bool) -> None:
         self.latest = row.copy()

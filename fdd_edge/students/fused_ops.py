@@ -1,6 +1,6 @@
-"""Three steps of LoRA training with their gradients written out: the same mathematics as torch's own, in fewer passes.
+"""Steps of LoRA training with hand-written gradients: the same mathematics as torch's own, in fewer passes.
 
-On a CPU a small model spends half its training time beside the large matrix products. What is left out here:
+On a CPU, a small model spends half its training time outside the large matrix products. These operations skip the
 gradients of frozen weights, a second pass over the vocabulary, and attention kernels that are made for long texts.
 """
 
@@ -15,7 +15,7 @@ from torch.nn.functional import cross_entropy
 __all__ = ["CausalAttention", "CompletionLoss", "LoraLinear", "StraightThroughLinear"]
 
 _LOGITS = 1 << 24
-"""Logits held at a time, in float32 64 MiB: a vocabulary of 152,000 goes through in pieces of 110 tokens."""
+"""Logits held in memory at a time, 64 MiB of float32: for a vocabulary of 152,000, chunks of 110 tokens."""
 
 
 class LoraLinear(Function):
@@ -26,9 +26,9 @@ class LoraLinear(Function):
         """Return the layer's output.
 
         Args:
-            ctx: Keeps what the gradient needs.
+            ctx: Stores what the backward pass needs.
             x: Input, shape (..., in features).
-            weight: Frozen, shape (out features, in features), of x's dtype.
+            weight: Frozen, shape (out features, in features), same dtype as x.
             bias: Frozen, shape (out features,), or None.
             a: Adapter, shape (r, in features), float32.
             b: Adapter, shape (out features, r), float32.
@@ -60,7 +60,7 @@ class LoraLinear(Function):
 class StraightThroughLinear(Function):
     """A linear layer whose merged weight was rounded to a grid; the gradient passes straight through the rounding.
 
-    With ``dL/dW = grad' x`` taken straight through, ``dL/dB = scale dL/dW A'`` and ``dL/dA = scale B' dL/dW``: two
+    Since ``dL/dW = grad' x`` passes through unchanged, ``dL/dB = scale dL/dW A'`` and ``dL/dA = scale B' dL/dW``: two
     products of rank r instead of one of full size.
     """
 
@@ -69,9 +69,9 @@ class StraightThroughLinear(Function):
         """Return the layer's output.
 
         Args:
-            ctx: Keeps what the gradient needs.
+            ctx: Stores what the backward pass needs.
             x: Input, shape (..., in features).
-            rounded: ``round(W + scale B A)``, transposed, shape (in features, out features), of x's dtype.
+            rounded: ``round(W + scale B A)``, transposed, shape (in features, out features), same dtype as x.
             bias: Frozen, shape (out features,), or None.
             a: Adapter, shape (r, in features), float32.
             b: Adapter, shape (out features, r), float32.
@@ -95,23 +95,23 @@ class StraightThroughLinear(Function):
 
 
 class CausalAttention(Function):
-    """Attention over short texts, keys and values shared by groups of heads: the whole matrix of scores at once."""
+    """Grouped-query attention over short texts, with the whole matrix of scores computed at once."""
 
     @staticmethod
     def forward(ctx: Any, query: Any, key: Any, value: Any, mask: Any, scale: float) -> Any:
-        """Return the heads' outputs, of query's shape.
+        """Return the outputs of the heads, in the shape of the query.
 
         Args:
-            ctx: Keeps what the gradient needs.
+            ctx: Stores what the backward pass needs.
             query: Shape (batch, heads, tokens, head size).
-            key: Shape (batch, key heads, tokens, head size); heads is a multiple of key heads.
-            value: As key.
+            key: Shape (batch, key heads, tokens, head size); the number of heads is a multiple of key heads.
+            value: Same shape as key.
             mask: Added to the scores, float32, shape (tokens, tokens).
-            scale: Multiplies the scores.
+            scale: Factor of the scores.
         """
         batch, heads, tokens, size = query.shape
         shared = key.shape[1]
-        # The heads that share a key stand one above the other, so that one product serves them all.
+        # Heads that share a key are stacked, so that one product serves them all.
         query = query.reshape(batch * shared, -1, size)
         key, value = (x.reshape(batch * shared, tokens, size) for x in (key, value))
         scores = torch.bmm(query, key.transpose(1, 2)).float().mul_(scale)
@@ -134,19 +134,20 @@ class CausalAttention(Function):
         grad_scores = grad_weights.sub_(inner).mul_(weights).mul_(ctx.scale).to(query.dtype)
         grad_query = torch.bmm(grad_scores, key)
         grad_key = torch.bmm(grad_scores.transpose(1, 2), query)
-        few = (batch, shared, tokens, size)
-        return grad_query.view(batch, heads, tokens, size), grad_key.view(few), grad_value.view(few), None, None
+        key_shape = (batch, shared, tokens, size)
+        grad_query = grad_query.view(batch, heads, tokens, size)
+        return grad_query, grad_key.view(key_shape), grad_value.view(key_shape), None, None
 
 
 class CompletionLoss(Function):
-    """Cross entropy under a frozen head, summed over tokens; the gradient is made while the logits are at hand."""
+    """Cross entropy of a frozen head, summed over tokens; the gradient is computed while the logits are in memory."""
 
     @staticmethod
     def forward(ctx: Any, hidden: Any, head: Any, targets: Any) -> Any:
         """Return the summed loss, float32.
 
         Args:
-            ctx: Keeps what the gradient needs.
+            ctx: Stores what the backward pass needs.
             hidden: Shape (tokens, width).
             head: Frozen, shape (vocabulary, width).
             targets: Ids, shape (tokens,).
@@ -155,17 +156,17 @@ class CompletionLoss(Function):
         total = torch.zeros((), dtype=torch.float32)
         grad = torch.empty_like(hidden) if ctx.needs_input_grad[0] else None
         for start in range(0, len(hidden), rows):
-            piece = slice(start, start + rows)
-            logits, ids = (hidden[piece] @ head.t()).float(), targets[piece]
+            chunk = slice(start, start + rows)
+            logits, ids = (hidden[chunk] @ head.t()).float(), targets[chunk]
             if grad is None:
                 total += cross_entropy(logits, ids, reduction="sum")
                 continue
             norm = torch.logsumexp(logits, -1, keepdim=True)
             ids = ids.unsqueeze(1)
             total += (norm - logits.gather(1, ids)).sum()
-            chances = logits.sub_(norm).exp_()
-            chances.scatter_add_(1, ids, torch.full(ids.shape, -1.0))
-            torch.mm(chances.to(hidden.dtype), head, out=grad[piece])
+            probabilities = logits.sub_(norm).exp_()
+            probabilities.scatter_add_(1, ids, torch.full(ids.shape, -1.0))
+            torch.mm(probabilities.to(hidden.dtype), head, out=grad[chunk])
         if grad is not None:
             ctx.save_for_backward(grad)
         return total

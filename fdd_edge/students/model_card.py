@@ -1,4 +1,4 @@
-"""What the card of a Hugging Face folder says: the YAML front matter of its README.md."""
+"""Reads the model card of a Hugging Face folder: the YAML front matter of its README.md."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _FENCE = "---\n"
 
 
 def read_license(folder: Path) -> str | None:
-    """Return the licence a folder's card names, or None.
+    """Return the license that a folder's model card names, or None.
 
-    A card is prose that people write: one that cannot be read as YAML names no licence, and is no fault of the model.
+    Model cards are written by hand: a front matter that is not valid YAML counts as naming no license.
     """
     card = folder / "README.md"
     if not card.is_file():

@@ -1,7 +1,7 @@
-"""Training on the weights that the file will hold: each matrix rounded as the recipe rounds it.
+"""Training on the weights that the exported file will contain: each matrix is rounded as the recipe rounds it.
 
-A matrix with an adapter is rounded anew at every step, merged, with a straight-through gradient; the others (embedding,
-head, what has no adapter) are put on the recipe's grid once, because they do not change.
+A matrix with an adapter is merged and rounded at every step, with a straight-through gradient. The others (embedding,
+head, layers without an adapter) do not change, so they are rounded to the recipe's grid once.
 """
 
 from __future__ import annotations
@@ -13,16 +13,21 @@ import torch
 from fdd_edge.errors import FddError
 from fdd_edge.students.fast_forward import lora_layers, round_merged
 from fdd_edge.students.grids import GRIDS
-from fdd_edge.students.lora_training import QuantizedWeights
+from fdd_edge.students.quantized_weights import QuantizedWeights
 
-__all__ = ["round_as_file"]
+__all__ = ["round_weights_as_recipe"]
 
 
-def round_as_file(model: Any, quantized: QuantizedWeights, dtype: torch.dtype) -> None:
-    """Let a lean PEFT model in float32 compute with the weights its file will hold, in ``dtype``.
+def round_weights_as_recipe(model: Any, quantized: QuantizedWeights, dtype: torch.dtype) -> None:
+    """Make a PEFT model compute with the weights that its exported file will contain.
+
+    Args:
+        model: A float32 PEFT model that uses the fused operations.
+        quantized: The student quantized by the recipe.
+        dtype: Precision of the matrix products.
 
     Raises:
-        FddError: A matrix that is trained has a tensor type that cannot be rounded to here.
+        FddError: A trained matrix has a tensor type without a grid.
     """
     causal = model.get_base_model()
     trained = dict(lora_layers(model))
@@ -30,15 +35,15 @@ def round_as_file(model: Any, quantized: QuantizedWeights, dtype: torch.dtype) -
         kind = quantized.type_of(f"{name}.weight")
         if kind not in GRIDS:
             raise FddError(
-                f"training.quantization_aware: the recipe holds {name} as {kind}, which cannot be trained for yet. "
-                f"It can for {', '.join(GRIDS)}."
+                f"training.quantization_aware: the recipe stores {name} as {kind}, which cannot be trained for yet. "
+                f"Types that can: {', '.join(GRIDS)}."
             )
         round_merged(layer, GRIDS[kind], dtype)
     for name, parameter in causal.named_parameters():
         owner = name.rsplit(".", 1)[0]
         if parameter.ndim == 2 and ".lora_" not in name and owner.removesuffix(".base_layer") not in trained:
             parameter.data = torch.from_numpy(quantized.dequantized(name))
-    # The adapter stays in float32; everything else is only ever read.
+    # The adapter stays in float32; everything else is only read.
     for name, parameter in causal.named_parameters():
         if ".lora_" not in name:
             parameter.data = parameter.data.to(dtype)

@@ -1,4 +1,4 @@
-"""Tiny models made on the spot, for smoke runs and tests: real files and runtimes, seconds instead of minutes."""
+"""Tiny models that are trained on the spot, for smoke runs and tests: real files and runtimes in seconds."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _BIAS = 0.3
 
 
 class Family(NamedTuple):
-    """What sets a family's tiny model apart.
+    """How the tiny model of one family is made.
 
     Attributes:
         config: Name of its config class in transformers.
         model: Name of its model class.
-        train_tokenizer: Makes its fast tokenizer from texts.
-        settings: Config keys; odd on purpose where a default would hide a mistake.
-        biased: Config keys that give it biases.
+        train_tokenizer: Trains its fast tokenizer on texts.
+        settings: Config keys; unusual on purpose if a default value would hide a mistake.
+        biased: Config keys that add biases.
     """
 
     config: str
@@ -66,7 +66,7 @@ FAMILIES = {
         },
     ),
 }
-"""The families of students, by GGUF's name."""
+"""The families of students, by the name that GGUF gives them."""
 
 
 def make_tiny_student(
@@ -80,23 +80,23 @@ def make_tiny_student(
 ) -> None:
     """Write a Hugging Face folder of a tiny model, trained in full on (prompt, program) pairs.
 
-    It learns enough that its text varies with the question and that some answers are right.
+    It learns enough for its text to depend on the question, and for some answers to be right.
 
     Args:
         out: The folder.
-        pairs: Prompts and the programs that answer them.
+        pairs: Prompts, each with the program that answers it.
         steps: Optimizer steps.
         family: A key of ``FAMILIES``.
         tied: Whether the head is the embedding matrix.
-        biases: Whether a llama has biases everywhere; qwen2 has them by nature, the others never.
+        biases: Whether a llama model gets biases; qwen2 always has them, the other families never.
     """
     import torch
     import transformers
 
-    made = FAMILIES[family]
-    tokenizer = made.train_tokenizer([text for pair in pairs for text in pair])
+    design = FAMILIES[family]
+    tokenizer = design.train_tokenizer([text for pair in pairs for text in pair])
     tokenizer.save_pretrained(out)
-    # One thread and a fixed seed: the same machine makes the same student again.
+    # With one thread and a fixed seed, the same machine always makes the same student.
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     torch.manual_seed(0)
@@ -115,11 +115,11 @@ def make_tiny_student(
         "pad_token_id": tokenizer.pad_token_id,
         "decoder_start_token_id": tokenizer.pad_token_id,
     }
-    config = getattr(transformers, made.config)(**{**shape, **made.settings, **(made.biased if biases else {})})
-    model = getattr(transformers, made.model)(config)
+    config = getattr(transformers, design.config)(**{**shape, **design.settings, **(design.biased if biases else {})})
+    model = getattr(transformers, design.model)(config)
     for name, weights in model.named_parameters():
         if name.endswith(".bias"):
-            # They begin as zeros, and a bias that is zero proves nothing.
+            # Biases are initialised to zero, and a zero bias would not show a mistake.
             torch.nn.init.normal_(weights, std=_BIAS)
     start = model.config.decoder_start_token_id if model.config.is_encoder_decoder else None
     _fit(model, encode_examples(tokenizer, pairs, adds_bos=begins_texts(tokenizer), decoder_start=start), steps)
@@ -128,14 +128,14 @@ def make_tiny_student(
 
 
 def _fit(model: Any, examples: Sequence[Example], steps: int) -> None:
-    """Train all weights, the loss on completions only."""
+    """Train all weights, with the loss on completions only."""
     import torch
 
     from fdd_edge.students.batches import collate, collate_for_encoder, to_rows
 
     pad = collate_for_encoder if model.config.is_encoder_decoder else collate
     rng = random.Random(0)
-    # Neighbours in length share a batch, so that little of it is padding.
+    # Examples of similar length share a batch, so that little of it is padding.
     rows = sorted(examples, key=lambda e: len(e.prompt_ids) + len(e.completion_ids))
     optimizer = torch.optim.AdamW(model.parameters(), lr=_LEARNING_RATE, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _LEARNING_RATE, total_steps=steps)

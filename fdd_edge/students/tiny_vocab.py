@@ -1,4 +1,4 @@
-"""Vocabularies of tiny students, trained on the spot: in the manner of SmolLM2, of Qwen, and of Gemma."""
+"""Vocabularies of tiny students, trained on the spot, in the style of SmolLM2, Qwen, CodeT5 and Gemma."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 __all__ = ["SIZE", "train_codet5_like", "train_gemma_like", "train_qwen_like", "train_smollm_like"]
 
 SIZE = 640
-"""Tokens of a tiny vocabulary, all 256 bytes among them."""
+"""Number of tokens of a tiny vocabulary, including all 256 bytes."""
 
 _QWEN_SPLIT = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -26,7 +26,7 @@ def train_smollm_like(texts: Sequence[str]) -> Any:
 
 
 def train_qwen_like(texts: Sequence[str]) -> Any:
-    """Return a fast tokenizer: byte-level BPE behind Qwen2's regular expression, with its chat tokens."""
+    """Return a fast tokenizer: byte-level BPE after Qwen2's regular expression, with its chat tokens."""
     from tokenizers import Regex, pre_tokenizers
 
     split = [
@@ -42,17 +42,17 @@ def train_codet5_like(texts: Sequence[str]) -> Any:
     from tokenizers import pre_tokenizers, processors
 
     special = ["<pad>", "<s>", "</s>"]
-    made = _train_byte_level(texts, [pre_tokenizers.ByteLevel(add_prefix_space=False)], special)
-    begin, end = (("<s>", made.token_to_id("<s>")), ("</s>", made.token_to_id("</s>")))
-    made.post_processor = processors.TemplateProcessing(single="<s> $A </s>", special_tokens=[begin, end])
-    return _wrap(made, bos_token="<s>", eos_token="</s>", pad_token="<pad>")
+    backend = _train_byte_level(texts, [pre_tokenizers.ByteLevel(add_prefix_space=False)], special)
+    begin, end = (("<s>", backend.token_to_id("<s>")), ("</s>", backend.token_to_id("</s>")))
+    backend.post_processor = processors.TemplateProcessing(single="<s> $A </s>", special_tokens=[begin, end])
+    return _wrap(backend, bos_token="<s>", eos_token="</s>", pad_token="<pad>")
 
 
 def train_gemma_like(texts: Sequence[str]) -> Any:
-    """Return a fast tokenizer as Gemma's ``tokenizer.json`` has it.
+    """Return a fast tokenizer in the form of Gemma's ``tokenizer.json``.
 
-    SentencePiece's BPE in the form transformers converts it to: spaces are ``▁``, nothing is split beforehand, every
-    pair that makes a token is a merge, unknown characters fall back to bytes, ``<bos>`` begins a text.
+    This is SentencePiece's BPE as transformers converts it: spaces are ``▁``, there is no pre-tokenizer, every pair
+    that forms a token is a merge, unknown characters fall back to bytes, and ``<bos>`` begins a text.
     """
     from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
@@ -103,7 +103,7 @@ def _train_byte_level(texts: Sequence[str], split: Sequence[Any], special: Seque
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    # Runs of spaces become tokens, as in any real vocabulary: there pre-tokenizers differ before a digit.
+    # Runs of spaces become tokens, as in real vocabularies, because pre-tokenizers differ on spaces before a digit.
     tokenizer.train_from_iterator(itertools.chain(texts, ["  3    x  4"] * len(texts)), trainer)
     return tokenizer
 

@@ -1,7 +1,7 @@
-"""The student's tokenizer, rebuilt from GGUF tables so that it gives the ids the device will see.
+"""The student's tokenizer, rebuilt from GGUF tables so that it produces the ids that the device will see.
 
-The one that transformers rebuilds from a GGUF drops the pre-tokenizer (SmolLM2's splits digits), so its ids
-differ from llama.cpp's wherever two spaces stand before a digit, and it has no end or padding token.
+The tokenizer that transformers rebuilds from a GGUF file drops the pre-tokenizer (SmolLM2's splits digits), so its ids
+differ from llama.cpp's if two spaces precede a digit, and it has no end or padding token.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ __all__ = [
 ]
 
 _CONTROL, _USER_DEFINED = 3, 4
-"""Token types of the GGUF specification that are matched whole, before any splitting."""
+"""Token types of the GGUF specification that are matched as a whole, before the text is split."""
 
 PRE_TOKENIZERS = ("smollm", "gpt-2")
 """GGUF names of the pre-tokenizers that can be rebuilt."""
 
 
 class Example(NamedTuple):
-    """Ids of one training example; the loss is taken on the completion only."""
+    """The ids of one training example; the loss covers the completion only."""
 
     prompt_ids: list[int]
     completion_ids: list[int]
@@ -53,17 +53,17 @@ def rebuild_tokenizer(
 
     Args:
         out: The folder.
-        tokens: One byte-level string an id.
-        token_types: One type of the GGUF specification an id.
+        tokens: One byte-level string per id.
+        token_types: One type of the GGUF specification per id.
         merges: Pairs joined by a space, best first.
         pre: GGUF's name of the pre-tokenizer.
         bos: Id of the token that begins a text, or None.
-        adds_bos: Whether it is put before every text.
-        eos: Id of the token that ends a reply; also used as padding.
+        adds_bos: Whether that token is put before every text.
+        eos: Id of the token that ends a reply, which is also used for padding.
         chat_template: Jinja source, or None.
 
     Raises:
-        FddError: Its pre-tokenizer is not one of ``PRE_TOKENIZERS``.
+        FddError: The pre-tokenizer is not one of ``PRE_TOKENIZERS``.
     """
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
@@ -77,10 +77,10 @@ def rebuild_tokenizer(
         [*split, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)]
     )
     backend.decoder = decoders.ByteLevel()
-    whole = {_CONTROL: True, _USER_DEFINED: False}
+    is_special = {_CONTROL: True, _USER_DEFINED: False}
     for token, kind in zip(tokens, token_types, strict=True):
-        if kind in whole:
-            backend.add_tokens([AddedToken(token, special=whole[kind], normalized=False)])
+        if kind in is_special:
+            backend.add_tokens([AddedToken(token, special=is_special[kind], normalized=False)])
     if adds_bos and bos is not None:
         begins = (tokens[bos], bos)
         backend.post_processor = processors.TemplateProcessing(single=f"{tokens[bos]} $A", special_tokens=[begins])
@@ -99,35 +99,35 @@ def load_tokenizer(folder: Path) -> Any:
     """Return the fast tokenizer of a Hugging Face folder.
 
     Raises:
-        FddError: It has none, or no token that ends a reply.
+        FddError: It has no tokenizer, or no token that ends a reply.
     """
     from transformers import AutoTokenizer
 
     try:
-        # transformers takes every large vocabulary that its own 4.57 saved for a Mistral's, unless it is told.
+        # Without this, transformers 4.57 mistakes every large vocabulary that it saved itself for one of Mistral's.
         tokenizer = AutoTokenizer.from_pretrained(
             folder, use_fast=True, trust_remote_code=False, fix_mistral_regex=False
         )
     except Exception as error:
-        # transformers raises OSError, ValueError or a Rust exception, depending on what is wrong with the files.
+        # transformers raises OSError, ValueError or a Rust exception, depending on the fault of the files.
         raise FddError(f"The tokenizer of {folder} cannot be read: {error}") from error
     if tokenizer.eos_token_id is None:
-        raise FddError(f"The tokenizer of {folder} has no eos token, so a reply could not end.")
+        raise FddError(f"The tokenizer of {folder} has no eos token, so replies would never end.")
     return tokenizer
 
 
 def begins_texts(tokenizer: Any) -> bool:
-    """Say whether a tokenizer puts its BOS before every text, as the runtimes then do by themselves."""
+    """Return whether a tokenizer puts its BOS before every text; the runtimes then do so too."""
     return tokenizer.bos_token_id is not None and tokenizer("a")["input_ids"][:1] == [tokenizer.bos_token_id]
 
 
 def encode_prompts(
     tokenizer: Any, prompts: Sequence[str], *, adds_bos: bool, decoder_start: int | None = None
 ) -> list[list[int]]:
-    """Encode prompts as the runner does: begun with BOS if the vocabulary says so and the text does not have it.
+    """Encode prompts as the runner does: BOS comes first if the vocabulary adds it and the text does not start with it.
 
-    Where a decoder has a start token of its own, the text is an encoder's: it stands between the tokens that its
-    tokenizer puts there, and the start token comes last.
+    If the decoder has a start token (``decoder_start``), the prompt is the input of an encoder: it includes the special
+    tokens that the tokenizer adds, and is followed by the start token.
     """
     if decoder_start is not None:
         return [[*ids, decoder_start] for ids in tokenizer(list(prompts))["input_ids"]]
@@ -143,9 +143,9 @@ def encode_prompts(
 def encode_examples(
     tokenizer: Any, pairs: Sequence[tuple[str, str]], *, adds_bos: bool = False, decoder_start: int | None = None
 ) -> list[Example]:
-    """Encode (prompt, program) pairs; the completion ends with the end token.
+    """Encode (prompt, program) pairs; each completion ends with the end token.
 
-    Prompt and program are encoded apart, as the device does: it is given the prompt and writes the rest.
+    Prompt and program are encoded separately, as on the device, which is given the prompt and generates the rest.
     """
     if not pairs:
         return []

@@ -1,4 +1,4 @@
-"""Where artifacts run: device profiles, and sessions that push a file and the runner and yield completions."""
+"""Targets: device profiles, and sessions that send an artifact and the runner to a device and return completions."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from pathlib import Path
 
 from fdd_edge.errors import TargetError, no_file
 from fdd_edge.ondevice.protocol import Request, Settings, Shot, TargetInfo, Totals, plan_waves
-from fdd_edge.targets.emulated import emulated_session, processes
+from fdd_edge.ondevice.runtime_versions import RUNTIME_VERSIONS
+from fdd_edge.targets.emulated import emulated_session, n_processes
 from fdd_edge.targets.local import local_session
 from fdd_edge.targets.pool import pool_session
 from fdd_edge.targets.profile import (
-    RUNTIME,
+    Budgets,
     Profile,
     device_facts,
     is_emulated,
@@ -23,15 +24,18 @@ from fdd_edge.targets.profile import (
     runtime_version,
 )
 from fdd_edge.targets.runner_archive import runner_archive
-from fdd_edge.targets.session import EQUAL, Session
+from fdd_edge.targets.session import IDENTICAL_FIELDS, Session
 from fdd_edge.targets.ssh import ssh_session
+from fdd_edge.targets.target_runtime import TargetRuntime
 
 __all__ = [
-    "EQUAL",
-    "RUNTIME",
+    "IDENTICAL_FIELDS",
+    "RUNTIME_VERSIONS",
+    "Budgets",
     "Profile",
     "Session",
     "TargetInfo",
+    "TargetRuntime",
     "Totals",
     "device_facts",
     "is_emulated",
@@ -56,29 +60,29 @@ def open_session(
     settings: Settings,
     prompt: str | None = None,
     shots: Sequence[Shot] = (),
-    afresh: bool = False,
+    fresh: bool = False,
 ) -> Iterator[Session]:
     """Load an artifact on a target and hold it open.
 
     Args:
         profile: The target.
         artifact: A model file on this machine.
-        settings: How to decode. ``threads`` is taken as it is: see ``resolve_threads``.
-        prompt: A template with ``{question}``, ``chat``, or None for the file's own.
+        settings: How to decode; ``resolve_threads`` gives the number of threads.
+        prompt: A template with ``{question}``, ``chat``, or None for the template stored in the file.
         shots: Worked examples.
-        afresh: Decode every wave now, also what a board has kept; for measuring.
+        fresh: Decode every wave, even if the board has a stored result; for measuring.
 
     Yields:
-        The session; its ``totals`` are there once the block has ended.
+        The session. Its ``totals`` are available once the block has ended.
 
     Raises:
-        FddError: The file is broken, or it cannot be asked this way.
+        FddError: The file is broken, or the prompt does not fit it.
         MissingExtraError: The runtime is not installed.
-        TargetError: The runner died.
+        TargetError: The target cannot be reached, or its runner failed.
     """
     if not artifact.is_file():
         raise no_file(artifact)
-    request = Request(str(artifact.resolve()), settings, prompt, tuple(shots), afresh)
+    request = Request(str(artifact.resolve()), settings, prompt, tuple(shots), fresh)
     if profile.transport == "pool":
         boards = [partial(_open, load_profile(board), request) for board in profile.pool]
     else:
@@ -92,9 +96,9 @@ def open_session(
 
 
 def n_runners(profile: Profile) -> int:
-    """Return how many runners share the waves of a target."""
+    """Return the number of runners that share the waves of a target."""
     if profile.transport == "emulated":
-        return processes(profile)
+        return n_processes(profile)
     return len(profile.pool) or profile.processes or 1
 
 
@@ -103,8 +107,8 @@ _TRANSPORTS: Mapping[str, _Open] = {"local": local_session, "ssh": ssh_session, 
 
 @contextmanager
 def _open(profile: Profile, request: Request) -> Iterator[Session]:
-    """Hold a session with a device that is what its profile says."""
+    """Open a session, and check that the device matches its profile."""
     with _TRANSPORTS[profile.transport](profile, request) as session:
         if mismatch := profile.mismatch(session.info.machine, session.info.cpu_features):
-            raise TargetError(f"{profile.name} {mismatch}.")
+            raise TargetError(f"{profile.name} {mismatch}")
         yield session

@@ -1,4 +1,4 @@
-"""Setting a board up: the runtime of its CPU goes there and is installed in an environment of its own."""
+"""Set up a board: send the runtime for its CPU there, and install it in a virtual environment."""
 
 from __future__ import annotations
 
@@ -10,15 +10,18 @@ from fdd_edge.errors import FddError, TargetError
 from fdd_edge.ondevice.board_store import WHEELS
 from fdd_edge.ondevice.bootstrap import HOME
 from fdd_edge.ondevice.device_info import missing_library
+from fdd_edge.ondevice.runtime_versions import RUNTIME_VERSIONS
 from fdd_edge.progress import announce
-from fdd_edge.targets.profile import RUNTIME, Profile, packages_for
+from fdd_edge.targets.profile import Profile
 from fdd_edge.targets.runtime_wheel import (
     build_runtime,
     built_runtime,
-    graph_words,
+    dependency_arguments,
     missing_compilers,
+    other_requirements,
+    other_runtimes,
+    other_wheel_arguments,
     pip,
-    platform_words,
     run_tool,
 )
 from fdd_edge.targets.ssh import ask_runner
@@ -29,46 +32,45 @@ _PACKAGE = "llama-cpp-python"
 
 
 def set_up_board(profile: Profile, *, on_board: bool = False) -> dict[str, Any]:
-    """Install the runtime on a board; return what the board then says of itself.
+    """Install the runtime on a board; return the board's description afterwards.
 
-    The wheel is the very one that the emulated target of that CPU was made with, where there is one; else it is
-    compiled here, and where there is no compiler for that CPU, on the board.
+    The wheel is the one that the emulated target of the same CPU uses, if it has been built. Otherwise it is compiled
+    on this machine, or on the board if there is no compiler for its CPU here.
 
     Args:
         profile: The board.
-        on_board: Compile on the board in any case.
+        on_board: Always compile on the board.
 
     Raises:
-        TargetError: The board cannot be reached, or the installation failed there, or does not load.
-        FddError: The profile is of another machine, or a compiler failed here.
+        TargetError: The board cannot be reached, the installation failed there, or the runtime does not load.
+        FddError: The profile is for another architecture, or a compiler failed on this machine.
     """
-    device = ask_runner(profile, ["info"]).said
+    device = ask_runner(profile, ["info"]).output
     if profile.architecture not in (None, device["machine"]):
-        raise FddError(f"{profile.name} is for {profile.architecture}, and the board is {device['machine']}.")
-    requirement = f"{_PACKAGE}=={RUNTIME[_PACKAGE]}"
-    asked = ["setup", "--home", HOME, "--requirement", requirement]
-    if "onnxruntime" in profile.runtimes:
-        asked += [f"--beside={package}=={RUNTIME[package]}" for package in packages_for("onnx")]
+        raise FddError(f"{profile.name} is a profile for {profile.architecture}, but the board is {device['machine']}.")
+    requirement = f"{_PACKAGE}=={RUNTIME_VERSIONS[_PACKAGE]}"
+    arguments = ["setup", "--home", HOME, "--requirement", requirement]
+    arguments += [f"--also={other}" for other in other_requirements(profile)]
     wheel = None if on_board else _wheel(profile)
     if wheel is None:
-        announce(f"compiling {requirement} on {profile.name}: 10 to 40 minutes, and it needs a network there ...")
-        # An option may hold an equals sign and a comma, never a blank: CMake reads them as one line.
-        ask_runner(profile, [*asked, f"--build={' '.join(profile.build)}"])
+        announce(f"compiling {requirement} on {profile.name}: takes 10 to 40 minutes and needs a network there ...")
+        # CMAKE_ARGS is split at spaces, so no option may contain one.
+        ask_runner(profile, [*arguments, f"--cmake-args={' '.join(profile.build)}"])
     else:
         announce(f"installing {wheel.name} on {profile.name} ...")
         with tempfile.TemporaryDirectory(prefix="fdd-edge-wheels-") as folder:
-            others = _fetch(profile, device["python"], Path(folder))
-            ask_runner(profile, asked, files={f"{WHEELS}/{path.name}": path for path in (wheel, *others)})
-    said = ask_runner(profile, ["info"]).said
-    if fault := said["faults"].get(_PACKAGE):
-        package = missing_library(fault)
-        fix = f" On Debian: apt install {package}" if package else ""
-        raise TargetError(f"{requirement} is installed on {profile.name}, but does not load there: {fault}.{fix}")
-    return said
+            others = _download(profile, device["python"], Path(folder))
+            ask_runner(profile, arguments, files={f"{WHEELS}/{path.name}": path for path in (wheel, *others)})
+    device = ask_runner(profile, ["info"]).output
+    if error := device["load_errors"].get(_PACKAGE):
+        package = missing_library(error)
+        fix = f" On Debian, run there: apt install {package}" if package else ""
+        raise TargetError(f"{requirement} is installed on {profile.name}, but does not load there: {error}.{fix}")
+    return device
 
 
 def _wheel(profile: Profile) -> Path | None:
-    """Return the runtime's wheel for a profile's CPU; None where it has to be compiled on the board."""
+    """Return the runtime's wheel for a profile's CPU, or None if it must be compiled on the board."""
     if (built := built_runtime(profile)) is not None:
         return built
     if profile.architecture is None or not profile.build or missing_compilers(profile):
@@ -76,11 +78,13 @@ def _wheel(profile: Profile) -> Path | None:
     return build_runtime(profile)
 
 
-def _fetch(profile: Profile, python: str, folder: Path) -> list[Path]:
-    """Fetch the wheels that the runtime imports, for the board's Python."""
-    words = platform_words(profile, ".".join(python.split(".")[:2]))
-    run_tool(pip("download", "-q", "-d", str(folder), *words), doing="fetching the packages of the runtime")
-    if "onnxruntime" in profile.runtimes:
-        words = graph_words(profile, ".".join(python.split(".")[:2]))
-        run_tool(pip("download", "-q", "-d", str(folder), *words), doing="fetching ONNX Runtime")
+def _download(profile: Profile, python: str, folder: Path) -> list[Path]:
+    """Download the wheels that the runtime depends on, for the board's Python."""
+    arguments = dependency_arguments(profile, ".".join(python.split(".")[:2]))
+    run_tool(
+        pip("download", "-q", "-d", str(folder), *arguments), doing="downloading the packages that the runtime needs"
+    )
+    if others := other_runtimes(profile):
+        arguments = other_wheel_arguments(profile, ".".join(python.split(".")[:2]))
+        run_tool(pip("download", "-q", "-d", str(folder), *arguments), doing=f"downloading {' and '.join(others)}")
     return sorted(folder.glob("*.whl"))

@@ -1,6 +1,6 @@
-"""This machine: the packed runner in a child process, as it is, or in an emulator of another CPU.
+"""This machine: run the packed runner in a child process, directly or in an emulator of another CPU.
 
-Its peak memory is the model's own, and a file that crashes its runtime kills a child.
+The child's peak memory is that of the model alone, and a model that crashes its runtime only kills the child.
 """
 
 from __future__ import annotations
@@ -16,40 +16,40 @@ from dataclasses import dataclass
 from typing import IO
 
 from fdd_edge.errors import FddError, MissingExtraError, TargetError
-from fdd_edge.ondevice.bootstrap import STEERING
-from fdd_edge.ondevice.model_files import family_of
+from fdd_edge.ondevice.bootstrap import STEERING_PREFIXES
+from fdd_edge.ondevice.families import device_family
 from fdd_edge.ondevice.protocol import Failure, Request
-from fdd_edge.targets.profile import Profile, packages_for
+from fdd_edge.targets.profile import Profile
 from fdd_edge.targets.runner_archive import runner_archive
-from fdd_edge.targets.runner_session import RunnerSession, held, last_words, signal_name
+from fdd_edge.targets.runner_session import RunnerSession, last_lines, owned, signal_name
 
-__all__ = ["clean_environment", "local_session", "run_here"]
+__all__ = ["child_session", "clean_environment", "local_session"]
 
-_STEERING = (*STEERING, "QEMU_")
-"""Prefixes of variables that steer the runtime, Python or the emulator: rows must not depend on the user's shell."""
+_REMOVED_PREFIXES = (*STEERING_PREFIXES, "QEMU_")
+"""Variables that steer the runtime, Python or the emulator are removed: rows must not depend on the user's shell."""
 
-_NEEDED = frozenset({"LLAMA_CPP_LIB_PATH"})
+_KEPT = frozenset({"LLAMA_CPP_LIB_PATH"})
 """Where llama-cpp-python finds its library, if it was moved."""
 
 _BUILD_HINT = (
-    " If it does so with every file, llama-cpp-python was compiled wrongly for this CPU: build it again, with"
-    " CMAKE_ARGS=-DGGML_NATIVE=OFF pip install --force-reinstall --no-deps --no-cache-dir llama-cpp-python."
+    " If this happens with every model, llama-cpp-python was compiled wrongly for this CPU. Rebuild it with:"
+    " CMAKE_ARGS=-DGGML_NATIVE=OFF pip install --force-reinstall --no-deps --no-cache-dir llama-cpp-python"
 )
-"""GGML_NATIVE=OFF leaves out AMX, whose tile set-up GCC before 13 compiles wrongly, and any other CPU's features."""
+"""GGML_NATIVE=OFF leaves out AMX, whose tile setup is compiled wrongly by GCC before 13, and features of other CPUs."""
 
 
 @contextmanager
 def local_session(profile: Profile, request: Request) -> Iterator[RunnerSession]:
-    """Run the packed runner in a child process, which is gone when the block ends, however it ends."""
+    """Hold a session with the packed runner in a child process, which never outlives the block."""
     del profile
-    command, family = [sys.executable, str(runner_archive()), "serve"], family_of(request.artifact)
-    missing = MissingExtraError(packages_for(family)[0], family)  # the extras are named as the families are
-    with run_here(command, request, build_hint=_BUILD_HINT, missing=missing) as session:
+    command, family = [sys.executable, str(runner_archive()), "serve"], device_family(request.artifact)
+    missing = MissingExtraError(family.packages[0], family.extra)
+    with child_session(command, request, build_hint=_BUILD_HINT, missing=missing) as session:
         yield session
 
 
 @contextmanager
-def run_here(
+def child_session(
     command: Sequence[str],
     request: Request,
     *,
@@ -60,14 +60,14 @@ def run_here(
     """Hold a session with a runner that a command on this machine starts.
 
     Args:
-        command: Starts it.
-        request: What it is to load.
-        build_hint: Said where it dies as a wrongly compiled runtime does.
-        missing: Raised where the runtime is not installed.
+        command: The command that starts the runner.
+        request: What it loads.
+        build_hint: Added to the message if it dies as a wrongly compiled runtime does.
+        missing: Raised if the runtime is not installed.
         variables: Added to its environment.
     """
     with tempfile.TemporaryFile() as stderr:
-        # Its own session: Ctrl-C reaches the host alone, which then ends the child.
+        # In its own session, so that Ctrl-C reaches only the host, which then ends the child.
         child = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -76,7 +76,7 @@ def run_here(
             env=clean_environment(os.environ) | dict(variables or {}),
             start_new_session=True,
         )
-        with held(child):
+        with owned(child):
             session = RunnerSession(_Child(child, stderr, build_hint, missing), request.artifact)
             session.open(request)
             yield session
@@ -85,7 +85,7 @@ def run_here(
 
 @dataclass(frozen=True)
 class _Child:
-    """The line to a child process."""
+    """The connection to a child process."""
 
     process: subprocess.Popen[bytes]
     stderr: IO[bytes]
@@ -93,15 +93,15 @@ class _Child:
     missing: FddError
 
     def ended(self, code: int, doing: str) -> TargetError:
-        """Say in one sentence how the child ended, with its last words."""
+        """Return an error that says how the child ended, with its last lines of output."""
         how = f"was killed by {signal_name(-code)}" if code < 0 else f"ended with exit code {code}"
-        words = last_words(self.stderr)
-        said = f" Its last words: {' | '.join(words)}" if words else ""
+        lines = last_lines(self.stderr)
+        output = f" Its last output was: {' | '.join(lines).rstrip('.')}." if lines else ""
         hint = self.build_hint if -code in (signal.SIGILL, signal.SIGSEGV) else ""
-        return TargetError(f"The runner {how} while {doing}.{hint}{said}")
+        return TargetError(f"The runner {how} while {doing}.{output}{hint}")
 
     def failed(self, failure: Failure, doing: str) -> FddError:
-        """Tell the user's faults from the runner's own."""
+        """Return the error for a failure that the runner reported, of the user's or of the target's kind."""
         if failure.kind == "runtime_missing":
             return self.missing
         if failure.kind in ("internal", "device"):
@@ -110,5 +110,5 @@ class _Child:
 
 
 def clean_environment(variables: Mapping[str, str]) -> dict[str, str]:
-    """Return the child's environment: the host's, less what would steer the runtime."""
-    return {k: v for k, v in variables.items() if k in _NEEDED or not k.startswith(_STEERING)}
+    """Return the child's environment: this process's, without variables that would steer the runtime."""
+    return {k: v for k, v in variables.items() if k in _KEPT or not k.startswith(_REMOVED_PREFIXES)}

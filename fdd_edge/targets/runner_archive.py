@@ -1,29 +1,28 @@
-"""The runner as one file: ``ondevice/`` packed as a zipapp (PEP 441), the same bytes for the same sources."""
+"""Pack ``ondevice/`` into a single file, a zipapp (PEP 441); the same sources always give the same bytes."""
 
 from __future__ import annotations
 
 import hashlib
 import io
-import os
-import tempfile
 import zipfile
 from pathlib import Path
 
 import fdd_edge.ondevice
 from fdd_edge.cache import cache_dir
+from fdd_edge.runs.atomic import write_shared
 
 __all__ = ["pack_runner", "runner_archive"]
 
 _SHEBANG = b"#!/usr/bin/env python3\n"
-_MAIN = "import sys\n\nfrom ondevice.cli import main\n\nsys.exit(main())\n"
+_MAIN = "import sys\n\nfrom ondevice.runner_commands import main\n\nsys.exit(main())\n"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
-"""The earliest date a zip file knows; the clock must not show in the bytes."""
+"""The earliest date of the zip format; the bytes must not depend on the clock."""
 
 
 def pack_runner() -> bytes:
     """Return the archive's bytes.
 
-    Members are stored, not deflated: compressed bytes differ between versions of zlib.
+    Members are stored uncompressed, because compressed bytes differ between versions of zlib.
     """
     root = Path(fdd_edge.ondevice.__file__).parent
     members = {f"ondevice/{path.relative_to(root).as_posix()}": path.read_bytes() for path in root.rglob("*.py")}
@@ -39,14 +38,9 @@ def pack_runner() -> bytes:
 
 
 def runner_archive() -> Path:
-    """Return the packed runner in the cache; it is named by its hash and written only once."""
+    """Return the path of the packed runner in the cache; it is named by its hash and written only once."""
     content = pack_runner()
     path = cache_dir() / "runners" / f"runner-{hashlib.sha256(content).hexdigest()[:16]}.pyz"
     if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Two processes may pack at once; each renames its own whole file into place.
-        handle, partial = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(partial).replace(path)
+        write_shared(path, content)
     return path

@@ -1,4 +1,4 @@
-"""The host's end of the line to one runner, whatever the line runs over."""
+"""The host's end of a connection to one runner, over any transport."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ from fdd_edge.ondevice.protocol import (
     encode,
 )
 
-__all__ = ["Line", "RunnerSession", "held", "kill_held", "last_words", "signal_name"]
+__all__ = ["Connection", "RunnerSession", "kill_owned", "last_lines", "owned", "signal_name"]
 
-_LAST_SECONDS = 2.0
-"""A process that has said all it had to say may take so long to end."""
+_EXIT_SECONDS = 2.0
+"""How long a process that has finished its work may take to exit."""
 
 _STDERR_TAIL = 2000
-"""Bytes of a process's stderr that may hold its last words."""
+"""Bytes at the end of a process's stderr that are read for error messages."""
 
 
-class Line(Protocol):
-    """How a runner is reached, and how one speaks of it when it fails."""
+class Connection(Protocol):
+    """How a runner is reached, and how its failures are reported."""
 
     @property
     def process(self) -> subprocess.Popen[bytes]:
@@ -48,20 +48,20 @@ class Line(Protocol):
 
     @property
     def stderr(self) -> IO[bytes]:
-        """What that process has said beside the protocol."""
+        """The stderr of that process."""
 
     def ended(self, code: int, doing: str) -> TargetError:
-        """Return what to say when the pipes closed in the middle of something, by that process's exit code."""
+        """Return the error for pipes that closed unexpectedly, given that process's exit code."""
 
     def failed(self, failure: Failure, doing: str) -> FddError:
-        """Return what to say of a failure that the runner has told."""
+        """Return the error for a failure that the runner reported."""
 
 
 class RunnerSession:
-    """A session with one runner: requests go down the line, events come back."""
+    """A session with one runner, which answers requests with events."""
 
-    def __init__(self, line: Line, artifact: str) -> None:
-        self._line = line
+    def __init__(self, connection: Connection, artifact: str) -> None:
+        self._connection = connection
         self._artifact = artifact
         self._doing = f"loading {artifact}"
         self._writing = threading.Lock()
@@ -71,29 +71,29 @@ class RunnerSession:
     @property
     def pid(self) -> int:
         """The id of the process on this machine."""
-        return self._line.process.pid
+        return self._connection.process.pid
 
     @property
     def info(self) -> TargetInfo:
-        """What the target, its runtime and the loaded file are."""
+        """Describes the target, its runtime and the loaded model."""
         if self._info is None:
             raise RuntimeError("the session has not been opened")
         return self._info
 
     @property
     def runners(self) -> int:
-        """One."""
+        """Number of runners: 1."""
         return 1
 
     @property
     def totals(self) -> Totals:
-        """What the session cost; known once it is closed."""
+        """What the session cost; available once it is closed."""
         if self._totals is None:
             raise RuntimeError("the session is still open, or it failed")
         return self._totals
 
     def open(self, request: Request) -> None:
-        """Send the request and wait until the file is loaded."""
+        """Send the request and wait until the model is loaded."""
         self._send(request)
         event = self._receive()
         if not isinstance(event, TargetInfo):
@@ -101,7 +101,7 @@ class RunnerSession:
         self._info = event
 
     def complete(self, waves: Iterable[Wave], on_progress: Callable[[int], None] | None = None) -> Iterator[WaveResult]:
-        """Decode waves and yield each result when it is whole; see ``Session``."""
+        """Decode waves and yield each result when it is complete; see ``Session``."""
         n_before = 0
         for wave in waves:
             self._doing = f"decoding wave {wave.index} of {self._artifact}"
@@ -127,7 +127,7 @@ class RunnerSession:
             yield event
 
     def close(self) -> None:
-        """Say that there are no more waves, and take the totals."""
+        """End the session and receive its totals."""
         self._doing = f"closing {self._artifact}"
         self._send(End())
         event = self._receive()
@@ -135,85 +135,85 @@ class RunnerSession:
             raise TargetError(f"The runner answered with {type(event).__name__} while {self._doing}.")
         self._totals = event
 
-    def say_still_here(self) -> None:
-        """Tell the runner, from whatever thread, that somebody is at this end of the line."""
+    def send_heartbeat(self) -> None:
+        """Show the runner that the host is alive; may be called from any thread."""
         self._write(b"\n")
 
     def _send(self, message: Request | Command) -> None:
         self._write(encode(message).encode() + b"\n")
 
     def _write(self, line: bytes) -> None:
-        stdin = self._line.process.stdin
+        stdin = self._connection.process.stdin
         assert stdin is not None
-        # A dead runner breaks the pipe; the reading end then finds out how it died.
+        # If the runner is dead, the pipe is broken; reading then reports how it died.
         with self._writing, suppress(BrokenPipeError, ValueError):
             stdin.write(line)
             stdin.flush()
 
     def _receive(self) -> Event:
-        stdout = self._line.process.stdout
+        stdout = self._connection.process.stdout
         assert stdout is not None
         line = stdout.readline()
-        if not line.endswith(b"\n"):  # nothing, or a line that was cut short: the other end has gone
-            raise self._line.ended(self._line.process.wait(), self._doing)
+        if not line.endswith(b"\n"):  # nothing, or a truncated line: the other end is gone
+            raise self._connection.ended(self._connection.process.wait(), self._doing)
         try:
             event = decode_event(line.decode(errors="replace"))
         except ProtocolError as error:
-            raise TargetError(f"The runner said something else than events while {self._doing}: {error}.") from None
+            raise TargetError(f"The runner sent an invalid message while {self._doing}: {error}.") from None
         if isinstance(event, Failure):
-            raise self._line.failed(event, self._doing)
+            raise self._connection.failed(event, self._doing)
         return event
 
 
-def last_words(stderr: IO[bytes], lines: int = 3) -> list[str]:
-    """Return the last lines that a process has written to its stderr."""
+def last_lines(stderr: IO[bytes], lines: int = 3) -> list[str]:
+    """Return the last lines that a process wrote to its stderr."""
     stderr.seek(max(0, stderr.seek(0, os.SEEK_END) - _STDERR_TAIL))
     return stderr.read().decode(errors="replace").strip().splitlines()[-lines:]
 
 
 def signal_name(number: int) -> str:
-    """Return SIGKILL for 9."""
+    """Return the name of a signal, such as SIGKILL for 9."""
     with suppress(ValueError):
         return signal.Signals(number).name
     return f"signal {number}"
 
 
-_HELD: dict[int, list[subprocess.Popen[bytes]]] = defaultdict(list)
-"""Processes by the thread that has started them: a pool must be able to end what is still being opened."""
+_OWNED: dict[int, list[subprocess.Popen[bytes]]] = defaultdict(list)
+"""Processes by the thread that started them, so that a pool can end sessions that are still being opened."""
 
 
 @contextmanager
-def held(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Leave no process behind when the block ends: not this one, nor one it has started.
+def owned(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """End a process and all that it started when the block ends.
 
-    One whose work is done, and whose pipes are closed for that, has a moment to end by itself.
+    If the block succeeded, the process first gets a moment to exit by itself, after its pipes were closed.
     """
-    mine = _HELD[threading.get_ident()]
+    mine = _OWNED[threading.get_ident()]
     mine.append(process)
-    done = False
+    succeeded = False
     try:
         yield
-        done = True
+        succeeded = True
     finally:
         mine.remove(process)
         for pipe in (process.stdin, process.stdout):
             if pipe:
                 with suppress(BrokenPipeError):
                     pipe.close()
-        if done:
+        if succeeded:
             with suppress(subprocess.TimeoutExpired):
-                process.wait(_LAST_SECONDS)
+                process.wait(_EXIT_SECONDS)
         _kill(process)
 
 
-def kill_held(thread: int | None) -> None:
-    """Kill what a thread holds; whoever reads from it gets a ``TargetError``."""
-    for process in list(_HELD.get(thread or 0, ())):
+def kill_owned(thread: int | None) -> None:
+    """Kill the processes of a thread; a session that reads from one raises ``TargetError``."""
+    for process in list(_OWNED.get(thread or 0, ())):
         with suppress(ProcessLookupError):
             _kill(process)
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:  # a reaped child's number may be another process's by now
+    if process.poll() is None:  # the id of a reaped child may belong to another process by now
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()

@@ -1,4 +1,8 @@
-"""llama-cpp-python compiled for a profile's CPU: one wheel, for the emulated target and for the board alike."""
+"""The packages of the runtimes for a profile's CPU.
+
+llama-cpp-python is compiled: one wheel, used by the emulated target and by the board. All other runtimes are installed
+from their own wheels, which choose their kernels when they run.
+"""
 
 from __future__ import annotations
 
@@ -11,21 +15,27 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
 from fdd_edge.cache import cache_dir
 from fdd_edge.errors import FddError, MissingExtraError
+from fdd_edge.ondevice.families import RUNTIMES
+from fdd_edge.ondevice.runtime_versions import RUNTIME_VERSIONS
 from fdd_edge.progress import announce
-from fdd_edge.targets.profile import RUNTIME, Profile, packages_for
+from fdd_edge.runs.atomic import build_once, delete
+from fdd_edge.targets.profile import Profile
 
 __all__ = [
     "build_runtime",
     "built_runtime",
-    "graph_words",
+    "dependency_arguments",
     "missing_compilers",
+    "other_requirements",
+    "other_runtimes",
+    "other_wheel_arguments",
     "pip",
-    "platform_words",
     "require_tools",
     "run_tool",
     "runtime_folder",
@@ -33,59 +43,68 @@ __all__ = [
 
 _PACKAGE = "llama-cpp-python"
 
-_IMPORTED = ("numpy", "jinja2", "diskcache", "typing-extensions")
-"""What the runner and llama-cpp-python import."""
+_DEPENDENCIES = ("numpy", "jinja2", "diskcache", "typing-extensions")
+"""Packages that the runner and llama-cpp-python import."""
 
+_REQUIREMENT = f"{_PACKAGE}=={RUNTIME_VERSIONS[_PACKAGE]}"
 _LAST_LINES = 3
 
 
 def built_runtime(profile: Profile) -> Path | None:
-    """Return the wheel that was compiled for a profile's CPU, or None."""
+    """Return the wheel that was compiled for a profile's CPU, or None if there is none."""
     return next(iter(sorted(runtime_folder(profile).glob("llama_cpp_python-*.whl"))), None)
 
 
 def build_runtime(profile: Profile) -> Path:
-    """Compile the runtime for a profile's CPU, unless it is there; return the wheel.
+    """Return the runtime's wheel for a profile's CPU, compiling it if there is none.
 
     Raises:
-        FddError: A compiler is missing, or it failed.
+        FddError: A compiler is missing, or the compilation failed.
     """
     if (wheel := built_runtime(profile)) is not None:
         return wheel
     require_tools(profile)
-    options = [*_toolchain(profile), *profile.build]
     folder = runtime_folder(profile)
-    folder.parent.mkdir(parents=True, exist_ok=True)
     announce(
-        f"compiling {_PACKAGE} {RUNTIME[_PACKAGE]} for {profile.cpu or profile.architecture}: about 5 minutes, once"
+        f"compiling {_PACKAGE} {RUNTIME_VERSIONS[_PACKAGE]} for {profile.cpu or profile.architecture}: takes about "
+        "5 minutes, once ..."
     )
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".building-") as building:
-        wanted = ["--no-deps", "--no-cache-dir", "--no-binary", _PACKAGE, f"{_PACKAGE}=={RUNTIME[_PACKAGE]}"]
+    delete(folder)  # of an earlier version, without a wheel
+    build_once(folder, partial(_compile, profile))
+    wheel = built_runtime(profile)
+    assert wheel is not None
+    return wheel
+
+
+def _compile(profile: Profile, out: Path) -> None:
+    """Compile the wheel into a folder, with a note of how it was built."""
+    options = [*_toolchain(profile), *profile.build]
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix="wheel-") as building:
         run_tool(
-            pip("wheel", "-w", building, *wanted),
+            pip("wheel", "-w", building, "--no-deps", "--no-cache-dir", "--no-binary", _PACKAGE, _REQUIREMENT),
             doing=f"compiling {_PACKAGE} for {profile.name}",
             variables={"CMAKE_ARGS": " ".join(options)},
         )
-        (made,) = Path(building).glob("*.whl")
-        whole = Path(building) / "whole"
-        whole.mkdir()
-        # pip names a wheel after the machine it runs on; a board's pip would not take it.
-        rename = ["tags", "--remove", "--platform-tag", f"linux_{profile.architecture}", str(made)]
-        run_tool([sys.executable, "-m", "wheel", *rename], doing="naming the wheel")
+        (built,) = Path(building).glob("*.whl")
+        # pip names the wheel after this machine's platform, which the board's pip would not accept.
+        rename = ["tags", "--remove", "--platform-tag", f"linux_{profile.architecture}", str(built)]
+        run_tool([sys.executable, "-m", "wheel", *rename], doing="renaming the wheel")
         (named,) = Path(building).glob("*.whl")
-        named.rename(whole / named.name)
-        facts = {"package": _PACKAGE, "version": RUNTIME[_PACKAGE], "options": options, "compiler": _compiler(profile)}
-        (whole / "build.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-        shutil.rmtree(folder, ignore_errors=True)
-        whole.rename(folder)
-    return folder / named.name
+        shutil.copy2(named, out / named.name)
+    facts = {
+        "package": _PACKAGE,
+        "version": RUNTIME_VERSIONS[_PACKAGE],
+        "options": options,
+        "compiler": _compiler(profile),
+    }
+    (out / "build.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 
 
 def require_tools(profile: Profile) -> None:
-    """Refuse before anything long starts where a tool that compiles the runtime is missing.
+    """Check that the tools that compile the runtime are installed, before anything slow starts.
 
     Raises:
-        FddError: A compiler or the tool that names wheels is missing; says what installs it.
+        FddError: A compiler or the ``wheel`` package is missing; says how to install it.
     """
     if built_runtime(profile) is not None:
         return
@@ -95,10 +114,10 @@ def require_tools(profile: Profile) -> None:
 
 
 def run_tool(command: Sequence[str], *, doing: str, variables: dict[str, str] | None = None) -> str:
-    """Run a tool to its end and return what it printed.
+    """Run a tool and return its output.
 
     Raises:
-        FddError: It failed; says its last lines and where all of them are.
+        FddError: It failed; the message quotes its last lines and names the log file.
     """
     done = subprocess.run(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
@@ -109,37 +128,47 @@ def run_tool(command: Sequence[str], *, doing: str, variables: dict[str, str] | 
     log = cache_dir() / "log.txt"
     log.parent.mkdir(parents=True, exist_ok=True)
     log.write_text(done.stdout, encoding="utf-8")
-    said = " | ".join(line.strip() for line in done.stdout.strip().splitlines()[-_LAST_LINES:])
-    raise FddError(f"{Path(command[0]).name} failed while {doing}: {said} (all of it: {log})")
+    output = " | ".join(line.strip() for line in done.stdout.strip().splitlines()[-_LAST_LINES:])
+    raise FddError(f"{Path(command[0]).name} failed while {doing}: {output} (full output: {log})")
 
 
-def platform_words(profile: Profile, python: str) -> list[str]:
-    """Return pip's words for the wheels that the runtime imports, for another machine's Python."""
-    return [*_platform(profile, python), *_IMPORTED]
+def dependency_arguments(profile: Profile, python: str) -> list[str]:
+    """Return pip's arguments for the wheels that the runtime imports, for the target's Python."""
+    return [*_platform(profile, python), *_DEPENDENCIES]
 
 
 def _platform(profile: Profile, python: str) -> list[str]:
     machine = profile.architecture
     platforms = [f"manylinux_2_28_{machine}", f"manylinux_2_27_{machine}", f"manylinux2014_{machine}"]
-    words = [word for platform in platforms for word in ("--platform", platform)]
-    return [*words, "--python-version", python, "--only-binary=:all:"]
+    arguments = [argument for platform in platforms for argument in ("--platform", platform)]
+    return [*arguments, "--python-version", python, "--only-binary=:all:"]
 
 
-def graph_words(profile: Profile, python: str) -> list[str]:
-    """Return pip's words for what runs ONNX models, for another machine's Python; without what it only suggests."""
-    pinned = [f"{package}=={RUNTIME[package]}" for package in packages_for("onnx")]
-    return [*_platform(profile, python), "--no-deps", *pinned]
+def other_runtimes(profile: Profile) -> list[str]:
+    """Return the runtimes of a profile that are installed from their own wheels."""
+    return [runtime for runtime in profile.runtimes if runtime != _PACKAGE]
 
 
-def pip(*words: str) -> list[str]:
-    """Return the command that runs this environment's pip."""
-    return [sys.executable, "-m", "pip", "--disable-pip-version-check", *words]
+def other_requirements(profile: Profile) -> list[str]:
+    """Return the packages of ``other_runtimes``, with their versions."""
+    packages = dict.fromkeys(package for name in other_runtimes(profile) for package in RUNTIMES[name].packages)
+    return [f"{package}=={RUNTIME_VERSIONS[package]}" for package in packages]
+
+
+def other_wheel_arguments(profile: Profile, python: str) -> list[str]:
+    """Return pip's arguments for ``other_requirements``, for the target's Python, without dependencies."""
+    return [*_platform(profile, python), "--no-deps", *other_requirements(profile)]
+
+
+def pip(*arguments: str) -> list[str]:
+    """Return the command that runs this environment's pip with some arguments."""
+    return [sys.executable, "-m", "pip", "--disable-pip-version-check", *arguments]
 
 
 def runtime_folder(profile: Profile) -> Path:
-    """Return where the wheel of a CPU lies: a board and its emulation share it."""
-    made_by = json.dumps([RUNTIME[_PACKAGE], profile.architecture, profile.build])
-    key = hashlib.sha256(made_by.encode()).hexdigest()[:12]
+    """Return the folder of the wheel for a profile's CPU; a board and its emulated target share it."""
+    built_from = json.dumps([RUNTIME_VERSIONS[_PACKAGE], profile.architecture, profile.build])
+    key = hashlib.sha256(built_from.encode()).hexdigest()[:12]
     return cache_dir() / "runtimes" / f"{profile.architecture}-{key}"
 
 
@@ -149,7 +178,7 @@ def _compiler(profile: Profile) -> str:
 
 
 def missing_compilers(profile: Profile) -> list[str]:
-    """Return the Debian packages of the compilers for a profile's architecture that are not here."""
+    """Return the Debian packages of the compilers for a profile's architecture that are not installed."""
     compiler = _compiler(profile)
     native = compiler == "cc"
     triple = f"{profile.architecture}-linux-gnu".replace("_", "-")
@@ -161,14 +190,15 @@ def missing_compilers(profile: Profile) -> list[str]:
 
 
 def _toolchain(profile: Profile) -> list[str]:
-    """Return the CMake options of a cross compiler, or none where this machine is of that architecture.
+    """Return the CMake options of a cross compiler; none if this machine has the profile's architecture.
 
     Raises:
-        FddError: There is no compiler.
+        FddError: The compiler is missing.
     """
     if missing := missing_compilers(profile):
         raise FddError(
-            f"There is no compiler for {profile.architecture} on this machine: apt install {' '.join(missing)}"
+            f"There is no compiler for {profile.architecture} on this machine. On Debian: apt install "
+            f"{' '.join(missing)}"
         )
     compiler = _compiler(profile)
     if compiler == "cc":

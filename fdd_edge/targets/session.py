@@ -1,4 +1,4 @@
-"""What every transport gives: an open runner that turns waves into completions."""
+"""The interface of all transports: an open runner that turns waves into completions."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import Protocol
 
 from fdd_edge.ondevice.protocol import Score, Scores, TargetInfo, Totals, Wave, WaveResult
 
-__all__ = ["EQUAL", "Session"]
+__all__ = ["IDENTICAL_FIELDS", "Session"]
 
-EQUAL = ("runtime", "runtime_version", "system_info", "machine", "cpu", "cpu_features")
-"""What the devices of one set of rows have in common, so that it does not matter which of them decoded a wave."""
+IDENTICAL_FIELDS = ("runtime", "runtime_version", "system_info", "machine", "cpu", "cpu_features")
+"""Fields of ``TargetInfo`` that must be identical on all devices that share a data set, so that it does not matter
+which of them decoded a wave."""
 
 
 class Session(Protocol):
@@ -18,43 +19,43 @@ class Session(Protocol):
 
     @property
     def info(self) -> TargetInfo:
-        """What the target, its runtime and the loaded file are."""
+        """Describes the target, its runtime and the loaded model."""
 
     @property
     def runners(self) -> int:
-        """How many runners share the waves."""
+        """Number of runners that share the waves."""
 
     @property
     def totals(self) -> Totals:
-        """What the session cost, peak memory included.
+        """What the session cost, including peak memory.
 
         Raises:
             RuntimeError: The session is still open.
         """
 
     def complete(self, waves: Iterable[Wave], on_progress: Callable[[int], None] | None = None) -> Iterator[WaveResult]:
-        """Decode waves and yield each result when it is whole: in their order, or in that in which a pool finishes.
+        """Decode waves and yield each result when it is complete; a pool yields them in the order of completion.
 
-        What was yielded is the caller's, whatever happens later: to go on after a failure, open a session and send
-        the waves that are missing.
+        Results that were yielded stay valid if a later wave fails. To resume after a failure, open a new session and
+        send the missing waves.
 
         Args:
             waves: The waves.
-            on_progress: Called with the number of problems that this call has finished.
+            on_progress: Called with the number of problems finished in this call.
 
         Raises:
-            TargetError: The runner died.
-            FddError: The runner said why it cannot go on.
+            TargetError: The runner died, or the connection was lost.
+            FddError: The runner reported that it cannot continue.
         """
 
     def score(self, texts: Iterable[Score], on_progress: Callable[[int], None] | None = None) -> Iterator[Scores]:
-        """Score what another runtime wrote, text by text.
+        """Score texts that another runtime wrote.
 
         Args:
             texts: Its prompts and replies.
-            on_progress: Called with the number of texts that are done.
+            on_progress: Called with the number of finished texts.
 
         Raises:
-            TargetError: The runner died.
-            FddError: The runner said why it cannot go on.
+            TargetError: The runner died, or the connection was lost.
+            FddError: The runner reported that it cannot continue.
         """

@@ -1,7 +1,7 @@
-"""The root folder of an emulated target: Python from the distribution's packages, and the runtimes of that CPU.
+"""The sysroot of an emulated target: Python from Debian's packages, and the runtimes compiled for its CPU.
 
-Packages are fetched by apt with a state of its own, so that the machine's is not touched, and unpacked without running
-any of their scripts: no root, no mount, no chroot.
+Packages are downloaded by apt with a separate state, so that this machine's is not touched, and unpacked without
+running any of their scripts: no root, no mount, no chroot.
 """
 
 from __future__ import annotations
@@ -19,16 +19,20 @@ from typing import Any
 from fdd_edge.cache import cache_dir
 from fdd_edge.errors import FddError
 from fdd_edge.ondevice.device_info import ARM_CORES
+from fdd_edge.ondevice.families import RUNTIMES
+from fdd_edge.ondevice.runtime_versions import RUNTIME_VERSIONS
 from fdd_edge.progress import announce
+from fdd_edge.runs.atomic import build_once
 from fdd_edge.targets.local import clean_environment
-from fdd_edge.targets.profile import RUNTIME, Profile
+from fdd_edge.targets.profile import Profile
 from fdd_edge.targets.runner_archive import runner_archive
 from fdd_edge.targets.runtime_wheel import (
     build_runtime,
     built_runtime,
-    graph_words,
+    dependency_arguments,
+    other_runtimes,
+    other_wheel_arguments,
     pip,
-    platform_words,
     require_tools,
     run_tool,
     runtime_folder,
@@ -37,7 +41,7 @@ from fdd_edge.targets.runtime_wheel import (
 __all__ = ["Sysroot", "create_sysroot", "emulator", "find_sysroot", "remove_sysroot", "site_folder", "sysroot_folder"]
 
 _PACKAGES = ("python3", "libgomp1", "libstdc++6")
-"""Python, and what llama.cpp links to; apt adds what these need."""
+"""Python, and the libraries that llama.cpp links to; apt adds their dependencies."""
 
 _DEBIAN = {"aarch64": "arm64", "x86_64": "amd64"}
 
@@ -54,12 +58,12 @@ Dir::Cache "{folder}/cache";
 
 @dataclass(frozen=True)
 class Sysroot:
-    """A root folder and what is in it.
+    """A sysroot and what is in it.
 
     Attributes:
-        folder: Holds ``usr``, ``lib`` and so on, of another architecture.
-        python: Its interpreter.
-        site: Packages for it, the runtime among them.
+        folder: Contains ``usr``, ``lib`` and so on, of another architecture.
+        python: Its Python interpreter.
+        site: Packages for that Python, including the runtime.
     """
 
     folder: Path
@@ -67,23 +71,23 @@ class Sysroot:
     site: Path
 
     def command(self, profile: Profile, arguments: Sequence[str]) -> list[str]:
-        """Return what runs the packed runner on the emulated CPU; ``variables`` must be set."""
+        """Return the command that runs the packed runner on the emulated CPU, in the environment of ``variables``."""
         return [emulator(profile), "-L", str(self.folder), str(self.python), str(runner_archive()), *arguments]
 
     def variables(self, profile: Profile) -> dict[str, str]:
-        """Return the environment: the root's Python looks for packages in the root, and the runtime lies beside it."""
+        """Return the environment variables that select the CPU and the packages outside the sysroot."""
         return {"QEMU_CPU": str(profile.cpu), "PYTHONPATH": str(self.site), "PYTHONNOUSERSITE": "1"}
 
-    def ask(self, profile: Profile) -> dict[str, Any]:
-        """Return what the runner says of the emulated device."""
+    def describe(self, profile: Profile) -> dict[str, Any]:
+        """Return the runner's description of the emulated device."""
         variables = clean_environment(os.environ) | self.variables(profile)
-        said = run_tool(self.command(profile, ["info"]), doing=f"asking {profile.name}", variables=variables)
-        described: dict[str, Any] = json.loads(said)
-        return described
+        output = run_tool(self.command(profile, ["info"]), doing=f"starting {profile.name}", variables=variables)
+        description: dict[str, Any] = json.loads(output)
+        return description
 
 
 def emulator(profile: Profile) -> str:
-    """Return QEMU's program for a profile's architecture.
+    """Return the path of QEMU's program for a profile's architecture.
 
     Raises:
         FddError: It is not installed.
@@ -91,30 +95,30 @@ def emulator(profile: Profile) -> str:
     names = [f"qemu-{profile.architecture}-static", f"qemu-{profile.architecture}"]
     found = next(filter(None, map(shutil.which, names)), None)
     if found is None:
-        raise FddError(f"There is no {names[0]} on this machine: apt install qemu-user-static")
+        raise FddError(f"There is no {names[0]} on this machine. On Debian: apt install qemu-user-static")
     return found
 
 
 def find_sysroot(profile: Profile) -> Sysroot | None:
-    """Return the root folder of a profile, or None where it has not been made."""
+    """Return the sysroot of a profile, or None if it has not been created."""
     folder, site = sysroot_folder(profile), site_folder(profile)
     if not (folder.is_dir() and site.is_dir()):
         return None
-    own = _own_folder(profile)
-    python = _python_of(own)
-    return None if python is None else Sysroot(own, python, site)
+    cpu_folder = _cpu_folder(profile)
+    python = _python_of(cpu_folder)
+    return None if python is None else Sysroot(cpu_folder, python, site)
 
 
 def _python_of(folder: Path) -> Path | None:
-    """Return a root's interpreter, whose name says its version, or None where it has none."""
+    """Return a sysroot's Python, whose name includes its version, or None if it has none."""
     return max((folder / "usr" / "bin").glob("python3.*[0-9]"), default=None)
 
 
 def create_sysroot(profile: Profile) -> Sysroot:
-    """Make the root folder of a profile; what is there already is kept.
+    """Create the sysroot of a profile; parts that exist are kept.
 
     Raises:
-        FddError: A tool is missing or failed; says what installs it.
+        FddError: A tool is missing or failed; says how to install it.
     """
     emulator(profile)
     require_tools(profile)
@@ -124,27 +128,32 @@ def create_sysroot(profile: Profile) -> Sysroot:
     assert python is not None
     name = python.name
     _ensure(site_folder(profile), lambda folder: _install(profile, folder, name, wheel), "the runtime's packages")
-    _ensure(_own_folder(profile), lambda folder: _link(profile, folder), f"what {profile.cpu} says of itself")
-    root = find_sysroot(profile)
-    assert root is not None
-    return root
+    _ensure(_cpu_folder(profile), lambda folder: _link(profile, folder), f"the sysroot of {profile.cpu}")
+    sysroot = find_sysroot(profile)
+    assert sysroot is not None
+    return sysroot
 
 
 def remove_sysroot(profile: Profile) -> int:
-    """Delete a profile's runtime and root folder, as far as no other emulated CPU shares them.
+    """Delete a profile's sysroot and runtime, except what other emulated CPUs share.
 
     Returns:
-        How many bytes that were.
+        The number of bytes freed.
     """
-    wheel, site, root, own = built_runtime(profile), site_folder(profile), sysroot_folder(profile), _own_folder(profile)
-    # A CPU's own root is named after what it shares.
-    others = set(root.parent.glob(f"{root.name}-*")) - {own}
-    sharing = set(root.parent.glob(f"{_own_name(root, site)}-*")) - {own}
-    folders = [own]
-    if not sharing:
+    wheel, site, shared, cpu_folder = (
+        built_runtime(profile),
+        site_folder(profile),
+        sysroot_folder(profile),
+        _cpu_folder(profile),
+    )
+    # The folder of a CPU is named after what it shares.
+    sharing_sysroot = set(shared.parent.glob(f"{shared.name}-*")) - {cpu_folder}
+    sharing_runtime = set(shared.parent.glob(f"{_cpu_prefix(shared, site)}-*")) - {cpu_folder}
+    folders = [cpu_folder]
+    if not sharing_runtime:
         folders += [site, *([wheel.parent] if wheel else [])]
-    if not others:
-        folders.append(root)
+    if not sharing_sysroot:
+        folders.append(shared)
     freed = 0
     for folder in folders:
         freed += sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_dir())
@@ -152,26 +161,26 @@ def remove_sysroot(profile: Profile) -> int:
     return freed
 
 
-def _own_folder(profile: Profile) -> Path:
-    """Return the root of a CPU's own: the shared one by links, and what its kernel would say of the CPU.
+def _cpu_folder(profile: Profile) -> Path:
+    """Return the sysroot of one CPU: links to the shared sysroot, and a /proc/cpuinfo that describes the CPU.
 
-    QEMU's user mode shows a process the machine's own /proc/cpuinfo, unless the root folder has one. ONNX Runtime reads
-    there which kernels it may use, and dies of a file that is another architecture's.
+    QEMU's user mode shows a process the /proc/cpuinfo of this machine, unless the sysroot has one. ONNX Runtime reads
+    it to choose its kernels, and crashes if it is that of another architecture.
     """
     shared = sysroot_folder(profile)
     key = hashlib.sha256(" ".join(profile.features).encode()).hexdigest()[:8]
-    return shared.with_name(f"{_own_name(shared, site_folder(profile))}-{profile.cpu}-{key}")
+    return shared.with_name(f"{_cpu_prefix(shared, site_folder(profile))}-{profile.cpu}-{key}")
 
 
-def _own_name(shared: Path, site: Path) -> str:
-    """Return how the name of a CPU's own root begins: by the root and the packages that it shares with others."""
+def _cpu_prefix(shared: Path, site: Path) -> str:
+    """Return how the name of a CPU's sysroot begins: with the sysroot and the packages that it shares with others."""
     return f"{shared.name}-{hashlib.sha256(site.name.encode()).hexdigest()[:8]}"
 
 
 def _link(profile: Profile, folder: Path) -> None:
     shared = sysroot_folder(profile)
     for path in shared.iterdir():
-        # Relative, so that a cache can be moved: all roots lie side by side.
+        # Relative, so that the cache can be moved: all sysroots are in the same folder.
         (folder / path.name).symlink_to(Path("..") / shared.name / path.name)
     (folder / "proc").mkdir()
     part = next((number for number, core in ARM_CORES.items() if core.lower() == profile.cpu), None)
@@ -184,31 +193,21 @@ def _link(profile: Profile, folder: Path) -> None:
 
 
 def _ensure(folder: Path, make: Callable[[Path], None], what: str) -> None:
-    """Make a folder whole or not at all."""
+    """Create a folder atomically, unless it exists."""
     if folder.is_dir():
-        announce(f"{what}: there")
+        announce(f"{what}: already there")
         return
-    folder.parent.mkdir(parents=True, exist_ok=True)
     announce(f"{what} ...")
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".making-") as making:
-        whole = Path(making) / "whole"
-        whole.mkdir()
-        make(whole)
-        try:
-            whole.rename(folder)
-        except OSError:
-            if not folder.is_dir():
-                raise
-            announce(f"{what}: made by another process meanwhile")
+    build_once(folder, make)
 
 
 def _unpack_python(profile: Profile, folder: Path) -> None:
-    """Fetch packages with apt and unpack them."""
+    """Download packages with apt and unpack them."""
     missing = [tool for tool in ("apt-get", "dpkg-deb") if shutil.which(tool) is None]
     if missing:
         raise FddError(
-            f"The root folder is made of Debian's packages, and there is no {' and no '.join(missing)} here: make it "
-            "on Debian or in a container of it."
+            f"The sysroot is made from Debian packages, but this machine has no {' and no '.join(missing)}. Create the "
+            "target on Debian, or in a Debian container."
         )
     with tempfile.TemporaryDirectory(prefix="fdd-edge-apt-") as name:
         apt = Path(name)
@@ -218,32 +217,35 @@ def _unpack_python(profile: Profile, folder: Path) -> None:
         config = apt / "apt.conf"
         config.write_text(_APT.format(architecture=_DEBIAN[str(profile.architecture)], folder=apt), encoding="utf-8")
         variables = {"APT_CONFIG": str(config)}
-        run_tool(["apt-get", "-qq", "update"], doing="asking for the list of packages", variables=variables)
-        fetch = ["apt-get", "-qq", "--yes", "--download-only", "install", *_PACKAGES]
-        run_tool(fetch, doing="fetching packages", variables=variables)
+        run_tool(["apt-get", "-qq", "update"], doing="updating the list of packages", variables=variables)
+        download = ["apt-get", "-qq", "--yes", "--download-only", "install", *_PACKAGES]
+        run_tool(download, doing="downloading packages", variables=variables)
         for package in sorted((apt / "cache" / "archives").glob("*.deb")):
             run_tool(["dpkg-deb", "-x", str(package), str(folder)], doing=f"unpacking {package.name}")
 
 
 def _install(profile: Profile, folder: Path, python: str, wheel: Path) -> None:
-    """Put the runtime and what it imports into a folder, for another Python and another CPU than this one's."""
-    words = platform_words(profile, python.removeprefix("python"))
-    run_tool(pip("install", "-q", "--target", str(folder), *words), doing="fetching the packages of the runtime")
-    if "onnxruntime" in profile.runtimes:
-        words = graph_words(profile, python.removeprefix("python"))
-        run_tool(pip("install", "-q", "--target", str(folder), *words), doing="fetching ONNX Runtime")
+    """Install the runtime and its dependencies into a folder, for the Python and the CPU of the sysroot."""
+    arguments = dependency_arguments(profile, python.removeprefix("python"))
+    run_tool(
+        pip("install", "-q", "--target", str(folder), *arguments),
+        doing="downloading the packages that the runtime needs",
+    )
+    if others := other_runtimes(profile):
+        arguments = other_wheel_arguments(profile, python.removeprefix("python"))
+        run_tool(pip("install", "-q", "--target", str(folder), *arguments), doing=f"downloading {' and '.join(others)}")
     own = ["--platform", f"linux_{profile.architecture}", "--only-binary=:all:", "--no-deps", "--no-index"]
-    run_tool(pip("install", "-q", "--target", str(folder), *own, str(wheel)), doing="unpacking the runtime")
+    run_tool(pip("install", "-q", "--target", str(folder), *own, str(wheel)), doing="installing the runtime")
 
 
 def sysroot_folder(profile: Profile) -> Path:
-    """Return the root of an architecture, which all its CPUs share."""
+    """Return the sysroot of an architecture, which all its CPUs share."""
     key = hashlib.sha256(json.dumps(_PACKAGES).encode()).hexdigest()[:12]
     return cache_dir() / "roots" / f"{profile.architecture}-{key}"
 
 
 def site_folder(profile: Profile) -> Path:
-    """Return the packages of one CPU's build; beside the wheel it was made of, and named after it."""
+    """Return the packages for one CPU; the folder is next to that of the wheel, and named after it."""
     built = runtime_folder(profile)
-    graphs = f"-onnx-{RUNTIME['onnxruntime']}" if "onnxruntime" in profile.runtimes else ""
-    return built.with_name(f"{built.name}-site{graphs}")
+    others = [f"-{RUNTIMES[name].recipe_family}-{RUNTIME_VERSIONS[name]}" for name in other_runtimes(profile)]
+    return built.with_name(f"{built.name}-site{''.join(others)}")

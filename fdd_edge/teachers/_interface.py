@@ -1,4 +1,4 @@
-"""What a teacher is: it writes rationales for problems, and new problems from old ones."""
+"""The interface of a teacher, which writes programs for problems, and new problems from old ones."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ __all__ = ["Declined", "Draft", "Teacher"]
 
 
 class Draft(NamedTuple):
-    """A new problem as a teacher hands it over; the caller sets id, parent, origin, depth, round and teacher.
+    """A new problem as a teacher returns it; the caller sets its id, parent, origin, depth, round and teacher.
 
     Attributes:
-        question: The text a student is asked.
-        program: Its rationale, in normal form.
-        answer: What the program gives.
-        extra: What the teacher wants to find again in ``Problem.extra``.
+        question: The text that a student is asked.
+        program: Its program, in normal form.
+        answer: The answer of the program.
+        notes: What the teacher needs to write another problem from this one; stored in ``Problem.teacher_notes``.
     """
 
     question: str
     program: str
     answer: int | float
-    extra: Mapping[str, Any] = MappingProxyType({})
+    notes: Mapping[str, Any] = MappingProxyType({})
 
 
 class Declined(NamedTuple):
     """A teacher's refusal of one problem.
 
     Attributes:
-        problem_id: The problem that was asked for.
-        teacher: The name of the teacher.
-        reason: A short slug such as ``number_stands_twice``, fit for counting.
+        problem_id: Id of the problem.
+        teacher: Name of the teacher.
+        reason: A short slug such as ``number_stands_twice``; reasons are counted and reported.
     """
 
     problem_id: str
@@ -43,23 +43,31 @@ class Declined(NamedTuple):
 
 @runtime_checkable
 class Teacher(Protocol):
-    """Asynchronous and batched, so that a model behind an API fits; one result per problem, in order."""
+    """Writes programs and problems.
+
+    The methods are asynchronous and take many problems, so that a teacher can call a model in parallel. Each
+    returns one result per problem, in the same order.
+
+    Attributes:
+        name: Recorded with every problem that the teacher writes.
+        writes_problems: Whether ``complexify`` and ``similar`` write anything.
+    """
 
     name: str
     writes_problems: bool
 
     async def rationale(self, problems: Sequence[Problem]) -> list[str | Declined]:
-        """Write a program in normal form for each problem."""
+        """Return a program in normal form for each problem, or why there is none."""
         ...
 
     async def complexify(
         self, problems: Sequence[Problem], *, per_problem: int, seed: int
     ) -> list[list[Draft] | Declined]:
-        """Write up to ``per_problem`` harder variations of each problem."""
+        """Return up to ``per_problem`` harder variations of each problem, or why there are none."""
         ...
 
     async def similar(
         self, problems: Sequence[Problem], *, per_problem: int, seed: int
     ) -> list[list[Draft] | Declined]:
-        """Write up to ``per_problem`` new problems of about the same complexity for each problem."""
+        """Return up to ``per_problem`` new problems of similar complexity for each problem, or why there are none."""
         ...

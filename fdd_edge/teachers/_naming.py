@@ -1,4 +1,4 @@
-"""Names the variables of a program after the words around a step of its solution."""
+"""Names the variables of a program after the words around each step of its solution."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _STOP = frozenset((
     "us", "was", "we", "were", "what", "when", "where", "which", "while", "who", "will", "with", "within",
     "without", "would", "you", "your",
 ))  # fmt: skip
-# Words of a solution's own voice ("First find ...", "then multiply the amount by ..."), not of the result.
+# Words that describe the solution ("First find ...", "then multiply the amount by ..."), not the result.
 _NOT_TOPICS = frozenset((
     "add", "adding", "also", "altogether", "amount", "answer", "because", "calculate", "combine", "compute",
     "convert", "determine", "divide", "dividing", "equal", "figure", "final", "finally", "find", "first", "how",
@@ -51,13 +51,13 @@ _MONEY_WORDS = {
 
 
 def name_result(before: str, after: str, taken: Collection[str], number: int) -> str:
-    """Return a free identifier for the result of a step.
+    """Return an unused identifier for the result of a step.
 
     Args:
-        before: The text of the sentence up to the equation.
-        after: The text of the sentence after it; begins with the result.
+        before: The text of the sentence before the equation.
+        after: The text of the sentence after it, starting with the result.
         taken: Names in use.
-        number: The place of the step, for ``v1``, ``v2`` where the text offers no word.
+        number: Position of the step, for ``v1``, ``v2`` ... if the text has no suitable word.
     """
     candidates = _candidates(before, after)
     numbered = [f"{name}{suffix}" for name in candidates for suffix in range(2, 10)]
@@ -97,7 +97,7 @@ def _is_noun_like(word: str) -> bool:
 
 
 def _nouns_after(after: str) -> tuple[str, str]:
-    """Return the noun phrase that follows the result, and the first noun of what qualifies it."""
+    """Return the noun phrase after the result, and the first noun that qualifies it."""
     phrase = re.sub(r"^\W*[\d.,]*\s*", "", after)
     phrase = re.split(r"[.,;:!?(/=+*]|\s-\s|\d", phrase)[0]
     words = _words(phrase)
@@ -121,7 +121,7 @@ def _money_word(before: str) -> str | None:
 
 
 def _topic(before: str) -> str:
-    """Return what "the price of the red pens is ..." is about: the first nouns of the clause before the equation."""
+    """Return the first nouns of the clause before the equation: what "the price of the red pens is ..." is about."""
     clause = re.split(r"\b(?:is|are|was|were|be|equals?|would|will)\b|[:=\d]", re.split(r"[,;]\s", before)[-1])[0]
     nouns = [word for word in _words(clause) if (_is_noun_like(word) and word not in _NOT_TOPICS) or word == "total"]
     name = "_".join(nouns[:2])

@@ -1,7 +1,7 @@
 """Reads the steps of a GSM8K solution: its calculator notes ``<<48/2=24>>`` and the plain equations between them.
 
-The notes are described with the data set (Cobbe et al. 2021, arXiv 2110.14168). Some authors left the note out of a
-step and wrote the equation only, often with units ("9 boxes * 4 cans/box = 36 cans"), so those are read as well.
+The notes are described with the data set (Cobbe et al. 2021, arXiv 2110.14168). Some authors left out the
+note of a step and only wrote the equation, often with units ("9 boxes * 4 cans/box = 36 cans"), so both are read.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ class Step(NamedTuple):
     """One step of a solution.
 
     Attributes:
-        expression: What is computed, as syntax of constants and operators only.
-        stated: The result the solution gives.
-        before: The text of its sentence up to the equation.
-        after: The text of its sentence after the result.
+        expression: The computation, as a syntax tree of constants and operators only.
+        stated: The result that the solution states.
+        before: The text of the sentence before the equation.
+        after: The text of the sentence after the equation.
     """
 
     expression: ast.expr
@@ -43,7 +43,7 @@ class Step(NamedTuple):
 
 
 def parse_number(text: str) -> float | None:
-    """Read a number that may carry ``$``, thousands commas, a percent sign or a unit; None if there is none."""
+    """Return a number that may have ``$``, thousands separators, a percent sign or a unit; None if there is none."""
     found = re.search(rf"-?\s*\$?\s*{NUMBER}", text)
     if found is None:
         return None
@@ -55,10 +55,10 @@ def parse_number(text: str) -> float | None:
 
 
 def evaluate(node: ast.expr) -> float:
-    """Compute syntax that `parse_expression` returned.
+    """Evaluate the result of ``parse_expression``.
 
     Raises:
-        ZeroDivisionError: It divides by zero.
+        ZeroDivisionError: The expression divides by zero.
     """
     if isinstance(node, ast.BinOp):
         return _OPERATORS[type(node.op)](evaluate(node.left), evaluate(node.right))
@@ -69,10 +69,10 @@ def evaluate(node: ast.expr) -> float:
 
 
 def parse_expression(text: str) -> ast.expr | None:
-    """Read what stands left of ``=`` in a note; None where it is no arithmetic.
+    """Parse the left side of a note's equation; None if it is not arithmetic.
 
-    Mends what authors write: ``x`` for times, ``$``, commas, ``50%``, ``.5``, leading zeros, units, ``2(3)`` and
-    parentheses that do not match.
+    Accepts what authors write: ``x`` for times, ``$``, commas, ``50%``, ``.5``, leading zeros, units, ``2(3)`` and
+    unbalanced parentheses.
     """
     text = text.replace("×", "*").replace("÷", "/").replace("−", "-").replace("–", "-").replace("$", "")
     text = re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", text)
@@ -109,7 +109,7 @@ def _is_arithmetic(node: ast.expr) -> bool:
 
 
 def read_steps(solution: str) -> Iterator[Step | None]:
-    """Yield the steps in order; None stands for a calculator note that cannot be read."""
+    """Yield the steps in order, and None for a calculator note that cannot be read."""
     for line in solution.partition("####")[0].splitlines():
         for sentence in re.split(r"(?<=[a-z>)])[.;]\s+(?=[A-Z])", line):
             yield from _read_sentence(sentence)
@@ -128,7 +128,7 @@ def _read_sentence(sentence: str) -> Iterator[Step | None]:
 
 
 def _plain_results(sentence: str) -> Iterator[re.Match[str]]:
-    """Find results that no note stands before; spaces take the place of the notes, so that positions hold."""
+    """Find results without a note before them; notes are replaced by spaces, so that positions stay valid."""
     bare = _NOTE.sub(lambda note: " " * len(note.group()), sentence)
     for mark in _PLAIN_RESULT.finditer(bare):
         if not _NOTE.search(sentence, mark.start(), mark.end()):
@@ -141,7 +141,7 @@ def _read_note(note: str, before: str, after: str) -> Step | None:
     if expression is None:
         return None
     if isinstance(expression, ast.Constant) and before.rstrip(" $").endswith("="):
-        # "2*30 = <<60=60>>": the work is in the text.
+        # "2*30 = <<60=60>>": the computation is in the text.
         expression = _expression_in_text(before.rstrip(" $=") + " ", right) or expression
     try:
         value = evaluate(expression)
@@ -157,7 +157,7 @@ def _read_plain(mark: re.Match[str], before: str, after: str) -> Step | None:
 
 
 def _expression_in_text(before: str, result: str, *, percent: bool = False) -> ast.expr | None:
-    """Take the longest run of words and arithmetic at the end of a text that gives the result."""
+    """Return the longest expression at the end of a text that has the stated result."""
     stated = parse_number(result)
     if stated is None:
         return None
@@ -192,6 +192,6 @@ def _tokens_of_last_equation(before: str) -> list[str]:
 def _spellings(tokens: list[str], *, percent: bool) -> Iterator[str]:
     text = " ".join(tokens)
     if percent:
-        # "8 / 40 * 100% = 20%": where the result is in percent, the sign is a unit.
+        # "8 / 40 * 100% = 20%": if the result is in percent, the sign is a unit.
         yield text.replace("%", "")
     yield text

@@ -1,7 +1,7 @@
 """A teacher that turns the calculator notes of GSM8K's solutions into programs (Cobbe et al. 2021, arXiv 2110.14168).
 
-Each note becomes an assignment; an operand that equals an earlier result becomes its variable. A program is handed out
-only if it runs to the gold answer.
+Each note becomes an assignment, and an operand that equals an earlier result becomes its variable. Only programs that
+give the gold answer are returned.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _PERCENT_CUE = re.compile(r"%|\bpercent", re.IGNORECASE)
 
 
 class _Line(NamedTuple):
-    """An assignment, and the earlier ones it reads."""
+    """An assignment, and the earlier assignments that it reads."""
 
     name: str
     expression: ast.expr
@@ -34,32 +34,32 @@ class _Line(NamedTuple):
 
 
 class AnnotatedTeacher:
-    """Writes rationales for problems whose ``extra["solution"]`` holds an annotated solution."""
+    """Writes programs for problems whose ``solution`` has calculator notes."""
 
     name = "annotated"
     writes_problems = False
 
     async def rationale(self, problems: Sequence[Problem]) -> list[str | Declined]:
-        """Return a program for each problem, or why its notes give none."""
+        """Return a program for each problem, or why its notes do not yield one."""
         return [self._program(problem) for problem in problems]
 
     async def complexify(
         self, problems: Sequence[Problem], *, per_problem: int, seed: int
     ) -> list[list[Draft] | Declined]:
-        """Decline: this teacher reads solutions and writes no problems."""
+        """Decline every problem: this teacher reads solutions and writes no new problems."""
         return [self._decline(problem, "writes_no_problems") for problem in problems]
 
     async def similar(
         self, problems: Sequence[Problem], *, per_problem: int, seed: int
     ) -> list[list[Draft] | Declined]:
-        """Decline: this teacher reads solutions and writes no problems."""
+        """Decline every problem: this teacher reads solutions and writes no new problems."""
         return [self._decline(problem, "writes_no_problems") for problem in problems]
 
     def _decline(self, problem: Problem, reason: str) -> Declined:
         return Declined(problem.id, self.name, reason)
 
     def _program(self, problem: Problem) -> str | Declined:
-        solution = problem.extra.get("solution")
+        solution = problem.solution
         if not isinstance(solution, str):
             return self._decline(problem, "no_solution")
         try:
@@ -69,14 +69,14 @@ class AnnotatedTeacher:
 
 
 class _NoProgramError(Exception):
-    """Carries the reason a solution gives no program."""
+    """A solution yields no program; the message is the reason."""
 
 
 def program_from_solution(question: str, solution: str, answer: int | float) -> str:
-    """Return the program in normal form that a solution's notes amount to; it runs to ``answer``.
+    """Return the program that a solution's notes describe, in normal form; its answer is ``answer``.
 
     Raises:
-        _NoProgramError: There is none; the message is the reason as a slug.
+        _NoProgramError: There is no such program; the message is the reason as a slug.
     """
     read = list(read_steps(solution))
     steps = [step for step in read if step is not None]
@@ -95,7 +95,7 @@ def program_from_solution(question: str, solution: str, answer: int | float) -> 
 
 
 def _checked(text: str, answer: int | float) -> str | None:
-    """Return the normal form of a program, if it runs to the answer."""
+    """Return the normal form of a program if it gives the answer, otherwise None."""
     try:
         program = normalize(text)
         return program if same_answer(run_program(program), answer) else None
@@ -104,13 +104,13 @@ def _checked(text: str, answer: int | float) -> str | None:
 
 
 def _assign(steps: Sequence[Step], question: str) -> list[_Line]:
-    """Name the results, and put the names in the place of the numbers that are earlier results."""
+    """Turn steps into assignments, in which names replace the numbers that are earlier results."""
     given = _numbers_of(question)
     lines: list[_Line] = []
     used: set[int] = set()
     for step in steps:
         if not isinstance(step.expression, ast.BinOp | ast.UnaryOp):
-            # "x = <<33=33>>" is the end of an equation solved in words, not a step.
+            # "x = <<33=33>>" is the end of an equation that was solved in words, not a step.
             continue
         operands = _Operands(lines, used, given)
         expression = operands.visit(step.expression)
@@ -121,7 +121,7 @@ def _assign(steps: Sequence[Step], question: str) -> list[_Line]:
 
 
 class _Operands(ast.NodeTransformer):
-    """Replaces constants by the variables they are the values of."""
+    """Replaces constants by the variables that have their value."""
 
     def __init__(self, lines: Sequence[_Line], used: set[int], given: frozenset[float]) -> None:
         self._lines = lines
@@ -130,13 +130,13 @@ class _Operands(ast.NodeTransformer):
         self.reads: set[int] = set()
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
-        """Of "60 - 60" or "7 * 7", only the second number may be a result; the other is given."""
+        """In "60 - 60" or "7 * 7", only the second number may be a result; the first one is given."""
         if ast.dump(node.left) == ast.dump(node.right):
             return ast.BinOp(node.left, node.op, self.visit(node.right))
         return ast.BinOp(self.visit(node.left), node.op, self.visit(node.right))
 
     def visit_Constant(self, node: ast.Constant) -> ast.expr:
-        """Prefer the latest result that nothing has read yet, then the question's own number, then any result."""
+        """Prefer the latest result that is still unread, then a number of the question, then any result."""
         assert isinstance(node.value, int | float)
         found = [i for i, line in enumerate(self._lines) if _is_result(node.value, line.value)]
         unread = [i for i in found if i not in self._used and i not in self.reads]
@@ -151,7 +151,7 @@ class _Operands(ast.NodeTransformer):
 
 
 def _is_result(operand: float, result: float) -> bool:
-    """Say whether an operand is a result, which the text may have cut to two or more decimals."""
+    """Return whether an operand is a result, which the text may have rounded to two or more decimals."""
     if abs(operand - result) <= 1e-9 * max(1.0, abs(result)):
         return True
     decimals = len(repr(float(operand)).partition(".")[2])
@@ -170,7 +170,7 @@ def _numbers_of(text: str) -> frozenset[float]:
 def _endings(
     lines: Sequence[_Line], question: str, solution: str, answer: int | float
 ) -> Iterator[tuple[int, ast.expr]]:
-    """Yield the lines a program may end in, likeliest first, with what its answer is then."""
+    """Yield the lines that a program may end with, most likely first, each with the expression of its answer."""
     for last in reversed(range(len(lines))):
         if same_answer(lines[last].value, answer):
             yield last, lines[last].expression
@@ -184,18 +184,18 @@ def _endings(
 
 
 def _write(lines: Sequence[_Line], last: int, final: ast.expr) -> str:
-    """Write the lines that the last one needs, in order."""
-    needed, open_ends = {last}, [last]
-    while open_ends:
-        fresh = lines[open_ends.pop()].reads - needed
+    """Return the lines that the last one needs, in order, as a program."""
+    needed, pending = {last}, [last]
+    while pending:
+        fresh = lines[pending.pop()].reads - needed
         needed |= fresh
-        open_ends += fresh
+        pending += fresh
     body = [f"{lines[i].name} = {ast.unparse(lines[i].expression)}" for i in sorted(needed - {last})]
     return "\n".join([*body, f"answer = {ast.unparse(final)}"])
 
 
 def _reads_unexplained_number(program: str, steps: Sequence[Step], question: str) -> bool:
-    """Say whether a literal of the program is the bare result of an equation that was solved in words."""
+    """Return whether a literal of the program is the bare result of an equation that was solved in words."""
     bare = {step.stated for step in steps if isinstance(step.expression, ast.Constant)} - _numbers_of(question)
     literals = {
         float(node.value)

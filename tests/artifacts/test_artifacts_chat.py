@@ -1,4 +1,4 @@
-"""The chat template of a file: plain llama-cpp-python asks in chat what the runner asks, and is answered alike."""
+"""The chat template of a file: in a chat, plain llama-cpp-python sends the runner's prompt and gets the same reply."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ import pytest
 from conftest import CHAT_TEMPLATE
 from families import Case, open_float
 
+from fdd_edge.artifacts.artifact_labels import ArtifactLabels
 from fdd_edge.artifacts.chat_template import fitting_chat_template, renders, write_chat_template
 from fdd_edge.artifacts.gguf import DeviceVocab
-from fdd_edge.artifacts.recipe import load_gguf_recipe
+from fdd_edge.artifacts.recipe import load_recipe
 from fdd_edge.ondevice.batching import Decoder
+from fdd_edge.ondevice.families import GGUF
 from fdd_edge.ondevice.llamacpp import Model
 from fdd_edge.ondevice.prompt import make_prompt
-from fdd_edge.ondevice.protocol import Completion, Settings, Shot, Task, Wave
-from fdd_edge.operations.export import export_float, export_quantized
+from fdd_edge.ondevice.protocol import Completion, Decoding, Settings, Shot, Task, Wave
+from fdd_edge.operations.export import export_from_student, quantize
 from fdd_edge.resolve.prompts import student_prompt
 from fdd_edge.resolve.student import Student, open_student
-from fdd_edge.runs.layout import MODEL_FILE
 
 PLAIN = "Question: {question}\nProgram:\n"
 ODD = 'Say "{{ it }}" \\ {% once %}\n\t> {question} <\r\n  naïve 東京 {question}\n\n'
@@ -43,14 +44,14 @@ def student(request: pytest.FixtureRequest, family_student: Callable[[Case], Stu
 
 
 def with_chat_template(student: Student, source: str, tmp_path: Path) -> Student:
-    """Return the student as a folder that has a chat template of its own."""
+    """Return the student in a folder with its own chat template."""
     folder = Path(shutil.copytree(student.folder, tmp_path / "student"))
     (folder / "chat_template.jinja").write_text(source, encoding="utf-8")
     return open_student(str(folder))
 
 
 def template_of(prompt: str, student: Student, tmp_path: Path) -> str:
-    """Return what the student is trained on under each way a config may name it."""
+    """Return the prompt of training for each way in which a config may name it."""
     if prompt == "file":
         (tmp_path / "prompt.txt").write_bytes(ODD.encode())
         return student_prompt(str(tmp_path / "prompt.txt"), student.folder)
@@ -58,9 +59,9 @@ def template_of(prompt: str, student: Student, tmp_path: Path) -> str:
 
 
 def ask_runner(path: Path) -> list[Completion]:
-    """Ask the file through the runner, by the prompt it carries."""
+    """Ask the file through the runner, with the prompt that it stores."""
     tasks = tuple(Task(f"{i}", 0, question) for i, question in enumerate(QUESTIONS))
-    settings = Settings(NEW_TOKENS, sequences=1, threads=1, kv="f32", return_ids=True)
+    settings = Settings(Decoding(NEW_TOKENS, batch_size=1, threads=1), kv="f32", return_ids=True)
     with Model(str(path)) as model, Decoder(model, make_prompt(None, (), model), settings) as decoder:
         return list(decoder.run(Wave(0, tasks)).completions)
 
@@ -73,9 +74,10 @@ def test_a_chat_asks_what_the_runner_asks_and_is_answered_alike(
     student = with_chat_template(student, own, tmp_path)
     template = template_of(prompt, student, tmp_path)
     out = tmp_path / "gguf-f32"
-    export_float(student.folder, student.vocab, out, name="tiny", template=template, license=None)
-    export_quantized(out / MODEL_FILE, tmp_path / "gguf-q8_0", load_gguf_recipe("gguf-q8_0"))
-    for path in (out / MODEL_FILE, tmp_path / "gguf-q8_0" / MODEL_FILE):
+    labels = ArtifactLabels("tiny", template)
+    export_from_student(out, merged=None, student=student, labels=labels, recipe=load_recipe("gguf-f32"))
+    quantize(tmp_path / "gguf-q8_0", float_artifact=out, imatrix=None, recipe=load_recipe("gguf-q8_0"))
+    for path in (out / GGUF.model_file, tmp_path / "gguf-q8_0" / GGUF.model_file):
         peer = open_float(path)
         for question, row in zip(QUESTIONS, ask_runner(path), strict=True):
             messages = [{"role": "user", "content": question}]
@@ -115,7 +117,7 @@ def test_the_bases_own_template_stays_where_it_says_the_prompt(
 def test_a_template_of_the_day_it_was_trained_on_is_replaced(
     family_student: Callable[[Case], Student], tmp_path: Path
 ) -> None:
-    """It would say another prompt tomorrow."""
+    """It would render another prompt tomorrow."""
     student = with_chat_template(family_student(Case("qwen2")), DATED, tmp_path)
     template = student_prompt("chat", student.folder)
     with DeviceVocab(student.vocab) as vocab:
@@ -163,12 +165,13 @@ def test_a_system_message_is_refused_in_words() -> None:
 def test_a_model_as_it_came_keeps_its_own_template(family_student: Callable[[Case], Student], tmp_path: Path) -> None:
     student = with_chat_template(family_student(Case("qwen2")), CHAT_TEMPLATE, tmp_path)
     out = tmp_path / "out"
-    export_float(student.folder, student.vocab, out, name="x", template=PLAIN, license=None, trained=False)
-    with DeviceVocab(out / MODEL_FILE) as vocab:
+    labels = ArtifactLabels("x", PLAIN, trained=False)
+    export_from_student(out, merged=None, student=student, labels=labels, recipe=load_recipe("gguf-f32"))
+    with DeviceVocab(out / GGUF.model_file) as vocab:
         assert vocab.chat_template == CHAT_TEMPLATE
 
 
 def test_a_template_that_calls_itself_for_ever_does_not_fit(student: Student) -> None:
-    """It ended the export with a RecursionError."""
+    """It used to end the export with a RecursionError."""
     with DeviceVocab(student.vocab) as vocab:
         assert not renders("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", PLAIN, vocab)

@@ -1,4 +1,4 @@
-"""Every family: the float file computes what torch computes, and its vocabulary reads and writes what training saw."""
+"""Every architecture: the float file computes what torch computes, with the token ids of training."""
 
 from __future__ import annotations
 
@@ -12,18 +12,20 @@ import numpy as np
 import pytest
 from families import CASES, Case, device_logits, open_float, torch_logits, torch_reply
 
+from fdd_edge import student_architectures
+from fdd_edge.artifacts.artifact_labels import ArtifactLabels
 from fdd_edge.artifacts.gguf import DeviceVocab, check_architecture, describe_gguf, hf_names, read_vocab
 from fdd_edge.artifacts.gguf.architectures import ARCHITECTURES
 from fdd_edge.artifacts.gguf.write import write_float_gguf
+from fdd_edge.artifacts.recipe import load_recipe
 from fdd_edge.errors import FddError
 from fdd_edge.ondevice.batching import Decoder
+from fdd_edge.ondevice.families import GGUF
 from fdd_edge.ondevice.llamacpp import Model
 from fdd_edge.ondevice.prompt import make_prompt
-from fdd_edge.ondevice.protocol import Settings, Shot, Task, Wave
-from fdd_edge.operations.export import export_float
+from fdd_edge.ondevice.protocol import Decoding, Settings, Shot, Task, Wave
+from fdd_edge.operations.export import export_from_student
 from fdd_edge.resolve.student import Student, open_student
-from fdd_edge.runs.layout import MODEL_FILE
-from fdd_edge.students import locate as source
 from fdd_edge.students.gguf_import import load_model
 from fdd_edge.students.tiny import FAMILIES
 from fdd_edge.students.tokenizer import encode_prompts, load_tokenizer
@@ -41,8 +43,13 @@ def float_file(student: Student, out: Path) -> Path:
     return out / "model.gguf"
 
 
+def export(student: Student, out: Path, template: str) -> None:
+    labels = ArtifactLabels("x", template)
+    export_from_student(out, merged=None, student=student, labels=labels, recipe=load_recipe("gguf-f32"))
+
+
 def assert_parity(student: Student, path: Path, bound: float) -> None:
-    """Hold 32 prompts and the greedy replies to them against torch, position by position."""
+    """Compare the logits of 32 prompts and their greedy replies with torch, position by position."""
     device, model = open_float(path), load_model(student.folder).eval()
     ids = encode_prompts(load_tokenizer(student.folder), PROMPTS, adds_bos=student.adds_bos)
     said: set[int] = set()
@@ -127,10 +134,11 @@ def test_half_precision_weights_become_the_same_numbers_in_float32(family_studen
         assert np.array_equal(tensor.data, wanted), tensor.name
 
 
-def test_the_two_lists_of_architectures_agree() -> None:
-    """A room does not import another: the students' list names what the artifacts' modules write."""
-    assert {name: made.name for name, made in ARCHITECTURES.items()} == source.ARCHITECTURES
-    assert set(source.ARCHITECTURES.values()) == set(FAMILIES) - {"t5"}, "of T5 no GGUF is made"
+def test_every_architecture_is_written_under_its_own_name() -> None:
+    """The list on the ground floor is the only one; the modules say how each is written, and tiny ones can be made."""
+    assert {name: made.name for name, made in ARCHITECTURES.items()} == student_architectures.ARCHITECTURES
+    assert student_architectures.GGUF_ARCHITECTURE in student_architectures.ARCHITECTURES.values()
+    assert set(student_architectures.ARCHITECTURES.values()) == set(FAMILIES) - {"t5"}, "T5 is not exported as GGUF"
 
 
 @pytest.mark.parametrize(
@@ -164,7 +172,7 @@ def test_gemmas_vocabulary_begins_texts_and_falls_back_to_bytes(family_student: 
 
 
 def test_a_token_without_a_row_is_left_out(family_student: FamilyMaker, tmp_path: Path) -> None:
-    """Gemma 3's stand-in for an image: the file once had more tokens than embeddings, and llama.cpp refused it."""
+    """Gemma 3's image placeholder: the file used to have more tokens than embeddings, and llama.cpp refused it."""
     student = family_student(Case("gemma3"))
     folder = Path(shutil.copytree(student.folder, tmp_path / "student"))
     size = json.loads((folder / "config.json").read_text(encoding="utf-8"))["vocab_size"]
@@ -173,10 +181,10 @@ def test_a_token_without_a_row_is_left_out(family_student: FamilyMaker, tmp_path
         tokenizer.add_tokens([f"<image_{len(tokenizer)}>"])
     tokenizer.save_pretrained(folder)
     opened = open_student(str(folder))
-    export_float(folder, opened.vocab, tmp_path / "out", name="x", template="{question}", license=None)
-    with DeviceVocab(tmp_path / "out" / MODEL_FILE) as device:
+    export(opened, tmp_path / "out", "{question}")
+    with DeviceVocab(tmp_path / "out" / GGUF.model_file) as device:
         assert device.encode("3 figs") == load_tokenizer(folder)("3 figs", add_special_tokens=False)["input_ids"]
-    assert open_float(tmp_path / "out" / MODEL_FILE).n_vocab() == size
+    assert open_float(tmp_path / "out" / GGUF.model_file).n_vocab() == size
     tokenizer.eos_token = f"<image_{len(tokenizer) - 1}>"
     tokenizer.save_pretrained(folder)
     with pytest.raises(FddError, match=f"has {size} embeddings, and none for id {len(tokenizer) - 1}, which ends"):
@@ -184,16 +192,16 @@ def test_a_token_without_a_row_is_left_out(family_student: FamilyMaker, tmp_path
 
 
 def test_replies_that_share_a_batch_are_those_of_one_alone(family_student: FamilyMaker, tmp_path: Path) -> None:
-    """Also where attention sees a window only, and where sequences begin with worked examples and move into gaps."""
+    """Also with sliding windows, worked examples, and sequences that move into gaps."""
     student = family_student(Case("gemma3"))
     template = "Question: {question}\nProgram:\n"
-    export_float(student.folder, student.vocab, tmp_path, name="x", template=template, license=None)
+    export(student, tmp_path, template)
     shots = tuple(Shot(f"Tom had {n} figs and ate {n // 2}.", f"answer = {n} - {n // 2}") for n in (4, 8))
     tasks = tuple(Task(f"{n}", 0, f"Ann had {n} figs{' and nuts' * (n % 4)}.") for n in range(14))
     replies = []
-    with Model(str(tmp_path / MODEL_FILE)) as model:
+    with Model(str(tmp_path / GGUF.model_file)) as model:
         for sequences in (1, 5):
-            settings = Settings(24, sequences, threads=1, kv="f32")
+            settings = Settings(Decoding(24, sequences, threads=1), kv="f32")
             with Decoder(model, make_prompt(None, shots, model), settings) as decoder:
                 replies.append([row.text for row in decoder.run(Wave(0, tasks)).completions])
     assert len(set(replies[0])) > 1
@@ -205,7 +213,7 @@ def test_a_tokenizer_that_llama_cpp_reads_otherwise_is_refused(family_student: F
     spec = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
     spec["model"]["merges"] = spec["model"]["merges"][::-1][:50]
     (folder / "tokenizer.json").write_text(json.dumps(spec), encoding="utf-8")
-    with pytest.raises(FddError, match=r"llama\.cpp's SentencePiece does not give the ids of the tokenizer of"):
+    with pytest.raises(FddError, match=r"llama\.cpp's SentencePiece does not give the same ids as the tokenizer of"):
         open_student(str(folder))
 
 
@@ -227,7 +235,7 @@ def change_config(folder: Path, **changes: Any) -> None:
         ("llama", {"quantization_config": {"bits": 4}}, "is quantized already"),
         ("llama", {"rope_parameters": {}}, "saved by transformers 5"),
         ("llama", {"architectures": ["MixtralForCausalLM"]}, r"is a MixtralForCausalLM, which is not supported yet\."),
-        ("gemma3", {"architectures": ["Gemma3ForConditionalGeneration"]}, "only the text model is supported"),
+        ("gemma3", {"architectures": ["Gemma3ForConditionalGeneration"]}, "Only the text model is supported"),
     ],
 )
 def test_what_llama_cpp_would_compute_otherwise_is_refused_before_training(
@@ -242,7 +250,7 @@ def test_what_llama_cpp_would_compute_otherwise_is_refused_before_training(
 
 
 def test_an_untied_head_that_is_missing_is_refused(tiny_student: Student, tmp_path: Path) -> None:
-    """llama.cpp would quietly use the embeddings in its place."""
+    """llama.cpp would silently use the embeddings instead."""
     folder = Path(shutil.copytree(tiny_student.folder, tmp_path / "student"))
     change_config(folder, tie_word_embeddings=False)
     with pytest.raises(FddError, match=r"has no tensor lm_head\.weight"):
@@ -256,7 +264,7 @@ def test_a_tensor_without_a_place_is_named(tiny_student: Student, tmp_path: Path
     folder = Path(shutil.copytree(tiny_student.folder, tmp_path / "student"))
     weights = folder / "model.safetensors"
     save_file(load_file(weights) | {"model.vision.weight": torch.zeros(2)}, weights)
-    with pytest.raises(FddError, match=r"the tensor model\.vision\.weight, which has no place in a llama GGUF"):
+    with pytest.raises(FddError, match=r"the tensor model\.vision\.weight, which a llama GGUF cannot store"):
         write_float_gguf(folder, tiny_student.vocab, tmp_path / "model.gguf", metadata={})
 
 
@@ -275,7 +283,7 @@ def test_numbers_and_texts_are_written_as_metadata(tiny_student: Student, tmp_pa
 def test_a_pre_tokenizer_that_llama_cpp_does_not_know_is_passed_over(
     tiny_student: Student, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An older build ended the search there with "cannot read the vocabulary"."""
+    """With an older build, the search used to end with "cannot read the vocabulary"."""
     from fdd_edge.artifacts.gguf import vocab_from_folder as module
 
     with DeviceVocab(tiny_student.vocab) as device:

@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fdd_edge.artifacts.artifact_card import read_card
+from fdd_edge.artifacts.artifact_labels import ArtifactLabels
 from fdd_edge.artifacts.gguf import (
     DeviceVocab,
     copy_vocab,
@@ -21,11 +23,12 @@ from fdd_edge.artifacts.gguf import (
 )
 from fdd_edge.artifacts.gguf.quantize import FILE_TYPES
 from fdd_edge.artifacts.gguf.reader import open_gguf
-from fdd_edge.artifacts.recipe import load_gguf_recipe, names_of
+from fdd_edge.artifacts.recipe import load_gguf_recipe, load_recipe, names_of
 from fdd_edge.cli.tables import print_artifacts
 from fdd_edge.errors import FddError
-from fdd_edge.operations.export import count_parameters, export_float, export_quantized, read_card
+from fdd_edge.operations.export import export_from_student, quantize
 from fdd_edge.resolve.student import Student, open_student
+from fdd_edge.safetensors_folder import count_parameters
 from fdd_edge.students.gguf_import import load_model
 from fdd_edge.students.tokenizer import load_tokenizer
 
@@ -58,7 +61,7 @@ def test_every_shipped_recipe_loads_and_makes_a_file_of_its_kind(name: str, floa
 
 
 def test_a_files_own_recipe_is_replaced_in_the_prediction(tiny_student: Student, tmp_path: Path) -> None:
-    """The float file above names no recipe, those of an export do: either way the size is exact."""
+    """The float file above names no recipe, exported ones do; the predicted size is exact in both cases."""
     source, out = tmp_path / "f32.gguf", tmp_path / "out.gguf"
     metadata = {"fdd_edge.recipe": "gguf-f32"}
     write_float_gguf(tiny_student.folder, tiny_student.vocab, source, metadata=metadata)
@@ -83,16 +86,16 @@ def test_an_export_says_what_fell_back_and_where_it_comes_from(
     tiny_student: Student, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source = tmp_path / "gguf-f32"
-    about = {"name": "tiny", "template": "{question}", "license": "mit", "base": "Base", "round": 2}
-    export_float(tiny_student.folder, tiny_student.vocab, source, **about)  # type: ignore[arg-type]
-    export_quantized(source / "model.gguf", tmp_path / "q4", load_gguf_recipe("gguf-q4_k_m"))
+    labels = ArtifactLabels("tiny", "{question}", license="mit", base="Base", round=2)
+    export_from_student(source, merged=None, student=tiny_student, labels=labels, recipe=load_recipe("gguf-f32"))
+    quantize(tmp_path / "q4", float_artifact=source, imatrix=None, recipe=load_recipe("gguf-q4_k_m"))
     assert "exporting gguf-q4_k_m: " in capsys.readouterr().err
     card = read_card(tmp_path / "q4")
     assert (card["license"], card["base"], card["round"]) == ("mit", "Base", 2)
     print_artifacts([card])
     said = " ".join(capsys.readouterr().out.split())
     assert re.search(
-        r"gguf-q4_k_m: \d+ matrices fell back to Q5_0, Q8_0 because rows of 128 do not divide by 256", said
+        r"gguf-q4_k_m: \d+ matrices are stored as Q5_0, Q8_0, because rows of 128 do not divide by 256", said
     )
 
 
@@ -101,8 +104,8 @@ def test_a_quantization_that_does_not_fit_is_refused_before_it_is_written(
 ) -> None:
     usage = shutil.disk_usage(tmp_path)._replace(free=100_000)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
-    with pytest.raises(FddError, match=r"q8 needs about .* of disk, and 0\.1 MB are free"):
-        export_quantized(float_gguf, tmp_path / "q8", load_gguf_recipe("gguf-q8_0"))
+    with pytest.raises(FddError, match=r"q8 needs about .* of disk space, but only 0\.1 MB are free"):
+        quantize(tmp_path / "q8", float_artifact=float_gguf.parent, imatrix=None, recipe=load_recipe("gguf-q8_0"))
     assert not (tmp_path / "q8").exists()
 
 

@@ -1,4 +1,4 @@
-"""Importance matrices: measured in torch, kept in llama.cpp's format, and heeded by its quantizer."""
+"""Importance matrices: measured in torch, stored in llama.cpp's format, and used by its quantizer."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from fdd_edge.artifacts.gguf import (
 )
 from fdd_edge.artifacts.recipe import GgufRecipe, load_gguf_recipe
 from fdd_edge.errors import FddError
-from fdd_edge.operations.export import export_quantized
-from fdd_edge.operations.imatrix import imatrix_for, measure_imatrix
-from fdd_edge.records import Problem
+from fdd_edge.operations.export import quantize
+from fdd_edge.operations.imatrix import imatrix_path, measure_imatrix
+from fdd_edge.records import Problem, write_jsonl
 from fdd_edge.resolve.student import Student
 from fdd_edge.students.gguf_import import load_model
 from fdd_edge.students.tokenizer import encode_examples, load_tokenizer
@@ -37,13 +37,15 @@ def float_gguf(tiny_student: Student, tmp_path_factory: pytest.TempPathFactory) 
 
 @pytest.fixture(scope="module")
 def imatrix(tiny_student: Student, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("imatrix") / "imatrix.gguf"
-    measure_imatrix(tiny_student.folder, PROBLEMS, out, template=TEMPLATE, adds_bos=False)
+    folder = tmp_path_factory.mktemp("imatrix")
+    out, problems = folder / "imatrix.gguf", folder / "problems.jsonl"
+    write_jsonl(problems, (problem.to_row() for problem in PROBLEMS))
+    measure_imatrix(out, merged=None, problems=problems, student=tiny_student, template=TEMPLATE, seed=0)
     return out
 
 
 def test_it_holds_the_mean_squared_inputs(tiny_student: Student, float_gguf: Path, imatrix: Path) -> None:
-    """Worked out apart for the first layer, whose input is the normed embedding."""
+    """Computed independently for the first layer, whose input is the normalized embedding."""
     import torch
 
     means = read_imatrix(imatrix, float_gguf)
@@ -79,7 +81,9 @@ def test_a_recipe_that_asks_for_it_gets_a_file_of_the_predicted_size(
     name: str, float_gguf: Path, imatrix: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     recipe = load_gguf_recipe(name)
-    export_quantized(float_gguf, tmp_path / "out", recipe, own_imatrix=imatrix)
+    measured = imatrix_path(recipe, imatrix)
+    assert measured == imatrix
+    quantize(tmp_path / "out", float_artifact=float_gguf.parent, imatrix=measured, recipe=recipe)
     size = (tmp_path / "out" / "model.gguf").stat().st_size
     assert f"{size / 1e6:.1f} MB" in capsys.readouterr().err
 
@@ -88,16 +92,20 @@ def recipe_with(imatrix: Path) -> GgufRecipe:
     return load_gguf_recipe("gguf-q4_0").model_copy(update={"imatrix": str(imatrix)})
 
 
-def test_a_file_of_somebody_else_is_taken(float_gguf: Path, imatrix: Path) -> None:
-    found = imatrix_for(recipe_with(imatrix), float_gguf, None)
-    assert found is not None
-    assert found.keys() == read_imatrix(imatrix, float_gguf).keys()
+def test_a_file_of_somebody_else_is_taken(float_gguf: Path, imatrix: Path, tmp_path: Path) -> None:
+    assert imatrix_path(recipe_with(imatrix), None) == imatrix
+    assert imatrix_path(load_gguf_recipe("gguf-q4_0"), imatrix) is None
+    quantize(tmp_path / "out", float_artifact=float_gguf.parent, imatrix=imatrix, recipe=recipe_with(imatrix))
+    quantize_gguf(
+        float_gguf, tmp_path / "own.gguf", "q4_0", recipe="gguf-q4_0", imatrix=read_imatrix(imatrix, float_gguf)
+    )
+    assert (tmp_path / "out" / "model.gguf").read_bytes() == (tmp_path / "own.gguf").read_bytes()
 
 
 def test_wrong_files_are_named(float_gguf: Path, imatrix: Path, tmp_path: Path) -> None:
     def fault(path: Path) -> str:
         with pytest.raises(FddError) as error:
-            imatrix_for(recipe_with(path), float_gguf, None)
+            quantize(tmp_path / "out", float_artifact=float_gguf.parent, imatrix=path, recipe=recipe_with(path))
         return str(error.value)
 
     (tmp_path / "old.dat").write_bytes(b"\x01\x00\x00\x00")
@@ -105,6 +113,6 @@ def test_wrong_files_are_named(float_gguf: Path, imatrix: Path, tmp_path: Path) 
     write_imatrix(tmp_path / "wide.gguf", {"blk.0.ffn_down.weight": np.ones(64, np.float32)}, 1, source="test")
     assert "does not exist" in fault(tmp_path / "none.gguf")
     assert "llama-imatrix --in-file" in fault(tmp_path / "old.dat")
-    assert "a GGUF of another kind" in fault(float_gguf)
+    assert "another kind of GGUF file" in fault(float_gguf)
     assert "importance matrix of another model" in fault(tmp_path / "part.gguf")
-    assert "with 256 columns, it has 64 columns" in fault(tmp_path / "wide.gguf")
+    assert "which has 256 columns, it has 64 columns" in fault(tmp_path / "wide.gguf")

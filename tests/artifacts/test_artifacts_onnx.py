@@ -1,4 +1,4 @@
-"""ONNX folders: they load in the ecosystem's own runtimes, and hold the numbers that their recipe promises."""
+"""ONNX folders: they load in the ecosystem's own runtimes, and contain the numbers that their recipe promises."""
 
 from __future__ import annotations
 
@@ -17,23 +17,25 @@ from families import Case
 pytest.importorskip("torch", reason="needs: pip install 'fdd-edge[train]'")
 pytest.importorskip("onnxruntime_genai", reason="needs: pip install 'fdd-edge[onnx]'")
 
-from fdd_edge.artifacts.onnx import describe_onnx, onnx_tensors, stored_weights
-from fdd_edge.artifacts.recipe import OnnxRecipe, ParityBounds, load_recipe
+from fdd_edge.artifacts.artifact_labels import ArtifactLabels
+from fdd_edge.artifacts.onnx import OnnxRecipe, describe_onnx, onnx_tensors, stored_weights
+from fdd_edge.artifacts.recipe import Recipe, load_recipe
 from fdd_edge.ondevice.batching import Decoder
 from fdd_edge.ondevice.onnxruntime_model import Model
 from fdd_edge.ondevice.prompt import make_prompt
-from fdd_edge.ondevice.protocol import RunnerError, Settings, Task, Wave
-from fdd_edge.operations.export import export_onnx, warn_of_rounding
+from fdd_edge.ondevice.protocol import Decoding, RunnerError, Settings, Task, Wave
+from fdd_edge.operations.export import export_from_student, warn_of_rounding
+from fdd_edge.parity_bounds import Bounds
 from fdd_edge.resolve.student import Student
 
 QUESTIONS = ["Tom has 3 apples and gets 4. How many?", "A pen costs 2 dollars. What do 7 pens cost?"]
 KINDS = ("onnx-fp32", "onnx-int8-avx2", "onnx-int4", "onnx-int4-quality")
 N_NEW = 20
 NEAR_TIE = 0.5
-"""Logits between two tokens that int8's rounding may swap; between a trained student's first two there are several."""
+"""Difference of logits within which int8 may swap two tokens; a trained student's best leads by several."""
 STOPS = {0}
 """The ids that end a reply of the tiny student."""
-BOUNDS = ParityBounds(tensors=1, logits_median=1, logits_p99=1, kl_mean=1, greedy=0, stops=0, clear_lead=0)
+BOUNDS = Bounds(tensors=1, logits_median=1, logits_p99=1, kl_mean=1, greedy=0, stops=0, clear_lead=0)
 
 
 def int4(algorithm: str, mixed: str, block_size: int = 32) -> OnnxRecipe:
@@ -45,8 +47,9 @@ def int4(algorithm: str, mixed: str, block_size: int = 32) -> OnnxRecipe:
     )  # fmt: skip
 
 
-def export(student: Student, recipe: OnnxRecipe, out: Path) -> Path:
-    export_onnx(student.folder, student.vocab, out, recipe, name="tiny", template="Q: {question}\n", license=None)
+def export(student: Student, recipe: Recipe, out: Path) -> Path:
+    labels = ArtifactLabels("tiny", "Q: {question}\n")
+    export_from_student(out, merged=None, student=student, labels=labels, recipe=recipe)
     return out / "model.onnx"
 
 
@@ -54,21 +57,21 @@ def export(student: Student, recipe: OnnxRecipe, out: Path) -> Path:
 def graphs(tiny_student: Student, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     root = tmp_path_factory.mktemp("ecosystem")
     found = {name: load_recipe(name) for name in KINDS}
-    return {n: export(tiny_student, r, root / n) for n, r in found.items() if isinstance(r, OnnxRecipe)}
+    return {name: export(tiny_student, recipe, root / name) for name, recipe in found.items()}
 
 
 def replies(graph: Path) -> list[tuple[list[int], list[int]]]:
     """Return the ids of each prompt and of the runner's reply to it, decoded alone."""
-    settings = Settings(max_new_tokens=N_NEW, sequences=1, return_ids=True)
+    settings = Settings(Decoding(N_NEW, batch_size=1, threads=1), return_ids=True)
     wave = Wave(0, tuple(Task(str(i), 0, question) for i, question in enumerate(QUESTIONS)))
     with Model(str(graph), threads=1) as model, Decoder(model, make_prompt(None, (), model), settings) as decoder:
         return [(list(row.prompt_ids or ()), list(row.ids or ())) for row in decoder.run(wave).completions]
 
 
 def assert_same_reply(kind: str, theirs: Sequence[int], ours: Sequence[int], logits: Sequence[np.ndarray]) -> None:
-    """Hold another library's reply, of these logits, against the runner's.
+    """Compare another library's reply, with its logits, to the runner's.
 
-    int8 rounds activations by the largest of a call, and the calls of the two differ: there a near tie may part them.
+    int8 rounds activations by the largest one of a call, and the calls differ: a near tie may then go either way.
     """
     parted = next((at for at, (a, b) in enumerate(zip_longest(theirs, ours)) if a != b), None)
     if parted is not None:
@@ -118,7 +121,7 @@ def test_a_folder_loads_in_optimum(graphs: dict[str, Path], kind: str) -> None:
 
 
 def test_absmax_loses_nothing_of_a_student_trained_for_q4_0(tiny_student: Student, tmp_path: Path) -> None:
-    """Its matrices lie on the grid of Q4_0 already; the head's 8 bits lose little, and the embedding is the head."""
+    """Its matrices are on the grid of Q4_0 already; the 8-bit head loses little, and is the embedding too."""
     from safetensors.torch import load_file, save_file
 
     from fdd_edge.students.grids import GRIDS
@@ -175,9 +178,9 @@ def cut(path: Path) -> None:
     ("damage", "sentence"),
     [
         (lambda folder: cut(folder / "model.onnx"), "ONNX Runtime cannot load .*Protobuf parsing failed"),
-        (lambda folder: (folder / "model.onnx.data").unlink(), "the weights beside it are missing, .*model.onnx.data"),
-        (lambda folder: cut(folder / "model.onnx.data"), "the weights beside it are cut short"),
-        (lambda folder: (folder / "tokenizer.json").unlink(), "an ONNX model needs its tokenizer beside it"),
+        (lambda folder: (folder / "model.onnx.data").unlink(), "its weights file is missing, .*model.onnx.data"),
+        (lambda folder: cut(folder / "model.onnx.data"), "its weights file is truncated"),
+        (lambda folder: (folder / "tokenizer.json").unlink(), "an ONNX model needs its tokenizer in the same folder"),
         (lambda folder: (folder / "genai_config.json").write_text("{"), "genai_config.json cannot be read"),
     ],
 )

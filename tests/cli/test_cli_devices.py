@@ -26,7 +26,7 @@ def typed(*arguments: str) -> str:
 
 def test_bench_prints_every_figure_and_says_what_was_not_measured(tiny_gguf: Path) -> None:
     said = typed("bench", str(tiny_gguf))
-    for word in ("loads in", "first token", "tokens/s, one at a time", "16 together", "at its peak", "energy", "build"):
+    for word in ("load ", "first token", "tokens/s, one at a time", "16 in a batch", "MB at peak", "energy", "build"):
         assert word in said
     row = json.loads(typed("bench", str(tiny_gguf), "--json"))
     assert row["device"]["runtime"] == "llama-cpp-python"
@@ -44,7 +44,7 @@ def test_a_board_is_examined_and_cleaned(tmp_path: Path, tiny_gguf: Path) -> Non
         board.write_text(json.dumps(server.profile(tmp_path / "home", features=["made_up"])))
         checks = json.loads(typed("doctor", "--target", str(board), "--json"))["checks"]
         found = {check["what"]: check for check in checks}
-        assert found["reached"]["found"] == f"pi (board), folder {tmp_path / 'home'}"
+        assert found["connection"]["found"] == f"pi (board), folder {tmp_path / 'home'}"
         assert found["features"]["found"] == "lacks made_up"
         assert found["llama-cpp-python"]["fix"] is None
         board.write_text(json.dumps(server.profile(tmp_path / "home")))
@@ -68,7 +68,7 @@ def test_a_board_at_work_is_not_cleaned(tmp_path: Path, tiny_gguf: Path) -> None
         board.write_text(json.dumps(server.profile(tmp_path / "home")))
         with (
             open_session(load_profile(str(board)), tiny_gguf, settings=Settings()),
-            pytest.raises(TargetError, match=r"pi \(board\): process \d+ there is evaluating"),
+            pytest.raises(TargetError, match=r"pi \(board\): process \d+ is decoding there"),
         ):
             typed("targets", "clean", str(board))
         assert (tmp_path / "home" / "models").is_dir()
@@ -76,10 +76,10 @@ def test_a_board_at_work_is_not_cleaned(tmp_path: Path, tiny_gguf: Path) -> None
 
 def test_a_bare_board_is_set_up_and_answers(tmp_path: Path, tiny_gguf: Path, user_cache: str) -> None:
     """With the wheel of its CPU that is there already: nothing is compiled."""
-    from fdd_edge.targets import RUNTIME, load_profile
+    from fdd_edge.targets import RUNTIME_VERSIONS, load_profile
     from fdd_edge.targets.runtime_wheel import runtime_folder
 
-    version = RUNTIME["llama-cpp-python"]
+    version = RUNTIME_VERSIONS["llama-cpp-python"]
     wheels = sorted(Path(user_cache).glob(f"wheels/*/llama_cpp_python-{version}-*{platform.machine()}.whl"))
     if not wheels:
         sshd.skip("needs the wheel that `make setup` keeps in the cache")
@@ -90,7 +90,7 @@ def test_a_bare_board_is_set_up_and_answers(tmp_path: Path, tiny_gguf: Path, use
         made_for = {"architecture": platform.machine(), "build": ["-DTEST=1"]}
         board = tmp_path / "pi.yaml"
         board.write_text(json.dumps(server.profile(tmp_path / "home", python=str(bare), **made_for)))
-        with pytest.raises(TargetError, match=r"pi \(board\) has no runtime.*fdd-edge targets setup .*pi.yaml"):
+        with pytest.raises(TargetError, match=r"pi \(board\) lacks a runtime.*fdd-edge targets setup .*pi.yaml"):
             typed("bench", str(tiny_gguf), "--target", str(board))
         folder = runtime_folder(load_profile(str(board)))
         folder.mkdir(parents=True)
@@ -102,12 +102,15 @@ def test_a_bare_board_is_set_up_and_answers(tmp_path: Path, tiny_gguf: Path, use
 @pytest.mark.parametrize(
     ("command", "sentence"),
     [
-        (["targets", "create", "local"], r"local is not emulated \(local\), so there is nothing to make here"),
-        (["targets", "setup", "local"], r"local is no board by ssh \(local\), and those are set up"),
-        (["targets", "clean", "local"], "local keeps nothing: it is no board and not emulated \\(local\\)"),
-        (["targets", "create", "rpi5"], "A board is set up: fdd-edge targets setup rpi5"),
+        (["targets", "create", "local"], "works only for emulated targets; local uses transport local"),
+        (["targets", "setup", "local"], "works only for ssh boards; local uses transport local"),
+        (
+            ["targets", "clean", "local"],
+            "works only for boards and emulated targets; local uses transport local and stores nothing",
+        ),
+        (["targets", "create", "rpi5"], "Set up a board with: fdd-edge targets setup rpi5"),
         (["targets", "create", "rpi6"], "no target named 'rpi6'. Did you mean"),
-        (["doctor", "--target", "cuda"], "this machine's CPU is 'local'"),
+        (["doctor", "--target", "cuda"], "There is no target 'cuda'. For this machine's CPU use --target local"),
     ],
 )
 def test_targets_that_are_none(command: list[str], sentence: str) -> None:

@@ -1,10 +1,12 @@
-"""What the docs say of the commands is what the commands say of themselves."""
+"""What the docs say about the commands is what the commands say themselves."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 from click.testing import CliRunner
 
 from fdd_edge.cli import COMMANDS, cli
@@ -19,11 +21,35 @@ def test_the_reference_is_up_to_date() -> None:
     )
 
 
-def test_every_command_named_in_the_docs_exists() -> None:
-    texts = [p.read_text(encoding="utf-8") for p in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"))]
-    named = {name for text in texts for name in re.findall(r"^    (?:\$ )?fdd-edge ([a-z]+)", text, re.M)}
-    assert named
-    assert named <= set(COMMANDS)
+def code_lines(text: str) -> list[str]:
+    """Return the lines of a page that are code: indented by four spaces, or fenced; continued lines are joined."""
+    fenced = "".join(re.findall(r"^```\w*\n(.*?)^```", text, re.M | re.S))
+    indented = "".join(f"{line}\n" for line in re.findall(r"^    (.+)$", text, re.M))
+    return re.sub(r"\\\n\s*", "", fenced + indented).splitlines()
+
+
+def documented_commands() -> Iterator[tuple[str, list[str]]]:
+    """Yield (page, words) for each `fdd-edge` command line of the pages."""
+    for page in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("*/README.md")):
+        for line in code_lines(page.read_text(encoding="utf-8")):
+            if found := re.match(r"(?:\$ )?(?:(?:\w+=\S* )*fdd-edge|accelerate launch .*-m fdd_edge) ([a-z].*)", line):
+                yield page.name, re.sub(r"\s#.*|&&.*", "", found[1]).split()
+
+
+def test_every_command_and_option_of_the_docs_exists() -> None:
+    seen = set()
+    for page, words in documented_commands():
+        name = words[0]
+        assert name in COMMANDS, f"{page}: {name}"
+        command = cli.get_command(click.Context(cli), name)
+        if isinstance(command, click.Group) and len(words) > 1:
+            command = command.get_command(click.Context(command), words[1])
+        assert command is not None, f"{page}: {' '.join(words)}"
+        options = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+        used = {word.partition("=")[0] for word in words if re.fullmatch(r"--?[a-z][a-z-]*(=.*)?", word)}
+        assert used <= options, f"{page}: fdd-edge {' '.join(words)}"
+        seen.add(name)
+    assert seen == set(COMMANDS)
 
 
 def test_every_file_named_in_the_docs_exists() -> None:

@@ -9,24 +9,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from commands import Ran, fdd_edge, fdd_edge_process
 
 from fdd_edge.resolve.student import Student
 
 QUESTION = "Tom has 3 apples and gets 4. How many apples does he have?"
 
 
-def fdd_edge(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "fdd_edge", *arguments],
-        cwd=cwd,
-        env=os.environ | environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def assert_refused(ran: subprocess.CompletedProcess[str], *parts: str, code: int = 2) -> None:
+def assert_refused(ran: Ran, *parts: str, code: int = 2) -> None:
     assert ran.returncode == code, ran.stderr
     assert ran.stdout == ""
     assert "Traceback" not in ran.stderr
@@ -50,7 +40,7 @@ CASES = {
         ["feedback.limt: unknown key. Did you mean 'limit'?"],
     ),
     "empty output": (["run", "smoke", "-o", ""], ["output_dir: must not be empty"]),
-    "no number": (["run", "smoke", "--set", "gates.max_size_mb=big"], ["takes a number, not 'big'"]),
+    "no number": (["run", "smoke", "--set", "gates.max_size_mb=big"], ["must be a number, not 'big'"]),
     "wrong type": (["run", "smoke", "--set", "rounds=many"], ["rounds", "'many'"]),
     "two faults": (
         ["run", "smoke", "--set", "rounds=0", "--set", "lora.r=x"],
@@ -71,11 +61,11 @@ CASES = {
     ),
     "a teacher that writes no problems": (
         ["run", "smoke", "--set", "teacher.evolve=annotated", "-o", "new"],
-        ["The teacher 'annotated' writes rationales and no new problems; these do: symbolic."],
+        ["The teacher 'annotated' writes programs but no new problems; these do: symbolic."],
     ),
     "a teacher that writes no problems, asked alone": (
         ["evolve", "split", "--teacher", "annotated", "-o", "new.jsonl"],
-        ["The teacher 'annotated' writes rationales and no new problems; these do: symbolic."],
+        ["The teacher 'annotated' writes programs but no new problems; these do: symbolic."],
     ),
     "missing training data": (
         ["run", "smoke", "--set", "data.train=[{path: gone.jsonl}]", "-o", "new"],
@@ -115,14 +105,14 @@ def test_refused_before_anything_is_written(case: str, tmp_path: Path, monkeypat
 def test_a_folder_that_is_not_a_run_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("all of it", encoding="utf-8")
-    assert_refused(fdd_edge("run", "smoke", "-o", "mine", cwd=tmp_path), "is not empty and holds no run")
+    assert_refused(fdd_edge("run", "smoke", "-o", "mine", cwd=tmp_path), "is not empty and does not hold a run")
     assert [p.name for p in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
 
 
 @pytest.mark.parametrize(
     ("content", "part"),
     [
-        ("hello\nworld\n", "no known"),
+        ("hello\nworld\n", "not in a known data format"),
         ('{"question": "Why?", "answer": "because"}\n', "no problem with a numeric answer"),
         ("", "no problems"),
         ('{"question": "a", "answer": 1}\n{"question": "b"\n', "data.jsonl:2"),
@@ -155,7 +145,7 @@ def test_a_missing_extra_names_the_pip_line(tmp_path: Path) -> None:
     (blocker / "sitecustomize.py").write_text(
         "import sys\nfor name in ('torch', 'llama_cpp'):\n    sys.modules[name] = None\n", encoding="utf-8"
     )
-    ran = fdd_edge("run", "smoke", "-o", "new", cwd=tmp_path, PYTHONPATH=str(blocker))
+    ran = fdd_edge_process("run", "smoke", "-o", "new", cwd=tmp_path, PYTHONPATH=str(blocker))
     assert_refused(ran, "torch is not installed. Install it with: pip install 'fdd-edge[train]'")
 
 
@@ -185,8 +175,8 @@ def test_an_export_tidies_up_after_one_that_was_killed(tmp_path: Path, tiny_stud
 
 
 def test_too_little_disk_is_said_before_work_begins(tmp_path: Path, tiny_student: Student) -> None:
+    from fdd_edge.disk_space import check_disk
     from fdd_edge.errors import FddError
-    from fdd_edge.operations.export import check_disk
 
-    with pytest.raises(FddError, match=r"new needs about 4000000\.0 GB of disk, and .* GB are free"):
+    with pytest.raises(FddError, match=r"new needs about 4000000\.0 GB of disk space, but only .* GB are free"):
         check_disk(tmp_path / "new", 10**15, copies=1)

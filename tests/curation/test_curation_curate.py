@@ -1,4 +1,4 @@
-"""What is let in, what is not, and what is said about it."""
+"""Which problems are kept, which are rejected, and why."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ def problem(id: str, question: str, answer: float = 5, program: str | None = "an
 
 
 def told(rejected: list[Problem]) -> list[dict[str, Any]]:
-    return [dict(entry.extra) for entry in rejected]
+    """Return what each rejected record says about its rejection."""
+    rows = [entry.to_row() for entry in rejected]
+    return [{key: row[key] for key in ("reason", "against", "detail") if key in row} for row in rows]
 
 
 PENS = "Mo has 2 pens and finds 3. How many pens has Mo?"
@@ -38,20 +40,20 @@ def test_kept_problems_get_the_normal_form_and_their_operations() -> None:
         ("answer = 2 * 3", Reason.WRONG_ANSWER),
     ],
 )
-def test_programs_must_run_and_be_right(program: str | None, reason: Reason) -> None:
+def test_programs_must_run_and_be_correct(program: str | None, reason: Reason) -> None:
     kept, rejected = curate([problem("a", PENS, program=program)], protected={})
     assert kept == []
     assert rejected[0].program == program
-    assert rejected[0].extra["reason"] == reason
-    assert "against" not in rejected[0].extra
+    assert rejected[0].reason == reason
+    assert rejected[0].against is None
 
 
-def test_a_wrong_answer_is_told() -> None:
+def test_a_wrong_answer_is_reported() -> None:
     _, rejected = curate([problem("a", PENS, program="answer = 2 * 3")], protected={})
     assert told(rejected) == [{"reason": "wrong_answer", "detail": "gives 6, not 5"}]
 
 
-def test_the_same_question_in_other_dress_is_a_duplicate() -> None:
+def test_the_same_question_in_another_form_is_a_duplicate() -> None:
     again = problem("b", "mo has 2 pens, and finds 3 -- HOW many  pens has Mo", answer=6, program="answer = 6")
     kept, rejected = curate([problem("a", PENS), again], protected={})
     assert [entry.id for entry in kept] == ["a"]
@@ -66,12 +68,12 @@ def test_other_numbers_are_a_duplicate_only_with_the_same_answer() -> None:
     assert told(rejected) == [{"reason": "duplicate", "against": "seed"}]
 
 
-def test_what_was_rejected_makes_no_duplicates() -> None:
+def test_rejected_problems_cause_no_duplicates() -> None:
     kept, _ = curate([problem("a", PENS, program=None), problem("b", PENS)], protected={})
     assert [entry.id for entry in kept] == ["b"]
 
 
-def test_a_test_question_under_other_numbers_leaks() -> None:
+def test_a_test_question_with_other_numbers_leaks() -> None:
     protected = {
         "clean": [problem("clean-1", LONG)],
         "svamp": [problem("svamp-17", PENS.replace("2", "40"), answer=43)],
@@ -94,20 +96,20 @@ def test_thirteen_words_in_a_row_leak_and_twelve_do_not() -> None:
 def test_the_first_reason_wins_and_other_fields_stay() -> None:
     candidate = Problem(id="a", question=PENS, answer=5, source="s", program="answer = 6", extra={"note": 1})
     _, rejected = curate([candidate], known=[problem("k", PENS)], protected={"t": [problem("t-1", PENS)]})
-    assert rejected[0].extra["reason"] == "wrong_answer"
+    assert rejected[0].reason == "wrong_answer"
     assert rejected[0].extra["note"] == 1
     _, rejected = curate([problem("a", PENS)], known=[problem("k", PENS)], protected={"t": [problem("t-1", PENS)]})
     assert told(rejected) == [{"reason": "duplicate", "against": "k"}]
 
 
-def test_reasons_are_counted_commonest_first() -> None:
+def test_reasons_are_counted_most_common_first() -> None:
     candidates = [problem("a", PENS), problem("b", PENS, program=None), problem("c", PENS), problem("d", PENS)]
     assert count_reasons(curate(candidates, protected={}).rejected) == {"duplicate": 2, "no_rationale": 1}
     assert count_reasons([]) == {}
 
 
-def test_a_seed_that_tells_a_test_item_of_other_people_leaks() -> None:
-    """It was compared by its words and masked numbers alone; only ``valid`` is of the seeds' own sources."""
+def test_a_seed_that_is_a_test_item_with_other_people_leaks() -> None:
+    """Seeds were only compared by their words and masked numbers; only ``valid`` has the same sources as the seeds."""
     seed = problem("a", "Ann has 5 nuts and gives 2 of them to Tom. How many are left?", 3, program="answer = 5 - 2")
     other = problem("t-1", "Mia has 9 nuts and gives 4 of them to Leo. How many are left?")
     _, rejected = curate([seed], protected={"test": [other]})
@@ -118,4 +120,4 @@ def test_a_seed_that_tells_a_test_item_of_other_people_leaks() -> None:
 def test_of_two_problems_with_one_id_both_are_remembered() -> None:
     first, second = problem("a", PENS), problem("a", LONG)
     _, rejected = curate([first, second, replace(second, id="b")], protected={})
-    assert [p.extra["against"] for p in rejected] == ["a"]
+    assert [p.against for p in rejected] == ["a"]

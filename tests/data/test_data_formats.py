@@ -1,4 +1,4 @@
-"""Every format in its own file, recognised and named, becomes the same kind of problem."""
+"""Every format, recognised or named, becomes the same kind of problem."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from fdd_edge.data import FORMATS, Dataset, read_dataset
-from fdd_edge.data.gsm8k import SOLUTION
 from fdd_edge.records import write_jsonl
 
 Row = dict[str, Any]
@@ -40,7 +39,7 @@ MULTIARITH = [
     {"iIndex": 9, "sQuestion": "Flo is 3, Gus is 8. How old are they?", "lEquations": [], "lSolutions": [3.0, 8.0]},
 ]
 ASDIV = """<?xml version='1.0' encoding='utf-8'?>
-<Machine-DeviceOutputs-Corpus-File><ProblemSet>
+<Machine-Reading-Corpus-File><ProblemSet>
   <Problem ID="own-1" Grade="2" Source="us">
     <Body>Hal baked 4 pies &amp; sold 1,</Body>
     <Question>how many pies   remain?</Question>
@@ -52,7 +51,7 @@ ASDIV = """<?xml version='1.0' encoding='utf-8'?>
     <Body>Ida has 2 pies.</Body><Question>Has she any?</Question>
     <Solution-Type>Comparison</Solution-Type><Answer>Yes</Answer><Formula>2&gt;0</Formula>
   </Problem>
-</ProblemSet></Machine-DeviceOutputs-Corpus-File>
+</ProblemSet></Machine-Reading-Corpus-File>
 """
 OWN: list[Row] = [
     {"question": "What is 2 + 2?", "answer": 4, "program": "answer = 2 + 2", "n_ops": 1, "topic": {"level": 1}},
@@ -88,7 +87,7 @@ def test_json_rows_are_recognised_in_an_array_or_in_lines(
     assert recognised == read_text(tmp_path, text, format=format)
 
 
-def test_every_format_is_tried_here() -> None:
+def test_every_format_is_covered() -> None:
     assert {*ROWS, "asdiv"} == set(FORMATS)
 
 
@@ -96,11 +95,11 @@ def test_gsm8k_keeps_the_solution_with_its_calculator_notes(tmp_path: Path) -> N
     first, second = read_text(tmp_path, lines(GSM8K), name="gsm8k").problems
     assert (first.id, first.source, first.answer) == ("gsm8k-1", "gsm8k", 1200)
     assert first.question == GSM8K[0]["question"]
-    assert first.extra == {SOLUTION: GSM8K[0]["answer"]}
+    assert (first.solution, first.extra) == (GSM8K[0]["answer"], {})
     assert (second.id, second.answer) == ("gsm8k-2", 7)
 
 
-def test_svamp_joins_body_and_question_with_the_lacking_full_stop(tmp_path: Path) -> None:
+def test_svamp_joins_body_and_question_and_adds_the_missing_full_stop(tmp_path: Path) -> None:
     (problem,) = read_text(tmp_path, array(SVAMP), name="svamp").problems
     assert problem.id == "svamp-chal-4"
     assert problem.question == "Cy has 5 kites and buys 2. How many kites does Cy have?"

@@ -57,14 +57,14 @@ def test_anything_else_is_not_numeric(text: str) -> None:
 
 
 @pytest.mark.parametrize("value", [True, None, [3], {"n": 3}, float("nan"), float("inf"), 10**400])
-def test_values_that_are_no_finite_number(value: object) -> None:
+def test_values_that_are_not_finite_numbers(value: object) -> None:
     assert parse_gold(value) is None
 
 
 @given(
     st.integers(-(10**12), 10**12), st.sampled_from(["{}", "{:,}", "${:,}", "{} (cups)", "{:,} cups", "{}.00", "{}%"])
 )
-def test_a_whole_number_in_any_dress_is_that_int(number: int, dress: str) -> None:
+def test_a_whole_number_in_any_form_is_that_int(number: int, dress: str) -> None:
     parsed = parse_gold(dress.format(number))
     assert parsed == number
     assert isinstance(parsed, int)
@@ -76,5 +76,5 @@ def test_the_text_of_a_float_reads_as_the_float(number: float) -> None:
 
 
 @given(st.text(max_size=40))
-def test_no_text_makes_it_fail(text: str) -> None:
+def test_no_text_raises(text: str) -> None:
     parse_gold(text)

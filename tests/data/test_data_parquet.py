@@ -1,4 +1,4 @@
-"""Parquet: its rows are those of JSON lines with the same content."""
+"""Parquet files are read like JSON lines with the same content."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def test_the_same_problems_as_from_json_lines(tmp_path: Path) -> None:
     assert read_dataset(write(tmp_path / "set.parquet", ROWS)) == read_dataset(lines)
 
 
-def test_parts_are_counted_on_and_the_limit_goes_across_them(tmp_path: Path) -> None:
+def test_rows_are_numbered_and_limited_across_parts(tmp_path: Path) -> None:
     parts = [write(tmp_path / f"{n}.parquet", rows) for n, rows in enumerate((ROWS[:2], ROWS[2:]))]
     whole = read_dataset(write(tmp_path / "set.parquet", ROWS))
     assert read_dataset(*parts, name="set") == whole
     assert [p.id for p in read_dataset(*parts, name="set", limit=3).problems] == ["set-1", "set-2", "set-3"]
 
 
-def test_values_that_json_lacks_can_be_written_again(tmp_path: Path) -> None:
+def test_values_that_json_cannot_represent_can_be_written_again(tmp_path: Path) -> None:
     row = {
         "question": "How much?",
         "answer": Decimal("2.50"),
@@ -60,6 +60,6 @@ def test_values_that_json_lacks_can_be_written_again(tmp_path: Path) -> None:
 def test_a_damaged_file_is_one_sentence(tmp_path: Path, keep: int) -> None:
     path = write(tmp_path / "set.parquet", ROWS)
     path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(FddError, match=r"set\.parquet is no whole Parquet file") as caught:
+    with pytest.raises(FddError, match=r"set\.parquet is not a complete Parquet file") as caught:
         read_dataset(path)
     assert "\n" not in str(caught.value)

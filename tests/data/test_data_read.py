@@ -1,4 +1,4 @@
-"""The entry: names, limits, and what it says about files that are no data set."""
+"""``read_dataset``: names, limits, and the messages for files that are not data sets."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fdd_edge.data import Dataset, read_dataset
+from fdd_edge.data import FORMATS, Dataset, read_dataset
 from fdd_edge.errors import FddError
 from fdd_edge.records import write_jsonl
 
-KNOWN = "gsm8k, svamp, asdiv, multiarith, jsonl"
+KNOWN = ", ".join(FORMATS)
 GOOD = '{"question": "What is 1 + 1?", "answer": 2}'
 
 
@@ -25,7 +25,7 @@ def read_bytes(tmp_path: Path, content: str | bytes, **options: Any) -> Dataset:
 
 
 def fault(tmp_path: Path, content: str | bytes, **options: Any) -> str:
-    """The error's text, with the folder left out."""
+    """Return the error message without the folder."""
     with pytest.raises(FddError) as caught:
         read_bytes(tmp_path, content, **options)
     return str(caught.value).replace(f"{tmp_path}/", "")
@@ -63,16 +63,17 @@ def test_limit_must_be_positive(tmp_path: Path) -> None:
     assert fault(tmp_path, GOOD, limit=0) == "limit must be at least 1, not 0."
 
 
-def test_unknown_format_names_the_near_one(tmp_path: Path) -> None:
+def test_an_unknown_format_suggests_the_closest_one(tmp_path: Path) -> None:
     assert (
         fault(tmp_path, GOOD, format="svmap")
-        == f"There is no data format 'svmap'; known are {KNOWN}. Did you mean 'svamp'?"
+        == f"There is no data format 'svmap'. Did you mean 'svamp'? Known: {KNOWN}. "
+        "For a format of your own write module:function (docs/plugins.md)."
     )
 
 
 @pytest.mark.parametrize("content", ["id,question\n1,2", "<html><p>404</p></html>", "42"])
-def test_content_of_no_known_format(tmp_path: Path, content: str) -> None:
-    assert fault(tmp_path, content) == f"set.jsonl is of no known data format; known are {KNOWN}."
+def test_content_in_an_unknown_format(tmp_path: Path, content: str) -> None:
+    assert fault(tmp_path, content) == f"set.jsonl is not in a known data format. Known: {KNOWN}."
 
 
 @pytest.mark.parametrize(
@@ -82,8 +83,8 @@ def test_content_of_no_known_format(tmp_path: Path, content: str) -> None:
         ("[{}]", "The first item has no keys."),
     ],
 )
-def test_rows_of_no_known_format_are_told_by_their_keys(tmp_path: Path, content: str, keys: str) -> None:
-    assert fault(tmp_path, content) == f"set.jsonl is of no known data format; known are {KNOWN}. {keys}"
+def test_rows_in_an_unknown_format_are_described_by_their_keys(tmp_path: Path, content: str, keys: str) -> None:
+    assert fault(tmp_path, content) == f"set.jsonl is not in a known data format. Known: {KNOWN}. {keys}"
 
 
 def test_missing_file_folder_and_wrong_encoding(tmp_path: Path) -> None:
@@ -102,7 +103,7 @@ def test_empty_files(tmp_path: Path, content: str) -> None:
 def test_no_numeric_answer_at_all(tmp_path: Path) -> None:
     rows = [{"question": "?", "answer": answer} for answer in ["yes", "no", "yes", None, [1], "3:4"]]
     assert fault(tmp_path, json.dumps(rows)) == (
-        "set.jsonl holds no problem with a numeric answer "
+        "set.jsonl has no problem with a numeric answer "
         "(6 skipped: not numeric: 'yes' x2, not numeric: 'no', not numeric: None, ...)."
     )
 
@@ -121,23 +122,23 @@ def test_a_long_answer_is_shown_short(tmp_path: Path) -> None:
         (f"[{GOOD}, 7]", "set.jsonl, item 2, is not a JSON object."),
         (f'{GOOD}\n{{"question": "?"}}', "set.jsonl:2 lacks the field 'answer' (format jsonl)."),
         (f'[{GOOD}, {{"answer": 1}}]', "set.jsonl, item 2, lacks the field 'question' (format jsonl)."),
-        ('{"question": 3, "answer": 3}', "set.jsonl:1 has a 'question' that is not a text (format jsonl)."),
+        ('{"question": 3, "answer": 3}', "set.jsonl:1 has a 'question' that is not text (format jsonl)."),
         ('{"question": " ", "answer": 3}', "set.jsonl:1 has an empty 'question' (format jsonl)."),
         (
             '{"question": "?", "answer": 3, "depth": -1}',
-            "set.jsonl:1 has a 'depth' that is not a whole number from 0 on (format jsonl).",
+            "set.jsonl:1 has a 'depth' that is not a whole number of at least 0 (format jsonl).",
         ),
         (
             '{"question": "?", "answer": 3, "program": ["answer = 3"]}',
-            "set.jsonl:1 has a 'program' that is not a text (format jsonl).",
+            "set.jsonl:1 has a 'program' that is not text (format jsonl).",
         ),
         (
             '{"question": "?", "answer": 3, "origin": "web"}',
-            "set.jsonl:1 has the origin 'web'; known are seed, complex, similar (format jsonl).",
+            "set.jsonl:1 has the origin 'web'; it must be one of seed, complex, similar (format jsonl).",
         ),
         (
             '{"question": "?", "answer": 3, "id": [1]}',
-            "set.jsonl:1 has an 'id' that is neither a text nor a whole number (format jsonl).",
+            "set.jsonl:1 has an 'id' that is neither text nor a whole number (format jsonl).",
         ),
         (
             '{"sQuestion": "?", "lSolutions": 3}',
@@ -145,7 +146,7 @@ def test_a_long_answer_is_shown_short(tmp_path: Path) -> None:
         ),
         (
             "<a><Problem><Body>One <b>two</b></Body></Problem></a>",
-            "set.jsonl, item 1, has elements inside its <Body>; only text can be read.",
+            "set.jsonl, item 1, has elements inside <Body>, which may only contain text.",
         ),
         ("<a>\n<Problem>\n</a>", "set.jsonl:3 is not valid XML: mismatched tag: line 3, column 2."),
         (
@@ -154,12 +155,12 @@ def test_a_long_answer_is_shown_short(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_broken_rows_are_named_by_place(tmp_path: Path, content: str, message: str) -> None:
+def test_broken_rows_are_reported_with_their_position(tmp_path: Path, content: str, message: str) -> None:
     format = "asdiv" if "<Problem><Body>" in content else None
     assert fault(tmp_path, content, format=format) == message
 
 
-def test_a_format_that_was_named_is_held_to(tmp_path: Path) -> None:
+def test_a_given_format_is_not_replaced_by_a_recognised_one(tmp_path: Path) -> None:
     assert fault(tmp_path, GOOD, format="svamp") == "set.jsonl:1 lacks the field 'Body' (format svamp)."
 
 
@@ -169,7 +170,7 @@ def test_a_format_that_was_named_is_held_to(tmp_path: Path) -> None:
 )
 def test_an_id_twice(tmp_path: Path, first: str, second: str, shown: str) -> None:
     content = "\n".join(GOOD.replace("{", f'{{"id": {own_id}, ') for own_id in (first, second))
-    assert fault(tmp_path, content) == f"set.jsonl:2 has the id of an earlier row: {shown!r}."
+    assert fault(tmp_path, content) == f"set.jsonl:2 has the same id as an earlier row: {shown!r}."
 
 
 @pytest.mark.parametrize("mark", ["<!DOCTYPE", "<!ENTITY"])
@@ -177,7 +178,7 @@ def test_xml_with_entities_is_refused(tmp_path: Path, mark: str) -> None:
     bomb = (
         f'<?xml version="1.0"?>\n{mark} lol [<!ENTITY a "ha"><!ENTITY b SYSTEM "file:///etc/hostname">]><a>&a;&b;</a>'
     )
-    assert fault(tmp_path, bomb) == f"set.jsonl:2 has a {mark}>, which is refused; remove it."
+    assert fault(tmp_path, bomb) == f"set.jsonl:2 contains {mark}>, which is not allowed; remove it."
 
 
 def test_huge_numbers_are_not_numeric_and_rows_can_still_be_written(tmp_path: Path) -> None:
@@ -189,17 +190,17 @@ def test_huge_numbers_are_not_numeric_and_rows_can_still_be_written(tmp_path: Pa
     write_jsonl(tmp_path / "again.jsonl", [dataset.problems[0].to_row()])
 
 
-def test_nesting_without_end_and_half_characters(tmp_path: Path) -> None:
+def test_deep_nesting_and_half_surrogates(tmp_path: Path) -> None:
     nested = f'{{"question": "?", "answer": {"[" * 200_000}{"]" * 200_000}}}'
-    assert fault(tmp_path, f"{GOOD}\n{nested}") == "set.jsonl:2 nests too deep to be a data set."
+    assert fault(tmp_path, f"{GOOD}\n{nested}") == "set.jsonl:2 is nested too deeply."
     assert fault(tmp_path, r'{"question": "\ud800", "answer": 1}') == (
-        "set.jsonl:1 holds half a surrogate pair (\\ud800 to \\udfff), which is no character."
+        "set.jsonl:1 contains half a surrogate pair (\\ud800 to \\udfff); remove it."
     )
     assert read_bytes(tmp_path, r'{"question": "\ud83c\udf4e?", "answer": 1}').problems[0].question == "🍎?"
 
 
 @given(content=st.binary(max_size=60) | st.text(alphabet='[]{}",:<>!/ questionanswerProblem01\n', max_size=60))
-def test_whatever_the_file_holds_the_fault_is_the_users(
+def test_no_content_causes_anything_but_a_user_error(
     tmp_path_factory: pytest.TempPathFactory, content: str | bytes
 ) -> None:
     try:

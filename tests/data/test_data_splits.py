@@ -1,4 +1,4 @@
-"""Which files of a repository hold a split: declared by its card, else by the names files usually have."""
+"""Which files of a repository belong to a split: as its card declares, or by the usual names."""
 
 from __future__ import annotations
 
@@ -63,20 +63,21 @@ def fault(files: list[str], split: str | None = None, subset: str | None = None,
     return str(caught.value)
 
 
-def test_several_that_fit_are_named_with_the_key_that_decides() -> None:
+def test_several_matches_are_listed_with_the_key_that_decides() -> None:
     assert fault(GSM8K, "test") == (
-        "owner/set has several files of split 'test': main/test-*.parquet, socratic/test-*.parquet. "
-        "Name a word of one under `subset`."
+        "owner/set has several files for split 'test': main/test-*.parquet, socratic/test-*.parquet. "
+        "Set `subset` to a word of one of these names."
     )
     assert fault(PARTS) == (
-        "owner/set has several files: data/test-*.parquet, data/train-*.parquet. Name a word of one under `split`."
+        "owner/set has several files: data/test-*.parquet, data/train-*.parquet. "
+        "Set `split` to a word of one of these names."
     )
 
 
-def test_none_that_fits_says_what_is_there() -> None:
+def test_no_match_says_what_there_is() -> None:
     assert fault(PARTS, "validation") == (
-        "owner/set has no file for split 'validation'; there are: data/test-*.parquet, data/train-*.parquet. "
-        "Name a word of one under `split`."
+        "owner/set has no file for split 'validation'. It has: data/test-*.parquet, data/train-*.parquet. "
+        "Set `split` to a word of one of these names."
     )
 
 
@@ -84,16 +85,16 @@ def test_a_long_list_is_cut() -> None:
     assert "part-5.jsonl and 4 more" in fault([f"part-{n}.jsonl" for n in (0, 1, 10, 11, *range(2, 10))])
 
 
-def test_a_part_that_is_missing_is_not_passed_over() -> None:
+def test_a_missing_shard_is_an_error() -> None:
     assert "has 1 of 2 parts of data/train-*.parquet" in fault(PARTS[1:], "train")
 
 
-def test_a_script_is_refused_and_the_copy_in_files_named() -> None:
+def test_a_loading_script_is_refused_and_the_converted_copy_is_suggested() -> None:
     assert fault(["README.md", "mawps.py"], "train").startswith(
-        "owner/set is a data set made by a script (mawps.py), and scripts of strangers are not run"
+        "owner/set is loaded by a script (mawps.py), and scripts from the hub are not run"
     )
     assert "refs/convert/parquet" in fault(["mawps.py"])
-    assert "holds no *.parquet *.jsonl *.json" in fault(["train.csv"])
+    assert "has no files of a type that can be read (*.parquet *.jsonl *.json)" in fault(["train.csv"])
 
 
 @pytest.mark.parametrize(
@@ -103,17 +104,17 @@ def test_a_script_is_refused_and_the_copy_in_files_named() -> None:
         ("test", "easy", ["easy/te-1.jsonl", "easy/te-2.jsonl"]),
     ],
 )
-def test_a_card_that_declares_its_files_is_believed(split: str, subset: str, chosen: list[str]) -> None:
+def test_the_files_that_a_card_declares_are_used(split: str, subset: str, chosen: list[str]) -> None:
     assert choose_files("owner/set", CARDED, split=split, subset=subset, card=CARD) == chosen
 
 
 def test_what_a_card_does_not_declare() -> None:
-    assert fault(CARDED, "dev", "easy", CARD) == "owner/set has no split 'dev'. There are: test, train."
+    assert fault(CARDED, "dev", "easy", CARD) == "owner/set has no split 'dev'. Known: test, train."
     assert fault(CARDED, "train", "eazy", CARD) == (
-        "owner/set has no subset 'eazy'. Did you mean 'easy'? There are: all, easy."
+        "owner/set has no subset 'eazy'. Did you mean 'easy'? Known: all, easy."
     )
-    assert fault(CARDED, None, "easy", CARD) == ("owner/set has several splits: name one under `split`: test, train.")
-    assert "declares *.jsonl; what can be read there is: data.parquet" in fault(["data.parquet"], "train", None, CARD)
+    assert fault(CARDED, None, "easy", CARD) == "owner/set has several splits; set `split` to one of: test, train."
+    assert "declares *.jsonl, but there is only: data.parquet" in fault(["data.parquet"], "train", None, CARD)
 
 
 BOMB = """---
@@ -124,5 +125,5 @@ configs: [{config_name: [*a, *a], data_files: "*"}, {data_files: [{split: *a, pa
 
 
 @pytest.mark.parametrize("card", ["", BOMB, "No head.", "---\n[\n---\n", "---\nconfigs: 3\n---\n", "---\n- a\n---\n"])
-def test_a_card_that_declares_nothing_leaves_the_names(card: str) -> None:
+def test_without_a_declaration_the_names_decide(card: str) -> None:
     assert choose_files("owner/set", ["train.jsonl", "README.md"], split="train", subset=None, card=card)

@@ -23,13 +23,13 @@ def test_wilson_is_the_textbook_interval() -> None:
 
 
 @pytest.mark.parametrize(("successes", "n"), [(0, 0), (3, 2), (-1, 4)])
-def test_wilson_refuses_what_is_no_share(successes: int, n: int) -> None:
-    with pytest.raises(ValueError, match="no share"):
+def test_wilson_refuses_what_is_not_a_share(successes: int, n: int) -> None:
+    with pytest.raises(ValueError, match="not a share"):
         wilson(successes, n)
 
 
 @given(st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
-def test_wilson_holds_the_share_and_stays_within_bounds(case: tuple[int, int]) -> None:
+def test_the_wilson_interval_contains_the_share_and_stays_within_bounds(case: tuple[int, int]) -> None:
     low, high = wilson(*case)
     assert 0 <= low <= case[0] / case[1] <= high <= 1
 
@@ -56,7 +56,7 @@ def test_equal_answers(predicted: float, gold: float, same: bool) -> None:
     assert same_answer(predicted, gold) is same
 
 
-def test_the_host_sets_right_and_wrong_and_leaves_other_verdicts() -> None:
+def test_the_host_sets_correct_and_wrong_and_leaves_other_verdicts() -> None:
     problems = {k: Problem(k, "?", 7, "test") for k in "abc"}
     rows = score([completion("a", 7.0), completion("b", 8), completion("c", None, Verdict.no_program)], problems)
     assert [r.verdict for r in rows] == [Verdict.correct, Verdict.wrong, Verdict.no_program]
@@ -71,8 +71,8 @@ def test_a_summary_counts_every_verdict_and_reads_back() -> None:
     assert Summary.from_row(summary.to_row()) == summary
 
 
-def test_no_completion_is_no_accuracy() -> None:
-    with pytest.raises(ValueError, match="no share"):
+def test_without_completions_there_is_no_accuracy() -> None:
+    with pytest.raises(ValueError, match="not a share"):
         summarize([])
 
 
@@ -91,9 +91,9 @@ def test_a_paired_difference_is_the_interval_of_a_mean() -> None:
         paired_difference([1.0])
 
 
-def test_a_difference_of_shares_of_the_same_problems_counts_half_a_problem_more_a_cell() -> None:
+def test_a_paired_difference_of_shares_adds_half_a_problem_to_each_cell() -> None:
     """By hand, 4 of 200 lost: (0.5 - 4.5) / 202, plus and minus 1.96 sqrt((5 / 202 - that squared) / 202)."""
     assert list(paired_share_difference(0, 4, 200)) == pytest.approx([-0.04132, 0.00172], abs=1e-5)
     for gained, lost, n in ((0, 0, 0), (2, 2, 3)):
-        with pytest.raises(ValueError, match="no shares"):
+        with pytest.raises(ValueError, match="not shares"):
             paired_share_difference(gained, lost, n)

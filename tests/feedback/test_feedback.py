@@ -1,4 +1,4 @@
-"""Easy or hard, what is lost, and what evolves (DESIGN: the split)."""
+"""Which problems are easy, hard or lost, and which evolve."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from fdd_edge.feedback import (
     LABELS,
+    Bands,
     Policy,
     Split,
     branches,
@@ -36,9 +37,7 @@ def split(verdicts: dict[str, list[Verdict]], solved_by_float: set[str] = frozen
         for name, own in verdicts.items()
         for k, verdict in enumerate(own)
     ]
-    found = split_problems(
-        [problem(name) for name in verdicts], rows, easy_at=0.75, hard_at=0.25, solved_by_float=solved_by_float
-    )
+    found = split_problems([problem(name) for name in verdicts], rows, Bands(), solved_by_float=solved_by_float)
     return {label: [item.problem.id for item in items] for label, items in found.items() if items}
 
 
@@ -77,7 +76,7 @@ def test_every_problem_has_exactly_one_label(verdicts: dict[str, list[Verdict]])
 
 def test_a_problem_without_completion_is_an_error() -> None:
     with pytest.raises(KeyError):
-        split_problems([problem("p")], [], easy_at=0.75, hard_at=0.25, solved_by_float=())
+        split_problems([problem("p")], [], Bands(), solved_by_float=())
 
 
 def labelled(**names: list[Problem]) -> Split:
@@ -100,13 +99,13 @@ def test_easy_becomes_complex_and_the_rest_similar_but_format_never() -> None:
     assert {b.origin: [p.id for p in b.parents] for b in found} == {"complex": ["e"], "similar": ["h", "b", "l"]}
 
 
-def test_depth_ends_evolution() -> None:
+def test_a_problem_at_the_maximum_depth_does_not_evolve() -> None:
     deep, shallow = problem("d", depth=2), problem("s", depth=1)
     complex_, _ = branches(labelled(easy=[deep, shallow]), max_depth=2)
     assert ([p.id for p in complex_.parents], [p.id for p in complex_.too_deep]) == (["s"], ["d"])
 
 
-def test_policies_are_controls_of_one_another() -> None:
+def test_the_policies_differ_only_in_who_evolves_into_what() -> None:
     """Random deals the same parents in the same numbers; inverted swaps them; none has no parents."""
     easy, hard = ([problem(f"{side}{i}") for i in range(n)] for side, n in (("e", 12), ("h", 30)))
     found = labelled(easy=easy, hard=hard)
@@ -133,7 +132,7 @@ def test_a_parents_second_offspring_is_drawn_only_after_every_first() -> None:
 
 
 @given(st.integers(0, 40), st.integers(0, 40), st.integers(1, 60))
-def test_branches_keep_their_share_of_what_is_drawn(n_complex: int, n_similar: int, limit: int) -> None:
+def test_branches_are_drawn_in_proportion(n_complex: int, n_similar: int, limit: int) -> None:
     made = [problem(f"c{i}", origin="complex") for i in range(n_complex)]
     made += [problem(f"s{i}", origin="similar") for i in range(n_similar)]
     drawn = sample_new(made, limit, seed=0)
@@ -143,14 +142,14 @@ def test_branches_keep_their_share_of_what_is_drawn(n_complex: int, n_similar: i
         assert abs(sum(p.origin == "complex" for p in drawn) - share) < 1
 
 
-def test_who_stayed_without_offspring_and_why() -> None:
+def test_parents_without_offspring_are_counted_with_the_reason() -> None:
     found = labelled(easy=[problem("e1"), problem("e2")], hard=[problem("h1")], lost=[problem("l1")])
     sides = without_offspring(found, {"e1": "max_depth", "h1": "duplicate", "l1": "leaks"}, with_offspring={"e2", "l1"})
     assert sides["easy"] == (2, 1, {"max_depth": 1})
     assert sides["hard"] == (2, 1, {"duplicate": 1})
 
 
-def test_offspring_remember_where_they_come_from() -> None:
+def test_offspring_record_their_ancestry() -> None:
     child = offspring(
         problem("a", depth=1),
         0,
@@ -160,10 +159,11 @@ def test_offspring_remember_where_they_come_from() -> None:
         question="q",
         program="answer = 2",
         answer=2,
-        extra={"k": 1},
+        notes={"k": 1},
     )
     assert (child.parent_id, child.depth, child.round, child.origin, child.teacher) == ("a", 2, 2, "similar", "t")
     assert child.id != "a"
+    assert (child.teacher_notes, child.extra) == ({"k": 1}, {})
 
 
 def test_a_sample_is_spread_over_sources_and_rounds_and_keeps_their_order() -> None:

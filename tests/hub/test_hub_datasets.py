@@ -45,7 +45,7 @@ def lines(content: list[dict[str, Any]]) -> str:
 
 @pytest.fixture
 def gsm(hub: Hub) -> str:
-    """A data set with two subsets in Parquet; main/train is in two parts. Return its commit."""
+    """Push a data set with two subsets in Parquet, main/train in two parts; return its commit."""
     return hub.push(
         "datasets/school/gsm",
         {
@@ -60,11 +60,11 @@ def gsm(hub: Hub) -> str:
 
 
 def read(cwd: Path, hub: Hub, path: str, environment: dict[str, str] | None = None, **keys: Any) -> list[Any]:
-    """Return the ids and answers of a set, and the commit, read in a process of its own."""
+    """Return the ids and answers of a set, and the commit, read in a separate process."""
     program = (
-        "from fdd_edge.resolve.dataset import DatasetSpec, fetch_set, read_set\n"
-        f"spec = fetch_set(DatasetSpec('set', {path!r}, **{keys!r}))\n"
-        "problems, skipped = read_set(spec, seed=0)\n"
+        "from fdd_edge.resolve.dataset import DatasetOptions, fetch_set, read_set\n"
+        f"spec = fetch_set(DatasetOptions({path!r}, 'set', **{keys!r}))\n"
+        "problems, skipped = read_set(spec.options, spec.files, seed=0)\n"
         "import json; print(json.dumps([spec.commit, {p.id: p.answer for p in problems}]))\n"
     )
     ran = python(cwd, hub, program, **environment or {})
@@ -73,7 +73,7 @@ def read(cwd: Path, hub: Hub, path: str, environment: dict[str, str] | None = No
     return found
 
 
-def test_parts_of_a_split_in_parquet_and_nothing_else_is_fetched(hub: Hub, gsm: str, tmp_path: Path) -> None:
+def test_the_parts_of_a_split_and_nothing_else_are_fetched(hub: Hub, gsm: str, tmp_path: Path) -> None:
     commit, answers = read(tmp_path, hub, "school/gsm", split="train", subset="main")
     assert commit == gsm
     assert answers == {f"set-{n}": 2 * n for n in range(1, 7)}
@@ -90,7 +90,7 @@ def test_json_lines_json_and_a_revision(hub: Hub, tmp_path: Path) -> None:
     assert read(tmp_path, hub, "school/own")[1] == {"set-1": 10}
 
 
-def test_what_was_fetched_once_is_read_without_a_network(hub: Hub, gsm: str, tmp_path: Path) -> None:
+def test_fetched_files_are_read_without_a_network(hub: Hub, gsm: str, tmp_path: Path) -> None:
     keys: dict[str, Any] = {"split": "train", "subset": "main"}
     first = read(tmp_path, hub, "school/gsm", **keys)
     asked = len(hub.requests)
@@ -114,15 +114,15 @@ def test_eval_takes_a_hub_id_and_reports_its_commit(hub: Hub, gsm: str, tiny_ggu
     )
     assert code == 0, stderr
     assert report["n"] == 1
-    assert report["data"] == {"id": "school/gsm", "revision": gsm}
+    assert report["data"] == {"path": "school/gsm", "limit": 1, "n": 1, "id": "school/gsm", "revision": gsm}
     (row,) = (tmp_path / "out" / "rows.jsonl").read_text(encoding="utf-8").splitlines()
     assert json.loads(row)["problem_id"] == "gsm-1"
 
 
-def test_a_gated_set_opens_to_the_token_and_the_token_stays_secret(hub: Hub, tiny_gguf: Path, tmp_path: Path) -> None:
+def test_a_gated_set_needs_the_token_and_the_token_stays_secret(hub: Hub, tiny_gguf: Path, tmp_path: Path) -> None:
     hub.push("datasets/school/gated", {"test.jsonl": lines(rows(1, 1))}, token=TOKEN)
     words = ["eval", str(tiny_gguf), "--data", "school/gated", "-o", "out", "--max-new-tokens", "4"]
-    page = f"ask for access at {hub.url}/datasets/school/gated, then set HF_TOKEN"
+    page = f"request access at {hub.url}/datasets/school/gated, then set HF_TOKEN"
     refused(fdd_edge(tmp_path, hub, *words), "school/gated is gated", page)
     ran = fdd_edge(tmp_path, hub, *words, HF_TOKEN=TOKEN)
     assert ran.returncode == 0, ran.stderr
@@ -134,21 +134,24 @@ def test_a_gated_set_opens_to_the_token_and_the_token_stays_secret(hub: Hub, tin
 CASES = {
     "several subsets": (
         ["school/gsm", "--split", "test"],
-        ["main/test-*.parquet, socratic/test-*.parquet", "under `subset`"],
+        ["main/test-*.parquet, socratic/test-*.parquet", "Set `subset`"],
     ),
-    "no such split": (["school/gsm", "--split", "dev"], ["school/gsm has no file for split 'dev'; there are: main/"]),
-    "no such set": (["school/none"], ["school/none is no local path", "shows no dataset of that name"]),
+    "no such split": (["school/gsm", "--split", "dev"], ["school/gsm has no file for split 'dev'. It has: main/"]),
+    "no such set": (["school/none"], ["school/none is not a local path", "has no dataset of that name"]),
     "no such revision": (["school/gsm", "--revision", "v9"], ["school/gsm has no revision 'v9'"]),
-    "a script": (["school/script"], ["made by a script (script.py)", "are not run", "refs/convert/parquet"]),
+    "a script": (["school/script"], ["is loaded by a script (script.py)", "are not run", "refs/convert/parquet"]),
     "a file's name": (["data/none.jsonl"], ["data/none.jsonl does not exist"]),
-    "split of a file": (["here.jsonl", "--split", "test"], ["here.jsonl is no hub id, so split chooses nothing there"]),
-    "split of situations": (["symbolic:train", "--revision", "x"], ["so revision chooses nothing there"]),
-    "not a problem": (["school/poems"], ["is of no known data format"]),
+    "split of a file": (
+        ["here.jsonl", "--split", "test"],
+        ["`split` applies to hub ids only, and here.jsonl is not one"],
+    ),
+    "split of situations": (["symbolic:train", "--revision", "x"], ["`revision` applies to hub ids only"]),
+    "not a problem": (["school/poems"], ["is not in a known data format"]),
 }
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_what_is_wrong_is_one_sentence(case: str, hub: Hub, gsm: str, tiny_gguf: Path, tmp_path: Path) -> None:
+def test_every_error_is_one_sentence(case: str, hub: Hub, gsm: str, tiny_gguf: Path, tmp_path: Path) -> None:
     hub.push("datasets/school/script", {"README.md": "Words.", "script.py": "raise SystemExit"})
     hub.push("datasets/school/poems", {"train.jsonl": '{"line": "How much wood"}\n'})
     (tmp_path / "here.jsonl").write_text(lines(rows(1, 1)), encoding="utf-8")
@@ -157,14 +160,14 @@ def test_what_is_wrong_is_one_sentence(case: str, hub: Hub, gsm: str, tiny_gguf:
     assert not [name for name in hub.fetched() if name.endswith(".py")]
 
 
-def test_without_network_and_copy(hub: Hub, tiny_gguf: Path, tmp_path: Path) -> None:
+def test_without_a_network_and_a_cached_copy(hub: Hub, tiny_gguf: Path, tmp_path: Path) -> None:
     ran = fdd_edge(tmp_path, hub, "eval", str(tiny_gguf), "--data", "school/gsm", HF_HUB_OFFLINE="1")
-    refused(ran, "school/gsm at main is not in the hub's cache, and HF_HUB_OFFLINE forbids fetching it")
+    refused(ran, "school/gsm at main is not in the hub's cache, and HF_HUB_OFFLINE forbids downloading it")
     assert hub.requests == []
 
 
-def test_a_half_filled_cache_does_not_pass_for_a_split(hub: Hub, gsm: str, tiny_gguf: Path, tmp_path: Path) -> None:
-    """Without a network the files are those of the cache: a part of a split must not be read as the whole."""
+def test_a_partly_filled_cache_is_not_a_split(hub: Hub, gsm: str, tiny_gguf: Path, tmp_path: Path) -> None:
+    """Without a network only cached files are known: part of a split must not be read as the whole."""
     fetch = "from huggingface_hub import hf_hub_download as get; get('school/gsm', {!r}, repo_type='dataset')"
     program = fetch.format("main/train-00000-of-00002.parquet")
     assert python(tmp_path, hub, program).returncode == 0
@@ -175,7 +178,7 @@ def test_a_half_filled_cache_does_not_pass_for_a_split(hub: Hub, gsm: str, tiny_
     )
 
 
-def test_a_missing_reader_names_the_pip_line(hub: Hub, gsm: str, tiny_gguf: Path, tmp_path: Path) -> None:
+def test_a_missing_reader_says_what_to_install(hub: Hub, gsm: str, tiny_gguf: Path, tmp_path: Path) -> None:
     (tmp_path / "blocked").mkdir()
     blocker = "import sys\nsys.modules[{!r}] = None\n"
     words = ["eval", str(tiny_gguf), "--data", "school/gsm", "--split", "test", "--subset", "main"]

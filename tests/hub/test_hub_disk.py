@@ -12,7 +12,7 @@ pytest.importorskip("huggingface_hub", reason="needs: pip install 'fdd-edge[hub]
 from fdd_edge import hub
 
 
-def test_a_full_disk_is_not_a_hub_out_of_reach(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_full_disk_is_not_an_unreachable_hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """It was reported as "the hub cannot be reached"."""
     import huggingface_hub
 

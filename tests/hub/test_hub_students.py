@@ -34,7 +34,12 @@ def export(cwd: Path, hub: Hub, *arguments: str, **environment: str) -> subproce
     return fdd_edge(cwd, hub, "export", *arguments, "-r", "gguf-q8_0", "-o", "out", **environment)
 
 
-LOCATE = "from fdd_edge.students.locate import locate; print(locate({!r}, {!r}).path)"
+LOCATE = """
+from fdd_edge.progress import show_on_stderr
+from fdd_edge.students.locate import locate
+show_on_stderr()
+print(locate({!r}, {!r}).path)
+"""
 
 
 def locate(cwd: Path, hub: Hub, id: str, revision: str | None, **environment: str) -> Path:
@@ -44,6 +49,7 @@ def locate(cwd: Path, hub: Hub, id: str, revision: str | None, **environment: st
     return Path(ran.stdout.strip())
 
 
+@pytest.mark.slow
 def test_a_sharded_student_by_revision_and_only_what_is_safe(
     hub: Hub, shards: dict[str, bytes], tmp_path: Path
 ) -> None:
@@ -57,7 +63,7 @@ def test_a_sharded_student_by_revision_and_only_what_is_safe(
     assert field(open_gguf(tmp_path / card["path"]), "general.name") == "tiny"
 
 
-def test_what_was_fetched_once_is_found_without_a_network(hub: Hub, shards: dict[str, bytes], tmp_path: Path) -> None:
+def test_fetched_files_are_found_without_a_network(hub: Hub, shards: dict[str, bytes], tmp_path: Path) -> None:
     commit = hub.push("models/owner/tiny", shards, revision="v1")
     where = locate(tmp_path, hub, "owner/tiny", "v1")
     assert where.parts[-3:] == ("owner", "tiny", commit)
@@ -68,12 +74,12 @@ def test_what_was_fetched_once_is_found_without_a_network(hub: Hub, shards: dict
         for environment in ({"HF_HUB_OFFLINE": "1"}, nobody):
             ran = python(tmp_path, hub, LOCATE.format("owner/tiny", revision), **environment)
             assert ran.stdout.strip() == str(where)
-            assert f"going on with what its cache has of commit {commit}" in ran.stderr
+            assert f"using the cached files of commit {commit}" in ran.stderr
     assert len(hub.requests) == asked
 
 
-def test_files_of_others_in_the_cache_are_not_the_students(hub: Hub, shards: dict[str, bytes], tmp_path: Path) -> None:
-    """A pickle that another tool fetched lies in the same snapshot; it once was part of the student's hash."""
+def test_files_of_other_tools_in_the_cache_are_ignored(hub: Hub, shards: dict[str, bytes], tmp_path: Path) -> None:
+    """A pickle that another tool downloaded into the same snapshot was once part of the student's hash."""
     hub.push("models/owner/tiny", shards)
     program = "from huggingface_hub import snapshot_download; snapshot_download('owner/tiny')"
     assert python(tmp_path, hub, program).returncode == 0
@@ -91,11 +97,11 @@ def test_a_cache_that_was_deleted_is_filled_again(hub: Hub, shards: dict[str, by
     assert (where / "config.json").is_file()
 
 
-def test_a_gated_student_opens_to_the_token_and_the_token_stays_secret(
+def test_a_gated_student_needs_the_token_and_the_token_stays_secret(
     hub: Hub, shards: dict[str, bytes], tmp_path: Path
 ) -> None:
     hub.push("models/owner/gated", shards, token=TOKEN)
-    page = f"ask for access at {hub.url}/owner/gated, then set HF_TOKEN"
+    page = f"request access at {hub.url}/owner/gated, then set HF_TOKEN"
     refused(export(tmp_path, hub, "owner/gated"), "owner/gated is gated", page)
     refused(export(tmp_path, hub, "owner/gated", HF_TOKEN="hf_another"), "owner/gated is gated", page)
     assert not (tmp_path / "out").exists()
@@ -106,25 +112,28 @@ def test_a_gated_student_opens_to_the_token_and_the_token_stays_secret(
 
 
 CASES = {
-    "no such student": (["nobody/nothing"], ["nobody/nothing is no local path", "shows no model of that name"]),
+    "no such student": (["nobody/nothing"], ["nobody/nothing is not a local path", "has no model of that name"]),
     "no such revision": (["owner/tiny", "--revision", "v9"], ["owner/tiny has no revision 'v9'"]),
     "no such commit": (["owner/tiny", "--revision", "0" * 40], [f"owner/tiny has no revision '{'0' * 40}'"]),
     "no hub id": (["owner/tiny/more"], ["owner/tiny/more does not exist", "a hub id OWNER/NAME"]),
     "not an id of the hub": (["owner/ti--ny"], ["owner/ti--ny is neither a local path nor a hub id"]),
-    "revision of a local student": (["tiny", "--revision", "v1"], ["tiny is on this machine", "leave it out"]),
+    "revision of a local student": (
+        ["tiny", "--revision", "v1"],
+        ["revision ('v1') applies to hub ids only, and tiny is a local model"],
+    ),
     "shard that is not there": (
         ["owner/torn"],
-        ["owner/torn lacks model-00002-of-", "which its model.safetensors.index.json names"],
+        ["owner/torn lacks model-00002-of-", "which its model.safetensors.index.json lists"],
     ),
-    "pickles only": (["owner/pickled"], ["owner/pickled has no model.safetensors", "because they can hold code"]),
+    "pickles only": (["owner/pickled"], ["owner/pickled has no model.safetensors", "because they can contain code"]),
     "index that names a foreign place": (["owner/sly"], ["names '../../secret.safetensors'"]),
-    "index that names no file": (["owner/odd"], ["names '3', which is no *.safetensors beside it"]),
+    "index that names no file": (["owner/odd"], ["names '3', which is not a *.safetensors file next to it"]),
     "of another architecture": (["owner/bert"], ["BertForMaskedLM, which is not supported yet"]),
 }
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_what_is_wrong_is_one_sentence_and_no_weight_is_fetched(
+def test_every_error_is_one_sentence_and_no_weights_are_fetched(
     case: str, hub: Hub, shards: dict[str, bytes], tmp_path: Path
 ) -> None:
     whole = {"weight_map": {"a": "../../secret.safetensors"}}
@@ -140,10 +149,10 @@ def test_what_is_wrong_is_one_sentence_and_no_weight_is_fetched(
     assert not [name for name in hub.fetched() if name.endswith((".safetensors", ".bin", ".py"))]
 
 
-def test_without_network_and_copy(hub: Hub, tmp_path: Path) -> None:
+def test_without_a_network_and_a_cached_copy(hub: Hub, tmp_path: Path) -> None:
     refused(
         export(tmp_path, hub, "owner/tiny", HF_HUB_OFFLINE="1"),
-        "owner/tiny at main is not in the hub's cache, and HF_HUB_OFFLINE forbids fetching it",
+        "owner/tiny at main is not in the hub's cache, and HF_HUB_OFFLINE forbids downloading it",
     )
     refused(
         export(tmp_path, hub, "owner/tiny", HF_ENDPOINT="http://127.0.0.1:9"),
@@ -156,17 +165,17 @@ def test_without_network_and_copy(hub: Hub, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("status", "part"),
     [
-        (503, "cannot give owner/tiny now (it answers 503): try again later"),
-        (401, "refuses owner/tiny to this access token or without one: set HF_TOKEN"),
-        (403, "refuses owner/tiny to this access token or without one: set HF_TOKEN"),
+        (503, "cannot serve owner/tiny at the moment (HTTP status 503): try again later"),
+        (401, "denies access to owner/tiny: set HF_TOKEN"),
+        (403, "denies access to owner/tiny: set HF_TOKEN"),
     ],
 )
-def test_a_hub_that_is_down_or_takes_no_token(status: int, part: str, hub: Hub, tmp_path: Path) -> None:
+def test_a_hub_that_is_down_or_denies_access(status: int, part: str, hub: Hub, tmp_path: Path) -> None:
     hub.status = status
     refused(export(tmp_path, hub, "owner/tiny", HF_TOKEN=TOKEN), part)
 
 
-def test_a_copy_that_is_not_whole_is_not_used_offline(hub: Hub, shards: dict[str, bytes], tmp_path: Path) -> None:
+def test_an_incomplete_copy_is_not_used_offline(hub: Hub, shards: dict[str, bytes], tmp_path: Path) -> None:
     commit = hub.push("models/owner/tiny", shards)
     where = locate(tmp_path, hub, "owner/tiny", None)
     lost = next(path for path in where.iterdir() if path.name.startswith("model-00002"))
@@ -178,7 +187,7 @@ def test_a_copy_that_is_not_whole_is_not_used_offline(hub: Hub, shards: dict[str
     )
 
 
-def test_a_local_folder_that_lacks_a_shard(shards: dict[str, bytes], tmp_path: Path, hub: Hub) -> None:
+def test_a_local_folder_with_a_missing_shard(shards: dict[str, bytes], tmp_path: Path, hub: Hub) -> None:
     folder = tmp_path / "torn"
     folder.mkdir()
     for name, data in safe(shards).items():

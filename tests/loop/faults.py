@@ -32,7 +32,7 @@ from fdd_edge.runs import Manifest, Stages
 from fdd_edge.students import lora_training as train
 from fdd_edge.targets.runner_session import RunnerSession
 
-Make = Callable[[Path], object]
+Make = Callable[..., object]
 
 
 class Fault:
@@ -59,13 +59,13 @@ class Fault:
     def in_make(self, make: Make) -> Make:
         """Wrap what makes the output of the stage."""
 
-        def wrapped(out: Path) -> None:
+        def wrapped(out: Path, **given: object) -> None:
             self.at("begun")
             if isinstance(self.moment, float):
                 timer = threading.Timer(self.moment, self.happen, [f"after {self.moment:.2f} s"])
                 timer.daemon = True
                 timer.start()
-            make(out)
+            make(out, **given)
             self.at("written")
             if isinstance(self.moment, float):
                 self.happen("written")

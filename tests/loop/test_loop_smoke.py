@@ -1,4 +1,4 @@
-"""The whole loop on the tiny student, from the command line: what it leaves, that it goes on, that it is the same."""
+"""The whole loop on the tiny student, from the command line: its files, resuming it, extending it."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
+from commands import fdd_edge, fdd_edge_process
 from smoke import Finished, digests, run
 
 from fdd_edge.records import read_jsonl, read_problems, write_jsonl
 from fdd_edge.resolve.student import Student
 from fdd_edge.runs import run_lock
+
+pytestmark = pytest.mark.slow
 
 
 def test_the_run_folder_is_as_documented(smoke: Finished) -> None:
@@ -31,7 +34,8 @@ def test_the_run_folder_is_as_documented(smoke: Finished) -> None:
             "eval/local/gguf-q8_0/valid/summary.json",
             "eval/local/gguf-q4_0/symbolic-heldout/timing.json",
             "split/lost.jsonl",
-            "evolved.jsonl",
+            "evolved/problems.jsonl",
+            "evolved/declined.jsonl",
             "curated/accepted.jsonl",
             "curated/rejected.jsonl",
             "summary.json",
@@ -62,7 +66,7 @@ def test_the_text_of_the_tiny_student_varies(smoke: Finished) -> None:
 
 def test_the_second_round_trains_on_all_so_far(smoke: Finished) -> None:
     first, second = (read_problems(smoke.out / f"round-0{n}" / "data" / "train.jsonl") for n in (0, 1))
-    evolved = {p.id for p in read_problems(smoke.out / "round-00" / "evolved.jsonl")}
+    evolved = {p.id for p in read_problems(smoke.out / "round-00" / "evolved" / "problems.jsonl")}
     new = [p for p in second if p.round == 1]
     assert [p.id for p in second[: len(first)]] == [p.id for p in first]
     assert new
@@ -79,35 +83,35 @@ def test_valid_is_never_trained_on(smoke: Finished) -> None:
 
 def test_the_tables_and_the_way_to_try_it_are_on_stdout(smoke: Finished) -> None:
     _, stdout, stderr = smoke
-    for part in ("Round 0", "Round 1", "95 %", "split", "evolved", "fdd-edge solve"):
+    for part in ("Round 0", "Round 1", "95 %", "labels", "new problems", "legend", "fdd-edge"):
         assert part in stdout
-    assert "Round 0" not in stderr.replace("Round 0\n", "", 1)
+    assert "Round 0" not in stderr
 
 
-def test_a_finished_run_changes_nothing_when_run_again(smoke: Finished) -> None:
-    out, stdout, _ = smoke
+def test_a_finished_run_changes_nothing_when_run_again(smoke: Finished, tmp_path: Path) -> None:
+    out = smoke.copy(tmp_path)
     before = {p: p.stat().st_mtime_ns for p in out.rglob("*") if p.is_file() and "artifacts" in p.parts}
     assert before
     digest = digests(out)
     again = run(out)
     assert again.returncode == 0, again.stderr
-    assert again.stdout == stdout
-    assert "training" not in again.stderr
+    assert again.stdout == smoke.stdout.replace(str(smoke.out), str(out))
+    assert "training on" not in again.stderr
     assert digests(out) == digest
     assert {p: p.stat().st_mtime_ns for p in before} == before
 
 
-def test_other_settings_are_refused_by_name_and_nothing_changes(smoke: Finished) -> None:
-    before = digests(smoke.out)
-    ran = run(smoke.out, "--set", "lora.r=4", "--set", "seed=9")
+def test_other_settings_are_refused_by_name_and_nothing_changes(smoke: Finished, tmp_path: Path) -> None:
+    out = smoke.copy(tmp_path)
+    ran = run(out, "--set", "lora.r=4", "--set", "seed=9")
     assert ran.returncode == 2
     assert "holds a run with other settings: lora.r is 16 there, not 4; seed is 0 there, not 9" in ran.stderr
-    assert digests(smoke.out) == before
+    assert digests(out) == digests(smoke.out)
 
 
 def test_more_rounds_recipes_and_sets_extend_a_run(smoke: Finished, tmp_path: Path) -> None:
     """A third round, then a fourth recipe: rounds whose models were deleted get them back for as long as needed."""
-    out = Path(shutil.copytree(smoke.out, tmp_path / "run", symlinks=True))
+    out = smoke.copy(tmp_path)
     heldout, more = '{path: "symbolic:heldout", limit: 16}', '{path: "symbolic:heldout", limit: 8, name: more}'
     recipes = "gguf-q8_0, gguf-q4_0"
     for addition in ("", ", gguf-q4_1"):
@@ -126,34 +130,33 @@ def test_more_rounds_recipes_and_sets_extend_a_run(smoke: Finished, tmp_path: Pa
     kept = digests(smoke.out)
     unchanged = {name for name, digest in digests(out).items() if kept.get(name) == digest}
     assert unchanged == set(kept)
-    ran = solve(tmp_path, str(out / "round-00"), "Tom has 3 figs.")
+    ran = fdd_edge("solve", str(out / "round-00"), "Tom has 3 figs.")
     assert ran.returncode == 2
-    assert "was deleted, as `keep` of its config says" in ran.stderr
-
-
-def fdd_edge(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "fdd_edge", *arguments], capture_output=True, text=True, check=False)
+    assert "was deleted to save space, as `keep` in its config says" in ran.stderr
 
 
 def test_a_run_without_its_config_is_told_so(smoke: Finished, tmp_path: Path) -> None:
-    """It was once called no run, and another folder asked for."""
-    out = Path(shutil.copytree(smoke.out, tmp_path / "run", symlinks=True))
+    """It was once not recognised as a run, and another folder was asked for."""
+    out = smoke.copy(tmp_path)
     (out / "config.yaml").unlink()
     ran = run(out)
     assert ran.returncode == 2
-    assert f"{out} holds a run that has lost its config.yaml" in ran.stderr
+    assert f"{out} holds a run without its config.yaml; restore the config that the run began with" in ran.stderr
 
 
 def test_split_takes_folders_and_bands_that_are_some(smoke: Finished, tmp_path: Path) -> None:
     """Bands of NaN once labelled problems, for no comparison with it holds."""
     place, out = smoke.out / "round-00", str(tmp_path / "a split")
     known, pool = str(place / "data/train.jsonl"), str(place / "eval/local/gguf-q8_0/pool")
-    for bands in (("--easy-at", "nan"), ("--hard-at", "nan"), ("--easy-at", "0.2")):
+    for bands, fault in (
+        (("--easy-at", "nan"), "easy_at: must be at most 1, not nan."),
+        (("--hard-at", "nan"), "hard_at: must be at most 1, not nan."),
+        (("--easy-at", "0.2"), "hard_at (0.25) must be lower than easy_at (0.2), both between 0 and 1."),
+    ):
         ran = fdd_edge("split", known, pool, "-o", out, *bands)
-        assert ran.returncode == 2
-        assert "must lie below easy from" in ran.stderr
-    assert f"{place} is no evaluation" in fdd_edge("split", known, str(place), "-o", out).stderr
-    assert f"{place} is no split" in fdd_edge("evolve", str(place), "-o", out).stderr
+        assert (ran.returncode, ran.stderr) == (2, f"Error: {fault}\n")
+    assert f"{place} is not an evaluation" in fdd_edge("split", known, str(place), "-o", out).stderr
+    assert f"{place} is not a split" in fdd_edge("evolve", str(place), "-o", out).stderr
     assert not Path(out).exists()
     assert f"fdd-edge evolve '{out}' -o" in fdd_edge("split", known, pool, "-o", out).stdout
 
@@ -170,9 +173,10 @@ def test_split_and_evolve_alone_write_the_rounds_files(smoke: Finished, tmp_path
         assert ran.returncode == 0, ran.stderr
         summary = json.loads((place / "summary.json").read_text(encoding="utf-8"))
         assert json.loads(ran.stdout)["split"] == summary["split"]
-        ran = fdd_edge("evolve", str(out / "split"), "-o", str(out / "evolved.jsonl"), "--round", str(number))
+        ran = fdd_edge("evolve", str(out / "split"), "-o", str(out / "evolved"), "--round", str(number))
         assert ran.returncode == 0, ran.stderr
-        for path in (*(out / "split").iterdir(), out / "evolved.jsonl"):
+        assert len(list((out / "evolved").iterdir())) == 2
+        for path in (*(out / "split").iterdir(), *(out / "evolved").iterdir()):
             assert path.read_bytes() == (place / path.relative_to(out)).read_bytes(), path
 
 
@@ -214,20 +218,21 @@ def test_answers_to_other_problems_of_the_same_ids_are_refused(smoke: Finished, 
 
 def test_gates_choose_again_and_train_nothing(smoke: Finished, tmp_path: Path) -> None:
     """A gate that holds every round back leaves no best one, exit 3 where asked for; loosened, the best is back."""
-    out = Path(shutil.copytree(smoke.out, tmp_path / "run", symlinks=True))
-    ran = run(out, "--set", "gates.max_size_mb=0.01", "--fail-on-gate")
+    out = smoke.copy(tmp_path)
+    words = ["--set", "gates.max_size_mb=0.01", "--fail-on-gate"]
+    ran = fdd_edge_process("run", "smoke", "-o", out, *words)
     assert ran.returncode == 3, ran.stderr
     assert "Round 1 is held back: gates.max_size_mb: it takes 0.4 MB, more than 0.01" in ran.stderr
     assert "training" not in ran.stderr
     assert not (out / "best").is_symlink()
-    assert "has no best round, because its gates held every round back" in solve(tmp_path, str(out), "?").stderr
+    assert "has no best round, because none passed its gates" in fdd_edge("solve", str(out), "?").stderr
     again = run(out, "--fail-on-gate")
     assert again.returncode == 0, again.stderr
     assert (out / "best").resolve() == (out / smoke.out.joinpath("best").resolve().name).resolve()
 
 
 def test_a_drop_is_held_against_the_float_file_on_valid(smoke: Finished, tmp_path: Path) -> None:
-    out = Path(shutil.copytree(smoke.out, tmp_path / "run", symlinks=True))
+    out = smoke.copy(tmp_path)
     ran = run(out, "--set", "gates.max_drop=0.9")
     assert ran.returncode == 0, ran.stderr
     assert (out / "round-01/eval/local/gguf-f32/valid/summary.json").is_file()
@@ -236,8 +241,9 @@ def test_a_drop_is_held_against_the_float_file_on_valid(smoke: Finished, tmp_pat
 def test_problems_may_be_labelled_before_they_are_trained_on(tmp_path: Path, tiny_student: Student) -> None:
     """And dealt at random, and cut to a number: the arms of a control."""
     settings = ["feedback.pool=fresh", "feedback.policy=random", "feedback.max_new=5", "feedback.limit=20"]
+    words = ["--no-parity", *(word for setting in settings for word in ("--set", setting))]
     out = tmp_path / "run"
-    ran = run(out, *(word for setting in settings for word in ("--set", setting)))
+    ran = run(out, *words)
     assert ran.returncode == 0, ran.stderr
     first, second = (read_problems(out / f"round-0{n}/data/train.jsonl") for n in (0, 1))
     asked = [
@@ -248,25 +254,30 @@ def test_problems_may_be_labelled_before_they_are_trained_on(tmp_path: Path, tin
     assert asked[1].isdisjoint(p.id for p in second)
     assert asked[0] < {p.id for p in second}
     assert len([p for p in second if p.origin != "seed"]) <= 5
-    assert "never trained on solved" in ran.stdout
-    assert "data      60 problems: 60 seed; 60 more wait to be labelled first" in ran.stdout
-    assert "; 40 more wait to be labelled first" in ran.stdout
-    longer = run(out, "--rounds", "9", *(word for setting in settings for word in ("--set", setting)))
+    assert "of 20 problems not yet trained on are solved" in ran.stdout
+    assert "data         60 problems: 60 seed; 60 more are reserved for labelling" in ran.stdout
+    assert "; 40 more are reserved for labelling" in " ".join(ran.stdout.split())
+    longer = run(out, "--rounds", "9", *words)
     assert longer.returncode == 2
-    assert "feedback.limit 20 for rounds 9 needs 180" in longer.stderr
-    again = run(out, *(word for setting in settings for word in ("--set", setting)))
+    assert "9 rounds with feedback.limit 20 need 180" in longer.stderr
+    again = run(out, *words)
     assert again.returncode == 0, again.stderr
     too_few = run(tmp_path / "other", "--set", "feedback.pool=fresh", "--set", "feedback.limit=60")
     assert too_few.returncode == 2
-    assert "needs 120. Give it more problems, or lower one." in too_few.stderr
+    assert "need 120. Add problems, or lower one of the two." in too_few.stderr
     assert not (tmp_path / "other").exists()  # or the lower one that it asks for were other settings there
 
 
 def test_the_float_model_may_judge_by_several_draws(tmp_path: Path, tiny_student: Student) -> None:
     """The control of the edge twist; its artifact is evaluated on `valid` too, or no round could be best."""
-    settings = ["feedback.artifact=float", "feedback.samples=2", "training.start_from=previous", "feedback.limit=20"]
+    settings = [
+        "feedback.artifact=float",
+        "feedback.num_return_sequences=2",
+        "training.start_from=previous",
+        "feedback.limit=20",
+    ]
     settings += ["training.max_length=160"]
-    ran = run(tmp_path / "run", *(word for setting in settings for word in ("--set", setting)))
+    ran = run(tmp_path / "run", "--no-parity", *(word for setting in settings for word in ("--set", setting)))
     assert ran.returncode == 0, ran.stderr
     place = tmp_path / "run" / "round-01"
     assert (place / "eval" / "local" / "gguf-f32" / "valid" / "summary.json").is_file()
@@ -277,7 +288,7 @@ def test_the_float_model_may_judge_by_several_draws(tmp_path: Path, tiny_student
 
 
 def test_a_fault_in_the_data_leaves_nothing_behind(tmp_path: Path, tiny_student: Student) -> None:
-    """A folder that was begun by a faulty config once refused the mended one as another run."""
+    """A folder that was begun by a faulty config once refused the corrected one as another run."""
     (tmp_path / "bad.jsonl").write_text("neither\n", encoding="utf-8")
     ran = run(tmp_path / "run", "--set", f"data.train=[{{path: {tmp_path / 'bad.jsonl'}}}]")
     assert ran.returncode == 2
@@ -295,16 +306,16 @@ def test_a_start_that_fails_deletes_nothing_of_the_users(tmp_path: Path, tiny_st
     (tmp_path / "hidden" / ".notes").write_text("precious", encoding="utf-8")
     ran = run(tmp_path / "hidden", *few)
     assert ran.returncode == 2
-    assert "is not empty and holds no run" in ran.stderr
+    assert "is not empty and does not hold a run" in ran.stderr
     assert [p.name for p in (tmp_path / "hidden").iterdir()] == [".notes"]
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
-    assert "is a link to a place that does not exist" in run(tmp_path / "link", *few).stderr
+    assert "is a link to a folder that does not exist" in run(tmp_path / "link", *few).stderr
     assert ".notes is a file" in run(tmp_path / "hidden" / ".notes", *few).stderr
 
 
 def test_damaged_certificates_are_made_again(smoke: Finished, tmp_path: Path) -> None:
     """All of a round's were read before each had been looked at, and a cut one ended the run."""
-    out = Path(shutil.copytree(smoke.out, tmp_path / "run", symlinks=True))
+    out = smoke.copy(tmp_path)
     hit = sorted(out.glob("round-*/parity/*.json"))
     assert len(hit) >= 4
     for path in hit:
@@ -319,7 +330,7 @@ def test_damaged_certificates_are_made_again(smoke: Finished, tmp_path: Path) ->
 
 def test_an_extension_that_is_refused_leaves_the_run_as_it_was(smoke: Finished, tmp_path: Path) -> None:
     """The config was overwritten first, and then neither the longer command nor the old one fitted the folder."""
-    out = Path(shutil.copytree(smoke.out, tmp_path / "run", symlinks=True))
+    out = smoke.copy(tmp_path)
     (tmp_path / "bad.jsonl").write_text("neither\n", encoding="utf-8")
     heldout = '{path: "symbolic:heldout", limit: 16}'
     ran = run(out, "--set", f"data.eval=[{heldout}, {{path: {tmp_path / 'bad.jsonl'}}}]")
@@ -336,24 +347,19 @@ def test_a_folder_that_another_process_has_just_begun_is_left_alone(tmp_path: Pa
     with run_lock(out / "lock"):
         ran = run(out)
         assert ran.returncode == 2
-        assert f"is in use by process {os.getpid()}; wait or stop it." in ran.stderr
+        assert f"is in use by process {os.getpid()}; wait for it, or stop it." in ran.stderr
         assert (out / "lock").is_file()
 
 
 def test_a_damaged_config_of_a_run_is_one_sentence(smoke: Finished, tmp_path: Path) -> None:
-    out = Path(shutil.copytree(smoke.out, tmp_path / "run", symlinks=True))
+    out = smoke.copy(tmp_path)
     for content in (b"a: [", b"\xff\xfe", b""):
         (out / "config.yaml").write_bytes(content)
         ran = run(out)
         assert ran.returncode == 2
         assert "Traceback" not in ran.stderr
         assert f"{out / 'config.yaml'} is" in ran.stderr
-        assert "Put the config back" in ran.stderr
-
-
-def solve(cwd: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command: Sequence[str] = [sys.executable, "-m", "fdd_edge", "solve", *arguments]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, env=dict(os.environ))
+        assert "Restore the config that the run began with" in ran.stderr
 
 
 def test_solve_answers_from_the_run(smoke: Finished, tmp_path: Path) -> None:
@@ -362,7 +368,7 @@ def test_solve_answers_from_the_run(smoke: Finished, tmp_path: Path) -> None:
     question = next(
         p.question for p in read_problems(smoke.out / "best/data/train.jsonl") if p.id == solved["problem_id"]
     )
-    ran = solve(tmp_path, str(smoke.out), question)
+    ran = fdd_edge("solve", str(smoke.out), question)
     assert ran.returncode == 0, ran.stderr
     assert f"answer: {solved['answer']:g}\n" in ran.stdout
 
@@ -372,24 +378,23 @@ def test_a_round_exported_alone_is_the_rounds_own_file(tiny_student: Student, tm
     from fdd_edge import api
     from fdd_edge.artifacts.gguf import describe_gguf
 
-    layout = api.run(
+    made = api.run(
         "smoke",
-        output=str(tmp_path / "run"),
+        output=tmp_path / "run",
         rounds=1,
         overrides=["seed=1", "export.recipes=[gguf-q4_0-imatrix]", "feedback.artifact=gguf-q4_0-imatrix"],
         parity=False,
     )
-    cards = api.export(str(layout.root / "round-00"), ["gguf-q4_0-imatrix"], str(tmp_path / "out"), parity=False)
-    own = layout.round(0).model("gguf-q4_0-imatrix")
-    assert Path(cards[0]["path"]).read_bytes() == own.read_bytes()
+    (artifact,) = api.export(made.path / "round-00", "gguf-q4_0-imatrix", tmp_path / "out", parity=False)
+    own = made.rounds[0].artifacts["gguf-q4_0-imatrix"] / "model.gguf"
+    assert artifact.path.read_bytes() == own.read_bytes()
     assert describe_gguf(own).name == "tiny round-00"
 
 
 def test_an_exported_folder_is_all_a_board_needs(smoke: Finished, tmp_path: Path) -> None:
     """Copied elsewhere it answers by itself; its README says what was measured on this very file."""
     out = smoke.out
-    command = [sys.executable, "-m", "fdd_edge", "export", str(out), "-r", "gguf-q8_0", "-o", str(tmp_path / "made")]
-    made = subprocess.run(command, capture_output=True, text=True, check=False)
+    made = fdd_edge("export", out, "-r", "gguf-q8_0", "-o", tmp_path / "made")
     assert made.returncode == 0, made.stderr
     folder = (tmp_path / "made" / "gguf-q8_0").rename(tmp_path / "elsewhere")
     expected = {"README.md", "artifact.json", "model.gguf", "parity.json", "prompt.txt", "runner.pyz"}
@@ -408,3 +413,33 @@ def test_an_exported_folder_is_all_a_board_needs(smoke: Finished, tmp_path: Path
     # The folder names its model: it once was called no file, and an ONNX user was told to install llama.cpp.
     by_folder = [sys.executable, "runner.pyz", "solve", ".", question]
     assert subprocess.run(by_folder, cwd=folder, capture_output=True, text=True, check=False).stdout == asked.stdout
+
+
+def test_a_finished_run_imports_no_torch(smoke: Finished, tmp_path: Path) -> None:
+    """Torch is imported only if a student is trained, merged, exported or compared; looking at a run takes a second."""
+    heavy = {"torch", "transformers", "peft", "onnxruntime", "huggingface_hub"}
+    program = (
+        "import sys\n"
+        "from fdd_edge import api\n"
+        "finished = api.run('smoke', output=sys.argv[1])\n"
+        "assert len(finished.rounds) == 2\n"
+        f"print(sorted(set(sys.modules) & {heavy!r}))\n"
+    )
+    command = [sys.executable, "-c", program, str(smoke.copy(tmp_path))]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout.strip()) == (0, "[]"), ran.stderr
+
+
+def test_a_round_that_would_be_the_same_again_ends_the_run(tmp_path: Path, tiny_student: Student) -> None:
+    """It was trained once more on the very same problems, unannounced; more data lets the run continue."""
+    out, none = tmp_path / "run", ["feedback.per_easy=0", "feedback.per_hard=0", "feedback.limit=4", "data.eval=[]"]
+    settings = [word for setting in none for word in ("--set", setting)]
+    ran = run(out, "--no-parity", *settings)
+    assert ran.returncode == 0, ran.stderr
+    assert "Round 1 would repeat round 0: there are no new problems, so the run stops here." in ran.stdout
+    assert "Round 1 would repeat round 0" in ran.stderr
+    assert [path.name for path in sorted(out.glob("round-*"))] == ["round-00"]
+    assert "would_repeat" in json.loads((out / "round-00" / "summary.json").read_text(encoding="utf-8"))
+    again = run(out, "--no-parity", *settings)
+    assert (again.returncode, again.stdout) == (0, ran.stdout)
+    assert "training on" not in again.stderr

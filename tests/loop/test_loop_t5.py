@@ -1,4 +1,4 @@
-"""An encoder-decoder of CodeT5's kind: trained, exported as three graphs, certified, and judged by them."""
+"""An encoder-decoder like CodeT5: trained, exported as three graphs, certified, and judged by them."""
 
 from __future__ import annotations
 
@@ -13,35 +13,36 @@ pytest.importorskip("torch", reason="needs: pip install 'fdd-edge[train]'")
 pytest.importorskip("optimum.onnxruntime", reason="needs: pip install 'fdd-edge[onnx]'")
 
 from fdd_edge import api
+from fdd_edge.artifacts.artifact_labels import ArtifactLabels
 from fdd_edge.artifacts.onnx import seq2seq
-from fdd_edge.artifacts.recipe import OnnxRecipe, load_recipe
+from fdd_edge.artifacts.recipe import load_recipe
 from fdd_edge.errors import FddError
 from fdd_edge.ondevice.batching import Decoder
-from fdd_edge.ondevice.model_files import DECODER, DECODER_WITH_PAST, hash_model
+from fdd_edge.ondevice.families import DECODER, DECODER_WITH_PAST
+from fdd_edge.ondevice.model_files import find_model, hash_model
 from fdd_edge.ondevice.onnxruntime_seq2seq import Model
 from fdd_edge.ondevice.prompt import make_prompt
-from fdd_edge.ondevice.protocol import Completion, Settings, Task, Wave
-from fdd_edge.operations.certify import certify, find_certificate, reference_of
-from fdd_edge.operations.export import export_onnx
+from fdd_edge.ondevice.protocol import Completion, Decoding, Settings, Task, Wave
+from fdd_edge.operations.certify import certify_file, find_certificate, reference_of
+from fdd_edge.operations.export import export_from_student
 from fdd_edge.parity import Certificate
 from fdd_edge.records import read_jsonl
 from fdd_edge.resolve.prompts import file_prompt
 from fdd_edge.resolve.student import Student, open_student
-from fdd_edge.runs import RunLayout
+from fdd_edge.targets import TargetRuntime, load_profile
 
-SETTINGS = Settings(max_new_tokens=30, sequences=3, return_ids=True)
+SETTINGS = Settings(Decoding(30, batch_size=3, threads=1), return_ids=True)
 WAVE = Wave(0, tuple(Task(f"p{i}", 0, f"Tom has {i + 3} apples{' and more' * i}. How many?") for i in range(5)))
 
 
 @pytest.fixture(scope="module")
-def student(cache_folder: Path) -> Student:
-    return open_student("tiny-t5", families=("onnx",))
+def student(tiny_t5: Student) -> Student:
+    return tiny_t5
 
 
 def export(student: Student, recipe: str, out: Path) -> Path:
-    found = load_recipe(recipe)
-    assert isinstance(found, OnnxRecipe)
-    export_onnx(student.folder, student.vocab, out, found, name="t5", template=file_prompt("plain"), license=None)
+    labels = ArtifactLabels("t5", file_prompt("plain"))
+    export_from_student(out, merged=None, student=student, labels=labels, recipe=load_recipe(recipe))
     return out / DECODER
 
 
@@ -55,20 +56,22 @@ def rows(graph: Path) -> list[Completion]:
         return list(decoder.run(WAVE).completions)
 
 
-def hold(student: Student, graph: Path, recipe: str) -> Certificate:
-    record = reference_of(student, [], template=file_prompt("plain"), trained=True, threads=1)
-    return certify(graph, student.folder, record, load_recipe(recipe), target="local", threads=1)
+def certificate_of(student: Student, graph: Path, recipe: str) -> Certificate:
+    reference = reference_of(student, [], template=file_prompt("plain"), trained=True, threads=1)
+    runtime = TargetRuntime(load_profile("local"), "onnx")
+    return certify_file(graph, student.folder, reference, load_recipe(recipe), runtime=runtime, threads=1)
 
 
-def test_a_run_of_an_encoder_decoder(tmp_path: Path) -> None:
-    layout: RunLayout = api.run("smoke-t5", output=str(tmp_path / "run"), overrides=["keep=all"])
+@pytest.mark.slow
+def test_a_run_of_an_encoder_decoder(student: Student, tmp_path: Path) -> None:
+    layout = api.run("smoke-t5", output=tmp_path / "run", overrides=["keep=all"]).layout
     for number in range(2):
         place = layout.round(number)
         for recipe in ("onnx-fp32", "onnx-int8-avx2"):
             assert json.loads(place.parity(recipe).read_text(encoding="utf-8"))["passed"], recipe
-            model = place.model(recipe)
+            model = find_model(place.artifact(recipe))
             certificate = find_certificate(model, hash_model(model))
-            assert certificate is not None, "it once was not found, and `eval` said that there was none"
+            assert certificate is not None, "it was once not found, and `eval` reported that there was none"
             assert certificate.passed
         found = list(read_jsonl(place.evaluation("local", "onnx-int8-avx2", "valid") / "rows.jsonl"))
         assert len(found) == 16
@@ -112,7 +115,7 @@ def test_the_decoders_share_one_file_of_weights(graph: Path) -> None:
 
 @pytest.mark.parametrize("recipe", ["onnx-fp32", "onnx-int8-avx2"])
 def test_a_good_export_passes_its_certificate(student: Student, recipe: str, tmp_path: Path) -> None:
-    certificate = hold(student, export(student, recipe, tmp_path / recipe), recipe)
+    certificate = certificate_of(student, export(student, recipe, tmp_path / recipe), recipe)
     assert certificate.passed, certificate.failed
 
 
@@ -127,7 +130,7 @@ def test_a_later_decoder_of_another_student_fails(student: Student, graph: Path,
     array = onnx.numpy_helper.to_array(bias, base_dir=str(graph.parent))
     bias.CopyFrom(onnx.numpy_helper.from_array(np.ascontiguousarray(array[::-1] * 9), bias.name))
     path.write_bytes(model.SerializeToString())
-    failed = {item.name: item for item in hold(student, tmp_path / "planted" / DECODER, "onnx-fp32").failed}
+    failed = {item.name: item for item in certificate_of(student, tmp_path / "planted" / DECODER, "onnx-fp32").failed}
     assert {"tensors", "logits"} <= set(failed)
     assert "with_past.decoder.block.0" in str(failed["tensors"].first_difference)
 
@@ -137,7 +140,7 @@ def test_a_constant_that_tracing_makes_ends_the_export(
 ) -> None:
     """The warnings that T5 is known to give are harmless, one by one; another is not passed over."""
     monkeypatch.setattr(seq2seq, "_HARMLESS", seq2seq._HARMLESS[:1])
-    with pytest.raises(FddError, match=r"Tracing made a constant of `if not self\.is_initialized .*cache_utils\.py"):
+    with pytest.raises(FddError, match=r"Tracing turned `if not self\.is_initialized .*cache_utils\.py"):
         export(student, "onnx-fp32", tmp_path / "out")
     assert not list(tmp_path.iterdir())
 
@@ -153,7 +156,7 @@ def test_a_tokenizer_that_cannot_write_programs_is_refused(student: Student, tmp
     backend.pre_tokenizer, backend.decoder = pre_tokenizers.Metaspace(), decoders.Metaspace()
     made = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="</s>", pad_token="<pad>", unk_token="<unk>")
     made.save_pretrained(tmp_path / "prose")
-    with pytest.raises(FddError, match=r"cannot write a program: .* without \['\\n', '\{', '\}'\]"):
+    with pytest.raises(FddError, match=r"cannot write programs: .* without \['\\n', '\{', '\}'\]"):
         open_student(str(tmp_path / "prose"), families=("onnx",))
 
 
@@ -162,11 +165,11 @@ def test_a_tokenizer_that_cannot_write_programs_is_refused(student: Student, tmp
     [
         (
             ["export.recipes=[gguf-q4_0]", "feedback.artifact=gguf-q4_0"],
-            "encoder-decoder, of which no GGUF is made",
+            "encoder-decoder, which cannot be exported as GGUF",
         ),
         (
             ["export.recipes=[onnx-int4]", "feedback.artifact=onnx-int4"],
-            "onnx-int4 is for decoders: onnx-fp32, onnx-int8",
+            "onnx-int4 cannot export tiny-t5, which is an encoder-decoder. Choose one of: onnx-fp32, onnx-int8",
         ),
         (["lora.target_modules=[q_proj]"], "lora.target_modules names 'q_proj'"),
     ],

@@ -1,4 +1,4 @@
-"""What the kernel shows of temperature, clock, throttling and energy, from folders laid out as Linux does."""
+"""Temperature, clock, throttling and energy, read from folders laid out like Linux's sysfs."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from fdd_edge.ondevice import device_info as measure
+from fdd_edge.ondevice import device_info
 from fdd_edge.ondevice.telemetry import Conditions, Meter
 
 
-def lay(folder: Path, files: dict[str, str]) -> Path:
+def write_files(folder: Path, files: dict[str, str]) -> Path:
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
@@ -40,34 +40,34 @@ PC = {
 
 
 def test_a_raspberry_pi_that_was_throttled_long_ago(tmp_path: Path) -> None:
-    """Whether it was again cannot be told from the firmware's word: it is not guessed."""
-    assert Meter(lay(tmp_path, RASPBERRY_PI)).read() == Conditions(61.8, 2100.0, None, None)
+    """The firmware's bits do not show whether it happened again, so the answer is None."""
+    assert Meter(write_files(tmp_path, RASPBERRY_PI)).read() == Conditions(61.8, 2100.0, None, None)
 
 
 @pytest.mark.parametrize("bus", ["soc/soc:firmware", "soc@107c000000/soc@107c000000:firmware"])
-def test_a_raspberry_pi_that_was_throttled_meanwhile_and_is_cool_again(tmp_path: Path, bus: str) -> None:
-    """A Pi 5's bus has its address in its name, and was never looked at."""
-    place = f"devices/platform/{bus}/get_throttled"
+def test_a_raspberry_pi_that_was_throttled_in_the_meantime_and_is_cool_again(tmp_path: Path, bus: str) -> None:
+    """On a Pi 5 the bus has its address in its name, and used to be overlooked."""
+    path = f"devices/platform/{bus}/get_throttled"
     pi = {name: text for name, text in RASPBERRY_PI.items() if "firmware" not in name}
-    meter = Meter(lay(tmp_path, pi | {place: "0"}))
+    meter = Meter(write_files(tmp_path, pi | {path: "0"}))
     assert meter.read().throttled is False
-    lay(tmp_path, {place: "60000"})
+    write_files(tmp_path, {path: "60000"})
     assert meter.read().throttled is True
 
 
 @pytest.mark.parametrize(
     ("word", "slowed"), [("0", False), ("50005", True), ("4", True), ("80008", True), ("80000", None)]
 )
-def test_what_the_raspberry_pis_firmware_says_of_now(tmp_path: Path, word: str, slowed: bool | None) -> None:
-    lay(tmp_path, RASPBERRY_PI | {"devices/platform/soc/soc:firmware/get_throttled": word})
+def test_what_the_raspberry_pis_firmware_reports_for_now(tmp_path: Path, word: str, slowed: bool | None) -> None:
+    write_files(tmp_path, RASPBERRY_PI | {"devices/platform/soc/soc:firmware/get_throttled": word})
     assert Meter(tmp_path).read().throttled is slowed
 
 
-def test_a_pc_whose_energy_counter_begins_again(tmp_path: Path) -> None:
-    meter = Meter(lay(tmp_path, PC))
-    lay(tmp_path, {"class/powercap/intel-rapl:0/energy_uj": "2500000\n"})
+def test_a_pc_whose_energy_counter_wraps(tmp_path: Path) -> None:
+    meter = Meter(write_files(tmp_path, PC))
+    write_files(tmp_path, {"class/powercap/intel-rapl:0/energy_uj": "2500000\n"})
     assert meter.read() == Conditions(45.0, None, False, 3.5)
-    lay(tmp_path, {"devices/system/cpu/cpu0/thermal_throttle/package_throttle_count": "8\n"})
+    write_files(tmp_path, {"devices/system/cpu/cpu0/thermal_throttle/package_throttle_count": "8\n"})
     assert meter.read().throttled is True
 
 
@@ -76,23 +76,23 @@ def test_what_is_not_shown_is_not_guessed(tmp_path: Path) -> None:
 
 
 def test_an_arm_cpu_is_named_by_its_cores_and_not_by_its_board(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two equal boards of other revisions were no pool, and the CPU was not named at all."""
+    """Two boards that differed only in their revision could not form a pool, and the CPU had no name."""
     core = "CPU implementer\t: 0x41\nCPU architecture: 8\nCPU variant\t: 0x4\nCPU part\t: 0xd0b\nCPU revision\t: 1\n"
     files = {
         "/proc/cpuinfo": f"processor\t: 0\n{core}\nprocessor\t: 1\n{core}\nRevision\t: c04170\n",
         "/proc/device-tree/model": "Raspberry Pi 5 Model B Rev 1.0\0",
     }
     monkeypatch.setattr("platform.machine", lambda: "aarch64")
-    monkeypatch.setattr(measure, "_read", lambda path: files.get(path, ""))
+    monkeypatch.setattr(device_info, "_read", lambda path: files.get(path, ""))
     monkeypatch.delenv("QEMU_CPU", raising=False)
-    assert (measure.cpu_model(), measure.board_model()) == ("Cortex-A76 r4p1", "Raspberry Pi 5 Model B Rev 1.0")
+    assert (device_info.cpu_model(), device_info.board_model()) == ("Cortex-A76 r4p1", "Raspberry Pi 5 Model B Rev 1.0")
     files["/proc/cpuinfo"] = core.replace("0xd0b", "0xfff")
-    assert measure.cpu_model() == "0x41 part 0xfff r4p1"
+    assert device_info.cpu_model() == "0x41 part 0xfff r4p1"
 
 
 def test_an_emulated_cpu_has_none_of_the_machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platform.machine", lambda: "aarch64")
-    monkeypatch.setattr(measure, "_read", lambda path: "flags : avx2\n" if path == "/proc/cpuinfo" else "")
+    monkeypatch.setattr(device_info, "_read", lambda path: "flags : avx2\n" if path == "/proc/cpuinfo" else "")
     monkeypatch.setenv("QEMU_CPU", "cortex-a72")
-    assert measure.cpu_model() == "cortex-a72 in QEMU"
-    assert Meter(lay(tmp_path, PC | RASPBERRY_PI)).read() == Conditions()
+    assert device_info.cpu_model() == "cortex-a72 in QEMU"
+    assert Meter(write_files(tmp_path, PC | RASPBERRY_PI)).read() == Conditions()

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, Literal
 
 import pytest
 
@@ -15,11 +16,22 @@ import numpy.typing as npt
 from fdd_edge.ondevice.batching import Decoder
 from fdd_edge.ondevice.llamacpp import BATCH, Context, Model
 from fdd_edge.ondevice.prompt import make_prompt
-from fdd_edge.ondevice.protocol import Completion, RunnerError, Settings, Shot, Task, Wave, plan_waves
+from fdd_edge.ondevice.protocol import Completion, Decoding, ProtocolError, Settings, Shot, Task, Wave, plan_waves
 from fdd_edge.ondevice.verdicts import Verdict
 
 TASKS = [Task(f"p{i}", 0, f"{i} apples, then {i * 37} more{' or so' * (i % 4)}. How many?") for i in range(20)]
-BASE = Settings(max_new_tokens=24, sequences=4)
+BASE = Settings(Decoding(24, batch_size=4, threads=1))
+
+
+def decode(
+    kv: Literal["f16", "f32"] = "f16",
+    return_ids: bool = False,
+    seed: int = 0,
+    stop: tuple[str, ...] = (),
+    **decoding: Any,
+) -> Settings:
+    """Return the base settings with some options changed."""
+    return Settings(replace(BASE.decoding, **decoding), seed=seed, kv=kv, stop=stop, return_ids=return_ids)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +53,7 @@ def test_rows_come_in_task_order_and_each_ends_its_own_way(model: Model) -> None
     assert [row.problem_id for row in found] == [task.problem_id for task in TASKS]
     cut = [row for row in found if row.verdict is Verdict.unfinished]
     assert 0 < len(cut) < len(found)
-    assert all(row.n_tokens == BASE.max_new_tokens for row in cut)
+    assert all(row.n_tokens == BASE.decoding.max_new_tokens for row in cut)
     assert len({row.text for row in found}) > 10
 
 
@@ -56,34 +68,34 @@ def test_a_wave_redone_alone_gives_the_same_rows(model: Model) -> None:
     assert [row for wave in reversed(again) for row in wave] == whole
 
 
-def test_batch_neighbours_do_not_change_texts_in_f32(model: Model) -> None:
-    one = rows(model, replace(BASE, kv="f32", sequences=1))
-    many = rows(model, replace(BASE, kv="f32", sequences=16))
+def test_what_shares_a_batch_does_not_change_texts_in_f32(model: Model) -> None:
+    one = rows(model, decode(batch_size=1, kv="f32"))
+    many = rows(model, decode(batch_size=16, kv="f32"))
     assert one == many
 
 
 def test_greedy_agrees_with_llama_cpps_own_loop(model: Model, tiny_gguf: Path) -> None:
     peer = llama_cpp.Llama(str(tiny_gguf), n_ctx=256, n_threads=1, type_k=0, type_v=0, verbose=False)
     prompt = make_prompt(None, (), model)
-    found = rows(model, replace(BASE, kv="f32", sequences=1, return_ids=True))
+    found = rows(model, decode(batch_size=1, kv="f32", return_ids=True))
     for task, row in zip(TASKS, found, strict=True):
         text = prompt.render(task.question)
         assert row.prompt_ids == tuple(peer.tokenize(text.encode(), add_bos=False, special=True))
-        reply = peer(text, max_tokens=BASE.max_new_tokens, temperature=0)
+        reply = peer(text, max_tokens=BASE.decoding.max_new_tokens, temperature=0)
         assert row.text == reply["choices"][0]["text"]
 
 
 def test_stop_texts_cut_replies(model: Model) -> None:
     free = rows(model)
     stop = free[0].text[5:7]
-    for before, after in zip(free, rows(model, replace(BASE, sequences=1, stop=(stop,))), strict=True):
+    for before, after in zip(free, rows(model, decode(batch_size=1, stop=(stop,))), strict=True):
         assert stop not in after.text
         if stop in before.text:
             assert after.text == before.text.partition(stop)[0]
 
 
-def test_temperature_draws_by_seed_problem_and_sample(model: Model) -> None:
-    warm = replace(BASE, temperature=1.5, seed=1)
+def test_sampling_depends_on_seed_problem_and_sample(model: Model) -> None:
+    warm = decode(temperature=1.5, seed=1)
     tasks = tuple(Task("p", sample, "How many?") for sample in range(6))
     drawn = rows(model, warm, [Wave(0, tasks)])
     assert len({row.text for row in drawn}) == 6
@@ -92,7 +104,7 @@ def test_temperature_draws_by_seed_problem_and_sample(model: Model) -> None:
 
 
 def test_a_draw_does_not_depend_on_the_order_in_the_batch(model: Model) -> None:
-    warm = replace(BASE, temperature=1.0, kv="f32")
+    warm = decode(temperature=1.0, kv="f32")
     turned = rows(model, warm, [Wave(0, tuple(reversed(TASKS)))])
     assert turned[::-1] == rows(model, warm)
 
@@ -109,7 +121,7 @@ def test_shots_are_decoded_once_and_change_nothing_else(model: Model) -> None:
 
 
 def test_a_batch_of_replies_has_no_gaps_between_its_sequences(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    """llama.cpp runs a batch piece by piece where a sequence is left out, and that once cost a third of the speed."""
+    """llama.cpp splits a batch at a missing sequence, which once cost a third of the speed."""
     steps: list[int] = []
     step = Context.step
 
@@ -118,8 +130,8 @@ def test_a_batch_of_replies_has_no_gaps_between_its_sequences(model: Model, monk
         return step(context, tokens, positions)
 
     monkeypatch.setattr(Context, "step", watched)
-    found = rows(model, replace(BASE, sequences=5))
-    # A step is of the first sequences, whichever have ended: so some moved into the gap of a finished one.
+    found = rows(model, decode(batch_size=5))
+    # A step always covers the first sequences, so replies must have moved into the gaps of finished ones.
     assert len(set(steps) & {1, 2, 3, 4}) > 1
     assert max(steps) == 5
     assert sum(steps) == sum(row.n_tokens for row in found)
@@ -137,7 +149,7 @@ def test_a_prompt_longer_than_the_model_is_a_limit(model: Model) -> None:
 def test_a_reply_ends_where_the_models_context_does(model: Model) -> None:
     cut = [row.problem_id for row in rows(model) if row.verdict is Verdict.unfinished]
     long = [replace(task, question=task.question + " x" * 40) for task in TASKS if task.problem_id in cut]
-    found = rows(model, replace(BASE, max_new_tokens=500), [Wave(0, tuple(long))])
+    found = rows(model, decode(max_new_tokens=500), [Wave(0, tuple(long))])
     ended = [row for row in found if row.verdict is Verdict.unfinished]
     assert ended
     assert {row.n_prompt_tokens + row.n_tokens for row in ended} == {model.n_ctx_train}
@@ -164,6 +176,6 @@ def test_progress_counts_to_the_end(model: Model) -> None:
     assert len(seen) > len(TASKS), "a host that has gone would not be noticed between two finished replies"
 
 
-def test_too_many_sequences_are_refused(model: Model) -> None:
-    with pytest.raises(RunnerError, match="sequences must be at most 256"):
-        Decoder(model, make_prompt(None, (), model), replace(BASE, sequences=257))
+def test_a_batch_that_is_too_large_for_llama_cpp_is_refused() -> None:
+    with pytest.raises(ProtocolError, match="batch_size must be at most 256, not 257"):
+        Decoding(batch_size=257)

@@ -1,4 +1,4 @@
-"""ONNX Runtime on tiny models made on the spot: the runner's own waves, without padding and without copying a cache."""
+"""ONNX Runtime on tiny models made by the tests: the runner's waves, without padding and without copying a cache."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from fdd_edge.artifacts.onnx.graph import load_graph, save_graph
 from fdd_edge.ondevice.batching import Decoder
 from fdd_edge.ondevice.onnxruntime_model import BATCH, Model
 from fdd_edge.ondevice.prompt import make_prompt
-from fdd_edge.ondevice.protocol import Completion, RunnerError, Score, Settings, Task, Wave, plan_waves
+from fdd_edge.ondevice.protocol import Completion, Decoding, RunnerError, Score, Settings, Task, Wave, plan_waves
 from fdd_edge.ondevice.scoring import score
 from fdd_edge.ondevice.verdicts import Verdict
 from fdd_edge.ondevice.vocabulary import Vocabulary
@@ -30,7 +30,7 @@ from fdd_edge.resolve.student import Student
 TASKS = [
     Task(f"p{i}", 0, f"Tom has {i + 3} apples{' and a pear' * (i % 3)} and gets {i}. How many?") for i in range(11)
 ]
-BASE = Settings(max_new_tokens=24, sequences=4, return_ids=True)
+BASE = Settings(Decoding(24, batch_size=4, threads=1), return_ids=True)
 
 
 @pytest.fixture(scope="module")
@@ -62,16 +62,16 @@ def greedy(student: Student, found: list[Completion], stops: tuple[int, ...]) ->
 
 
 def test_replies_of_a_batch_are_those_of_torch(model: Model, tiny_student: Student) -> None:
-    """Sequences of different lengths share a cache that is written in place, and others move into their places."""
+    """Sequences of different lengths share a cache that is written in place, and later ones take over their rows."""
     found = rows(model)
     assert len({row.n_prompt_tokens for row in found}) > 1
     assert len({row.n_tokens for row in found}) > 1
-    assert [list(row.ids or ()) for row in found] == greedy(tiny_student, found, model.special_ids.stops)
+    assert [list(row.ids or ()) for row in found] == greedy(tiny_student, found, model.special_ids.eos_ids)
 
 
-@pytest.mark.parametrize("sequences", [1, 3, 16])
-def test_a_float_graphs_rows_do_not_depend_on_what_shares_a_batch(model: Model, sequences: int) -> None:
-    assert rows(model, replace(BASE, sequences=sequences)) == rows(model)
+@pytest.mark.parametrize("batch_size", [1, 3, 16])
+def test_a_float_graphs_rows_do_not_depend_on_what_shares_a_batch(model: Model, batch_size: int) -> None:
+    assert rows(model, replace(BASE, decoding=replace(BASE.decoding, batch_size=batch_size))) == rows(model)
     assert rows(model, waves=plan_waves(TASKS, 5)) == rows(model)
 
 
@@ -92,7 +92,7 @@ def test_its_vocabulary_is_llama_cpps(model: Model, tiny_student: Student) -> No
     with DeviceVocab(tiny_student.vocab) as vocab:
         assert [model.piece(token) for token in range(model.n_vocab)] == list(vocab.pieces)
         assert [model.tokenize(text) for text in texts[:-1]] == [vocab.encode_prompt(text) for text in texts[:-1]]
-        assert model.special_ids.stops == vocab.stops
+        assert model.special_ids.eos_ids == vocab.eos_ids
     assert model.tokenize(texts[-1]) == model.tokenize("half ? of a pair")
 
 
@@ -112,9 +112,9 @@ def test_scoring_reads_a_reply_as_it_was_written(model: Model) -> None:
 
 def test_long_prompts_are_read_in_pieces(tiny_student: Student, model: Model) -> None:
     tasks = (TASKS[0], Task("long", 0, "how many apples has he? " * 90))
-    first, long = rows(model, replace(BASE, max_new_tokens=4), [Wave(0, tasks)])
+    first, long = rows(model, replace(BASE, decoding=replace(BASE.decoding, max_new_tokens=4)), [Wave(0, tasks)])
     assert BATCH < long.n_prompt_tokens < model.n_ctx_train
-    replies = greedy(tiny_student, [first, long], model.special_ids.stops)
+    replies = greedy(tiny_student, [first, long], model.special_ids.eos_ids)
     assert [list(row.ids or ()) for row in (first, long)] == [reply[:4] for reply in replies]
 
 
@@ -125,7 +125,7 @@ def test_a_prompt_longer_than_the_model_is_a_limit(model: Model) -> None:
 
 
 def test_the_embedding_has_the_zero_points_of_the_head_it_is(tiny_onnx: dict[str, Path], tiny_student: Student) -> None:
-    """As the builder leaves it, every embedding is off by its block's zero point, and the model writes garbage."""
+    """As the builder writes it, every embedding is off by its block's zero point, and the model writes garbage."""
     from safetensors.numpy import load_file
 
     graph = tiny_onnx["int4"]
@@ -144,7 +144,7 @@ def test_embeddings_are_those_of_the_model(tiny_onnx: dict[str, Path], tiny_stud
 
 
 def embeddings_of(path: Path, n_vocab: int) -> np.ndarray:
-    """Run a graph as far as the first norm's input, for every token."""
+    """Run a graph up to the input of the first norm, for every token."""
     import onnx
     import onnxruntime
 
@@ -170,7 +170,7 @@ def error_of(path: Path) -> str:
 
 @pytest.fixture
 def copy(tiny_onnx: dict[str, Path], tmp_path: Path) -> Path:
-    """A model of one's own to damage."""
+    """A copy of the model that a test may damage."""
     shutil.copytree(tiny_onnx["int4"].parent, tmp_path / "copy")
     return tmp_path / "copy" / "model.onnx"
 
@@ -187,7 +187,7 @@ def test_missing_weights(copy: Path) -> None:
 
 def test_a_missing_tokenizer(copy: Path) -> None:
     (copy.parent / "tokenizer.json").unlink()
-    assert "an ONNX model needs its tokenizer beside it" in error_of(copy)
+    assert "an ONNX model needs its tokenizer in the same folder" in error_of(copy)
 
 
 @pytest.mark.parametrize("name", ["tokenizer.json", "genai_config.json", "fdd_edge.json"])
@@ -197,7 +197,7 @@ def test_damaged_files_beside_it(copy: Path, name: str) -> None:
 
 
 def test_a_graph_that_copies_its_cache(copy: Path) -> None:
-    """It would run, and every step would forget what the one before has written."""
+    """It would run, but each step would lose what the previous one wrote."""
     config = json.loads((copy.parent / "genai_config.json").read_text(encoding="utf-8"))
     config["search"]["past_present_share_buffer"] = False
     (copy.parent / "genai_config.json").write_text(json.dumps(config), encoding="utf-8")
@@ -205,19 +205,19 @@ def test_a_graph_that_copies_its_cache(copy: Path) -> None:
 
 
 def test_a_missing_genai_config_is_named(copy: Path) -> None:
-    """It once was said that the graph copies its cache."""
+    """The message used to claim that the graph copies its cache."""
     (copy.parent / "genai_config.json").unlink()
     assert "genai_config.json is missing" in error_of(copy)
 
 
 def test_an_input_that_is_not_known_is_named(copy: Path) -> None:
-    """It once was said that the graph copies its cache."""
+    """The message used to claim that the graph copies its cache."""
     model = load_graph(copy.parent)
     next(one for one in model.graph.input if one.name == "input_ids").name = "ids"
     for node in model.graph.node:
         node.input[:] = ["ids" if name == "input_ids" else name for name in node.input]
     save_graph(model, copy.parent)
-    assert "has the input 'ids'" in error_of(copy)
+    assert "has an unsupported input 'ids'" in error_of(copy)
 
 
 def test_no_decoder_at_all(copy: Path) -> None:
@@ -242,7 +242,7 @@ def test_a_model_that_the_builder_does_not_know(tiny_student: Student, tmp_path:
 
 
 def test_a_vocabulary_of_sentencepieces_kind(tmp_path: Path) -> None:
-    """Blanks are written with a sign of their own, and bytes that no token has with a token each."""
+    """Spaces have a symbol of their own, and bytes without a token have one byte token each."""
     from tokenizers import Tokenizer, decoders, models
 
     vocab = {"<s>": 0, "\u2581a": 1, "b": 2, "<0x0A>": 3, "</s>": 4}
@@ -253,15 +253,15 @@ def test_a_vocabulary_of_sentencepieces_kind(tmp_path: Path) -> None:
     (tmp_path / "tokenizer_config.json").write_text(json.dumps({"bos_token": "<s>", "eos_token": {"content": "</s>"}}))
     vocabulary = Vocabulary(tmp_path)
     assert [vocabulary.piece(token) for token in range(6)] == [b"", b" a", b"b", b"\n", b"", b""]
-    assert (vocabulary.special_ids.bos, vocabulary.special_ids.eos, vocabulary.special_ids.stops) == (0, 4, (4,))
+    assert (vocabulary.special_ids.bos, vocabulary.special_ids.eos, vocabulary.special_ids.eos_ids) == (0, 4, (4,))
 
 
 def test_tokens_that_end_a_reply_by_custom_end_it_here_too(tmp_path: Path) -> None:
-    """An ONNX model once went on where the GGUF of the same student stopped, for its configs name one end alone."""
+    """An ONNX model once continued where the GGUF of its student stopped, because its configs name only one end."""
     from tokenizers import Tokenizer, models
 
     made = Tokenizer(models.BPE(vocab={"a": 0}, merges=[]))
     made.add_special_tokens(["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<reponame>"])
     made.save(str(tmp_path / "tokenizer.json"))
     (tmp_path / "tokenizer_config.json").write_text(json.dumps({"eos_token": "<|im_end|>"}))
-    assert Vocabulary(tmp_path).special_ids.stops == (1, 3, 4)
+    assert Vocabulary(tmp_path).special_ids.eos_ids == (1, 3, 4)

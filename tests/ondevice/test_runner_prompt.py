@@ -10,7 +10,7 @@ SHOTS = (Shot("1+1?", "answer = 2\n"),)
 
 
 class File:
-    """A model file that is nothing but its metadata."""
+    """A model file that consists only of metadata."""
 
     bos_text = "<s>"
     eos_text = "</s>"
@@ -33,11 +33,11 @@ def test_the_last_placeholder_is_the_question() -> None:
     assert Prompt.parse("Say {question} for: {question}!").render("1+1") == "Say {question} for: 1+1!"
 
 
-def test_the_file_speaks_for_itself() -> None:
+def test_the_template_of_the_file_is_the_default() -> None:
     assert make_prompt(None, (), OWN).template == "Q: {question}\nP:\n"
 
 
-def test_the_request_goes_before_the_file() -> None:
+def test_the_request_takes_precedence_over_the_file() -> None:
     assert make_prompt("{question}=", (), OWN).template == "{question}="
 
 
@@ -53,12 +53,12 @@ def test_shots_of_a_chat_are_earlier_turns() -> None:
 @pytest.mark.parametrize(
     ("requested", "file", "fault"),
     [
-        (None, File(), "This file says no prompt; name one: --prompt plain, chat or a file."),
-        ("chat", File(), "This file has no chat template; name another prompt with --prompt."),
-        ("Solve it.", File(), "The prompt template has no {question}: 'Solve it.'."),
+        (None, File(), "This model stores no prompt. Add --prompt chat (its own chat template) or --prompt plain."),
+        ("chat", File(), "This model has no chat template. Choose another prompt, such as --prompt plain."),
+        ("Solve it.", File(), "The prompt template does not contain {question}: 'Solve it.'."),
         ("chat", File(tokenizer__chat_template="{{ raise_exception('no users') }}"), "cannot be rendered: no users."),
         ("chat", File(tokenizer__chat_template="{% if %}"), "cannot be rendered"),
-        # These were "The runner failed".
+        # These used to end in "The runner failed".
         ("chat", File(tokenizer__chat_template="{{ messages + 1 }}"), "cannot be rendered: can only concatenate list"),
         (
             "chat",
@@ -87,5 +87,5 @@ def test_prompts_that_cannot_be_made(requested: str | None, file: File, fault: s
     ],
 )
 def test_bos_is_put_before_a_text_that_lacks_it(text: str, adds_bos: bool, bos_text: str | None, begins: bool) -> None:
-    """One rule, which training, export and the runner each had a copy of."""
+    """One rule, of which training, export and the runner used to have a copy each."""
     assert begins_with_bos(text, adds_bos=adds_bos, bos_text=bos_text) is begins

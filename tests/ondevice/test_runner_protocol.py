@@ -7,6 +7,7 @@ from hypothesis.strategies import text
 
 from fdd_edge.ondevice.protocol import (
     Completion,
+    Decoding,
     End,
     Failure,
     Progress,
@@ -37,7 +38,10 @@ CUT = Completion("p2", 1, "é\u2028", None, None, Verdict.unfinished, 3, 2, "0",
 
 def test_request_survives_its_line() -> None:
     request = Request(
-        "model.gguf", Settings(stop=("\n\n", "Question:"), kv="f32"), "chat", (Shot("1+1?", "answer = 2"),)
+        "model.gguf",
+        Settings(Decoding(40, 8, 2, 0.5, 32), stop=("\n\n", "Question:"), kv="f32"),
+        "chat",
+        (Shot("1+1?", "answer = 2"),),
     )
     assert decode_request(encode(request)) == request
 
@@ -77,7 +81,7 @@ def test_events_survive_their_lines(event: Progress | WaveResult | Scores | Tota
     assert decode_event(encode(event)) == event
 
 
-def test_rows_hold_what_the_design_names_and_no_more() -> None:
+def test_rows_have_exactly_the_documented_fields() -> None:
     assert list(COMPLETION.to_row()) == [
         *("problem_id", "sample", "text", "program", "answer", "verdict"),
         *("n_prompt_tokens", "n_tokens", "prompt_ids_sha"),
@@ -102,12 +106,12 @@ def test_a_completion_names_the_field_it_lacks() -> None:
     [
         ("{", "not JSON"),
         ("[]", "not a JSON object"),
-        ('{"event": "dance"}', "'dance' is not an event of protocol 4"),
+        ('{"event": "dance"}', "'dance' is not an event of protocol 5"),
         ('{"event": "progress", "index": 0}', "Progress lacks the field 'finished'"),
         ('{"event": "progress", "index": 0, "finished": 1, "mood": 2}', "Progress has no field 'mood'"),
     ],
 )
-def test_lines_that_are_no_events(line: str, fault: str) -> None:
+def test_lines_that_are_not_events(line: str, fault: str) -> None:
     with pytest.raises(ProtocolError, match=fault):
         decode_event(line)
 
@@ -115,12 +119,16 @@ def test_lines_that_are_no_events(line: str, fault: str) -> None:
 @pytest.mark.parametrize(
     ("row", "fault"),
     [
-        ({"protocol": 5, "artifact": "m"}, "speaks protocol 4, the host asked for 5"),
-        ({"protocol": 4}, "lacks the field 'artifact'"),
-        ({"protocol": 4, "artifact": "m", "settings": {"sequences": 0}}, "sequences must be at least 1"),
-        ({"protocol": 4, "artifact": "m", "settings": {"kv": "q8"}}, "kv must be f16 or f32"),
-        ({"protocol": 4, "artifact": "m", "settings": {"threads": "two"}}, "wrong type"),
-        ({"protocol": 4, "artifact": "m", "shots": [{"question": "q"}]}, "needs a question and a reply"),
+        ({"protocol": 6, "artifact": "m"}, "uses protocol 5, but the host uses 6"),
+        ({"protocol": 5}, "lacks the field 'artifact'"),
+        (
+            {"protocol": 5, "artifact": "m", "settings": {"decoding": {"batch_size": 0}}},
+            "batch_size must be at least 1, not 0",
+        ),
+        ({"protocol": 5, "artifact": "m", "settings": {"decoding": {"max_new_tokens": 4}}}, "threads must be resolved"),
+        ({"protocol": 5, "artifact": "m", "settings": {"kv": "q8"}}, "kv must be f16 or f32"),
+        ({"protocol": 5, "artifact": "m", "settings": {"decoding": {"threads": "two"}}}, "wrong type"),
+        ({"protocol": 5, "artifact": "m", "shots": [{"question": "q"}]}, "needs a question and a reply"),
     ],
 )
 def test_requests_that_are_refused(row: dict[str, object], fault: str) -> None:

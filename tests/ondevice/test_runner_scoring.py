@@ -1,4 +1,4 @@
-"""Scoring what another runtime wrote: each layer is given the other side's input, and the rows are the file's own."""
+"""Scoring what another runtime wrote: each layer gets the other runtime's input, and the logits are the file's own."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import pytest
 
 from fdd_edge.errors import FddError
 from fdd_edge.ondevice.logits_codec import decode_rows, encode_rows
-from fdd_edge.ondevice.protocol import Score, Settings, Task
+from fdd_edge.ondevice.protocol import Decoding, Score, Settings, Task
 from fdd_edge.targets import load_profile, open_session, plan_waves
 
-SETTINGS = Settings(max_new_tokens=80, sequences=1, kv="f32", return_ids=True)
+SETTINGS = Settings(Decoding(80, batch_size=1, threads=1), kv="f32", return_ids=True)
 
 
 def test_a_file_agrees_with_its_own_reply_at_every_position(tiny_gguf: Path) -> None:
-    """More positions than are asked for at once, so that the pieces join."""
+    """The reply has more positions than one call covers, so that the pieces must be joined."""
     with open_session(load_profile("local"), tiny_gguf, settings=SETTINGS) as session:
         (result,) = session.complete(plan_waves([Task("p", 0, "1+1?")]))
         own = result.completions[0]
@@ -42,24 +42,24 @@ def test_the_vocabulary_says_what_begins_and_ends_a_text(tiny_gguf: Path) -> Non
     with open_session(load_profile("local"), tiny_gguf, settings=SETTINGS) as session:
         special = session.info.special
     assert (special.bos, special.eos, special.adds_bos) == (0, 2, False)
-    assert set(special.stops) >= {2}
+    assert set(special.eos_ids) >= {2}
 
 
 @pytest.mark.parametrize(
     ("ids", "reason"), [((1, 10**6), "it has no token 1000000, only "), ((1,) * 300, "longer than its context of 256")]
 )
-def test_ids_that_a_file_cannot_read_are_told_as_such(tiny_gguf: Path, ids: tuple[int, ...], reason: str) -> None:
+def test_ids_that_a_file_cannot_read_are_reported(tiny_gguf: Path, ids: tuple[int, ...], reason: str) -> None:
     with open_session(load_profile("local"), tiny_gguf, settings=SETTINGS) as session:
         asked = [Score("p", "?", "?", ids, (3, 4), (0,)), Score("q", "?", "?", (1,), (3, 4), (0,))]
-        strange, fine = session.score(asked)
-    assert reason in strange.unreadable
-    assert (strange.best, strange.logits) == ((), "")
-    assert (fine.unreadable, len(fine.best)) == ("", 2)
+        unreadable, readable = session.score(asked)
+    assert reason in unreadable.unreadable
+    assert (unreadable.best, unreadable.logits) == ((), "")
+    assert (readable.unreadable, len(readable.best)) == ("", 2)
 
 
-def test_a_reply_to_nothing_is_refused(tiny_gguf: Path) -> None:
+def test_a_reply_to_an_empty_prompt_is_refused(tiny_gguf: Path) -> None:
     with (
-        pytest.raises(FddError, match="p has no prompt to reply to"),
+        pytest.raises(FddError, match="The prompt of p is empty"),
         open_session(load_profile("local"), tiny_gguf, settings=SETTINGS) as session,
     ):
         list(session.score([Score("p", "?", "", (), (3, 4))]))

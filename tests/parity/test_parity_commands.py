@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
-from contextlib import redirect_stderr, redirect_stdout
-from io import StringIO
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
+from commands import Ran, fdd_edge
 
 from fdd_edge.artifacts.recipe import load_recipe
 from fdd_edge.catalog import names
-from fdd_edge.cli import main
 from fdd_edge.errors import FddError
 from fdd_edge.operations.certify import packaged_prompts
 from fdd_edge.parity import ITEMS
@@ -33,26 +29,6 @@ def impossible(tmp_path: Path) -> Path:
     path = tmp_path / "impossible.yaml"
     path.write_text(IMPOSSIBLE, encoding="utf-8")
     return path
-
-
-class Ran(NamedTuple):
-    """What a command ended with."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-def command(*arguments: object) -> Ran:
-    """Run a command in this process, where torch is loaded already."""
-    out, err, code = StringIO(), StringIO(), 0
-    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
-        patch.setattr(sys, "argv", ["fdd-edge", *map(str, arguments)])
-        try:
-            main()
-        except SystemExit as end:
-            code = int(end.code or 0)
-    return Ran(code, out.getvalue(), err.getvalue())
 
 
 def row_of(ran: Ran) -> dict[str, object]:
@@ -92,10 +68,10 @@ def test_a_recipe_without_bounds_names_the_key(tmp_path: Path) -> None:
 def exported(tiny_student: Student, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One good artifact, exported from the command line."""
     out = tmp_path_factory.mktemp("exported") / "out"
-    ran = command("export", tiny_student.folder, "-r", "gguf-q8_0", "-o", out)
+    ran = fdd_edge("export", tiny_student.folder, "-r", "gguf-q8_0", "-o", out)
     assert ran.returncode == 0, ran.stderr
-    assert f"gguf-q8_0 against {tiny_student.folder.name}, 64 prompts: passed" in ran.stdout
-    assert ran.stdout.count("\n  ok ") == len(ITEMS)
+    name = tiny_student.folder.name
+    assert f"gguf-q8_0: compared with {name} on 64 prompts, all {len(ITEMS)} items passed" in ran.stdout
     return out / "gguf-q8_0"
 
 
@@ -109,7 +85,7 @@ def test_an_export_ends_with_the_certificate(exported: Path) -> None:
 
 def test_a_failed_artifact_is_left_out_and_named(tiny_student: Student, impossible: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    ran = command("export", tiny_student.folder, "-r", impossible, "-r", "gguf-f16", "-o", out, "--json")
+    ran = fdd_edge("export", tiny_student.folder, "-r", impossible, "-r", "gguf-f16", "-o", out, "--json")
     assert ran.returncode == 4
     assert f"impossible failed the parity certificate and is left out of {out}:" in ran.stderr
     assert "\n  impossible: tensors: " in ran.stderr
@@ -119,7 +95,7 @@ def test_a_failed_artifact_is_left_out_and_named(tiny_student: Student, impossib
     assert [c["passed"] for c in json.loads(ran.stdout)["certificates"]] == [False, True]
     assert [card["recipe"] for card in json.loads(ran.stdout)["artifacts"]] == ["gguf-f16"]  # was lost once
     impossible.write_text(IMPOSSIBLE.replace("1.0e-9", "1").replace("kl_mean: 9", "kl_mean: 99"), encoding="utf-8")
-    again = command("export", tiny_student.folder, "-r", impossible, "-o", out)
+    again = fdd_edge("export", tiny_student.folder, "-r", impossible, "-o", out)
     assert again.returncode == 0, again.stderr
     assert sorted(p.name for p in out.iterdir()) == ["gguf-f16", "impossible"]  # no stale certificate of a failure
 
@@ -130,30 +106,30 @@ def test_parity_alone_gives_the_same_and_never_overwrites(
     own = tmp_path / "own.jsonl"
     own.write_text(json.dumps({"question": "Ann has 3 pens.  7 are added. How many?", "answer": 10}) + "\n")
     out = tmp_path / "parity.json"
-    ran = command("parity", exported, "--reference", tiny_student.folder, "--prompts", own, "-o", out, "--json")
+    ran = fdd_edge("parity", exported, "--reference", tiny_student.folder, "--prompts", own, "-o", out, "--json")
     assert ran.returncode == 0, ran.stderr
     assert row_of(ran) == json.loads(out.read_text(encoding="utf-8"))
     assert row_of(ran)["prompts"]["answered"] == 64  # type: ignore[index]
     assert row_of(ran)["prompts"]["encoded"] == 65  # type: ignore[index]
-    again = command("parity", exported, "--reference", tiny_student.folder, "-o", out)
+    again = fdd_edge("parity", exported, "--reference", tiny_student.folder, "-o", out)
     assert again.returncode == 2
     assert "exists already" in again.stderr
-    failed = command("parity", exported, "--reference", tiny_student.folder, "--recipe", impossible)
+    failed = fdd_edge("parity", exported, "--reference", tiny_student.folder, "--recipe", impossible)
     assert failed.returncode == 4
     assert "FAILED tensors" in failed.stdout
-    assert "is not the model it was made from:\n  tensors:" in failed.stderr
+    assert "does not match its reference model:\n  tensors:" in failed.stderr
 
 
 def test_a_revision_reaches_the_reference(exported: Path, tiny_student: Student) -> None:
-    ran = command("parity", exported, "--reference", tiny_student.folder, "--revision", "v1")
+    ran = fdd_edge("parity", exported, "--reference", tiny_student.folder, "--revision", "v1")
     assert ran.returncode == 2
-    assert "is on this machine" in ran.stderr
+    assert "applies to hub ids only" in ran.stderr
 
 
 def test_a_file_without_a_recipe_needs_one_named(tiny_gguf: Path, tiny_student: Student) -> None:
-    ran = command("parity", tiny_gguf, "--reference", tiny_student.folder)
+    ran = fdd_edge("parity", tiny_gguf, "--reference", tiny_student.folder)
     assert ran.returncode == 2
-    assert "names no recipe; say whose bounds apply, as in --recipe gguf-q8_0" in ran.stderr
+    assert "does not name its recipe. Say whose bounds apply, for example --recipe gguf-q8_0" in ran.stderr
 
 
 @pytest.mark.parametrize(("state", "word"), [("beside", "passed"), ("alone", "none"), ("failed", "failed")])
@@ -169,7 +145,7 @@ def test_eval_says_what_the_certificate_of_this_very_file_says(
     (folder / "parity.json").write_text(json.dumps(content), encoding="utf-8")
     data = tmp_path / "data.jsonl"
     data.write_text(json.dumps({"question": "Tom has 3 figs and gets 4. How many?", "answer": 7}) + "\n")
-    ran = command("eval", folder, "--data", data, "--max-new-tokens", 8, "--json")
+    ran = fdd_edge("eval", folder, "--data", data, "--max-new-tokens", 8, "--json")
     assert ran.returncode == 0, ran.stderr
     assert row_of(ran)["parity"] == word
 
@@ -180,17 +156,18 @@ SMALL = [
 ]
 
 
+@pytest.mark.slow
 def test_a_run_leaves_a_failed_artifact_out_and_goes_on(
     tiny_student: Student, impossible: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
     recipes = f"export.recipes=[gguf-q8_0, {impossible}]"
     for again in (False, True):
-        ran = command("run", "smoke", "-o", out, "--set", recipes, *SMALL)
+        ran = fdd_edge("run", "smoke", "-o", out, "--set", recipes, *SMALL)
         assert ran.returncode == 4, ran.stderr
         assert "impossible failed the parity certificate and is left out of the evaluations of round-00" in ran.stderr
         assert ("parity of impossible" in ran.stderr) != again
-    assert (out / "round-00" / "evolved.jsonl").is_file()
+    assert (out / "round-00" / "evolved" / "problems.jsonl").is_file()
     assert (out / "round-00" / "eval" / "local" / "gguf-q8_0" / "valid").is_dir()
     assert not (out / "round-00" / "eval" / "local" / "impossible").exists()
     parity = json.loads((out / "round-00" / "summary.json").read_text(encoding="utf-8"))["parity"]
@@ -199,38 +176,40 @@ def test_a_run_leaves_a_failed_artifact_out_and_goes_on(
     assert json.loads((out / "manifest.json").read_text(encoding="utf-8"))["facts"]["parity"] == {"round-00": "made"}
 
 
+@pytest.mark.slow
 def test_a_failed_judge_stops_the_run_at_once_unless_no_parity_is_said(
     tiny_student: Student, impossible: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
     settings = ["--set", f"export.recipes=[{impossible}]", "--set", f"feedback.artifact={impossible}"]
     for _ in range(2):
-        ran = command("run", "smoke", "-o", out, *settings, *SMALL)
+        ran = fdd_edge("run", "smoke", "-o", out, *settings, *SMALL)
         assert ran.returncode == 4, ran.stderr
-        assert "left out of round-00, whose judge it is" in ran.stderr
+        assert "left out of round-00, which it should judge" in ran.stderr
         assert not (out / "round-00" / "eval").exists()
-    ran = command("run", "smoke", "-o", out, *settings, *SMALL, "--no-parity")
+    ran = fdd_edge("run", "smoke", "-o", out, *settings, *SMALL, "--no-parity")
     assert ran.returncode == 0, ran.stderr
     assert row_of(ran)["parity"] == {}
     facts = json.loads((out / "manifest.json").read_text(encoding="utf-8"))["facts"]
     assert facts["parity"] == {"round-00": "skipped"}
 
 
+@pytest.mark.slow
 def test_a_run_begun_without_certificates_gets_them_when_it_goes_on(tiny_student: Student, tmp_path: Path) -> None:
-    """The untuned student's too; and nothing is evaluated again for that."""
+    """Also for the untuned student; and nothing is evaluated again for that."""
     out = tmp_path / "run"
     settings = ["--set", "export.recipes=[gguf-q8_0]", "--set", "baseline.shots=1", *SMALL]
     settings.remove("--json")
-    without = command("run", "smoke", "-o", out, *settings, "--no-parity")
+    without = fdd_edge("run", "smoke", "-o", out, *settings, "--no-parity")
     assert without.returncode == 0, without.stderr
-    assert "no certificates were made (--no-parity)" in without.stdout
+    assert "not checked (--no-parity)" in without.stdout
     assert not list(out.rglob("parity"))
-    ran = command("run", "smoke", "-o", out, *settings)
+    ran = fdd_edge("run", "smoke", "-o", out, *settings)
     assert ran.returncode == 0, ran.stderr
     assert "gguf-f32, gguf-q8_0, untuned gguf-q8_0 passed" in ran.stdout
     assert "training" not in ran.stderr
     assert "on local" not in ran.stderr
     for place in ("untuned", "round-00"):
         assert json.loads((out / place / "parity" / "gguf-q8_0.json").read_text(encoding="utf-8"))["passed"]
-    report = command("eval", out, "--data", "symbolic:train", "--limit", 1, "--json")
+    report = fdd_edge("eval", out, "--data", "symbolic:train", "--limit", 1, "--json")
     assert row_of(report)["parity"] == "passed"

@@ -1,4 +1,4 @@
-"""Certificates of ONNX models: every family passes, and each planted fault fails under its own item."""
+"""Certificates of ONNX models: every architecture passes, and each planted fault fails under its own item."""
 
 from __future__ import annotations
 
@@ -16,41 +16,44 @@ pytest.importorskip("torch", reason="needs: pip install 'fdd-edge[train]'")
 pytest.importorskip("onnxruntime_genai", reason="needs: pip install 'fdd-edge[onnx]'")
 
 from fdd_edge import catalog
+from fdd_edge.artifacts.artifact_labels import ArtifactLabels
 from fdd_edge.artifacts.onnx.graph import load_graph, save_graph
-from fdd_edge.artifacts.recipe import OnnxRecipe, load_recipe
+from fdd_edge.artifacts.recipe import load_recipe
 from fdd_edge.errors import FddError
-from fdd_edge.operations.certify import certify, find_bounds, reference_of
-from fdd_edge.operations.export import export_onnx
+from fdd_edge.operations.certify import certify_file, find_bounds, reference_of
+from fdd_edge.operations.export import export_from_student
 from fdd_edge.parity import Certificate, Item, ReferenceOutputs
 from fdd_edge.resolve.prompts import file_prompt
 from fdd_edge.resolve.student import Student, open_student
+from fdd_edge.targets import TargetRuntime, load_profile
 
 
 class Good(NamedTuple):
-    """A student, what it answers, and its graphs by recipe."""
+    """A student, its outputs, and its graphs by recipe."""
 
     student: Student
-    record: ReferenceOutputs
+    reference: ReferenceOutputs
     graphs: dict[str, Path]
 
 
 def make(student: Student, recipe: str, out: Path) -> Path:
-    found = load_recipe(recipe)
-    assert isinstance(found, OnnxRecipe)
-    export_onnx(student.folder, student.vocab, out, found, name="tiny", template=file_prompt("plain"), license=None)
+    labels = ArtifactLabels("tiny", file_prompt("plain"))
+    export_from_student(out, merged=None, student=student, labels=labels, recipe=load_recipe(recipe))
     return out / "model.onnx"
 
 
 @pytest.fixture(scope="module")
 def good(tiny_student: Student, tmp_path_factory: pytest.TempPathFactory) -> Good:
-    record = reference_of(tiny_student, [], template=file_prompt("plain"), trained=True, threads=1)
+    reference = reference_of(tiny_student, [], template=file_prompt("plain"), trained=True, threads=1)
     folder = tmp_path_factory.mktemp("onnx")
     names = ("onnx-fp32", "onnx-int8-avx2", "onnx-int4")
-    return Good(tiny_student, record, {name: make(tiny_student, name, folder / name) for name in names})
+    return Good(tiny_student, reference, {name: make(tiny_student, name, folder / name) for name in names})
 
 
-def hold(good: Good, graph: Path, recipe: str) -> Certificate:
-    return certify(graph, good.student.folder, good.record, load_recipe(recipe), target="local", threads=1)
+def compare(good: Good, graph: Path, recipe: str, prompt: str | None = None) -> Certificate:
+    runtime = TargetRuntime(load_profile("local"), "onnx")
+    folder, named = good.student.folder, load_recipe(recipe)
+    return certify_file(graph, folder, good.reference, named, runtime=runtime, threads=1, prompt=prompt)
 
 
 def failed(certificate: Certificate) -> list[str]:
@@ -63,7 +66,7 @@ def item(certificate: Certificate, name: str) -> Item:
 
 @pytest.fixture
 def copy(good: Good, tmp_path: Path) -> Callable[[str], Path]:
-    """Return a graph of one's own to damage."""
+    """Return a copy of a graph that can be damaged."""
 
     def copy_of(recipe: str) -> Path:
         shutil.copytree(good.graphs[recipe].parent, tmp_path / recipe)
@@ -74,52 +77,51 @@ def copy(good: Good, tmp_path: Path) -> Callable[[str], Path]:
 
 @pytest.mark.parametrize("recipe", ["onnx-fp32", "onnx-int8-avx2", "onnx-int4"])
 def test_a_good_graph_passes(good: Good, recipe: str) -> None:
-    certificate = hold(good, good.graphs[recipe], recipe)
+    certificate = compare(good, good.graphs[recipe], recipe)
     assert failed(certificate) == []
     assert certificate.target["runtime"] == "onnxruntime"
 
 
 @pytest.mark.parametrize("recipe", ["onnx-fp32", "onnx-int8-avx2", "onnx-int4"])
-def test_whoever_may_read_the_configs_may_read_the_weights(good: Good, recipe: str) -> None:
-    """The weights of int4 once were the exporting user's alone."""
+def test_the_weights_are_as_readable_as_the_configs(good: Good, recipe: str) -> None:
+    """The weights of int4 used to be readable by the exporting user only."""
     assert len({path.stat().st_mode for path in good.graphs[recipe].parent.iterdir()}) == 1
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_every_family_is_the_model_it_was_made_from(
+def test_every_architecture_matches_its_float_model(
     case: Case, family_student: Callable[[Case], Student], tmp_path: Path
 ) -> None:
     student = family_student(case)
     if case.family == "gemma3":
         student = with_layers(student, ["sliding_attention"] * 2, tmp_path / "student")
-    record = reference_of(student, [], template=file_prompt("plain"), trained=True, threads=1)
-    graph = make(student, "onnx-fp32", tmp_path / "onnx-fp32")
-    certificate = certify(graph, student.folder, record, load_recipe("onnx-fp32"), target="local", threads=1)
-    assert failed(certificate) == []
-    quantized = make(student, "onnx-int4", tmp_path / "onnx-int4")
-    certificate = certify(quantized, student.folder, record, load_recipe("onnx-int4"), target="local", threads=1)
+    reference = reference_of(student, [], template=file_prompt("plain"), trained=True, threads=1)
+    graphs = {name: make(student, name, tmp_path / name) for name in ("onnx-fp32", "onnx-int4")}
+    made = Good(student, reference, graphs)
+    assert failed(compare(made, graphs["onnx-fp32"], "onnx-fp32")) == []
+    certificate = compare(made, graphs["onnx-int4"], "onnx-int4")
     assert item(certificate, "tensors").passed, item(certificate, "tensors").failure_message
 
 
 def with_layers(student: Student, kinds: list[str], out: Path) -> Student:
-    """Return a student whose attention layers are of other kinds; it says something all the same."""
+    """Return a student whose config names other kinds of attention layers; it still writes something."""
     shutil.copytree(student.folder, out)
     config = json.loads((out / "config.json").read_text(encoding="utf-8"))
     (out / "config.json").write_text(json.dumps(config | {"layer_types": kinds}), encoding="utf-8")
     return open_student(str(out))
 
 
-def test_layers_that_the_builder_would_make_otherwise(
+def test_layers_that_the_builder_would_build_differently(
     family_student: Callable[[Case], Student], tmp_path: Path
 ) -> None:
-    """It goes by the place of a layer, not by the config, and its graph then loads, runs and writes something else."""
-    with pytest.raises(FddError, match="a full one at each 6th place"):
+    """The builder ignores the config; its graph would load, run and write something else."""
+    with pytest.raises(FddError, match="a sliding window in all but every 6th layer"):
         make(family_student(Case("gemma3")), "onnx-fp32", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 def test_the_embedding_as_the_builder_leaves_it(good: Good, tmp_path: Path) -> None:
-    """Its zero points left out: it loads, it writes, and every token is embedded as something else.
+    """Without its zero points the graph loads and writes, but every token has a wrong embedding.
 
     The tiny student's are near the middle of the range, so that its replies hardly change; a real one's are not.
     """
@@ -127,13 +129,13 @@ def test_the_embedding_as_the_builder_leaves_it(good: Good, tmp_path: Path) -> N
     recipe = tmp_path / "k_quant.yaml"
     recipe.write_text(packaged.replace("name: onnx-int4", "name: k_quant").replace("absmax", "k_quant"))
     graph = make(good.student, str(recipe), tmp_path / "k_quant")
-    assert hold(good, graph, str(recipe)).passed
+    assert compare(good, graph, str(recipe)).passed
     model = load_graph(graph.parent)
     gather = next(node for node in model.graph.node if node.op_type == "GatherBlockQuantized")
     assert gather.input[3:]
     del gather.input[3:]
     save_graph(model, graph.parent)
-    certificate = hold(good, graph, str(recipe))
+    certificate = compare(good, graph, str(recipe))
     assert failed(certificate)[0] == "tensors"
     assert (item(certificate, "tensors").first_difference or {})["tensor"] == "model.embed_tokens.weight"
 
@@ -141,20 +143,20 @@ def test_the_embedding_as_the_builder_leaves_it(good: Good, tmp_path: Path) -> N
 def test_a_head_that_is_broken_in_int4(good: Good, copy: Callable[[str], Path]) -> None:
     graph = copy("onnx-int4")
     damage(graph, "lm_head.MatMul.weight_scale", lambda scale: scale * 2)
-    certificate = hold(good, graph, "onnx-int4")
+    certificate = compare(good, graph, "onnx-int4")
     assert {"tensors", "logits"} <= set(failed(certificate))
     wrong = (item(certificate, "tensors").first_difference or {})["tensor"]
-    assert wrong in ("lm_head.weight", "model.embed_tokens.weight"), "they share it"
+    assert wrong in ("lm_head.weight", "model.embed_tokens.weight"), "they share a matrix"
 
 
 def test_a_cache_that_repeats_the_first_step(good: Good, copy: Callable[[str], Path]) -> None:
-    """Weights are right, and so is the first token; from the second on attention sees the wrong past."""
+    """The weights and the first token are right; from the second token on, attention reads the wrong cache."""
     graph = copy("onnx-fp32")
     model = load_graph(graph.parent)
     attention = [node for node in model.graph.node if node.op_type == "GroupQueryAttention"]
     attention[1].input[3], attention[1].input[4] = attention[0].input[3], attention[0].input[4]
     save_graph(model, graph.parent)
-    certificate = hold(good, graph, "onnx-fp32")
+    certificate = compare(good, graph, "onnx-fp32")
     assert "tensors" not in failed(certificate)
     assert {"logits", "greedy_tokens"} <= set(failed(certificate))
 
@@ -186,30 +188,28 @@ def scales_attention_otherwise(graph: Any) -> None:
 def test_a_quantized_graph_that_is_wired_wrongly(
     good: Good, copy: Callable[[str], Path], recipe: str, fault: Callable[[Any], None]
 ) -> None:
-    """Rounding moves logits as far as such a fault does: under the bounds for these the certificate once passed."""
+    """Rounding changes logits as much as such a fault does, so bounds on logits alone did not detect it."""
     graph = copy(recipe)
     model = load_graph(graph.parent)
     fault(model.graph)
     save_graph(model, graph.parent)
-    certificate = hold(good, graph, recipe)
+    certificate = compare(good, graph, recipe)
     assert "own_weights" in failed(certificate)
     assert "tensors" not in failed(certificate)
 
 
-def test_a_graph_without_a_prompt_of_its_own_is_asked_by_the_callers(good: Good, copy: Callable[[str], Path]) -> None:
-    """Its float twin once was not told the prompt, and could not be asked."""
+def test_a_graph_without_a_stored_prompt_is_asked_with_the_callers(good: Good, copy: Callable[[str], Path]) -> None:
+    """The dequantized graph used to get no prompt, and could not be asked."""
     graph = copy("onnx-int8-avx2")
     path = graph.with_name("fdd_edge.json")
     card = json.loads(path.read_text(encoding="utf-8"))
     del card["prompt_template"]
     path.write_text(json.dumps(card), encoding="utf-8")
-    recipe, prompt = load_recipe("onnx-int8-avx2"), file_prompt("plain")
-    held = certify(graph, good.student.folder, good.record, recipe, target="local", threads=1, prompt=prompt)
-    assert failed(held) == []
+    assert failed(compare(good, graph, "onnx-int8-avx2", prompt=file_prompt("plain"))) == []
 
 
-def test_an_int8_graph_of_another_quantizers_making_is_named(good: Good, copy: Callable[[str], Path]) -> None:
-    """Nothing of it can be told apart, so nothing is certified; it once would have been a traceback."""
+def test_an_int8_graph_of_another_quantizer_is_named(good: Good, copy: Callable[[str], Path]) -> None:
+    """Its products cannot be recognised, so it is not certified; it used to end in a traceback."""
     from onnx import helper
 
     graph = copy("onnx-int8-avx2")
@@ -217,13 +217,13 @@ def test_an_int8_graph_of_another_quantizers_making_is_named(good: Good, copy: C
     at, product = next((i, n) for i, n in enumerate(model.graph.node) if n.op_type == "MatMulInteger")
     model.graph.node.insert(at + 1, helper.make_node("Identity", [product.output[0]], ["read_twice"]))
     save_graph(model, graph.parent)
-    own = item(hold(good, graph, "onnx-int8-avx2"), "own_weights")
+    own = item(compare(good, graph, "onnx-int8-avx2"), "own_weights")
     assert not own.passed
-    assert "is no product that is rounded, cast and scaled as optimum does it" in own.summary
+    assert "is not an int8 product that is rounded, cast and scaled by optimum" in own.summary
 
 
 def test_a_weight_that_is_not_quantized_is_exact(good: Good, copy: Callable[[str], Path]) -> None:
-    """A norm that was a twentieth too large once passed under the bound of 4-bit matrices."""
+    """A norm that was 5 % too large used to pass under the bound of 4-bit matrices."""
     from onnx import numpy_helper
 
     graph = copy("onnx-int4")
@@ -231,7 +231,7 @@ def test_a_weight_that_is_not_quantized_is_exact(good: Good, copy: Callable[[str
     norm = next(one for one in model.graph.initializer if one.name == "model.layers.0.input_layernorm.weight")
     norm.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(norm) * np.float32(1.05), norm.name))
     save_graph(model, graph.parent)
-    wrong = item(hold(good, graph, "onnx-int4"), "tensors")
+    wrong = item(compare(good, graph, "onnx-int4"), "tensors")
     assert not wrong.passed
     assert (wrong.first_difference or {})["tensor"] == "model.layers.0.input_layernorm.weight"
 
@@ -246,10 +246,10 @@ def test_a_weight_that_is_not_quantized_is_exact(good: Good, copy: Callable[[str
         ("config.json", (), "num_attention_heads", 8),
     ],
 )
-def test_configs_that_tell_other_readers_something_else(
+def test_configs_that_mislead_other_readers(
     good: Good, copy: Callable[[str], Path], name: str, section: tuple[str, ...], key: str, value: object
 ) -> None:
-    """The runner does not read them, so nothing that it does tells."""
+    """The runner does not read them, so its outputs do not show it."""
     graph = copy("onnx-int4")
     path = graph.with_name(name)
     content = json.loads(path.read_text(encoding="utf-8"))
@@ -258,26 +258,26 @@ def test_configs_that_tell_other_readers_something_else(
         inner = inner[part]
     inner[key] = value
     path.write_text(json.dumps(content), encoding="utf-8")
-    certificate = hold(good, graph, "onnx-int4")
+    certificate = compare(good, graph, "onnx-int4")
     assert failed(certificate) == ["configs"]
     assert (item(certificate, "configs").first_difference or {})["key"].startswith(name)
 
 
 def test_an_emptied_graph_is_called_damaged(good: Good, copy: Callable[[str], Path]) -> None:
-    """The sentence once had a hole where the types of its weights should stand."""
+    """The message used to have a gap in place of the types of its weights."""
     graph = copy("onnx-int4")
     graph.write_bytes(b"")
-    with pytest.raises(FddError, match="holds no weights: it is damaged"):
+    with pytest.raises(FddError, match="contains no weights: it is damaged"):
         find_bounds(graph, None)
 
 
 def test_weights_of_another_export(good: Good, copy: Callable[[str], Path], tmp_path: Path) -> None:
-    """A re-trained student's weights have the very layout, so nothing but their numbers tells."""
+    """The weights of a re-trained student have the same layout, so only their values show it."""
     graph = copy("onnx-fp32")
     path = graph.with_name("model.onnx.data")
     raw = np.frombuffer(path.read_bytes(), np.float32).copy()
     path.write_bytes((raw * np.float32(1.01)).tobytes())
-    certificate = hold(good, graph, "onnx-fp32")
+    certificate = compare(good, graph, "onnx-fp32")
     assert {"tensors", "logits"} <= set(failed(certificate))
 
 
@@ -286,7 +286,7 @@ def test_tokenizer_files_of_another_model(
 ) -> None:
     graph = copy("onnx-fp32")
     shutil.copy2(family_student(Case("qwen2")).folder / "tokenizer.json", graph.with_name("tokenizer.json"))
-    certificate = hold(good, graph, "onnx-fp32")
+    certificate = compare(good, graph, "onnx-fp32")
     assert {"vocabulary", "prompt_ids"} <= set(failed(certificate))
 
 
@@ -295,17 +295,17 @@ def test_another_prompt_another_stop_another_bos(good: Good, copy: Callable[[str
     path = graph.with_name("fdd_edge.json")
     card = json.loads(path.read_text(encoding="utf-8"))
     path.write_text(json.dumps(card | {"prompt_template": "Q: {question}\n", "stop_ids": [5]}), encoding="utf-8")
-    assert {"prompt_bytes", "stop_ids"} <= set(failed(hold(good, graph, "onnx-fp32")))
+    assert {"prompt_bytes", "stop_ids"} <= set(failed(compare(good, graph, "onnx-fp32")))
 
 
 def test_a_recipe_of_the_other_family_is_refused(good: Good) -> None:
-    with pytest.raises(FddError, match=r"gguf-q8_0 makes no \.onnx file; its recipes are onnx-fp32"):
+    with pytest.raises(FddError, match=r"gguf-q8_0 does not make \.onnx files\. Recipes that do: onnx-fp32"):
         find_bounds(good.graphs["onnx-int4"], "gguf-q8_0")
     assert find_bounds(good.graphs["onnx-int4"], None).name == "onnx-int4"
 
 
 def test_a_graph_that_names_a_finer_recipe_than_its_own(good: Good, copy: Callable[[str], Path]) -> None:
-    """What a folder says of itself is a stranger's word: it must not choose coarser bounds than its own."""
+    """A folder is not trusted: it must not choose wider bounds than its own."""
     graph = copy("onnx-fp32")
     path = graph.with_name("fdd_edge.json")
     card = json.loads(path.read_text(encoding="utf-8"))
@@ -315,7 +315,7 @@ def test_a_graph_that_names_a_finer_recipe_than_its_own(good: Good, copy: Callab
 
 
 def damage(graph: Path, name: str, edit: Callable[[Any], Any]) -> None:
-    """Change one tensor where it lies."""
+    """Change one tensor in its file."""
     model = load_graph(graph.parent)
     stored = next(one for one in model.graph.initializer if one.name == name)
     place = {entry.key: entry.value for entry in stored.external_data}

@@ -1,4 +1,4 @@
-"""Planted faults: each fails its certificate under its own item, beside an unplanted twin that passes every item."""
+"""Planted faults: each fails its certificate under its own item, and a copy without the fault passes every item."""
 
 from __future__ import annotations
 
@@ -12,35 +12,41 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
+from fdd_edge.artifacts.artifact_labels import ArtifactLabels
 from fdd_edge.artifacts.gguf import quantize_gguf
 from fdd_edge.artifacts.gguf.reader import open_gguf
 from fdd_edge.artifacts.recipe import load_recipe
-from fdd_edge.operations.certify import certify, reference_of
-from fdd_edge.operations.export import export_float
+from fdd_edge.ondevice.families import GGUF
+from fdd_edge.operations.certify import certify_file, reference_of
+from fdd_edge.operations.export import export_from_student
 from fdd_edge.parity import ITEMS, Certificate, Item, ReferenceOutputs
 from fdd_edge.records import Problem
 from fdd_edge.resolve.prompts import file_prompt
 from fdd_edge.resolve.student import Student, open_student
-from fdd_edge.runs.layout import MODEL_FILE
+from fdd_edge.targets import TargetRuntime, load_profile
 
 Edit = Callable[[str, np.ndarray], np.ndarray]
-"""What to write instead of a tensor's stored bytes."""
+"""Returns the bytes to write instead of a tensor's."""
 
 
 class Good(NamedTuple):
-    """A student, what it answers, and its file."""
+    """A student, its outputs, and its file."""
 
     student: Student
-    record: ReferenceOutputs
+    reference: ReferenceOutputs
     template: str
     file: Path
 
 
 def make_good(student: Student, template: str, folder: Path) -> Good:
-    """Have a student answer the packaged prompts, and export it."""
-    record = reference_of(student, [], template=template, trained=True, threads=1)
-    export_float(student.folder, student.vocab, folder, name="tiny", template=template, license=None)
-    return Good(student, record, template, folder / MODEL_FILE)
+    """Let a student answer the packaged prompts, and export it."""
+    reference = reference_of(student, [], template=template, trained=True, threads=1)
+    export_float(student, folder, ArtifactLabels("tiny", template))
+    return Good(student, reference, template, folder / GGUF.model_file)
+
+
+def export_float(student: Student, out: Path, labels: ArtifactLabels) -> None:
+    export_from_student(out, merged=None, student=student, labels=labels, recipe=load_recipe("gguf-f32"))
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +56,7 @@ def good(tiny_student: Student, tmp_path_factory: pytest.TempPathFactory) -> Goo
 
 @pytest.fixture(scope="module")
 def good_with_bos(tiny_student: Student, tmp_path_factory: pytest.TempPathFactory) -> Good:
-    """A student whose prompt begins with the token that begins a text, as chat templates do."""
+    """A student whose prompt begins with BOS, as chat templates do."""
     folder = Path(shutil.copytree(tiny_student.folder, tmp_path_factory.mktemp("bos") / "student"))
     path = folder / "tokenizer_config.json"
     path.write_text(json.dumps(json.loads(path.read_text(encoding="utf-8")) | {"bos_token": "<|end|>"}))
@@ -58,8 +64,9 @@ def good_with_bos(tiny_student: Student, tmp_path_factory: pytest.TempPathFactor
     return make_good(student, "<|end|>" + file_prompt("plain"), folder.parent / "float")
 
 
-def hold(good: Good, file: Path, recipe: str = "gguf-f32") -> Certificate:
-    return certify(file, good.student.folder, good.record, load_recipe(recipe), target="local", threads=1)
+def compare(good: Good, file: Path, recipe: str = "gguf-f32") -> Certificate:
+    runtime = TargetRuntime(load_profile("local"), "gguf")
+    return certify_file(file, good.student.folder, good.reference, load_recipe(recipe), runtime=runtime, threads=1)
 
 
 def failed(certificate: Certificate) -> list[str]:
@@ -98,7 +105,7 @@ def rewrite(source: Path, out: Path, *, keys: Mapping[str, Any] | None = None, e
 
 
 def unpermuted(good: Good) -> Edit:
-    """Leave q and k rows as transformers has them."""
+    """Leave the rows of q and k in the order of transformers."""
     from safetensors.numpy import load_file
 
     weights = load_file(good.student.folder / "model.safetensors")
@@ -113,7 +120,7 @@ def unpermuted(good: Good) -> Edit:
 
 
 def shifted(good: Good) -> Edit:
-    """Let the first layer hold what belongs into the second."""
+    """Put the weights of the second layer into the first."""
     tensors = {tensor.name: np.array(tensor.data) for tensor in open_gguf(good.file).tensors}
     return lambda name, data: tensors[name.replace("blk.0.", "blk.1.")]
 
@@ -130,18 +137,18 @@ def silent_head(name: str, data: np.ndarray) -> np.ndarray:
     )
 
 
-def test_the_unplanted_twin_passes_every_item(good: Good, tmp_path: Path) -> None:
-    """GreedyReply again by the function that plants the faults, nothing changed."""
-    certificate = hold(good, rewrite(good.file, tmp_path / "twin.gguf"))
+def test_a_copy_without_a_fault_passes_every_item(good: Good, tmp_path: Path) -> None:
+    """Written by the function that plants the faults, with nothing changed."""
+    certificate = compare(good, rewrite(good.file, tmp_path / "copy.gguf"))
     assert tuple(item.name for item in certificate.items) == ITEMS
     assert failed(certificate) == []
     assert certificate.prompts["answered"] == 64
 
 
-def test_the_quantized_twin_passes_every_item(good: Good, tmp_path: Path) -> None:
+def test_a_copy_of_a_quantized_file_passes_every_item(good: Good, tmp_path: Path) -> None:
     for kind in ("q8_0", "q4_0"):
         quantize_gguf(good.file, tmp_path / "q.gguf", kind, recipe=f"gguf-{kind}")
-        certificate = hold(good, rewrite(tmp_path / "q.gguf", tmp_path / f"twin-{kind}.gguf"), f"gguf-{kind}")
+        certificate = compare(good, rewrite(tmp_path / "q.gguf", tmp_path / f"copy-{kind}.gguf"), f"gguf-{kind}")
         assert failed(certificate) == []
 
 
@@ -163,20 +170,20 @@ KEYS = "tokenizer.ggml."
 def test_a_planted_key_fails_under_its_own_item(
     good: Good, tmp_path: Path, fault: dict[str, Any], first: str, others: set[str]
 ) -> None:
-    """EOS swapped, another end, BOS put before, a newline in the template, no pre-tokenizer, another rotation."""
-    found = failed(hold(good, rewrite(good.file, tmp_path / "planted.gguf", keys=fault)))
+    """EOS swapped, one more EOS id, BOS added, a newline in the template, a wrong or no pre-tokenizer, another RoPE."""
+    found = failed(compare(good, rewrite(good.file, tmp_path / "planted.gguf", keys=fault)))
     assert found[0] == first
     assert set(found) <= {first} | others
 
 
 @pytest.mark.parametrize("key", ["tokens", "token_type"])
 def test_a_token_that_is_written_differently_fails_under_vocabulary(good: Good, tmp_path: Path, key: str) -> None:
-    """Renamed, or a control token now: no prompt holds it, so the certificate passed, and the replies were garbage."""
-    asked = {token for reply in good.record.replies for token in reply.prompt_ids}
-    token = next(t for reply in good.record.answered for t in reply.ids[:-1] if t not in asked)
+    """Renamed, or made a control token: no prompt contains it, so it used to pass, and the replies were garbage."""
+    asked = {token for reply in good.reference.replies for token in reply.prompt_ids}
+    token = next(t for reply in good.reference.answered for t in reply.ids[:-1] if t not in asked)
     values = list(open_gguf(good.file).get_field(KEYS + key).contents())
     values[token] = "GARBAGE" if key == "tokens" else 3
-    certificate = hold(good, rewrite(good.file, tmp_path / "planted.gguf", keys={KEYS + key: values}))
+    certificate = compare(good, rewrite(good.file, tmp_path / "planted.gguf", keys={KEYS + key: values}))
     assert failed(certificate)[0] == "vocabulary"
     # A control token is looked for in every text, before all others.
     assert set(failed(certificate)) <= {"vocabulary", "prompt_ids", "answers"}
@@ -184,25 +191,24 @@ def test_a_token_that_is_written_differently_fails_under_vocabulary(good: Good, 
 
 
 def test_another_chat_template_fails_under_its_own_item(good: Good, tmp_path: Path) -> None:
-    """A runtime that chats would ask another prompt than the certificate's."""
+    """In a chat, the prompt would differ from the certificate's."""
     written = str(open_gguf(good.file).get_field("tokenizer.chat_template").contents())
     keys = {"tokenizer.chat_template": written.replace("Program:", "Program:\\n")}
-    certificate = hold(good, rewrite(good.file, tmp_path / "planted.gguf", keys=keys))
+    certificate = compare(good, rewrite(good.file, tmp_path / "planted.gguf", keys=keys))
     assert failed(certificate) == ["chat_template"]
     assert "Program:\\n" in item(certificate, "chat_template").failure_message
 
 
 def test_a_student_as_it_came_keeps_its_own_chat_template(tiny_student: Student, good: Good, tmp_path: Path) -> None:
-    record = reference_of(tiny_student, [], template=good.template, trained=False, threads=1)
-    facts: dict[str, Any] = {"name": "x", "template": good.template, "license": None, "trained": False}
-    export_float(tiny_student.folder, tiny_student.vocab, tmp_path, **facts)
-    for file in (tmp_path / MODEL_FILE, good.file):
-        assert failed(hold(good._replace(record=record), file)) == []
+    reference = reference_of(tiny_student, [], template=good.template, trained=False, threads=1)
+    export_float(tiny_student, tmp_path, ArtifactLabels("x", good.template, trained=False))
+    for file in (tmp_path / GGUF.model_file, good.file):
+        assert failed(compare(good._replace(reference=reference), file)) == []
 
 
 def test_a_newline_in_the_template_shows_both_texts(good: Good, tmp_path: Path) -> None:
     keys = {"fdd_edge.prompt_template": "Question: {question}\n\nProgram:\n"}
-    difference = item(hold(good, rewrite(good.file, tmp_path / "planted.gguf", keys=keys)), "prompt_bytes")
+    difference = item(compare(good, rewrite(good.file, tmp_path / "planted.gguf", keys=keys)), "prompt_bytes")
     assert difference.first_difference is not None
     assert difference.first_difference["reference"].endswith("\nProgram:\n")
     assert "\n\nProg" in difference.first_difference["file"]
@@ -210,18 +216,18 @@ def test_a_newline_in_the_template_shows_both_texts(good: Good, tmp_path: Path) 
 
 
 def test_a_doubled_bos_fails_under_bos(good_with_bos: Good, tmp_path: Path) -> None:
-    """A template that begins with BOS, and a converter that wrote another before it."""
+    """A template that begins with BOS, and a converter that added another one."""
     keys = {"fdd_edge.prompt_template": "<|end|>" + good_with_bos.template}
-    certificate = hold(good_with_bos, rewrite(good_with_bos.file, tmp_path / "planted.gguf", keys=keys))
+    certificate = compare(good_with_bos, rewrite(good_with_bos.file, tmp_path / "planted.gguf", keys=keys))
     assert failed(certificate)[0] == "bos"
     assert set(failed(certificate)) <= {"bos", "prompt_bytes", "answers"}
     difference = item(certificate, "bos").first_difference or {}
     assert (difference["reference begins with"], difference["file with"]) == (1, 2)
-    assert failed(hold(good_with_bos, rewrite(good_with_bos.file, tmp_path / "twin.gguf"))) == []
+    assert failed(compare(good_with_bos, rewrite(good_with_bos.file, tmp_path / "copy.gguf"))) == []
 
 
 def test_unpermuted_rows_are_named(good: Good, tmp_path: Path) -> None:
-    certificate = hold(good, rewrite(good.file, tmp_path / "planted.gguf", edit=unpermuted(good)))
+    certificate = compare(good, rewrite(good.file, tmp_path / "planted.gguf", edit=unpermuted(good)))
     assert failed(certificate)[0] == "tensors"
     assert {"tensors", "logits"} <= set(failed(certificate))
     difference = item(certificate, "tensors").first_difference or {}
@@ -231,7 +237,7 @@ def test_unpermuted_rows_are_named(good: Good, tmp_path: Path) -> None:
 
 
 def test_a_shifted_layer_is_named(good: Good, tmp_path: Path) -> None:
-    certificate = hold(good, rewrite(good.file, tmp_path / "planted.gguf", edit=shifted(good)))
+    certificate = compare(good, rewrite(good.file, tmp_path / "planted.gguf", edit=shifted(good)))
     assert failed(certificate)[0] == "tensors"
     assert {"tensors", "logits"} <= set(failed(certificate))
     difference = item(certificate, "tensors").first_difference or {}
@@ -241,50 +247,49 @@ def test_a_shifted_layer_is_named(good: Good, tmp_path: Path) -> None:
 @pytest.mark.parametrize("edit", [broken_head, silent_head])
 @pytest.mark.parametrize("kind", ["q8_0", "q4_0"])
 def test_a_broken_head_of_a_quantized_file_is_named(good: Good, tmp_path: Path, edit: Edit, kind: str) -> None:
-    """Coarse bounds must be real: only the head is wrong, and the file loads and writes."""
+    """Wide bounds must still detect something: only the head is wrong, and the file loads and writes."""
     quantize_gguf(good.file, tmp_path / "q.gguf", kind, recipe=f"gguf-{kind}")
-    certificate = hold(good, rewrite(tmp_path / "q.gguf", tmp_path / "planted.gguf", edit=edit), f"gguf-{kind}")
+    certificate = compare(good, rewrite(tmp_path / "q.gguf", tmp_path / "planted.gguf", edit=edit), f"gguf-{kind}")
     assert {"tensors", "logits", "greedy_tokens"} <= set(failed(certificate))
     assert (item(certificate, "tensors").first_difference or {})["tensor"] == "token_embd.weight"
 
 
 def test_a_head_that_is_no_number_is_a_failed_certificate(good: Good, tmp_path: Path) -> None:
-    """It once was an error of the runner, which cannot decode such a file."""
+    """It used to be an error of the runner, which cannot decode such a file."""
     spoil: Edit = lambda name, data: np.full_like(data, np.nan) if name == "output_norm.weight" else data  # noqa: E731
-    certificate = hold(good, rewrite(good.file, tmp_path / "planted.gguf", edit=spoil))
+    certificate = compare(good, rewrite(good.file, tmp_path / "planted.gguf", edit=spoil))
     assert {"tensors", "logits", "answers"} <= set(failed(certificate))
     assert "not finite" in item(certificate, "logits").summary
     json.dumps(certificate.to_row(), allow_nan=False)
 
 
 def test_another_models_file_with_fewer_ids_is_a_failed_certificate(good: Good, tiny_gguf: Path) -> None:
-    """It once was an error of the runner, which was asked to feed ids that the file does not have."""
-    certificate = hold(good, tiny_gguf)
+    """It used to be an error of the runner, which got ids that the file does not have."""
+    certificate = compare(good, tiny_gguf)
     assert {"prompt_ids", "tensors", "logits", "greedy_tokens", "stops"} <= set(failed(certificate))
     assert "the file cannot read" in item(certificate, "logits").summary
     assert "it has no token" in item(certificate, "greedy_tokens").failure_message
 
 
 def test_a_certificate_that_compares_nothing_has_not_passed(good: Good) -> None:
-    """All of no items is true."""
-    assert not replace(hold(good, good.file), items=()).passed
+    """``all`` of an empty list is true."""
+    assert not replace(compare(good, good.file), items=()).passed
 
 
 def test_a_certificate_survives_its_file(good: Good, tmp_path: Path) -> None:
-    certificate = hold(good, good.file)
+    certificate = compare(good, good.file)
     certificate.write(tmp_path / "parity.json")
     assert Certificate.read(tmp_path / "parity.json") == certificate
 
 
 def test_a_prompt_without_room_for_a_reply_is_compared_in_bytes_and_ids(tiny_student: Student, tmp_path: Path) -> None:
-    """It once would have failed the whole certificate, being longer than the context."""
+    """It is longer than the context, and used to fail the whole certificate."""
     long = Problem("long", "Tom has 3 figs. " * 400, 3, "test")
-    record = reference_of(tiny_student, [long], template=file_prompt("plain"), trained=True, threads=1)
-    assert [reply.id for reply in record.replies if not reply.ids] == ["long"]
-    export_float(
-        tiny_student.folder, tiny_student.vocab, tmp_path, name="x", template=file_prompt("plain"), license=None
-    )
-    certificate = hold(Good(tiny_student, record, "", tmp_path / MODEL_FILE), tmp_path / MODEL_FILE)
+    reference = reference_of(tiny_student, [long], template=file_prompt("plain"), trained=True, threads=1)
+    assert [reply.id for reply in reference.replies if not reply.ids] == ["long"]
+    export_float(tiny_student, tmp_path, ArtifactLabels("x", file_prompt("plain")))
+    file = tmp_path / GGUF.model_file
+    certificate = compare(Good(tiny_student, reference, "", file), file)
     assert failed(certificate) == []
     assert certificate.prompts["answered"] == 64
     assert certificate.prompts["encoded"] == 65
@@ -292,11 +297,10 @@ def test_a_prompt_without_room_for_a_reply_is_compared_in_bytes_and_ids(tiny_stu
 
 @pytest.mark.parametrize(("wrong", "judged"), [(1, False), (12, True)])
 def test_a_tie_in_the_only_answer_is_no_fault(good: Good, wrong: int, judged: bool) -> None:
-    """A student whose replies hardly ever gave a number failed by the one that did: 0 of 1 is less than 90 %."""
-    told = [replace(r, answer=None if at >= wrong else -1e6 - at) for at, r in enumerate(good.record.replies)]
-    record = replace(good.record, replies=tuple(told))
-    silent = hold(good._replace(record=record), good.file)
-    answers = item(silent, "answers")
+    """A student whose replies hardly ever gave a number used to fail by the one that did: 0 of 1 is below 90 %."""
+    replies = [replace(r, answer=None if i >= wrong else -1e6 - i) for i, r in enumerate(good.reference.replies)]
+    reference = replace(good.reference, replies=tuple(replies))
+    answers = item(compare(good._replace(reference=reference), good.file), "answers")
     n = answers.figures["n"]
     assert n >= wrong
     assert answers.passed == (n < 10)

@@ -1,4 +1,4 @@
-"""A stage is done when its fingerprint is, and whole or absent whatever happens."""
+"""A stage is done if its fingerprint is the same, and its output is complete or absent whatever happens."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from fdd_edge.errors import FddError
+from fdd_edge.ondevice.families import runtime_modules
 from fdd_edge.runs import Manifest, PrunedInputError, RunLayout, Stages, run_lock, write_atomic
 from fdd_edge.runs.atomic import partial_of
 from fdd_edge.runs.stage import build_atomic
@@ -24,19 +26,19 @@ def stages(root: Path) -> Stages:
 def test_the_second_call_does_nothing(tmp_path: Path) -> None:
     calls: list[Path] = []
 
-    def make(out: Path) -> None:
+    def make(out: Path, *, p: int) -> None:
         calls.append(out)
-        (out / "x.txt").write_text("1", encoding="utf-8")
+        (out / "x.txt").write_text(str(p), encoding="utf-8")
 
     for expected in (True, False):
-        assert stages(tmp_path).ensure(tmp_path / "a" / "out", make, version=1, params={"p": 1}, inputs={}) is expected
+        assert stages(tmp_path).ensure(tmp_path / "a" / "out", make, version=1, inputs={}, p=1) is expected
     assert len(calls) == 1
     assert [p.name for p in (tmp_path / "a").iterdir()] == ["out"]
     assert [p.name for p in (tmp_path / "a" / "out").iterdir()] == ["x.txt"]
 
 
 def test_an_interrupt_that_something_swallowed_ends_the_run_at_the_next_stage(tmp_path: Path) -> None:
-    """Ctrl-C while a library was being imported was lost now and then, and the run went on to its end."""
+    """Ctrl-C during the import of a library was sometimes lost, and the run continued to its end."""
     code = f"""
 import signal
 from pathlib import Path
@@ -50,7 +52,7 @@ except BaseException:
     print("swallowed", flush=True)
 root = Path({str(tmp_path)!r})
 stages = Stages(root, Manifest(root / "manifest.json"))
-stages.ensure(root / "out", lambda out: out.touch(), version=1, params={{}}, inputs={{}}, is_file=True)
+stages.ensure(root / "out", lambda out: out.touch(), version=1, inputs={{}}, is_file=True)
 """
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert ran.stdout == "swallowed\n"
@@ -58,52 +60,52 @@ stages.ensure(root / "out", lambda out: out.touch(), version=1, params={{}}, inp
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("change", ["version", "params", "inputs", "output damaged", "output gone"])
+@pytest.mark.parametrize("change", ["version", "options", "inputs", "output damaged", "output gone"])
 def test_a_change_makes_it_again(tmp_path: Path, change: str) -> None:
     source = tmp_path / "in.txt"
     source.write_text("a", encoding="utf-8")
-    arguments: dict[str, object] = {"version": 1, "params": {"p": 1}, "inputs": {"in": source}}
+    arguments: dict[str, Any] = {"version": 1, "p": 1, "inputs": {"source": source}}
 
-    def make(out: Path) -> None:
+    def make(out: Path, *, source: Path, p: int) -> None:
         out.write_text("made", encoding="utf-8")
 
     output = tmp_path / "out.txt"
-    stages(tmp_path).ensure(output, make, is_file=True, **arguments)  # type: ignore[arg-type]
+    stages(tmp_path).ensure(output, make, is_file=True, **arguments)
     if change == "version":
         arguments["version"] = 2
-    elif change == "params":
-        arguments["params"] = {"p": 2}
+    elif change == "options":
+        arguments["p"] = 2
     elif change == "inputs":
         source.write_text("b", encoding="utf-8")
     elif change == "output damaged":
         output.write_text("mode", encoding="utf-8")
     else:
         output.unlink()
-    assert stages(tmp_path).ensure(output, make, is_file=True, **arguments)  # type: ignore[arg-type]
+    assert stages(tmp_path).ensure(output, make, is_file=True, **arguments)
     assert output.read_text(encoding="utf-8") == "made"
 
 
 def test_an_interrupted_stage_leaves_no_output_and_its_work_is_handed_over(tmp_path: Path) -> None:
-    def fail(out: Path) -> None:
+    def fail(out: Path, *, p: int) -> None:
         (out / "half").write_text("1", encoding="utf-8")
         raise KeyboardInterrupt
 
-    def go_on(out: Path) -> None:
+    def resume(out: Path, *, p: int) -> None:
         assert (out / "half").exists()
 
-    def start_anew(out: Path) -> None:
+    def start_over(out: Path, *, p: int) -> None:
         assert not (out / "half").exists()
 
     output = tmp_path / "out"
-    for params, then in (({"p": 1}, go_on), ({"p": 2}, start_anew)):
+    for before, after, make in ((1, 1, resume), (2, 3, start_over)):
         with pytest.raises(KeyboardInterrupt):
-            stages(tmp_path).ensure(output, fail, version=1, params={"p": 1, "again": params["p"]}, inputs={})
-        same = {"p": 1, "again": params["p"]} if then is go_on else {"p": 3}
-        assert stages(tmp_path).ensure(output, then, version=1, params=same, inputs={})
+            stages(tmp_path).ensure(output, fail, version=1, inputs={}, p=before)
+        assert not output.exists() or make is start_over
+        assert stages(tmp_path).ensure(output, make, version=1, inputs={}, p=after)
 
 
 def test_a_pruned_output_counts_as_made_until_it_is_restored(tmp_path: Path) -> None:
-    def make(out: Path) -> None:
+    def make(out: Path, **inputs: Path) -> None:
         (out / "big").write_text("1", encoding="utf-8")
 
     model, after = tmp_path / "model", tmp_path / "after"
@@ -111,8 +113,8 @@ def test_a_pruned_output_counts_as_made_until_it_is_restored(tmp_path: Path) -> 
     def run() -> list[bool]:
         s = stages(tmp_path)
         return [
-            s.ensure(model, make, version=1, params={}, inputs={}),
-            s.ensure(after, make, version=1, params={}, inputs={"model": model}),
+            s.ensure(model, make, version=1, inputs={}),
+            s.ensure(after, make, version=1, inputs={"model": model}),
         ]
 
     assert run() == [True, True]
@@ -124,10 +126,10 @@ def test_a_pruned_output_counts_as_made_until_it_is_restored(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("recorded_by", ["the same process", "a later one"])
-def test_what_is_made_but_could_not_be_recorded_is_not_made_twice(
+def test_an_output_that_could_not_be_recorded_is_not_made_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recorded_by: str
 ) -> None:
-    """A disk that fills up, or a kill, after hours of training and before the manifest knows of them."""
+    """A disk that fills up, or a kill, after hours of training and before they are in the manifest."""
     calls: list[Path] = []
 
     def make(out: Path) -> None:
@@ -141,18 +143,16 @@ def test_what_is_made_but_could_not_be_recorded_is_not_made_twice(
     first = stages(tmp_path)
     with monkeypatch.context() as patch, pytest.raises(OSError, match="No space"):
         patch.setattr(Manifest, "write", full)
-        first.ensure(output, make, version=1, params={}, inputs={})
+        first.ensure(output, make, version=1, inputs={})
     then = first if recorded_by == "the same process" else stages(tmp_path)
-    then.ensure(output, make, version=1, params={}, inputs={})
+    then.ensure(output, make, version=1, inputs={})
     assert len(calls) == 1
     assert [p.name for p in output.iterdir()] == ["x"]
-    assert not stages(tmp_path).ensure(output, make, version=1, params={}, inputs={})
-    assert stages(tmp_path).ensure(output, make, version=2, params={}, inputs={})
+    assert not stages(tmp_path).ensure(output, make, version=1, inputs={})
+    assert stages(tmp_path).ensure(output, make, version=2, inputs={})
 
 
-def test_what_is_made_but_could_not_be_put_in_its_place_is_not_made_twice(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_output_that_could_not_be_renamed_is_not_made_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[Path] = []
 
     def killed(self: Path, target: Path) -> Path:
@@ -163,8 +163,8 @@ def test_what_is_made_but_could_not_be_put_in_its_place_is_not_made_twice(
     output, replace = tmp_path / "out", Path.replace
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(Path, "replace", killed)
-        stages(tmp_path).ensure(output, calls.append, version=1, params={}, inputs={})
-    assert stages(tmp_path).ensure(output, calls.append, version=1, params={}, inputs={})
+        stages(tmp_path).ensure(output, calls.append, version=1, inputs={})
+    assert stages(tmp_path).ensure(output, calls.append, version=1, inputs={})
     assert len(calls) == 1
     assert not list(output.iterdir())
 
@@ -187,15 +187,22 @@ def test_a_damaged_manifest_is_named(tmp_path: Path, content: str) -> None:
         Manifest(tmp_path / "manifest.json")
 
 
-def test_make_whole_refuses_what_is_there(tmp_path: Path) -> None:
+def test_a_manifest_names_the_version_of_every_runtime_package(tmp_path: Path) -> None:
+    """onnxruntime was missing."""
+    Manifest(tmp_path / "manifest.json", packages=runtime_modules()).write()
+    packages = json.loads((tmp_path / "manifest.json").read_text(encoding="utf-8"))["packages"]
+    assert {"torch", "numpy", "llama-cpp-python", "onnxruntime", "tokenizers"} <= packages.keys()
+
+
+def test_build_atomic_refuses_a_folder_that_is_not_empty(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine").touch()
-    with pytest.raises(FddError, match="exists already"):
+    with pytest.raises(FddError, match="already exists"):
         build_atomic(tmp_path / "out", lambda out: None)
     assert (tmp_path / "out" / "mine").exists()
 
 
-def test_the_lock_names_its_holder_and_is_dropped_by_a_killed_one(tmp_path: Path) -> None:
+def test_the_lock_names_its_holder_and_is_released_when_it_is_killed(tmp_path: Path) -> None:
     program = (
         "import sys, time\nfrom pathlib import Path\nfrom fdd_edge.runs import run_lock\n"
         "with run_lock(Path(sys.argv[1])):\n    print('held', flush=True)\n    sys.stdin.read()\n"
@@ -225,8 +232,8 @@ def test_best_is_a_link_that_moves(tmp_path: Path) -> None:
     assert not layout.best.is_symlink()
 
 
-def test_a_full_disk_is_named_where_a_library_says_it_in_words_of_its_own(small_disk: Path) -> None:
-    """llama.cpp, safetensors and torch each have their own sentence for a write that found no room."""
+def test_a_full_disk_is_reported_even_if_a_library_hides_it_in_its_own_message(small_disk: Path) -> None:
+    """llama.cpp, safetensors and torch each have their own message for a write that failed for lack of space."""
 
     def make(out: Path) -> None:
         with (small_disk / "filler").open("wb") as filler:
@@ -234,22 +241,22 @@ def test_a_full_disk_is_named_where_a_library_says_it_in_words_of_its_own(small_
         raise RuntimeError("basic_ios::clear: iostream error")
 
     with pytest.raises(OSError, match="No space left on device") as caught:
-        stages(small_disk).ensure(small_disk / "out", make, version=1, params={}, inputs={})
+        stages(small_disk).ensure(small_disk / "out", make, version=1, inputs={})
     assert isinstance(caught.value.__cause__, RuntimeError)
 
 
-def test_an_error_on_a_disk_with_room_stays_what_it_is(tmp_path: Path) -> None:
+def test_an_error_on_a_disk_with_room_is_unchanged(tmp_path: Path) -> None:
     def make(out: Path) -> None:
         raise RuntimeError("basic_ios::clear: iostream error")
 
     with pytest.raises(RuntimeError, match="iostream"):
-        stages(tmp_path).ensure(tmp_path / "out", make, version=1, params={}, inputs={})
+        stages(tmp_path).ensure(tmp_path / "out", make, version=1, inputs={})
 
 
-def test_manifest_keeps_what_a_stage_was_made_from(tmp_path: Path) -> None:
-    stages(tmp_path).ensure(tmp_path / "o", lambda out: None, version=4, params={"p": [1]}, inputs={})
+def test_the_manifest_records_what_a_stage_was_made_from(tmp_path: Path) -> None:
+    stages(tmp_path).ensure(tmp_path / "o", lambda out, p: None, version=4, inputs={}, p=[1])
     entry = json.loads((tmp_path / "manifest.json").read_text(encoding="utf-8"))["stages"]["o"]
-    assert (entry["version"], entry["params"]) == (4, {"p": [1]})
+    assert (entry["version"], entry["options"]) == (4, {"p": [1]})
 
 
 def test_a_run_killed_at_its_very_start_can_begin_again(tmp_path: Path) -> None:
@@ -267,8 +274,8 @@ def test_a_run_killed_at_its_very_start_can_begin_again(tmp_path: Path) -> None:
         (tmp_path / "killed" / name).unlink()
 
 
-def test_a_run_has_work_once_anything_but_its_first_data_is_begun(tmp_path: Path) -> None:
-    """By its folders: with its manifest lost, another config once took the folder over and made every round anew."""
+def test_a_run_has_work_once_anything_beyond_its_first_data_is_begun(tmp_path: Path) -> None:
+    """The folders decide: with the manifest lost, another config once took the folder over."""
     layout = RunLayout(tmp_path)
     write_atomic(layout.config, "a: 1\n")
     for folder in (layout.data, layout.round(0).data):
@@ -282,8 +289,8 @@ def test_a_run_has_work_once_anything_but_its_first_data_is_begun(tmp_path: Path
 
 
 @pytest.mark.parametrize("is_file", [False, True])
-def test_what_stands_where_an_output_belongs_gives_way(tmp_path: Path, is_file: bool) -> None:
-    """A file where a folder belongs, a folder where a file does, in the place or beside it; a mark of any bytes."""
+def test_anything_in_the_place_of_an_output_is_replaced(tmp_path: Path, is_file: bool) -> None:
+    """A file instead of a folder, a folder instead of a file, at the path or its temporary name; a damaged mark."""
 
     def make(out: Path) -> None:
         (out if is_file else out / "x").write_text("made", encoding="utf-8")
@@ -298,26 +305,26 @@ def test_what_stands_where_an_output_belongs_gives_way(tmp_path: Path, is_file: 
     output = tmp_path / "out"
     for path in (output, partial_of(output)):
         put(path)
-        assert stages(tmp_path).ensure(output, make, version=1, params={}, inputs={}, is_file=is_file)
+        assert stages(tmp_path).ensure(output, make, version=1, inputs={}, is_file=is_file)
         assert [p.name for p in tmp_path.iterdir() if p.name != "manifest.json"] == ["out"]
         (tmp_path / "manifest.json").unlink()
     if not is_file:
         partial_of(output).mkdir()
         (partial_of(output) / ".fingerprint").write_bytes(b"\xff\xfe")
-        assert stages(tmp_path).ensure(output, make, version=1, params={}, inputs={})
+        assert stages(tmp_path).ensure(output, make, version=1, inputs={})
 
 
-def test_what_is_no_link_to_the_best_round_is_left_alone(tmp_path: Path) -> None:
+def test_something_else_at_the_link_to_the_best_round_is_left_alone(tmp_path: Path) -> None:
     layout = RunLayout(tmp_path)
     layout.best.mkdir()
     for name in ("round-00", None):
-        with pytest.raises(FddError, match="is not the link to the best round that was there; move it away"):
+        with pytest.raises(FddError, match="is not the link to the best round any more; move it away"):
             layout.link_best(name)
 
 
-def test_what_a_kill_left_of_a_pruned_output_is_deleted_later(tmp_path: Path) -> None:
+def test_remains_of_a_pruned_output_are_deleted_later(tmp_path: Path) -> None:
     model = tmp_path / "model"
-    stages(tmp_path).ensure(model, lambda out: None, version=1, params={}, inputs={})
+    stages(tmp_path).ensure(model, lambda out: None, version=1, inputs={})
     stages(tmp_path).prune(model)
     model.mkdir()
     (model / "rubbish").touch()
@@ -325,18 +332,21 @@ def test_what_a_kill_left_of_a_pruned_output_is_deleted_later(tmp_path: Path) ->
     assert not model.exists()
 
 
-def test_making_from_a_pruned_output_asks_for_it(tmp_path: Path) -> None:
+def test_a_pruned_input_has_to_be_restored_first(tmp_path: Path) -> None:
     model = tmp_path / "model"
-    stages(tmp_path).ensure(model, lambda out: None, version=1, params={}, inputs={})
+    stages(tmp_path).ensure(model, lambda out: None, version=1, inputs={})
     stages(tmp_path).prune(model)
     with pytest.raises(PrunedInputError):
-        stages(tmp_path).ensure(tmp_path / "new", lambda out: None, version=1, params={}, inputs={"m": model})
+        stages(tmp_path).ensure(tmp_path / "new", lambda out: None, version=1, inputs={"model": model})
 
 
-def test_a_redone_stage_is_announced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for version, params in ((1, {}), (1, {"seed": 1}), (2, {"seed": 1})):
-        stages(tmp_path).ensure(tmp_path / "o", lambda out: None, version=version, params=params, inputs={})
+def test_a_stage_that_is_made_again_is_announced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for version, seed in ((1, 0), (1, 1), (2, 1)):
+        stages(tmp_path).ensure(tmp_path / "o", lambda out, seed: None, version=version, inputs={}, seed=seed)
+    (tmp_path / "o").rmdir()
+    stages(tmp_path).ensure(tmp_path / "o", lambda out, seed: None, version=2, inputs={}, seed=1)
     assert capsys.readouterr().err.splitlines() == [
-        "o is made again: what it was made from, or the output itself, has changed",
-        "o is made again: another version of fdd-edge made it otherwise",
+        "o is made again: its inputs, or the output itself, have changed",
+        "o is made again: another version of fdd-edge made it, and this one makes it differently",
+        "o is made again: the output is missing",
     ]

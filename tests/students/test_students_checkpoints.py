@@ -11,14 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import fdd_edge
 
 from fdd_edge.records import Problem, write_jsonl
 from fdd_edge.resolve.student import Student
-from fdd_edge.students.lora_training import LoraSettings, TrainingTrace, TrainSettings, train_adapter
+from fdd_edge.students.lora_training import TrainingTrace, train_adapter
 from fdd_edge.students.tokenizer import Example, encode_examples, load_tokenizer
+from fdd_edge.students.training_options import LoraOptions, ResolvedTraining, TrainingOptions
 
-LORA = LoraSettings(4, 8, 0.0, ("q_proj", "v_proj", "down_proj"))
-SETTINGS = TrainSettings(5e-3, 2.0, 2, 1, max_length=512, seed=0, bf16=False, threads=1, save_steps=3)
+LORA = LoraOptions(4, 8, target_modules=("q_proj", "v_proj", "down_proj"))
+OPTIONS = TrainingOptions(learning_rate=5e-3, per_device_train_batch_size=2, save_steps=3)
 PAIRS = [(f"Question: Tom had {n} figs.\nProgram:\n", f"answer = {n} + {k}") for n in range(2, 9) for k in (3, 9)]
 
 
@@ -26,18 +28,23 @@ def examples(student: Student) -> list[Example]:
     return encode_examples(load_tokenizer(student.folder), PAIRS)
 
 
-def fit(student: Student, out: Path, settings: TrainSettings = SETTINGS, **more: Any) -> TrainingTrace:
-    return train_adapter(student.folder, examples(student), out, lora=LORA, settings=settings, base_name="tiny", **more)
+def fit(
+    student: Student, out: Path, options: TrainingOptions = OPTIONS, epochs: float = 2.0, **more: Any
+) -> TrainingTrace:
+    resolved = ResolvedTraining(epochs, seed=0, bf16=False, threads=1)
+    return train_adapter(
+        student.folder, examples(student), out, lora=LORA, options=options, resolved=resolved, base_name="tiny", **more
+    )
 
 
 def contrary(student: Student) -> list[Example]:
-    """Examples whose replies belong to other prompts: what is trained makes their loss rise in the end."""
+    """Return examples with the replies of other prompts: training makes their loss rise in the end."""
     given = examples(student)
     return [Example(e.prompt_ids, other.completion_ids) for e, other in zip(given, given[::-1], strict=True)]
 
 
 class Killed(BaseException):
-    """Stands for a signal: nothing in the trainer may catch it."""
+    """Simulates a signal: nothing in the trainer may catch it."""
 
 
 def killer(step: int) -> Any:
@@ -49,7 +56,7 @@ def killer(step: int) -> Any:
 
 
 @pytest.mark.parametrize("step", [2, 8, 14])
-def test_a_killed_training_goes_on_to_the_same_bytes(tiny_student: Student, tmp_path: Path, step: int) -> None:
+def test_a_killed_training_resumes_to_the_same_bytes(tiny_student: Student, tmp_path: Path, step: int) -> None:
     whole = fit(tiny_student, tmp_path / "whole")
     with pytest.raises(Killed):
         fit(tiny_student, tmp_path / "cut", on_step=killer(step))
@@ -62,7 +69,7 @@ def test_a_killed_training_goes_on_to_the_same_bytes(tiny_student: Student, tmp_
     assert again.tokens < whole.tokens or step == 2
 
 
-def test_a_checkpoint_that_was_cut_short_is_passed_over(tiny_student: Student, tmp_path: Path) -> None:
+def test_an_incomplete_checkpoint_is_skipped(tiny_student: Student, tmp_path: Path) -> None:
     whole = fit(tiny_student, tmp_path / "whole")
     with pytest.raises(Killed):
         fit(tiny_student, tmp_path / "cut", on_step=killer(8))
@@ -71,23 +78,23 @@ def test_a_checkpoint_that_was_cut_short_is_passed_over(tiny_student: Student, t
 
 
 def test_it_stops_early_and_keeps_the_best(tiny_student: Student, tmp_path: Path) -> None:
-    """Examples that contradict what is trained: the validation loss rises, and the first measured step is kept."""
+    """With examples that contradict the training data the validation loss rises, and the first step is kept."""
     against = contrary(tiny_student)
-    settings = replace(SETTINGS, num_train_epochs=40.0, eval_steps=7, early_stopping_patience=3)
-    trace = fit(tiny_student, tmp_path / "a", settings, valid=against)
+    options = replace(OPTIONS, eval_steps=7, early_stopping_patience=3)
+    trace = fit(tiny_student, tmp_path / "a", options, epochs=40.0, valid=against)
     losses = dict(trace.valid_losses)
     assert trace.steps < 40 * 7
     assert trace.best_step == min(losses, key=losses.__getitem__)
     assert [p.name for p in (tmp_path / "a").iterdir() if p.is_dir()] == []
-    settings = replace(settings, num_train_epochs=1.0, learning_rate=1e-12, early_stopping_patience=None)
-    after = fit(tiny_student, tmp_path / "b", settings, valid=against, start_from=tmp_path / "a")
+    options = replace(options, learning_rate=1e-12, early_stopping_patience=None)
+    after = fit(tiny_student, tmp_path / "b", options, epochs=1.0, valid=against, start_from=tmp_path / "a")
     assert after.valid_losses[-1][1] == pytest.approx(losses[trace.best_step or 0], rel=1e-4)
 
 
-def test_without_early_stopping_the_last_weights_are_kept_and_said_to_be(tiny_student: Student, tmp_path: Path) -> None:
-    """A checkpoint of the best validation loss once passed for the weights that were saved."""
-    settings = replace(SETTINGS, num_train_epochs=20.0, eval_steps=7, save_steps=7)
-    trace = fit(tiny_student, tmp_path / "a", settings, valid=contrary(tiny_student))
+def test_without_early_stopping_the_last_weights_are_kept_and_reported(tiny_student: Student, tmp_path: Path) -> None:
+    """A checkpoint with the best validation loss was once reported as the saved weights."""
+    options = replace(OPTIONS, eval_steps=7, save_steps=7)
+    trace = fit(tiny_student, tmp_path / "a", options, epochs=20.0, valid=contrary(tiny_student))
     losses = dict(trace.valid_losses)
     assert min(losses, key=losses.__getitem__) != trace.steps
     assert trace.best_step is None
@@ -97,6 +104,7 @@ def launch(arguments: Sequence[str], cwd: Path) -> subprocess.CompletedProcess[s
     return subprocess.run([sys.executable, *arguments], cwd=cwd, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_two_processes_train_as_one(tiny_student: Student, tmp_path: Path) -> None:
     """`accelerate launch` with two gloo processes of batch 2: the loss trace of one process of batch 4."""
     rows = [
@@ -109,9 +117,9 @@ def test_two_processes_train_as_one(tiny_student: Student, tmp_path: Path) -> No
     train += [word for setting in settings for word in ("--set", setting)]
     two = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1"]
     two += ["--mixed_precision", "no", "--dynamo_backend", "no", "-m", "fdd_edge"]
-    for name, start, size in (("one", ["-m", "fdd_edge"], 4), ("two", two, 2)):
-        more = ["-o", name, "--set", f"training.per_device_train_batch_size={size}"]
-        ran = launch([*start, *train, *more], tmp_path)
+    for name, size in (("one", 4), ("two", 2)):
+        words = [*train, "-o", name, "--set", f"training.per_device_train_batch_size={size}"]
+        ran = fdd_edge(*words, cwd=tmp_path) if name == "one" else launch([*two, *words], tmp_path)
         assert ran.returncode == 0, ran.stderr
         assert ran.stdout.count("Export it") == 1
     traces = [json.loads((tmp_path / n / "adapter/training.json").read_text(encoding="utf-8")) for n in ("one", "two")]
@@ -125,5 +133,5 @@ def test_a_run_is_one_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("WORLD_SIZE", "2")
     ran = launch(["-m", "fdd_edge", "run", "smoke", "-o", "run"], tmp_path)
     assert ran.returncode == 2
-    assert "A run is one process" in ran.stderr
+    assert "`fdd-edge run` is a single process" in ran.stderr
     assert not (tmp_path / "run").exists()

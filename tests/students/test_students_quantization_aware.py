@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,26 +16,27 @@ from families import Case
 from fdd_edge import api
 from fdd_edge.artifacts.gguf import QuantizedFile, hf_names, quantize_gguf, write_float_gguf
 from fdd_edge.artifacts.recipe import GgufRecipe, load_gguf_recipe
-from fdd_edge.config import LoraConfig, TrainingConfig
 from fdd_edge.errors import FddError
-from fdd_edge.operations.train import check_training, merge, train
+from fdd_edge.operations.merge import merge
+from fdd_edge.operations.train import check_training, train_on
 from fdd_edge.records import Problem
 from fdd_edge.resolve.student import Student
 from fdd_edge.students.batches import collate, to_rows
 from fdd_edge.students.gguf_import import load_model
 from fdd_edge.students.grids import GRIDS
-from fdd_edge.students.lora_training import LoraSettings, TrainSettings, train_adapter
+from fdd_edge.students.lora_training import train_adapter
 from fdd_edge.students.tokenizer import encode_examples, load_tokenizer
+from fdd_edge.students.training_options import LoraOptions, ResolvedTraining, TrainingOptions
 
 PAIRS = [
     (f"Question: Tom had {n} figs and got {k}.\nProgram:\n", f"answer = {n} + {k}") for n in (2, 3, 4) for k in (5, 9)
 ]
-LORA = LoraSettings(4, 8, 0.0, ("q_proj", "k_proj", "down_proj"))
-SETTINGS = TrainSettings(5e-3, 4.0, 2, 1, max_length=512, seed=0, bf16=False, threads=1)
+LORA = LoraOptions(4, 8, target_modules=("q_proj", "k_proj", "down_proj"))
+OPTIONS = TrainingOptions(learning_rate=5e-3, per_device_train_batch_size=2)
 
 
 def awkward(rows: int, columns: int) -> np.ndarray:
-    """Weights with the cases that rounding goes wrong on: zeros, ties, halves, one huge, subnormal scales."""
+    """Return weights that are hard to round: zeros, ties, halves, one huge value, subnormal scales."""
     weights = np.random.default_rng(0).normal(0, 0.05, (rows, columns)).astype(np.float32)
     weights[0] = 0
     weights[1, :32] = np.tile([1.0, -1.0], 16)
@@ -52,7 +52,7 @@ def awkward(rows: int, columns: int) -> np.ndarray:
 
 @pytest.mark.parametrize("kind", ["q4_0", "q8_0", "f16"])
 def test_rounding_is_ggmls_bit_for_bit(kind: str, tiny_student: Student, tmp_path: Path) -> None:
-    """Every matrix of a model with awkward weights, held against what llama.cpp's quantizer writes."""
+    """Every matrix of a model with awkward weights is compared with the output of llama.cpp's quantizer."""
     from gguf import GGUFReader
     from safetensors.torch import load_file, save_file
 
@@ -81,7 +81,7 @@ def test_rounding_is_ggmls_bit_for_bit(kind: str, tiny_student: Student, tmp_pat
 
 
 class Everything:
-    """Says that every matrix is of one type, and stays as it is."""
+    """Reports one tensor type for every matrix, and returns the weights unchanged."""
 
     def __init__(self, kind: str, folder: Path) -> None:
         from safetensors.torch import load_file
@@ -102,7 +102,8 @@ def fit(student: Student, out: Path, quantized: Any, *, bf16: bool = False) -> l
         examples,
         out,
         lora=LORA,
-        settings=replace(SETTINGS, bf16=bf16),
+        options=OPTIONS,
+        resolved=ResolvedTraining(4.0, seed=0, bf16=bf16, threads=1),
         base_name="tiny",
         valid=examples,
         quantized=quantized,
@@ -112,7 +113,7 @@ def fit(student: Student, out: Path, quantized: Any, *, bf16: bool = False) -> l
 
 @pytest.mark.parametrize(("bf16", "tolerance"), [(False, 1e-4), (True, 0.02)])
 @pytest.mark.parametrize("case", [None, Case("qwen2")], ids=str)
-def test_on_a_grid_that_rounds_nothing_it_is_plain_training(
+def test_on_a_grid_without_rounding_it_is_plain_training(
     case: Case | None,
     bf16: bool,
     tolerance: float,
@@ -120,7 +121,7 @@ def test_on_a_grid_that_rounds_nothing_it_is_plain_training(
     family_student: Callable[[Case], Student],
     tmp_path: Path,
 ) -> None:
-    """The straight-through gradients are LoRA's own; rounding was once kept from one step to the next."""
+    """The straight-through gradients are LoRA's own; a rounded weight was once reused for the next step."""
     student = tiny_student if case is None else family_student(case)
     plain = fit(student, tmp_path / "plain", None, bf16=bf16)
     aware = fit(student, tmp_path / "aware", Everything("F32", student.folder), bf16=bf16)
@@ -128,37 +129,37 @@ def test_on_a_grid_that_rounds_nothing_it_is_plain_training(
 
 
 def test_a_type_without_a_grid_is_refused_by_name(tiny_student: Student, tmp_path: Path) -> None:
-    with pytest.raises(FddError, match=r"holds model\.layers\.0\.self_attn\.q_proj as Q5_K, which cannot be trained"):
+    with pytest.raises(FddError, match=r"stores model\.layers\.0\.self_attn\.q_proj as Q5_K, which cannot be trained"):
         fit(tiny_student, tmp_path / "a", Everything("Q5_K", tiny_student.folder))
 
 
 @pytest.mark.parametrize("recipe", ["gguf-q4_0", "gguf-q8_0"])
 def test_the_file_is_the_model_that_was_trained(recipe: str, tiny_student: Student, tmp_path: Path) -> None:
-    """The merged student was another model than the one trained: its certificate failed a good file at ``stops``."""
+    """The merged student differed from the trained model: its certificate failed a good file at ``stops``."""
     problems = [
         Problem(f"p{i}", f"Tom had {i} figs and got 3.", i + 3, "test", program=f"answer = {i} + 3") for i in range(8)
     ]
     template, adapter = "Question: {question}\nProgram:\n", tmp_path / "adapter"
-    train(
-        tiny_student,
+    train_on(
         problems,
         adapter,
+        valid=problems[:4],
+        student=tiny_student,
         template=template,
-        lora=LoraConfig(r=4).model_dump(),
-        training=TrainingConfig(threads=1, num_train_epochs=3, learning_rate=1e-2).model_dump(),
+        lora=LoraOptions(r=4),
+        training=TrainingOptions(threads=1, num_train_epochs=3, learning_rate=1e-2),
         dtype="float32",
         seed=0,
-        valid=problems[:4],
-        aware_of=load_gguf_recipe(recipe),
+        qat_recipe=load_gguf_recipe(recipe),
     )
     trace = json.loads((adapter / "training.json").read_text(encoding="utf-8"))
     trained = trace["valid_losses"][-1][1]
     pairs = [(template.format(question=p.question), str(p.program)) for p in problems[:4]]
     given = collate(to_rows(encode_examples(load_tokenizer(tiny_student.folder), pairs)))
     losses, files = [], []
-    for name, aware_of in (("float", None), ("rounded", load_gguf_recipe(recipe))):
+    for name, qat_recipe in (("float", None), ("rounded", load_gguf_recipe(recipe))):
         folder, file = tmp_path / name, tmp_path / f"{name}.gguf"
-        merge(tiny_student, adapter, folder, template=template, aware_of=aware_of)
+        merge(folder, adapter=adapter, student=tiny_student, template=template, qat_recipe=qat_recipe)
         losses.append(load_model(folder)(**given).loss.item())
         write_float_gguf(folder, tiny_student.vocab, tmp_path / "f32.gguf", metadata={})
         quantize_gguf(tmp_path / "f32.gguf", file, load_gguf_recipe(recipe).type, recipe=recipe)
@@ -168,25 +169,35 @@ def test_the_file_is_the_model_that_was_trained(recipe: str, tiny_student: Stude
     assert files[0] == files[1]
 
 
+def fit_one(student: Student, out: Path, template: str, recipe: GgufRecipe | None, lora: LoraOptions = LORA) -> Path:
+    """Train on one problem; return the adapter."""
+    train_on(
+        [Problem("p", "Tom had 2 figs.", 2, "test", program="answer = 2")],
+        out,
+        valid=[],
+        student=student,
+        template=template,
+        lora=lora,
+        training=TrainingOptions(threads=1),
+        dtype="float32",
+        seed=0,
+        qat_recipe=recipe,
+    )
+    return out
+
+
 def test_a_head_without_a_grid_is_rounded_once(tiny_student: Student, tmp_path: Path) -> None:
-    """Q4_0 gives a tied head of whole blocks of 256 Q6_K, and Q6_K of its own numbers is not the same again."""
+    """Q4_0 stores a tied head as Q6_K, and quantizing Q6_K numbers again does not give the same numbers."""
     from transformers import AutoConfig, AutoModelForCausalLM
 
     base = Path(shutil.copytree(tiny_student.folder, tmp_path / "wide"))
     config = AutoConfig.from_pretrained(base, hidden_size=256, intermediate_size=512, head_dim=64)
     AutoModelForCausalLM.from_config(config).save_pretrained(base)
     wide, recipe = tiny_student._replace(folder=base), load_gguf_recipe("gguf-q4_0")
-    settings: dict[str, Any] = {
-        "lora": LoraConfig(r=2).model_dump(),
-        "training": TrainingConfig(threads=1).model_dump(),
-        "dtype": "float32",
-        "seed": 0,
-    }
-    problems = [Problem("p", "Tom had 2 figs.", 2, "test", program="answer = 2")]
-    train(wide, problems, tmp_path / "adapter", template="{question}\n", aware_of=recipe, **settings)
+    adapter = fit_one(wide, tmp_path / "adapter", "{question}\n", recipe)
     files = []
-    for name, aware_of in (("float", None), ("rounded", recipe)):
-        merge(wide, tmp_path / "adapter", tmp_path / name, template="{question}\n", aware_of=aware_of)
+    for name, qat_recipe in (("float", None), ("rounded", recipe)):
+        merge(tmp_path / name, adapter=adapter, student=wide, template="{question}\n", qat_recipe=qat_recipe)
         write_float_gguf(tmp_path / name, wide.vocab, tmp_path / "f32.gguf", metadata={})
         quantize_gguf(tmp_path / "f32.gguf", tmp_path / "small.gguf", "q4_0", recipe=recipe.name)
         files.append((tmp_path / "small.gguf").read_bytes())
@@ -194,46 +205,28 @@ def test_a_head_without_a_grid_is_rounded_once(tiny_student: Student, tmp_path: 
     assert files[0] == files[1]
 
 
-def test_asking_for_an_importance_matrix_too_is_warned_of(
+def test_an_importance_matrix_as_well_is_warned_about(
     tiny_student: Student, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    train(
-        tiny_student,
-        [Problem("p", "Tom had 2 figs.", 2, "test", program="answer = 2")],
-        tmp_path / "adapter",
-        template="{question}\n",
-        lora=LoraConfig(r=2).model_dump(),
-        training=TrainingConfig(threads=1).model_dump(),
-        dtype="float32",
-        seed=0,
-        aware_of=load_gguf_recipe("gguf-q4_0-imatrix"),
-    )
+    fit_one(tiny_student, tmp_path / "adapter", "{question}\n", load_gguf_recipe("gguf-q4_0-imatrix"))
     assert (
-        "Warning: gguf-q4_0-imatrix is made of weights that were trained for the rounding of q4_0"
+        "Warning: gguf-q4_0-imatrix rounds weights that were trained for the rounding of q4_0"
         in capsys.readouterr().err
     )
 
 
-def test_an_export_knows_what_its_student_was_trained_for(
+def test_an_export_knows_which_recipe_its_student_was_trained_for(
     tiny_student: Student, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It was warned of inside one config only."""
-    settings: dict[str, Any] = {
-        "template": "Question: {question}\nProgram:\n",
-        "lora": LoraConfig(r=2).model_dump(),
-        "training": TrainingConfig(threads=1).model_dump(),
-        "dtype": "float32",
-        "seed": 0,
-    }
-    problems = [Problem("p", "Tom had 2 figs.", 2, "test", program="answer = 2")]
-    recipe = load_gguf_recipe("gguf-q4_0")
-    train(tiny_student, problems, tmp_path / "adapter", aware_of=recipe, **settings)
-    merge(tiny_student, tmp_path / "adapter", tmp_path / "merged", template=settings["template"], aware_of=recipe)
+    """There was only a warning within a single config."""
+    template, recipe = "Question: {question}\nProgram:\n", load_gguf_recipe("gguf-q4_0")
+    adapter = fit_one(tiny_student, tmp_path / "adapter", template, recipe)
+    merge(tmp_path / "merged", adapter=adapter, student=tiny_student, template=template, qat_recipe=recipe)
     wanted = ["gguf-q4_0", "gguf-q4_0-imatrix"]
-    api.export(str(tmp_path / "merged"), wanted, str(tmp_path / "out"), parity=False)
-    told = capsys.readouterr().err
-    assert told.count("Warning:") == 1
-    assert "Warning: gguf-q4_0-imatrix is made of weights that were trained for the rounding of q4_0" in told
+    api.export(tmp_path / "merged", wanted, tmp_path / "out", parity=False)
+    printed = capsys.readouterr().err
+    assert printed.count("Warning:") == 1
+    assert "Warning: gguf-q4_0-imatrix rounds weights that were trained for the rounding of q4_0" in printed
 
 
 @pytest.mark.parametrize(
@@ -244,10 +237,10 @@ def test_an_export_knows_what_its_student_was_trained_for(
         (["q_proj"], "gguf-q4_k_m", r"gguf-q4_k_m holds q4_k_m, which cannot be trained for yet\. Types .* q4_0"),
     ],
 )
-def test_what_cannot_be_trained_is_refused_before_anything_is_made(
+def test_untrainable_options_are_refused_before_anything_is_made(
     modules: list[str], recipe: str | None, sentence: str, tiny_student: Student, tmp_path: Path
 ) -> None:
-    """A mistyped module was PEFT's own traceback; a type without a grid was found after the untuned student's runs."""
+    """A mistyped module raised PEFT's own error; a type without a grid was found only after evaluating the base."""
     with pytest.raises(FddError, match=sentence):
         check_training(tiny_student, modules, load_gguf_recipe(recipe) if recipe else None)
     overrides = [f"lora.target_modules={json.dumps(modules)}", f"training.quantization_aware={recipe or 'none'}"]
@@ -256,29 +249,25 @@ def test_what_cannot_be_trained_is_refused_before_anything_is_made(
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("aware_of", [None, load_gguf_recipe("gguf-q4_0")], ids=["plain", "aware"])
+@pytest.mark.parametrize("qat_recipe", [None, load_gguf_recipe("gguf-q4_0")], ids=["plain", "aware"])
 @pytest.mark.parametrize("module", ["lm_head", "model.embed_tokens"])
 def test_an_adapter_on_tied_embeddings_is_refused(
-    module: str, aware_of: GgufRecipe | None, tiny_student: Student, tmp_path: Path
+    module: str, qat_recipe: GgufRecipe | None, tiny_student: Student, tmp_path: Path
 ) -> None:
-    """Under quantization-aware training this was a bare KeyError; merged, it parted the head from the embedding."""
+    """In quantization-aware training this was a bare KeyError; merging untied the head from the embedding."""
     with pytest.raises(FddError, match=rf"lora.target_modules names {module}, but the head of tiny is tied"):
-        train(
+        fit_one(
             tiny_student,
-            [Problem("p", "Tom had 2 figs.", 2, "test", program="answer = 2")],
             tmp_path / "adapter",
-            template="{question}\n",
-            lora=LoraConfig(target_modules=["q_proj", module]).model_dump(),
-            training=TrainingConfig(threads=1).model_dump(),
-            dtype="float32",
-            seed=0,
-            aware_of=aware_of,
+            "{question}\n",
+            qat_recipe,
+            lora=LoraOptions(target_modules=("q_proj", module)),
         )
 
 
-def test_a_matrix_that_the_file_does_not_have_is_named(tiny_student: Student, tmp_path: Path) -> None:
+def test_a_matrix_that_is_missing_from_the_file_is_named(tiny_student: Student, tmp_path: Path) -> None:
     write_float_gguf(tiny_student.folder, tiny_student.vocab, tmp_path / "f32.gguf", metadata={})
     file = QuantizedFile(tmp_path / "f32.gguf", tiny_student.folder)
     for read in (file.type_of, file.dequantized):
-        with pytest.raises(FddError, match=r"for lm_head, .*: take lm_head out of lora\.target_modules"):
+        with pytest.raises(FddError, match=r"does not store lm_head, .* Remove lm_head from lora\.target_modules"):
             read("lm_head.weight")

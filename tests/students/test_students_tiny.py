@@ -6,34 +6,39 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from families import Case
 
-from fdd_edge.config import LoraConfig, TrainingConfig
 from fdd_edge.errors import FddError
-from fdd_edge.operations.train import merge, train
-from fdd_edge.records import Problem, read_problems, write_jsonl
+from fdd_edge.operations.merge import merge
+from fdd_edge.operations.train import train
+from fdd_edge.records import Problem, write_jsonl
 from fdd_edge.resolve.prompts import student_prompt
 from fdd_edge.resolve.student import Student
 from fdd_edge.students.float_model import Reference
 from fdd_edge.students.gguf_import import load_model
-from fdd_edge.students.lora_training import LoraSettings, TrainSettings, train_adapter
+from fdd_edge.students.lora_training import train_adapter
 from fdd_edge.students.model_card import read_license
 from fdd_edge.students.tokenizer import encode_examples, encode_prompts, load_tokenizer
+from fdd_edge.students.training_options import LoraOptions, ResolvedTraining, TrainingOptions
 
-LORA = LoraSettings(4, 8, 0.0, ("q_proj", "v_proj", "down_proj"))
-SETTINGS = TrainSettings(5e-3, 1.0, 4, 1, max_length=512, seed=0, bf16=False, threads=1)
+LORA = LoraOptions(4, 8, target_modules=("q_proj", "v_proj", "down_proj"))
+OPTIONS = TrainingOptions(learning_rate=5e-3)
+RESOLVED = ResolvedTraining(1.0, seed=0, bf16=False, threads=1)
 PAIRS = [
     (f"Question: Tom had {n} figs and got {k}.\nProgram:\n", f"answer = {n} + {k}") for n in range(2, 8) for k in (3, 9)
 ]
 
 
 def fit(student: Student, out: Path, **changes: object) -> tuple[list[float], Path]:
-    settings = replace(SETTINGS, **changes)  # type: ignore[arg-type]
+    resolved = replace(RESOLVED, **changes)  # type: ignore[arg-type]
     examples = encode_examples(load_tokenizer(student.folder), PAIRS)
-    trace = train_adapter(student.folder, examples, out, lora=LORA, settings=settings, base_name=student.name)
+    trace = train_adapter(
+        student.folder, examples, out, lora=LORA, options=OPTIONS, resolved=resolved, base_name=student.name
+    )
     return trace.losses, out
 
 
@@ -48,8 +53,8 @@ def test_training_lowers_the_loss(tiny_student: Student, tmp_path: Path) -> None
     assert losses[-1] < losses[0] / 2
 
 
-def test_the_loss_is_that_of_the_completion_alone(tiny_student: Student, tmp_path: Path) -> None:
-    """One batch of everything: the first logged loss is torch's own loss with the prompt masked."""
+def test_the_loss_covers_only_the_completion(tiny_student: Student, tmp_path: Path) -> None:
+    """With everything in one batch, the logged loss is torch's own loss with the prompt masked."""
     import torch
 
     examples = encode_examples(load_tokenizer(tiny_student.folder), PAIRS)
@@ -59,7 +64,8 @@ def test_the_loss_is_that_of_the_completion_alone(tiny_student: Student, tmp_pat
         tmp_path / "a",
         lora=LORA,
         base_name="tiny",
-        settings=replace(SETTINGS, per_device_train_batch_size=len(PAIRS), num_train_epochs=10.0, learning_rate=1e-12),
+        options=TrainingOptions(per_device_train_batch_size=len(PAIRS), learning_rate=1e-12),
+        resolved=replace(RESOLVED, num_train_epochs=10.0),
     )
     model, total, n = load_model(tiny_student.folder), 0.0, 0
     for e in examples:
@@ -75,7 +81,7 @@ def test_merging_adds_the_scaled_product_in_float32(tiny_student: Student, tmp_p
     from safetensors.torch import load_file
 
     _, adapter = fit(tiny_student, tmp_path / "adapter", num_train_epochs=3.0)
-    merge(tiny_student, adapter, tmp_path / "merged", template="{question}")
+    merge(tmp_path / "merged", adapter=adapter, student=tiny_student, template="{question}", qat_recipe=None)
     name = "model.layers.0.self_attn.q_proj"
     lora = load_file(adapter / "adapter_model.safetensors")
     a, b = (lora[f"base_model.model.{name}.lora_{part}.weight"].float() for part in "AB")
@@ -88,16 +94,16 @@ def test_merging_adds_the_scaled_product_in_float32(tiny_student: Student, tmp_p
         assert (tmp_path / "merged" / file).is_file()
 
 
-def test_going_on_from_an_adapter_starts_where_it_stopped(tiny_student: Student, tmp_path: Path) -> None:
+def test_continuing_from_an_adapter_starts_where_it_stopped(tiny_student: Student, tmp_path: Path) -> None:
     losses, adapter = fit(tiny_student, tmp_path / "a", num_train_epochs=20.0)
     examples = encode_examples(load_tokenizer(tiny_student.folder), PAIRS)
-    settings = replace(SETTINGS, num_train_epochs=4.0)
     more = train_adapter(
         tiny_student.folder,
         examples,
         tmp_path / "b",
         lora=LORA,
-        settings=settings,
+        options=OPTIONS,
+        resolved=replace(RESOLVED, num_train_epochs=4.0),
         base_name="tiny",
         start_from=adapter,
     )
@@ -110,22 +116,24 @@ def records(path: Path, n: int) -> Path:
     return path
 
 
-def stage(student: Student, data: Path, out: Path, **training: object) -> None:
-    settings = TrainingConfig(threads=1).model_dump() | training
-    template = student_prompt("plain", student.folder)
+def stage(student: Student, data: Path, out: Path, **training: Any) -> None:
+    (none := data.with_name("none.jsonl")).touch()
     train(
-        student,
-        read_problems(data),
         out,
-        template=template,
-        lora=LoraConfig(r=2).model_dump(),
-        training=settings,
+        problems=data,
+        valid=none,
+        start_from=None,
+        student=student,
+        template=student_prompt("plain", student.folder),
+        lora=LoraOptions(r=2),
+        training=replace(TrainingOptions(threads=1), **training),
         dtype="float32",
         seed=0,
+        qat_recipe=None,
     )
 
 
-def test_what_is_too_long_is_left_out_and_counted(tiny_student: Student, tmp_path: Path) -> None:
+def test_long_examples_are_left_out_and_counted(tiny_student: Student, tmp_path: Path) -> None:
     data = records(tmp_path / "d.jsonl", 8)
     long = Problem("long", "Tom had 3 figs. " * 200, 3, "test", program="answer = 3")
     with data.open("a", encoding="utf-8") as file:
@@ -136,12 +144,12 @@ def test_what_is_too_long_is_left_out_and_counted(tiny_student: Student, tmp_pat
 
 
 def test_nothing_to_train_on_is_one_sentence(tiny_student: Student, tmp_path: Path) -> None:
-    with pytest.raises(FddError, match="no problem that can be trained on"):
+    with pytest.raises(FddError, match="There is no problem to train on"):
         stage(tiny_student, records(tmp_path / "d.jsonl", 3), tmp_path / "a", max_length=2)
 
 
-def test_other_ids_on_the_device_stop_the_training(tiny_student: Student, tmp_path: Path) -> None:
-    """The tokenizer that transformers rebuilds from a GGUF: without the digit splitter, ids differ."""
+def test_different_ids_on_the_device_stop_the_training(tiny_student: Student, tmp_path: Path) -> None:
+    """The tokenizer that transformers rebuilds from a GGUF file does not split digits, so its ids differ."""
     import shutil
 
     folder = Path(shutil.copytree(tiny_student.folder, tmp_path / "student"))
@@ -166,29 +174,30 @@ def test_other_ids_on_the_device_stop_the_training(tiny_student: Student, tmp_pa
 def test_a_program_that_cannot_be_written_back_stops_the_training(
     case: Case, program: str, back: str, family_student: Callable[[Case], Student], tmp_path: Path
 ) -> None:
-    """Both sides agree on the ids, and still the device would read something else from them."""
+    """Both sides agree on the ids, but the device would decode them to a different text."""
     rows = [Problem("p", "Tom had 3 figs.", 1, "test", program=program)]
     write_jsonl(tmp_path / "d.jsonl", (row.to_row() for row in rows))
-    with pytest.raises(FddError, match=r"cannot write a program back: .* would be read as") as error:
+    with pytest.raises(FddError, match=r"cannot reproduce a program: .* would become") as error:
         stage(family_student(case), tmp_path / "d.jsonl", tmp_path / "a")
     assert back.replace("\\\\", "\\") in str(error.value)
     assert not (tmp_path / "a").exists()
 
 
 @pytest.mark.parametrize("case", [Case("qwen2"), Case("gemma3")], ids=str)
-def test_every_family_is_trained_merged_and_exported_alike(
+def test_every_family_is_trained_merged_and_exported(
     case: Case, family_student: Callable[[Case], Student], tmp_path: Path
 ) -> None:
-    """Training ids, adapter, merge, float file: the merged student's file answers as torch does."""
+    """Training ids, adapter, merge, float file: the merged student's file gives the same answers as torch."""
     from fdd_edge.artifacts.recipe import load_recipe
     from fdd_edge.operations.export import export_all
-    from fdd_edge.resolve.model import open_source
+    from fdd_edge.resolve.model import open_float_model
 
     student = family_student(case)
     stage(student, records(tmp_path / "d.jsonl", 8), tmp_path / "adapter")
     template = student_prompt("plain", student.folder)
-    merge(student._replace(license="mit"), tmp_path / "adapter", tmp_path / "merged", template=template)
-    source = open_source(str(tmp_path / "merged"), prompt=None)
+    licensed, merged = student._replace(license="mit"), tmp_path / "merged"
+    merge(merged, adapter=tmp_path / "adapter", student=licensed, template=template, qat_recipe=None)
+    source = open_float_model(str(merged), prompt=None)
     assert (source.base, source.trained, source.student.license) == (student.name, True, "mit")
     assert source.student.adds_bos == student.adds_bos
     (card,) = export_all(source, tmp_path / "out", [load_recipe("gguf-q8_0")])
@@ -207,20 +216,20 @@ def test_every_family_is_trained_merged_and_exported_alike(
         (None, None),
     ],
 )
-def test_the_licence_is_what_the_folders_card_says(card: str | None, license: str | None, tmp_path: Path) -> None:
+def test_the_license_is_read_from_the_model_card(card: str | None, license: str | None, tmp_path: Path) -> None:
     if card is not None:
         (tmp_path / "README.md").write_bytes(card.encode())
     assert read_license(tmp_path) == license
 
 
-def test_the_reference_writes_what_it_would_write_alone(tiny_student: Student) -> None:
-    """Prompts of other lengths share its batch, padded on the left: neither ids nor logits may show it."""
+def test_the_reference_generates_the_same_alone_and_in_a_batch(tiny_student: Student) -> None:
+    """Prompts of other lengths in the batch, padded on the left, must change neither ids nor logits."""
     import torch
 
     prompts = load_tokenizer(tiny_student.folder)([pair[0] for pair in PAIRS[:5]])["input_ids"]
     prompts[0] = prompts[0][-3:]
     reference = Reference(tiny_student.folder)
-    written = reference.write(prompts, max_new_tokens=12, stops={0}, keep={0, 4})
+    written = reference.generate(prompts, max_new_tokens=12, eos_ids={0}, keep={0, 4})
     model = load_model(tiny_student.folder)
     for prompt, own in zip(prompts, written, strict=True):
         with torch.inference_mode():
@@ -233,14 +242,15 @@ def test_the_reference_writes_what_it_would_write_alone(tiny_student: Student) -
         assert np.abs(np.array(own.leads) - (top[:, 1] - top[:, 0])).max() < 1e-3
 
 
-def test_settings_are_plain_values() -> None:
-    assert json.loads(json.dumps(asdict(SETTINGS)))["bf16"] is False
+def test_options_are_plain_values() -> None:
+    assert json.loads(json.dumps(asdict(RESOLVED)))["bf16"] is False
+    assert json.loads(json.dumps(asdict(OPTIONS)))["learning_rate"] == 5e-3
 
 
-def test_saving_an_adapter_asks_nobody_and_names_no_path(
+def test_saving_an_adapter_makes_no_request_and_records_no_path(
     tiny_student: Student, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """PEFT once asked the hub for a repository named like the student, with 25 seconds of retries offline."""
+    """PEFT asked the hub for a repository named like the student, with 25 seconds of retries offline."""
     import huggingface_hub
 
     def refuse(*args: object, **kwargs: object) -> None:
@@ -253,7 +263,7 @@ def test_saving_an_adapter_asks_nobody_and_names_no_path(
     assert str(tiny_student.folder) not in (adapter / "adapter_config.json").read_text(encoding="utf-8")
 
 
-def test_a_vocabulary_that_begins_texts_begins_prompts_once(tiny_student: Student) -> None:
+def test_a_vocabulary_that_adds_bos_adds_it_to_prompts_once(tiny_student: Student) -> None:
     """Prompts once lacked the BOS that the runner adds, so training and device saw different ids."""
     tokenizer = load_tokenizer(tiny_student.folder)
     tokenizer.bos_token = tokenizer.eos_token

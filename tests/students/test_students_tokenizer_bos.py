@@ -13,7 +13,7 @@ from fdd_edge.students.tokenizer import begins_texts, encode_prompts, load_token
 
 
 @pytest.mark.parametrize("adds_bos", [True, False])
-def test_a_rebuilt_tokenizer_begins_texts_as_its_file_says(adds_bos: bool, tmp_path: Path) -> None:
+def test_a_rebuilt_tokenizer_adds_bos_as_its_file_says(adds_bos: bool, tmp_path: Path) -> None:
     tokens, _ = tiny_vocabulary()
     types = [3] * len(SPECIAL) + [1] * (len(tokens) - len(SPECIAL))
     rebuild_tokenizer(

@@ -1,4 +1,4 @@
-"""An ARM CPU on this machine: the root folder that `fdd-edge targets create rpi5-emulated` has made, for real."""
+"""An ARM CPU on this machine, in the real sysroot that `fdd-edge targets create rpi5-emulated` creates."""
 
 from __future__ import annotations
 
@@ -12,16 +12,15 @@ import sshd
 
 pytest.importorskip("llama_cpp", reason="needs: pip install 'fdd-edge[gguf]'")
 
-import fdd_edge.targets.sysroot as root
 from fdd_edge.errors import FddError, TargetError
-from fdd_edge.ondevice.protocol import Completion, Settings, Task
+from fdd_edge.ondevice.protocol import Completion, Decoding, Settings, Task
 from fdd_edge.operations.bench import measure
-from fdd_edge.targets import Profile, load_profile, open_session, plan_waves
+from fdd_edge.targets import Profile, TargetRuntime, load_profile, open_session, plan_waves, sysroot
 from fdd_edge.targets.diagnostics import check_target
 from fdd_edge.targets.runtime_wheel import runtime_folder
 from fdd_edge.targets.sysroot import create_sysroot, emulator, find_sysroot, remove_sysroot, site_folder, sysroot_folder
 
-SETTINGS = Settings(max_new_tokens=6, sequences=2)
+SETTINGS = Settings(Decoding(6, batch_size=2, threads=1))
 WAVES = plan_waves([Task(f"p{i}", 0, f"{i} and {i}?") for i in range(6)], 2)
 
 
@@ -48,7 +47,7 @@ def test_a_file_answers_on_the_boards_cpu(pi5: Profile, tiny_gguf: Path) -> None
 
 @pytest.mark.parametrize("kind", ["fp32", "int8", "int4"])
 def test_an_onnx_model_answers_on_the_boards_cpu(pi5: Profile, tiny_onnx: dict[str, Path], kind: str) -> None:
-    """ONNX Runtime asks the system for the CPU's features: it read the machine's own, and died of them."""
+    """ONNX Runtime asks the system for the CPU's features; it used to read those of the machine, and crashed."""
     with open_session(pi5, tiny_onnx[kind], settings=SETTINGS) as session:
         results = sorted(session.complete(WAVES), key=lambda result: result.index)
         info = session.info
@@ -60,7 +59,7 @@ def test_an_onnx_model_answers_on_the_boards_cpu(pi5: Profile, tiny_onnx: dict[s
         assert rows == here
 
 
-def test_one_process_a_core(pi5: Profile, tiny_gguf: Path, tmp_path: Path) -> None:
+def test_one_process_per_core(pi5: Profile, tiny_gguf: Path, tmp_path: Path) -> None:
     path = tmp_path / "two.yaml"
     path.write_text(json.dumps({"extends": "rpi5-emulated", "processes": 2}))
     with open_session(load_profile(str(path)), tiny_gguf, settings=SETTINGS) as session:
@@ -70,9 +69,9 @@ def test_one_process_a_core(pi5: Profile, tiny_gguf: Path, tmp_path: Path) -> No
 
 
 def test_an_arm_board_behind_ssh(pi5: Profile, tiny_gguf: Path, tmp_path: Path) -> None:
-    """Both at once: a real server whose board answers with the emulated CPU, as it does without the server.
+    """A real server whose board has the emulated CPU, and answers as that CPU does without a server.
 
-    Reached by ssh, its times were taken for a board's, and held against budgets.
+    Because it is reached by ssh, its times used to be taken for a board's and compared with budgets.
     """
     made = find_sysroot(pi5)
     assert made is not None
@@ -92,17 +91,17 @@ def test_an_arm_board_behind_ssh(pi5: Profile, tiny_gguf: Path, tmp_path: Path) 
         board = load_profile(str(path))
         assert [check for check in check_target(board) if check.fix] == []
         assert complete(board, tiny_gguf) == complete(pi5, tiny_gguf)
-        (size,) = measure(tiny_gguf, target=str(path)).broken_budgets
-        assert "MB of file" in size
+        (size,) = measure(tiny_gguf, runtime=TargetRuntime(board, "gguf")).broken_budgets
+        assert "MB on disk" in size
 
 
 def test_doctor_finds_nothing_missing(pi5: Profile) -> None:
     checks = list(check_target(pi5))
     assert [check for check in checks if check.fix] == []
-    assert {"emulator", "root folder", "cpu", "features", "llama-cpp-python"} <= {check.what for check in checks}
+    assert {"emulator", "sysroot", "cpu", "features", "llama-cpp-python"} <= {check.what for check in checks}
 
 
-def test_a_target_that_was_not_made(tiny_gguf: Path) -> None:
+def test_a_target_that_was_not_created(tiny_gguf: Path) -> None:
     with (
         pytest.raises(TargetError, match="fdd-edge targets create rpi5-emulated") as error,
         open_session(load_profile("rpi5-emulated"), tiny_gguf, settings=SETTINGS),
@@ -112,10 +111,10 @@ def test_a_target_that_was_not_made(tiny_gguf: Path) -> None:
 
 
 def test_cleaning_one_target_leaves_what_another_shares(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The Pi 4's root folder is the Pi 5's too, and went with the first of them that was cleaned."""
+    """The Pi 4 and the Pi 5 share a sysroot, which used to be deleted with the first of them."""
     monkeypatch.setenv("FDD_EDGE_CACHE", str(tmp_path))
     pi4, pi5 = load_profile("rpi4-emulated"), load_profile("rpi5-emulated")
-    lay_shared(pi4, pi5)
+    write_shared(pi4, pi5)
     made = [create_sysroot(profile) for profile in (pi4, pi5)]
     assert len({root.folder for root in made}) == 2
     assert find_sysroot(pi5) is not None
@@ -127,13 +126,13 @@ def test_cleaning_one_target_leaves_what_another_shares(tmp_path: Path, monkeypa
 
 
 def test_a_variant_of_a_target_shares_its_runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Cleaning the variant took the runtime of the target it extends with it."""
+    """Cleaning the variant used to delete the runtime of the target that it extends."""
     monkeypatch.setenv("FDD_EDGE_CACHE", str(tmp_path))
     (tmp_path / "mine.yaml").write_text(json.dumps({"extends": "rpi5-emulated", "features": ["fp", "asimd"]}))
     pi5, mine = load_profile("rpi5-emulated"), load_profile(str(tmp_path / "mine.yaml"))
-    lay_shared(pi5)
+    write_shared(pi5)
     create_sysroot(pi5)
-    assert find_sysroot(mine) is None  # asked for, it is not made in passing
+    assert find_sysroot(mine) is None  # looking for it does not create it
     create_sysroot(mine)
     remove_sysroot(mine)
     assert find_sysroot(mine) is None
@@ -141,10 +140,10 @@ def test_a_variant_of_a_target_shares_its_runtime(tmp_path: Path, monkeypatch: p
 
 
 def test_a_cache_may_be_moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The links of a root named its place, and a moved cache ended in a traceback."""
+    """The links of a sysroot used to be absolute, and a moved cache ended in a traceback."""
     monkeypatch.setenv("FDD_EDGE_CACHE", str(tmp_path / "old"))
     pi5 = load_profile("rpi5-emulated")
-    lay_shared(pi5)
+    write_shared(pi5)
     create_sysroot(pi5)
     (tmp_path / "old").rename(tmp_path / "new")
     monkeypatch.setenv("FDD_EDGE_CACHE", str(tmp_path / "new"))
@@ -153,21 +152,21 @@ def test_a_cache_may_be_moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert found.python.read_bytes() == b"1234"
 
 
-def test_two_processes_make_a_target_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The slower of the two ended with a traceback."""
+def test_two_processes_create_a_target_at_the_same_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The slower one used to end with a traceback."""
     monkeypatch.setenv("FDD_EDGE_CACHE", str(tmp_path))
     pi5 = load_profile("rpi5-emulated")
-    lay_shared(pi5)
+    write_shared(pi5)
     both = threading.Barrier(2)
-    link = root._link
-    monkeypatch.setattr(root, "_link", lambda profile, folder: (link(profile, folder), both.wait()))
+    link = sysroot._link
+    monkeypatch.setattr(sysroot, "_link", lambda profile, folder: (link(profile, folder), both.wait()))
     with ThreadPoolExecutor(2) as threads:
         made = list(threads.map(create_sysroot, [pi5, pi5]))
     assert made[0] == made[1] == find_sysroot(pi5)
 
 
-def lay_shared(*profiles: Profile) -> None:
-    """Put what takes minutes to make into the cache: a root folder with a Python, a wheel, packages."""
+def write_shared(*profiles: Profile) -> None:
+    """Put stand-ins for what takes minutes to create into the cache: a sysroot with a Python, a wheel, packages."""
     for profile in profiles:
         python = sysroot_folder(profile) / "usr" / "bin" / "python3.11"
         python.parent.mkdir(parents=True, exist_ok=True)
@@ -177,9 +176,11 @@ def lay_shared(*profiles: Profile) -> None:
         (runtime_folder(profile) / "llama_cpp_python-0-py3-none-any.whl").touch()
 
 
-def test_making_a_target_without_the_emulator(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_creating_a_target_without_the_emulator(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
-    with pytest.raises(FddError, match="There is no qemu-aarch64-static on this machine: apt install qemu-user-static"):
+    with pytest.raises(
+        FddError, match=r"There is no qemu-aarch64-static on this machine\. On Debian: apt install qemu-user-static"
+    ):
         create_sysroot(load_profile("rpi5-emulated"))
 
 

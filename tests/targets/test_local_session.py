@@ -10,13 +10,13 @@ import pytest
 pytest.importorskip("llama_cpp", reason="needs: pip install 'fdd-edge[gguf]'")
 
 from fdd_edge.errors import FddError, MissingExtraError, TargetError
-from fdd_edge.ondevice.protocol import Completion, Request, Settings, Shot, Task
+from fdd_edge.ondevice.protocol import Completion, Decoding, Request, Settings, Shot, Task
 from fdd_edge.targets import load_profile, open_session, plan_waves
-from fdd_edge.targets.local import run_here
+from fdd_edge.targets.local import child_session
 from fdd_edge.targets.runner_session import RunnerSession
 
 LOCAL = load_profile("local")
-SETTINGS = Settings(max_new_tokens=8, sequences=2)
+SETTINGS = Settings(Decoding(8, batch_size=2, threads=1))
 WAVES = plan_waves([Task(f"p{i}", 0, f"{i} and {i}?") for i in range(10)], 4)
 
 
@@ -79,7 +79,7 @@ def test_a_killed_runner_is_one_sentence_and_finished_waves_stay(tiny_gguf: Path
 
 def test_a_crash_hints_at_the_build(tiny_gguf: Path) -> None:
     with (
-        pytest.raises(TargetError, match=r"killed by SIGILL while closing .* If it does so with every file"),
+        pytest.raises(TargetError, match=r"killed by SIGILL while closing .* If this happens with every model"),
         open_session(LOCAL, tiny_gguf, settings=SETTINGS) as session,
     ):
         assert isinstance(session, RunnerSession)
@@ -95,7 +95,7 @@ def test_whatever_ends_the_block_ends_the_child(tiny_gguf: Path, interrupt: type
     assert not is_alive(pid)
 
 
-def test_files_that_are_no_models(tiny_gguf: Path, tmp_path: Path) -> None:
+def test_files_that_are_not_models(tiny_gguf: Path, tmp_path: Path) -> None:
     half = tmp_path / "half.gguf"
     half.write_bytes(tiny_gguf.read_bytes()[:20_000])
     text = tmp_path / "text.gguf"
@@ -115,27 +115,27 @@ def test_files_that_are_no_models(tiny_gguf: Path, tmp_path: Path) -> None:
 
 def test_a_prompt_without_a_question_is_the_users_fault(tiny_gguf: Path) -> None:
     with (
-        pytest.raises(FddError, match=r"has no \{question\}") as error,
+        pytest.raises(FddError, match=r"does not contain \{question\}") as error,
         open_session(LOCAL, tiny_gguf, settings=SETTINGS, prompt="Solve."),
     ):
         pass
     assert error.value.exit_code == 2
 
 
-def test_a_line_that_was_cut_short_is_told_as_the_end_it_is(tiny_gguf: Path) -> None:
-    """It was told as a runner that speaks no JSON."""
+def test_a_truncated_line_is_reported_as_the_end_of_the_runner(tiny_gguf: Path) -> None:
+    """It used to be reported as invalid JSON."""
     code = 'import sys; sys.stdin.readline(); sys.stdout.write(\'{"event": "rea\'); sys.stdout.flush(); sys.exit(3)'
     request, missing = Request(str(tiny_gguf), settings=SETTINGS), FddError("missing")
     with (
         pytest.raises(TargetError, match=r"ended with exit code 3 while loading"),
-        run_here([sys.executable, "-c", code], request, build_hint="", missing=missing),
+        child_session([sys.executable, "-c", code], request, build_hint="", missing=missing),
     ):
         pass
 
 
 def test_a_missing_runtime_says_how_to_install_it(tiny_gguf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def bare(variables: object) -> dict[str, str]:
-        # A library path without a library is what an installation that is gone looks like from inside.
+        # A library path without a library looks like a missing installation from the inside.
         return {"PATH": os.environ["PATH"], "LLAMA_CPP_LIB_PATH": "/nonexistent"}
 
     monkeypatch.setattr("fdd_edge.targets.local.clean_environment", bare)

@@ -15,11 +15,11 @@ import sshd
 pytest.importorskip("llama_cpp", reason="needs: pip install 'fdd-edge[gguf]'")
 
 from fdd_edge.errors import FddError, TargetError
-from fdd_edge.ondevice.protocol import Completion, Score, Settings, Task
+from fdd_edge.ondevice.protocol import Completion, Decoding, Score, Settings, Task
 from fdd_edge.operations.bench import measure
-from fdd_edge.targets import Profile, Session, load_profile, open_session, plan_waves
+from fdd_edge.targets import Profile, Session, TargetRuntime, load_profile, open_session, plan_waves
 
-SETTINGS = Settings(max_new_tokens=8, sequences=2)
+SETTINGS = Settings(Decoding(8, batch_size=2, threads=1))
 WAVES = plan_waves([Task(f"p{i}", 0, f"{i} and {i}?") for i in range(24)], 2)
 
 
@@ -31,7 +31,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[sshd.Serv
 
 
 def make_pool(servers: list[sshd.Server], tmp_path: Path) -> Profile:
-    """Return a pool of one board a server; their profiles lie beside it."""
+    """Return a pool with one board per server; the profiles of the boards are next to its own."""
     for server, name in zip(servers, ("pi-a", "pi-b"), strict=True):
         (tmp_path / f"{name}.yaml").write_text(json.dumps(server.profile(tmp_path / name)))
     path = tmp_path / "pis.yaml"
@@ -95,15 +95,15 @@ def test_a_board_that_cannot_be_reached_is_left_out(
     (tmp_path / "pi-a.yaml").write_text(json.dumps(away))
     with open_session(pool, tiny_gguf, settings=SETTINGS) as session:
         assert rows(session) == alone(tiny_gguf)
-    assert "pi-a (nobody.invalid) cannot be reached" in capsys.readouterr().err
+    assert "Cannot connect to pi-a (nobody.invalid)" in capsys.readouterr().err
 
 
 def test_the_first_board_that_answers_is_measured(servers: list[sshd.Server], tmp_path: Path, tiny_gguf: Path) -> None:
-    """A run on a pool whose first board was away ended after its training, where its files are measured."""
+    """A run on a pool whose first board was away used to fail after training, when its files are measured."""
     pool = make_pool(servers, tmp_path)
     away = json.loads((tmp_path / "pi-a.yaml").read_text()) | {"host": "nobody.invalid"}
     (tmp_path / "pi-a.yaml").write_text(json.dumps(away))
-    assert measure(tiny_gguf, target=str(tmp_path / "pis.yaml")).target == "pi-b"
+    assert measure(tiny_gguf, runtime=TargetRuntime(pool, "gguf")).target == "pi-b"
     assert len(pool.pool) == 2
 
 
@@ -118,7 +118,7 @@ def test_no_board_left_is_the_targets_fault(servers: list[sshd.Server], tmp_path
     assert error.value.exit_code == 6
 
 
-def test_boards_that_differ_are_no_pool(servers: list[sshd.Server], tmp_path: Path, tiny_gguf: Path) -> None:
+def test_boards_that_differ_cannot_form_a_pool(servers: list[sshd.Server], tmp_path: Path, tiny_gguf: Path) -> None:
     pool = make_pool(servers, tmp_path)
     other = tmp_path / "python"
     site = next(path for path in sys.path if path.endswith("site-packages"))
@@ -129,13 +129,13 @@ def test_boards_that_differ_are_no_pool(servers: list[sshd.Server], tmp_path: Pa
     (tmp_path / "pi-b" / "venv" / "bin").mkdir(parents=True)
     (tmp_path / "pi-b" / "venv" / "bin" / "python3").symlink_to(other)
     with (
-        pytest.raises(TargetError, match=r"must be equal, and their machine is not: .*riscv64"),
+        pytest.raises(TargetError, match=r"must be identical, but their machine differs: .*riscv64"),
         open_session(pool, tiny_gguf, settings=SETTINGS),
     ):
         pass
 
 
-def test_a_broken_file_is_told_once_and_is_the_users_fault(servers: list[sshd.Server], tmp_path: Path) -> None:
+def test_a_broken_file_is_reported_once_and_is_the_users_fault(servers: list[sshd.Server], tmp_path: Path) -> None:
     path = tmp_path / "text.gguf"
     path.write_text("hello")
     with (
@@ -150,5 +150,5 @@ def test_an_interrupt_ends_every_runner(servers: list[sshd.Server], tmp_path: Pa
     pool = make_pool(servers, tmp_path)
     with pytest.raises(KeyboardInterrupt), open_session(pool, tiny_gguf, settings=SETTINGS):
         raise KeyboardInterrupt
-    with open_session(pool, tiny_gguf, settings=SETTINGS) as session:  # nobody holds a board any more
+    with open_session(pool, tiny_gguf, settings=SETTINGS) as session:  # no runner holds a board any more
         assert rows(session) == alone(tiny_gguf)

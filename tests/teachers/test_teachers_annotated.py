@@ -9,8 +9,7 @@ from fdd_edge.teachers import Declined, load_teacher
 
 
 def rationale(question: str, solution: str | None, answer: float) -> str | Declined:
-    extra = {} if solution is None else {"solution": solution}
-    problem = Problem(id="p", question=question, answer=answer, source="test", extra=extra)
+    problem = Problem(id="p", question=question, answer=answer, source="test", solution=solution)
     (result,) = asyncio.run(load_teacher("annotated").rationale([problem]))
     return result
 
@@ -50,7 +49,7 @@ WORKING = {
 
 
 @pytest.mark.parametrize("case", WORKING)
-def test_programs_run_to_the_gold_answer(case: str) -> None:
+def test_programs_give_the_gold_answer(case: str) -> None:
     question, solution, answer = WORKING[case]
     program = rationale(question, solution, answer)
     assert isinstance(program, str), program
@@ -69,11 +68,11 @@ DECLINED = {
 
 
 @pytest.mark.parametrize("reason", DECLINED)
-def test_what_gives_no_program_is_declined_by_name(reason: str) -> None:
+def test_solutions_without_a_program_are_declined_with_a_reason(reason: str) -> None:
     assert rationale(*DECLINED[reason]) == Declined("p", "annotated", reason)
 
 
-def test_a_variable_is_not_taken_from_itself() -> None:
+def test_a_variable_is_not_computed_from_itself() -> None:
     program = rationale(
         "A film lasts an hour. Ann watched 20 minutes on each of 3 days.",
         "She watched 20*3 = <<20*3=60>>60 minutes.\nSo 60-60 = <<60-60=0>>0 minutes are left.\n#### 0",

@@ -19,8 +19,8 @@ from fdd_edge.teachers.symbolic._numbers import tidy
 from fdd_edge.teachers.symbolic._operation_graph import operation_graph
 from fdd_edge.teachers.symbolic._shelf import read_words
 from fdd_edge.teachers.symbolic.foreign import ask_further, renumber
-from fdd_edge.teachers.symbolic.foreign._asked import read_asked
 from fdd_edge.teachers.symbolic.foreign._given import as_given
+from fdd_edge.teachers.symbolic.foreign._step_note import read_note
 from fdd_edge.teachers.symbolic.foreign._text_numbers import find_numbers
 from fdd_edge.teachers.symbolic.steps import STEPS
 
@@ -85,7 +85,7 @@ def test_number_words_become_number_words() -> None:
     assert {draft.question.split()[0] for draft in drafts} != {"Seven"}
 
 
-def test_a_percentage_may_stand_as_a_decimal_in_the_program() -> None:
+def test_a_percentage_may_be_a_decimal_in_the_program() -> None:
     drafts = renumbered("Liz saves 25% of her 80 euros. How much is that?", "answer = 80 * 0.25")
     assert not isinstance(drafts, str)
     for draft in drafts:
@@ -128,11 +128,11 @@ DECLINED = {
 
 
 @pytest.mark.parametrize("reason", DECLINED)
-def test_doubtful_problems_are_declined_by_name(reason: str) -> None:
+def test_ambiguous_problems_are_declined_with_a_reason(reason: str) -> None:
     assert renumbered(*DECLINED[reason]) == reason
 
 
-def test_a_result_that_equals_a_constant_of_the_text_is_a_doubt() -> None:
+def test_a_result_that_equals_a_constant_of_the_text_is_ambiguous() -> None:
     # The 7 days of a week are also what the first line gives, so "weeks * weeks" may mean either.
     result = renumbered(
         "Jo has 17 pens and uses 10, 1 a week. How many days?", "weeks = 17 - 10\nanswer = weeks * weeks"
@@ -163,18 +163,18 @@ def test_the_same_seed_gives_the_same_numbers() -> None:
 def test_similar_also_writes_a_situation_with_the_same_operations() -> None:
     drafts = similar(*FARM, count=4)
     assert not isinstance(drafts, Declined) and len(drafts) == 4
-    own = [draft for draft in drafts if "situation" in draft.extra]
+    own = [draft for draft in drafts if "situation" in draft.notes]
     assert len(own) == 2
     for draft in own:
         assert operation_graph(draft.program) == operation_graph(FARM[1]) == ("*", "n", ("/", "n", "n"))
 
 
-def test_where_no_number_may_change_a_situation_is_still_written() -> None:
+def test_if_no_number_may_change_a_situation_is_still_written() -> None:
     doubtful = ("Ann has 5 pens and Bo has 5 pens more. How many has Bo?", "answer = 5 + 5")
     assert renumbered(*doubtful) == "number_stands_twice"
     drafts = similar(*doubtful)
     assert not isinstance(drafts, Declined)
-    assert all("situation" in draft.extra for draft in drafts)
+    assert all("situation" in draft.notes for draft in drafts)
 
 
 GIVEN = {
@@ -200,7 +200,7 @@ GIVEN = {
 
 
 @pytest.mark.parametrize("question", GIVEN)
-def test_a_question_becomes_something_given(question: str) -> None:
+def test_a_question_becomes_a_given(question: str) -> None:
     given = as_given(f"Ann has 3 pens for $2. {question}")
     assert given is not None
     assert (given.phrase, given.noun) == GIVEN[question]
@@ -233,11 +233,11 @@ def test_a_question_that_is_not_understood_is_declined(question: str) -> None:
     assert complexify(question, "answer = 3") == Declined("p", "symbolic", "question_not_understood")
 
 
-def test_complexify_asks_one_thing_more_of_a_foreign_problem() -> None:
+def test_complexify_asks_one_more_thing_of_a_foreign_problem() -> None:
     question, program = "Ann has 3 bags of 8 pens. How many pens does she have?", "pens = 3 * 8\nanswer = pens - 4"
     drafts = complexify(question, program, count=5)
     assert not isinstance(drafts, Declined) and len(drafts) == 5
-    assert len({draft.extra["further"] for draft in drafts}) == 5
+    assert len({draft.notes["further"] for draft in drafts}) == 5
     for draft in drafts:
         assert draft.question.startswith("Ann has 3 bags of 8 pens. ")
         assert re.search(
@@ -249,8 +249,8 @@ def test_complexify_asks_one_thing_more_of_a_foreign_problem() -> None:
         assert count_operations(draft.program) > 2
 
 
-def test_names_of_the_program_are_numbered_however_many_are_taken() -> None:
-    """`_free_name` once knew three names, and raised where all of them were taken."""
+def test_names_of_a_program_are_numbered_however_many_are_taken() -> None:
+    """`free_name` once tried three names, and raised an error if all of them were taken."""
     taken = (
         "pens = 3\nfirst_answer = pens\nresult_before = pens\nasked_before = pens\npens_2 = pens\nanswer = pens_2 * 4"
     )
@@ -267,8 +267,8 @@ PEOPLE = {
 
 
 @pytest.mark.parametrize("question", PEOPLE)
-def test_no_pronoun_of_the_question_comes_to_mean_another_person(question: str) -> None:
-    """ "Oscar adds another 35 to the amount that he makes" once told of a "he" who was somebody else."""
+def test_no_pronoun_of_the_question_refers_to_another_person(question: str) -> None:
+    """ "Oscar adds another 35 to the amount that he makes" once referred to a "he" who was somebody else."""
     program, pronoun = PEOPLE[question]
     others = 0
     for seed in range(30):
@@ -282,21 +282,21 @@ def test_no_pronoun_of_the_question_comes_to_mean_another_person(question: str) 
     assert others > 5 or pronoun == "both"
 
 
-def test_a_roster_of_every_initial_leaves_nobody_to_draw() -> None:
-    """The teacher drew for ever."""
+def test_a_question_that_uses_every_initial_leaves_no_name_to_draw() -> None:
+    """The teacher kept drawing forever."""
     names = " and ".join(f"{chr(initial)}ee" for initial in range(ord("A"), ord("Z") + 1))
     question = f"{names} are in one class. Each of the 26 children brought 4 apples. How many apples did they bring?"
     steps = complexify(question, "answer = 26 * 4", count=5)
     assert not isinstance(steps, Declined) and len(steps) == 5
 
 
-def test_what_a_user_calls_asked_is_no_further_step() -> None:
-    """An empty text there was an IndexError."""
+def test_a_field_that_a_user_calls_asked_is_not_a_further_step() -> None:
+    """An empty text there raised an IndexError."""
     asked = {"ask": "", "phrase": "", "noun": "", "kind": "", "name": "", "done": []}
-    assert read_asked(replace(foreign(*FARM), extra={"asked": asked})) is None
+    assert read_note(replace(foreign(*FARM), teacher_notes={"asked": asked})) is None
 
 
-def test_a_they_never_means_people_of_the_step() -> None:
+def test_they_never_refers_to_the_people_of_the_step() -> None:
     """ "5 people share the number of beanie babies that they have in total" once made the five their owners."""
     question = "Ann and Bo pay $30 and $50. How much do they pay?"
     for seed in range(60):
@@ -309,25 +309,25 @@ def test_a_they_never_means_people_of_the_step() -> None:
 TYPED = {
     "How many pens are left?": {"packed things", "counted things", "shown things"},
     "How many boys are there in the class?": {"some people"},
-    "How many questions did she answer?": {"some tasks", "a deed"},
+    "How many questions did she answer?": {"some tasks", "an action"},
     "How many hours does the job take?": {"a time", "a working time", "a rented time", "some hours"},
-    "How many miles did she run?": {"a stored measure", "a distance", "a deed"},
+    "How many miles did she run?": {"a stored measure", "a distance", "an action"},
     "How many gallons of milk were left?": {"a stored measure", "a stored volume"},
     "How many pounds of rice were left?": {"a stored measure", "a stored weight"},
-    "How much did she pay for the pens?": {"a payment", "a deed"},
+    "How much did she pay for the pens?": {"a payment", "an action"},
     "How much does each pen cost?": {"a unit price"},
-    "How much money does she earn per week?": {"an income", "a unit price", "a deed", "a period"},
+    "How much money does she earn per week?": {"an income", "a unit price", "an action", "a period"},
 }
 
 
 @pytest.mark.parametrize("asked", TYPED)
-def test_a_step_goes_by_the_kind_of_the_noun(asked: str) -> None:
-    """ "Leo divides Felix's number into two equal parts" once was told of years."""
+def test_steps_are_chosen_by_the_kind_of_the_noun(asked: str) -> None:
+    """ "Leo divides Felix's number into two equal parts" was once written about years."""
     names = set()
     for seed in range(15):
         drafts = complexify(f"Ann is 3 and works for $2 a page. {asked}", "answer = 3 * 240", count=1, seed=seed)
         assert not isinstance(drafts, Declined)
-        names |= {draft.extra["further"] for draft in drafts}
+        names |= {draft.notes["further"] for draft in drafts}
     assert len(names) > 1 or asked == "How much does each pen cost?"
     assert all(STEPS[name].of & TYPED[asked] for name in names), names
 
@@ -336,30 +336,30 @@ def test_steps_for_any_number_come_last() -> None:
     for seed in range(10):
         drafts = complexify("Ann has 3 bags of 80 pens. How many pens are left?", "answer = 3 * 80", 40, seed)
         assert not isinstance(drafts, Declined)
-        last = [STEPS[draft.extra["further"]].of == {"number"} for draft in drafts]
+        last = [STEPS[draft.notes["further"]].of == {"number"} for draft in drafts]
         assert last == sorted(last) and set(last) == {False, True}
 
 
-def test_a_noun_that_goes_back_to_the_text_is_not_taken_out_of_it() -> None:
-    """ "How many minutes of it" went on as "a pause of 9 minutes of it"."""
+def test_a_noun_that_refers_to_the_text_is_not_taken_out_of_it() -> None:
+    """ "How many minutes of it" became "a pause of 9 minutes of it"."""
     assert as_given("Ann has a film of 90 minutes. How many minutes of it did she watch?") is None
 
 
 @pytest.mark.parametrize(("rest", "copied"), [("watch TV", False), ("sleep in a week", True), ("sleep", True)])
-def test_nobody_else_does_for_so_long_what_is_not_told(rest: str, copied: bool) -> None:
+def test_nobody_else_does_an_unnamed_activity_for_as_long(rest: str, copied: bool) -> None:
     """ "Mei watched 4 more hours than he watched TV": the verb alone does not say what."""
     asked = as_given(f"He was ill and in bed for 3 days. How many hours did he {rest}?")
     assert asked is not None
-    assert (asked.deed is not None) == copied
+    assert (asked.action is not None) == copied
 
 
 def test_the_last_resort_is_for_what_was_eaten() -> None:
     drafts = complexify("Ann has 3 bags of 8 pears. How many pears did the dog eat?", "answer = 3 * 8", count=30)
     assert not isinstance(drafts, Declined)
-    assert {kind for draft in drafts for kind in STEPS[draft.extra["further"]].of} == {"number"}
+    assert {kind for draft in drafts for kind in STEPS[draft.notes["further"]].of} == {"number"}
 
 
-def test_the_kinds_of_nouns_are_none_of_the_situations_results() -> None:
+def test_the_kinds_of_nouns_are_not_results_of_situations() -> None:
     results = {situation.result.kind for situation in SITUATIONS.values()} | {s.result.kind for s in STEPS.values()}
     assert {kind for step in STEPS.values() for kind in step.of if " " in kind} & results <= {"an age"}
     files = Path(symbolic.__file__).parent.glob("steps/*.yaml")
@@ -369,14 +369,14 @@ def test_the_kinds_of_nouns_are_none_of_the_situations_results() -> None:
 
 def as_child(draft: Draft, parent: Problem) -> Problem:
     child = replace(
-        parent, question=draft.question, program=draft.program, answer=draft.answer, extra=dict(draft.extra)
+        parent, question=draft.question, program=draft.program, answer=draft.answer, teacher_notes=dict(draft.notes)
     )
     return Problem.from_row(json.loads(json.dumps(child.to_row())))
 
 
 @pytest.mark.parametrize("question", TYPED)
-def test_a_further_step_is_gone_on_from_again_and_again(question: str) -> None:
-    """55 of 60 children once gave `question_not_understood`."""
+def test_a_further_step_can_be_followed_again_and_again(question: str) -> None:
+    """55 of 60 children were once declined with `question_not_understood`."""
     teacher = load_teacher("symbolic")
     for seed in range(6):
         problem = foreign(f"Ann is 3 and works for $2 a page. {question}", "answer = 3 * 240")
@@ -387,7 +387,7 @@ def test_a_further_step_is_gone_on_from_again_and_again(question: str) -> None:
             assert draft.question.startswith("Ann is 3 and works for $2 a page. ")
             assert draft.question.count("?") == 1
             assert run_program(draft.program) == draft.answer
-            assert len(draft.extra["asked"]["done"]) == generation + 1 == len(set(draft.extra["asked"]["done"]))
+            assert len(draft.notes["asked"]["done"]) == generation + 1 == len(set(draft.notes["asked"]["done"]))
             problem = as_child(draft, problem)
 
 
@@ -397,12 +397,12 @@ def further_of(question: str, program: str, seed: int) -> Draft:
     return drafts[0]
 
 
-def test_what_a_step_noted_is_not_trusted_where_the_question_was_rewritten() -> None:
+def test_a_steps_note_is_ignored_if_the_question_was_rewritten() -> None:
     draft = further_of("Ann has 3 bags of 80 pens. How many pens are left?", "answer = 3 * 80", 0)
     child = as_child(draft, foreign("?", None))
-    assert read_asked(child) is not None
-    assert read_asked(replace(child, question="How many is it? " + child.question + " Say.")) is None
-    assert read_asked(replace(child, extra={"asked": "?"})) is None
+    assert read_note(child) is not None
+    assert read_note(replace(child, question="How many is it? " + child.question + " Say.")) is None
+    assert read_note(replace(child, teacher_notes={"asked": "?"})) is None
 
 
 def test_a_renumbered_child_of_a_further_step_may_evolve_again() -> None:
@@ -413,15 +413,15 @@ def test_a_renumbered_child_of_a_further_step_may_evolve_again() -> None:
         if isinstance(fresh, str):
             continue
         child = as_child(fresh[0], foreign(question, program))
-        assert child.extra["renumbered"] is True
+        assert child.teacher_notes["renumbered"] is True
         assert not isinstance(ask_further(child, 1, Random(seed)), str)
 
 
-def test_one_similar_problem_is_of_either_way_by_chance() -> None:
-    """With one offspring for each problem, it was always a situation, never other numbers."""
-    ways = {"renumbered" in draft.extra for seed in range(20) for draft in written_similar(seed, 1)}
+def test_a_single_similar_problem_is_randomly_of_either_kind() -> None:
+    """With one offspring per problem, it was always a situation, never other numbers."""
+    ways = {"renumbered" in draft.notes for seed in range(20) for draft in written_similar(seed, 1)}
     assert ways == {False, True}
-    assert all({"renumbered" in d.extra for d in written_similar(seed, 2)} == {False, True} for seed in range(5))
+    assert all({"renumbered" in d.notes for d in written_similar(seed, 2)} == {False, True} for seed in range(5))
 
 
 def written_similar(seed: int, count: int) -> list[Draft]:
@@ -431,12 +431,12 @@ def written_similar(seed: int, count: int) -> list[Draft]:
 
 
 def test_whole_numbers_are_written_as_such_everywhere() -> None:
-    """An answer of 21.0 was seen: four functions rounded each in its way."""
+    """An answer of 21.0 occurred: four functions each rounded in their own way."""
     assert [tidy(value) for value in (21.0, 21.0000000001, 2.5, 0.1 + 0.2)] == [21, 21, 2.5, 0.3]
     assert all(type(tidy(value)) is int for value in (21.0, 20.9999999999))
 
 
-def test_no_program_shows_what_floats_cannot() -> None:
+def test_no_program_has_a_value_that_floats_cannot_represent() -> None:
     """A child of 660.8 once had a program that gives 660.8000000000001."""
     for seed in range(20):
         drafts = complexify("Ann pays $826 less 20%. How much does Ann pay?", "answer = 826 * 0.8", 9, seed)
@@ -451,14 +451,14 @@ def test_things_stay_whole_where_dollars_need_not() -> None:
         assert all(isinstance(draft.answer, int) for draft in drafts)
 
 
-def test_a_number_that_a_word_may_stand_for_is_a_doubt() -> None:
+def test_a_number_that_a_word_may_imply_is_ambiguous() -> None:
     """The 2 of "these two days" was once changed as if it were that of "twice"."""
     question = "Ann read 5 books on Monday and twice as many on Tuesday. How many did she read on these two days?"
     assert renumbered(question, "tuesday = 5 * 2\nanswer = 5 + tuesday") == "number_used_twice"
     assert renumbered(question, "tuesday = 2 * 5\nanswer = tuesday + 4") == "number_is_a_constant"
 
 
-def test_number_words_are_read_alike_by_all() -> None:
+def test_all_modules_read_number_words_alike() -> None:
     text = "Twenty-five cats and thirty dogs ate seven fish, two hundred in all."
     words = [number.value for number in find_numbers(text)]
     assert words == [20, 5, 30, 7, 2, 100]

@@ -11,6 +11,6 @@ def test_each_teacher_loads_by_its_name(name: str) -> None:
     assert teacher.name == name
 
 
-def test_unknown_teacher_is_one_sentence_with_the_near_name() -> None:
+def test_an_unknown_teacher_is_one_sentence_with_the_closest_name() -> None:
     with pytest.raises(FddError, match=r"no teacher named 'symbolik'\. Did you mean 'symbolic'\? Known: annotated, "):
         load_teacher("symbolik")

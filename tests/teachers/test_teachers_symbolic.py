@@ -17,10 +17,11 @@ from fdd_edge.ondevice.language import count_operations, normalize, run_program
 from fdd_edge.records import Problem
 from fdd_edge.teachers import Declined, Draft, load_teacher
 from fdd_edge.teachers.symbolic import SITUATIONS, generate
+from fdd_edge.teachers.symbolic._drawing import draw_situation
 from fdd_edge.teachers.symbolic._operation_graph import operation_graph
 from fdd_edge.teachers.symbolic._plans import _index, draw_plan, situation_graph
+from fdd_edge.teachers.symbolic._rendering import read_drawn, render
 from fdd_edge.teachers.symbolic._situation import END, Situation
-from fdd_edge.teachers.symbolic._telling import draw_situation, read_drawn, tell
 from fdd_edge.teachers.symbolic._words import _LISTS, draw_people, fold, people_in, singular
 from fdd_edge.teachers.symbolic.foreign._text_numbers import find_numbers
 from fdd_edge.teachers.symbolic.steps import STEPS
@@ -40,7 +41,7 @@ def similar(problems: list[Problem], per_problem: int = 2, seed: int = 0) -> lis
 
 
 def as_problem(draft: Draft, parent: Problem) -> Problem:
-    """What the feedback makes of a draft, after a round trip through JSON."""
+    """Return the problem that the feedback makes of a draft, after a round trip through JSON."""
     child = replace(
         parent,
         id=parent.id + "c",
@@ -48,7 +49,7 @@ def as_problem(draft: Draft, parent: Problem) -> Problem:
         answer=draft.answer,
         program=draft.program,
         n_ops=count_operations(draft.program),
-        extra=draft.extra,
+        teacher_notes=draft.notes,
     )
     return Problem.from_row(json.loads(json.dumps(child.to_row())))
 
@@ -84,12 +85,12 @@ def test_the_situations_are_enough_and_varied() -> None:
 
 def test_operations_reach_from_one_to_eight() -> None:
     plans = [plan for some in _index().values() for plan in some]
-    counts = {count_operations(tell(drawn).program) for plan in plans[::40] if (drawn := draw_plan(plan, Random(0)))}
+    counts = {count_operations(render(drawn).program) for plan in plans[::40] if (drawn := draw_plan(plan, Random(0)))}
     assert counts >= set(range(1, 9))
 
 
 def test_no_two_situations_share_operations_and_a_run_of_words() -> None:
-    """Told with the same words and names, so that only what the situations say themselves is compared."""
+    """Rendered with the same words and names, so that only the texts of the situations are compared."""
     alike: dict[object, list[Situation]] = {}
     for situation in SITUATIONS.values():
         alike.setdefault(situation_graph(situation), []).append(situation)
@@ -110,18 +111,18 @@ def _stand_in(situation: Situation, slot: str) -> str:
     return "7" if slot in situation.numbers else f"slot{slot.replace('_', '')}"
 
 
-def test_every_wording_of_a_situation_can_be_told() -> None:
+def test_every_wording_of_a_situation_can_be_rendered() -> None:
     for situation in SITUATIONS.values():
         drawn = draw_situation(situation, Random(0))
         assert drawn is not None, situation.name
         for told, ask in product(range(len(situation.tell)), range(len(situation.ask))):
-            draft = tell(replace(drawn, form=(told, ask)))
+            draft = render(replace(drawn, form=(told, ask)))
             assert_sound(draft.question, draft.program, draft.answer)
 
 
-def test_a_question_names_nobody_that_the_story_does_not() -> None:
+def test_a_question_names_nobody_whom_the_story_does_not() -> None:
     for problem in generate("train", 600, seed=0):
-        drawn = read_drawn(problem.extra)
+        drawn = read_drawn(problem.teacher_notes)
         assert drawn is not None
         named = people_in(drawn.situation.tell[drawn.form[0]])
         assert people_in(drawn.situation.ask[drawn.form[1]]) <= named, problem.question
@@ -132,10 +133,10 @@ def test_styles_vary_and_distractors_are_marked() -> None:
     folded = [p for p in problems if re.search(r"If [^.?]+, (?:how|what)", p.question)]
     assert 0.05 < len(folded) / len(problems) < 0.3
     assert any(re.search(r"\b(?:three|seven|twelve)\b", p.question) for p in problems)
-    distracted = [p for p in problems if "distractors" in p.extra]
+    distracted = [p for p in problems if "distractors" in p.teacher_notes]
     assert distracted
     for problem in distracted:
-        (number,) = problem.extra["distractors"]
+        (number,) = problem.teacher_notes["distractors"]
         assert number in [found.value for found in find_numbers(problem.question)]
         assert not re.search(rf"\b{number}\b", problem.program or "")
 
@@ -175,36 +176,36 @@ def last_of(told: str) -> str:
 
 
 def test_every_kind_of_result_has_steps_of_its_own() -> None:
-    """Seeds go on with what their results are, not with talk of numbers."""
+    """Seed problems continue with the thing they ask for, not with generic steps about numbers."""
     kinds = {kind for step in STEPS.values() for kind in step.of}
     results = [situation.result for situation in TRAIN] + [step.result for step in STEPS.values()]
     assert {result.kind for result in results if result != END} <= kinds
     assert [s.name for s in TRAIN if s.result.kind in ("number", "end")] == []
     problems = generate("train", 2 * len(TRAIN), seed=11)
     drafts = [draft for some in written(complexify(problems, 1)) for draft in some]
-    general = [d for d in drafts if "further" in d.extra or "number" in STEPS[last_step(d)].of]
+    general = [d for d in drafts if "further" in d.notes or "number" in STEPS[last_step(d)].of]
     assert len(general) <= 0.1 * len(drafts)
 
 
-def test_nobody_of_whom_there_may_be_several_is_counted_as_one() -> None:
-    """ "They and 7 friends" were eight people: a step knows who holds an amount, but not how many that are."""
+def test_a_group_is_not_counted_as_one_person() -> None:
+    """ "They and 7 friends" counted as eight people: a step knows who holds an amount, but not how many they are."""
     counting = [step.name for step in STEPS.values() if re.search(r"\bpeople = 1\b", "\n".join(step.program))]
     assert counting == []
 
 
-def test_nothing_is_added_to_the_points_of_others() -> None:
-    """Points of the rivals, or of another year, were gone on from as the team's own."""
+def test_the_points_of_others_are_not_continued() -> None:
+    """Points of the rivals, or of another year, were continued as if they were the team's own."""
     others = [STEPS[name] for name in ("rivals", "points_last_season")]
     assert [step.result for step in others] == [END, END]
 
 
-def test_one_to_three_operations_are_two_thirds_and_six_to_eight_are_not_rare() -> None:
+def test_most_problems_have_one_to_three_operations_and_some_have_six_to_eight() -> None:
     counts = [p.n_ops or 0 for p in generate("train", 1500, seed=0)]
     assert 0.6 < sum(n <= 3 for n in counts) / len(counts) < 0.7
     assert sum(n >= 6 for n in counts) / len(counts) > 0.05
 
 
-def test_only_what_is_baked_is_called_so() -> None:
+def test_only_baked_things_are_baked() -> None:
     """It once baked peanuts."""
     for situation in SITUATIONS.values():
         if any("baked {" in told for told in situation.tell):
@@ -213,7 +214,7 @@ def test_only_what_is_baked_is_called_so() -> None:
 
 @QUICK
 @given(SEEDS)
-def test_generated_problems_are_right_by_construction(seed: int) -> None:
+def test_generated_problems_are_correct_by_construction(seed: int) -> None:
     for split in ("train", "heldout"):
         for problem in generate(split, 2 * len(TRAIN), seed):
             assert problem.program is not None
@@ -228,62 +229,62 @@ def test_generation_is_balanced_unique_and_a_prefix_of_more() -> None:
     assert generate("train", 25, seed=3) == problems[:25]
     assert generate("train", 25, seed=4) != problems[:25]
     assert len({p.question for p in problems}) == len({p.id for p in problems}) == len(problems)
-    names = [p.extra["situation"] for p in problems]
+    names = [p.teacher_notes["situation"] for p in problems]
     assert {names.count(s.name) for s in TRAIN} == {10}
     assert problems[12].id == "symbolic-train-00012"
     assert {(p.source, p.teacher, p.origin) for p in problems} == {("symbolic", "symbolic", "seed")}
 
 
 @pytest.mark.parametrize("most", [1, 2, 4])
-def test_no_problem_has_more_operations_than_asked(most: int) -> None:
+def test_no_problem_has_more_operations_than_requested(most: int) -> None:
     problems = generate("train", 200, seed=5, max_operations=most)
     assert {p.n_ops for p in problems} == set(range(1, most + 1))
     assert generate("train", 20, seed=5, max_operations=most) == problems[:20]
     assert {p.n_ops for p in generate("heldout", 200, seed=5, max_operations=most)} <= set(range(1, most + 1))
 
 
-def test_as_many_operations_as_there_are_change_nothing() -> None:
+def test_the_largest_max_operations_changes_nothing() -> None:
     assert generate("train", 200, seed=5, max_operations=8) == generate("train", 200, seed=5)
 
 
 def test_the_splits_share_no_situation() -> None:
-    train = {p.extra["situation"] for p in generate("train", len(TRAIN), 0)}
-    held_out = {p.extra["situation"] for p in generate("heldout", len(HELD_OUT), 0)}
+    train = {p.teacher_notes["situation"] for p in generate("train", len(TRAIN), 0)}
+    held_out = {p.teacher_notes["situation"] for p in generate("heldout", len(HELD_OUT), 0)}
     assert train == {s.name for s in TRAIN} and held_out == {s.name for s in HELD_OUT}
 
 
-def test_more_problems_than_there_are_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_problems_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     tiny = replace(TRAIN[0], tell=("There are {a:d} cats.",), ask=("Many?",), program=("cats = {a} + 1",), words={})
     tiny = replace(tiny, numbers={"a": "2..4"}, aside=(), result=END)
     monkeypatch.setattr("fdd_edge.teachers.symbolic._generate.SITUATIONS", {"tiny": tiny})
-    with pytest.raises(FddError, match=r"found only 3 different problems .* instead of 5\.$"):
+    with pytest.raises(FddError, match=r"found only 3 different problems, not 5, .*; set limit to 3 or less\.$"):
         generate("train", 5, seed=0)
     assert len(generate("train", 3, seed=0)) == 3
 
 
-def test_faults_of_the_caller_are_sentences() -> None:
-    with pytest.raises(FddError, match="has the splits 'train' and 'heldout', not 'test'"):
+def test_user_errors_are_sentences() -> None:
+    with pytest.raises(FddError, match=r"has no split 'test'\. Known: train, heldout"):
         generate("test", 5, seed=0)  # type: ignore[arg-type]
     with pytest.raises(FddError, match="cannot write -1 problems"):
         generate("train", -1, seed=0)
     for most in (0, 9):
-        with pytest.raises(FddError, match=f"max_operations is {most}, but the .* problems have 1 to 8"):
+        with pytest.raises(FddError, match=f"max_operations must be 1 to 8 .*, not {most}"):
             generate("train", 5, seed=0, max_operations=most)
 
 
 @QUICK
 @given(SEEDS)
-def test_complexify_asks_one_further_thing(seed: int) -> None:
+def test_complexify_asks_one_more_thing(seed: int) -> None:
     problems = generate("train", len(TRAIN), seed)
     for problem, drafts in zip(problems, written(complexify(problems, 3, seed)), strict=True):
         for draft in drafts:
             assert_sound(draft.question, draft.program, draft.answer)
             assert count_operations(draft.program) > (problem.n_ops or 0)
-            if "further" in draft.extra:
+            if "further" in draft.notes:
                 continue
-            drawn = read_drawn(problem.extra)
+            drawn = read_drawn(problem.teacher_notes)
             assert drawn is not None
-            plain = tell(replace(drawn, style=drawn.style._replace(fold=False))).question
+            plain = render(replace(drawn, style=drawn.style._replace(fold=False))).question
             *told, ask = re.split(r"(?<=[.?]) ", plain)
             assert ask not in draft.question[: -len(ask)]
             assert draft.question.startswith(" ".join(told))
@@ -292,23 +293,23 @@ def test_complexify_asks_one_further_thing(seed: int) -> None:
 
 
 def last_step(draft: Draft) -> str:
-    """A step of its own situation, or, where none goes on from its result, one that suits any number."""
-    return str(draft.extra["further"] if "further" in draft.extra else draft.extra["steps"][-1]["step"])
+    """Return the step that was added last."""
+    return str(draft.notes["further"] if "further" in draft.notes else draft.notes["steps"][-1]["step"])
 
 
 def steps_of(draft: Draft) -> set[str]:
-    """All steps that lead to a draft."""
-    return {last_step(draft), *(row["step"] for row in draft.extra.get("steps", ()))}
+    """Return all steps of a draft."""
+    return {last_step(draft), *(row["step"] for row in draft.notes.get("steps", ()))}
 
 
 def test_every_situation_with_a_result_can_be_made_harder_and_steps_vary() -> None:
     problems = generate("train", 6 * len(TRAIN), seed=1)
     drafts = written(complexify(problems, 4, seed=1))
     own = [
-        (p.extra["situation"], last_step(draft))
+        (p.teacher_notes["situation"], last_step(draft))
         for p, some in zip(problems, drafts, strict=True)
         for draft in some
-        if "further" not in draft.extra
+        if "further" not in draft.notes
     ]
     harder = {situation for situation, _ in own}
     assert harder == {s.name for s in TRAIN if s.result != END}
@@ -316,15 +317,15 @@ def test_every_situation_with_a_result_can_be_made_harder_and_steps_vary() -> No
     children = [as_problem(d, p) for p, some in zip(problems, drafts, strict=True) for d in some]
     drafts += written(complexify(children, 4))
     used = {step for some in drafts for draft in some for step in steps_of(draft)}
-    used |= {row["step"] for problem in problems for row in problem.extra.get("steps", ())}
-    # Those of a kind that no result has by itself are for amounts of other sources, told by their nouns.
+    used |= {row["step"] for problem in problems for row in problem.teacher_notes.get("steps", ())}
+    # Steps of a kind that no result has are for amounts of other sources, which are classified by their nouns.
     kinds = {s.result.kind for s in TRAIN} | {step.result.kind for step in STEPS.values()} - {"number"}
     assert used >= {name for name, step in STEPS.items() if step.of & kinds}
 
 
 @QUICK
 @given(SEEDS)
-def test_offspring_is_made_harder_again(seed: int) -> None:
+def test_offspring_can_be_made_harder_again(seed: int) -> None:
     generation = generate("train", len(TRAIN), seed)
     for _ in range(2):
         drafts = written(complexify(generation, 1, seed))
@@ -338,7 +339,7 @@ def test_offspring_is_made_harder_again(seed: int) -> None:
 
 @QUICK
 @given(SEEDS)
-def test_similar_draws_the_same_operations_anew(seed: int) -> None:
+def test_similar_problems_have_the_same_operations(seed: int) -> None:
     problems = generate("train", len(TRAIN), seed)[:: 1 + seed % 4]
     problems += [
         as_problem(d, p) for p, some in zip(problems, written(complexify(problems)), strict=True) for d in some
@@ -348,7 +349,7 @@ def test_similar_draws_the_same_operations_anew(seed: int) -> None:
         for draft in drafts:
             assert_sound(draft.question, draft.program, draft.answer)
             assert operation_graph(draft.program) == operation_graph(problem.program or "")
-            assert "situation" not in draft.extra or not SITUATIONS[draft.extra["situation"]].held_out
+            assert "situation" not in draft.notes or not SITUATIONS[draft.notes["situation"]].held_out
 
 
 def test_the_same_seed_writes_the_same_and_order_does_not_matter() -> None:
@@ -367,28 +368,28 @@ def test_nothing_is_written_from_held_out_situations() -> None:
         assert results == [Declined(problem.id, "symbolic", "held_out_situation")] * 2
 
 
-def test_rationale_is_the_own_program_and_foreign_is_declined() -> None:
+def test_rationale_returns_own_programs_and_declines_foreign_problems() -> None:
     own = generate("train", 16, seed=0)
     stripped = [replace(p, program=None) for p in own]
-    foreign = Problem(id="f", question="How many?", answer=1, source="x", extra={"situation": "unheard_of"})
+    foreign = Problem(id="f", question="How many?", answer=1, source="x", teacher_notes={"situation": "unheard_of"})
     rationales = asyncio.run(load_teacher("symbolic").rationale([*own, *stripped, foreign]))
     assert rationales[:-1] == [p.program for p in own] * 2
     assert rationales[-1] == Declined("f", "symbolic", "unknown_situation")
 
 
-@pytest.mark.parametrize("extra", [{}, {"situation": "total_of_two"}, {"situation": 3, "slots": 4, "form": "xy"}])
-def test_a_problem_that_is_not_ours_is_foreign(extra: dict[str, object]) -> None:
-    problem = Problem(id="f", question="How many?", answer=1, source="x", extra=extra)
+@pytest.mark.parametrize("notes", [{}, {"situation": "total_of_two"}, {"situation": 3, "slots": 4, "form": "xy"}])
+def test_a_problem_that_is_not_ours_is_foreign(notes: dict[str, object]) -> None:
+    problem = Problem(id="f", question="How many?", answer=1, source="x", teacher_notes=notes)
     assert complexify([problem]) == [Declined("f", "symbolic", "no_program")]
 
 
-def test_a_foreign_child_that_carries_its_parents_fields_is_foreign() -> None:
+def test_a_foreign_child_with_its_parents_fields_is_foreign() -> None:
     (parent,) = generate("train", 1, seed=0)
     child = replace(parent, question="How much? Retold: " + parent.question)
     assert complexify([child]) == [Declined(child.id, "symbolic", "question_not_understood")]
 
 
-def test_words_have_right_singulars_and_names_are_usable() -> None:
+def test_singulars_are_right_and_names_are_usable() -> None:
     words = {word for s in SITUATIONS.values() for slot, some in s.words.items() if slot.endswith("s") for word in some}
     assert {singular(word) for word in words} >= {"cookie", "scarf", "peach", "toy car", "box", "loaf", "pie", "watch"}
     assert not any(singular(word).endswith(("s", "sse", "xe", "che")) for word in words - {"rice"})
@@ -398,15 +399,15 @@ def test_words_have_right_singulars_and_names_are_usable() -> None:
         assert run_program(f"{first.lower()} = 1\nanswer = {first.lower()}") == 1
 
 
-def test_every_number_that_is_computed_with_is_told() -> None:
-    """A step once took the place of a question that alone told for how many minutes a machine runs."""
+def test_every_number_of_a_program_is_in_the_text() -> None:
+    """A step once replaced a question that alone contained for how many minutes a machine runs."""
     problems = generate("train", 3 * len(TRAIN), seed=4)
     problems += [
         as_problem(d, p) for p, some in zip(problems, written(complexify(problems)), strict=True) for d in some
     ]
     for problem in problems:
         told = {found.value for found in find_numbers(problem.question)}
-        drawn = read_drawn(problem.extra)
+        drawn = read_drawn(problem.teacher_notes)
         if drawn is None:
             continue
         for slots, lines in (
@@ -418,7 +419,7 @@ def test_every_number_that_is_computed_with_is_told() -> None:
             assert not missing, (problem.question, missing)
 
 
-def test_the_printed_problems_are_those_that_it_writes() -> None:
+def test_the_printed_problems_are_up_to_date() -> None:
     page = (Path(__file__).parents[2] / "docs" / "problems.md").read_text(encoding="utf-8")
     printed = page.partition("## 60 problems")[2].partition("\n## ")[0]
     written_by_seed = {problem.question for problem in generate("train", len(TRAIN), 60)}

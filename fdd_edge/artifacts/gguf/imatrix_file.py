@@ -1,6 +1,6 @@
 """Importance matrices: how much each input column of a matrix matters, in the file format of llama.cpp's own tool.
 
-Source: llama.cpp ``tools/imatrix``: for each matrix ``NAME.in_sum2`` holds the sum of squared inputs by column,
+Source: llama.cpp ``tools/imatrix``. For each matrix, ``NAME.in_sum2`` holds the sum of squared inputs per column and
 ``NAME.counts`` the number of inputs; the quantizer weights its rounding errors by their quotient.
 """
 
@@ -19,13 +19,13 @@ _SUMS, _COUNTS = ".in_sum2", ".counts"
 
 
 def write_imatrix(path: Path, sums: Mapping[str, Any], n_inputs: int, *, source: str) -> None:
-    """Write an importance matrix that llama.cpp's tools read too.
+    """Write an importance matrix that llama.cpp's tools can read too.
 
     Args:
         path: The file to write.
-        sums: Sum of the squared inputs by column, by GGUF name of the matrix.
+        sums: Sum of the squared inputs per column, by the GGUF name of the matrix.
         n_inputs: Number of inputs.
-        source: What was read, for people.
+        source: What it was measured on, for people who look into the file.
     """
     import gguf
     import numpy as np
@@ -45,18 +45,18 @@ def write_imatrix(path: Path, sums: Mapping[str, Any], n_inputs: int, *, source:
 
 
 def open_imatrix(path: Path) -> Any:
-    """Return a reader on an importance matrix.
+    """Open an importance matrix.
 
     Raises:
-        FddError: There is no such file, or it is no importance matrix in GGUF.
+        FddError: There is no such file, or it is not an importance matrix in GGUF format.
     """
     if path.is_file() and not is_gguf(path):
         raise FddError(
-            f"{path} is no GGUF. An old .dat matrix becomes one by: llama-imatrix --in-file {path} -o NEW.gguf"
+            f"{path} is not a GGUF file. Convert an old .dat matrix with: llama-imatrix --in-file {path} -o NEW.gguf"
         )
     reader = open_gguf(path)
     if field(reader, "general.type") != "imatrix":
-        raise FddError(f"{path} is no importance matrix: it is a GGUF of another kind.")
+        raise FddError(f"{path} is not an importance matrix, but another kind of GGUF file.")
     return reader
 
 
@@ -64,14 +64,14 @@ def read_imatrix(path: Path, model: Path) -> dict[str, Any]:
     """Read the mean squared inputs of each matrix of a model.
 
     Args:
-        path: An importance matrix in GGUF.
+        path: An importance matrix in GGUF format.
         model: The float file that is to be quantized.
 
     Returns:
-        GGUF name -> float32 array, one number an input column (of several experts one after the other).
+        GGUF name -> float32 array with one value per input column (with several experts, one expert after the other).
 
     Raises:
-        FddError: There is no such file, it is no importance matrix in GGUF, or it is another model's.
+        FddError: There is no such file, it is not an importance matrix in GGUF format, or it belongs to another model.
     """
     import numpy as np
 
@@ -83,8 +83,8 @@ def read_imatrix(path: Path, model: Path) -> dict[str, Any]:
             continue
         counts = tensors.get(name.removesuffix(_SUMS) + _COUNTS)
         if counts is None:
-            raise FddError(f"{path} is damaged: it has {name}, and no counts for it.")
-        # A matrix that never saw an input says nothing of its columns: all alike.
+            raise FddError(f"{path} is damaged: it has {name}, but no counts for it.")
+        # For a matrix that never received an input, all columns count the same.
         seen = counts.reshape(-1, 1)
         mean = np.where(seen > 0, sums.reshape(len(seen), -1) / np.maximum(seen, 1), 1)
         means[name.removesuffix(_SUMS)] = np.ascontiguousarray(mean.reshape(-1), np.float32)
@@ -93,7 +93,10 @@ def read_imatrix(path: Path, model: Path) -> dict[str, Any]:
 
 
 def _check_fits(path: Path, means: Mapping[str, Any], model: Path) -> None:
-    """Refuse a matrix that says nothing, or something else, of a block's matrices: the quantizer might pass it over."""
+    """Refuse an importance matrix that lacks a matrix of a block, or has another width for it.
+
+    The quantizer might silently ignore it.
+    """
     for tensor in open_gguf(model).tensors:
         if len(tensor.shape) < 2 or not tensor.name.startswith("blk."):
             continue
@@ -101,6 +104,6 @@ def _check_fits(path: Path, means: Mapping[str, Any], model: Path) -> None:
         if columns is None or columns.size != tensor.shape[0]:
             has = "nothing" if columns is None else f"{columns.size} columns"
             raise FddError(
-                f"{path} is the importance matrix of another model: of {tensor.name}, with {tensor.shape[0]} columns, "
-                f"it has {has}."
+                f"{path} is the importance matrix of another model: for {tensor.name}, which has {tensor.shape[0]} "
+                f"columns, it has {has}."
             )

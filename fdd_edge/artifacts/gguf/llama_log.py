@@ -1,4 +1,4 @@
-"""llama.cpp's log, kept off the terminal, for messages and for what is said nowhere else."""
+"""llama.cpp's log, kept off the terminal: for error messages, and for facts that it reports nowhere else."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ __all__ = ["Log", "captured_log"]
 
 _ERROR = 4
 _silent: Any = None
-"""The callback that stays in place afterwards: C calls it for as long as the process runs."""
+"""The callback that stays installed afterwards: C may call it for as long as the process runs."""
 
 
 class Log:
-    """What llama.cpp said: all of it, and the last line that was an error."""
+    """The log of one call of llama.cpp: its whole text, and the last line that was an error."""
 
     def __init__(self) -> None:
         self.last_error = ""
-        self._said: list[bytes] = []
+        self._pieces: list[bytes] = []
 
     def add(self, level: int, text: bytes) -> None:
-        """Keep a piece of the log; a line may come in several."""
-        self._said.append(text)
+        """Keep a piece of the log; a line may consist of several pieces."""
+        self._pieces.append(text)
         if level >= _ERROR and text.strip():
             self.last_error = text.decode(errors="replace").strip()
 
     @property
     def text(self) -> str:
         """The whole log."""
-        return b"".join(self._said).decode(errors="replace")
+        return b"".join(self._pieces).decode(errors="replace")
 
 
 @contextmanager
 def captured_log(llama_cpp: Any) -> Iterator[Log]:
-    """Keep llama.cpp's log while the block runs; afterwards it stays silent."""
+    """Capture llama.cpp's log while the block runs; afterwards it stays silent."""
     global _silent
     log = Log()
 

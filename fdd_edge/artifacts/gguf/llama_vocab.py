@@ -1,4 +1,4 @@
-"""llama.cpp's own tokenizer, on the ``tokenizer.*`` keys of a file."""
+"""llama.cpp's own tokenizer, built from the ``tokenizer.*`` keys of a GGUF file."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ __all__ = ["DeviceVocab"]
 _CHAT_TEMPLATE = b"tokenizer.chat_template"
 _STRING_OVERRIDE = 3
 _PIECE = 64
-"""Bytes that hold most tokens; a longer one is read again with room for it."""
+"""Buffer size that fits most tokens; a longer one is read again with a larger buffer."""
 
 
 class DeviceVocab:
-    """What the device makes of text, and of ids; loads no tensors. Use it as a context manager."""
+    """The vocabulary as llama.cpp reads it on a device; loads no tensors. Use it as a context manager."""
 
     def __init__(self, path: Path, *, pre: str | None = None) -> None:
         """Open a GGUF file, with or without tensors.
 
         Args:
             path: The file.
-            pre: Name of the pre-tokenizer, instead of the one in the file.
+            pre: Name of a pre-tokenizer to use instead of the one in the file.
 
         Raises:
             MissingExtraError: llama-cpp-python is not installed.
@@ -67,9 +67,9 @@ class DeviceVocab:
         self._llama_cpp.llama_model_free(self._model)
 
     def encode(self, text: str) -> list[int]:
-        """Return the ids of a text, special tokens in it recognised, none added."""
+        """Return the ids of a text; special tokens in it are recognised, and none is added."""
         raw = text.encode()
-        # Most tokenizers write at most one token a byte; one that needs more says how many.
+        # Most tokenizers write at most one token per byte; llama.cpp returns -n if it needs room for n.
         n = -(len(raw) + 1)
         while n < 0:
             room = -n
@@ -78,16 +78,16 @@ class DeviceVocab:
         return list(ids[:n])
 
     def encode_prompt(self, text: str) -> list[int]:
-        """Return the ids of a prompt: with the token that begins a text, by the runner's own rule."""
+        """Return the ids of a prompt, with BOS added by the runner's own rule."""
         bos = [self._llama_cpp.llama_vocab_bos(self._vocab)] if self.begins(text) else []
         return [*bos, *self.encode(text)]
 
     def begins(self, text: str) -> bool:
-        """Say whether the device puts the token that begins a text before this one."""
+        """Return whether the device adds BOS to a text."""
         return begins_with_bos(text, adds_bos=self.adds_bos, bos_text=self.bos_text)
 
     def write_back(self, ids: Sequence[int]) -> bytes:
-        """Return what the device replies when a model writes these ids: up to a token that ends a reply."""
+        """Return the reply that the device makes of these ids: up to a token that ends a reply."""
         written = []
         for token in ids:
             if self._llama_cpp.llama_vocab_is_eog(self._vocab, token):
@@ -107,16 +107,16 @@ class DeviceVocab:
 
     @property
     def adds_bos(self) -> bool:
-        """Whether a prompt begins with the token that begins a text."""
+        """Whether BOS is added to a prompt."""
         return bool(self._llama_cpp.llama_vocab_get_add_bos(self._vocab))
 
     @property
     def bos_text(self) -> str:
-        """Text of the token that begins a text; empty if there is none."""
+        """Text of the BOS token; empty if there is none."""
         return self._text(self._llama_cpp.llama_vocab_bos(self._vocab))
 
     @property
-    def stops(self) -> tuple[int, ...]:
+    def eos_ids(self) -> tuple[int, ...]:
         """Every id that ends a reply, sorted."""
         c_api = self._llama_cpp
         return tuple(
@@ -125,12 +125,12 @@ class DeviceVocab:
 
     @property
     def eos_text(self) -> str:
-        """Text of the token that ends a reply; empty if there is none."""
+        """Text of the EOS token; empty if there is none."""
         return self._text(self.eos)
 
     @property
     def eos(self) -> int:
-        """Id of the token that ends a reply."""
+        """Id of the EOS token."""
         return int(self._llama_cpp.llama_vocab_eos(self._vocab))
 
     @property

@@ -1,4 +1,4 @@
-"""Quantization by llama.cpp itself, so that a file is what its own tool would have written."""
+"""Quantization by llama.cpp itself, so that a file is the same as its own tool would write."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FILE_TYPES = {
     "q4_0": "MOSTLY_Q4_0",
     "q3_k_m": "MOSTLY_Q3_K_M",
 }
-"""Tensor types of recipes -> llama.cpp's file types."""
+"""Tensor type of a recipe -> llama.cpp's file type."""
 
 _STRING_OVERRIDE = 3
 
@@ -50,12 +50,12 @@ def quantize_gguf(
         out: The file to write.
         kind: A key of ``FILE_TYPES``.
         recipe: Stored in the file as ``fdd_edge.recipe``.
-        imatrix: Mean squared inputs by tensor name, float32, one number a column: what rounding errors are weighted by.
-        threads: Number of threads; every core this process may use without it.
+        imatrix: By tensor name, the mean squared input of each column, float32: the weights of rounding errors.
+        threads: Number of threads. Default: one per core that this process may use.
 
     Raises:
         KeyError: ``kind`` is not in ``FILE_TYPES``.
-        FddError: llama.cpp could not write the file, or the matrix is another model's.
+        FddError: llama.cpp could not write the file, or the importance matrix belongs to another model.
     """
     try:
         import llama_cpp
@@ -86,7 +86,7 @@ def _recipe_override(llama_cpp: Any, recipe: str) -> Any:
 
 
 def imatrix_entries(llama_cpp: Any, imatrix: Mapping[str, Any]) -> Any:
-    """Return the array of (name, data, size) that the quantizer reads, ended by an empty entry.
+    """Return the array of (name, data, size) that the quantizer reads, terminated by an empty entry.
 
     It points into the arrays of ``imatrix``, which must outlive it.
     """

@@ -1,4 +1,4 @@
-"""A quantized file read back, under the names of the Hugging Face folder it was made from."""
+"""A quantized file, read back under the names of the Hugging Face folder it was made from."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ class QuantizedFile:
         self._tensors = {tensor.name: tensor for tensor in open_gguf(path).tensors}
 
     def type_of(self, name: str) -> str:
-        """Return ggml's name of the tensor type of a weight, by its name in the folder.
+        """Return ggml's name of a weight's tensor type, given its name in the folder.
 
         Raises:
-            FddError: The file has no such matrix, as it has none of a tied head.
+            FddError: The file has no such matrix; a tied head, for example, is not stored.
         """
         return str(self._tensor(name).tensor_type.name)
 
     def dequantized(self, name: str) -> Any:
-        """Return a matrix as the file is read back, rows in the folder's order: float32 array.
+        """Return a matrix as it is read back from the file, with rows in the folder's order: float32 array.
 
         Raises:
             FddError: The file has no such matrix.
@@ -53,7 +53,7 @@ class QuantizedFile:
         return ordered
 
     def matrices(self) -> Iterator[tuple[str, Any]]:
-        """Yield (name in the folder, rows as the file is read back) of every quantized matrix."""
+        """Yield (name in the folder, matrix as it is read back from the file) of every quantized matrix."""
         for name, own in self._own_names.items():
             tensor = self._tensors.get(own)
             if tensor is not None and tensor.tensor_type.name not in _FLOAT:
@@ -63,7 +63,7 @@ class QuantizedFile:
         if name not in self._own_names:
             module = name.removesuffix(".weight").removesuffix(".base_layer")
             raise FddError(
-                f"The quantized file has no matrix of its own for {module}, so it cannot be rounded to: take "
-                f"{module.rsplit('.', 1)[-1]} out of lora.target_modules, or set training.quantization_aware=none."
+                f"The quantized file does not store {module}, so it cannot be trained for its rounding. Remove "
+                f"{module.rsplit('.', 1)[-1]} from lora.target_modules, or set training.quantization_aware=none."
             )
         return self._tensors[self._own_names[name]]

@@ -1,38 +1,31 @@
-"""Opening a GGUF file, with one plain sentence for every way in which it may be broken."""
+"""Opens GGUF files, with one plain sentence for every way in which they may be broken."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+from fdd_edge.artifacts.stored_tensor import Array, StoredTensor
 from fdd_edge.errors import FddError, MissingExtraError, no_file
 
-__all__ = ["StoredTensor", "field", "is_gguf", "open_gguf", "stored_tensors"]
+__all__ = ["field", "is_gguf", "open_gguf", "stored_tensors"]
 
 _MAGIC = b"GGUF"
 
 
-class StoredTensor(NamedTuple):
-    """A tensor of a file: the name of its number format, and what reads it as a float32 array."""
-
-    type: str
-    load: Callable[[], Any]
-
-
 def is_gguf(path: Path) -> bool:
-    """Say whether a file begins as a GGUF does."""
+    """Return whether a file begins like a GGUF."""
     with path.open("rb") as file:
         return file.read(len(_MAGIC)) == _MAGIC
 
 
 def open_gguf(path: Path) -> Any:
-    """Return a ``gguf.GGUFReader`` on a file whose tensors all lie inside it.
+    """Open a file with ``gguf.GGUFReader``, after checking that it holds all of its tensors.
 
     Raises:
-        FddError: There is no such file, it is no GGUF, or it is cut short.
+        FddError: There is no such file, it is not a GGUF, or it is truncated.
         MissingExtraError: The package ``gguf`` is not installed.
     """
     try:
@@ -46,15 +39,15 @@ def open_gguf(path: Path) -> Any:
     try:
         return _reader_class(gguf)(path)
     except Exception as error:
-        # The reader indexes a memory map, so a short or damaged file shows as any of a dozen exceptions.
+        # The reader indexes a memory map, so a truncated or damaged file can raise any of a dozen exceptions.
         raise FddError(f"{path} is a damaged or truncated GGUF file.") from error
 
 
 @functools.cache
 def _reader_class(gguf: Any) -> Any:
-    """Return ``gguf.GGUFReader`` with a quicker way to a value.
+    """Return ``gguf.GGUFReader`` with faster access to values.
 
-    The original slices a ``numpy.memmap`` twice for each of them, six seconds for a vocabulary like Qwen's.
+    The original slices a ``numpy.memmap`` twice per value, which takes six seconds for a vocabulary like Qwen's.
     """
     import numpy as np
 
@@ -73,17 +66,18 @@ def field(reader: Any, name: str, default: Any = None) -> Any:
 
 
 def stored_tensors(path: Path) -> dict[str, StoredTensor]:
-    """Return the tensors of a file by name; each is read, and dequantized, when it is loaded.
+    """Return the tensors of a file by name; each is read and dequantized when it is loaded.
 
     Raises:
-        FddError: It is no GGUF, or damaged.
+        FddError: It is not a GGUF, or it is damaged.
     """
     return {t.name: StoredTensor(t.tensor_type.name, partial(_dequantize, t)) for t in open_gguf(path).tensors}
 
 
-def _dequantize(tensor: Any) -> Any:
+def _dequantize(tensor: Any) -> Array:
     """Return the float32 values of a tensor, rows first."""
     from gguf.quants import dequantize
 
     shape = [int(n) for n in reversed(tensor.shape)]
-    return dequantize(tensor.data, tensor.tensor_type).astype("float32", copy=False).reshape(shape)
+    array: Array = dequantize(tensor.data, tensor.tensor_type).astype("float32", copy=False).reshape(shape)
+    return array

@@ -1,6 +1,6 @@
-"""What a quantization will be before it is written: size to the byte, tensor types, and types that could not be had.
+"""Predicts a quantized file before it is written: its exact size, its tensor types, and types that are not available.
 
-llama.cpp itself decides (``dry_run``); its log is the only place where it says so, tensor by tensor.
+llama.cpp itself decides (``dry_run``), and reports the type of each tensor only in its log.
 """
 
 from __future__ import annotations
@@ -10,19 +10,20 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+from fdd_edge.artifacts.family_types import Fallback, Prediction
 from fdd_edge.artifacts.gguf.llama_log import captured_log
 from fdd_edge.artifacts.gguf.quantize import FILE_TYPES, imatrix_entries
 from fdd_edge.artifacts.gguf.reader import field, open_gguf
 from fdd_edge.errors import FddError, MissingExtraError
 
-__all__ = ["Fallback", "Prediction", "predict_quantized", "types_by"]
+__all__ = ["predict_quantized", "types_by"]
 
 _RECIPE_KEY = "fdd_edge.recipe"
 _HEAD_BLOCK = 256
 _STRING_HEAD = 8 + 4 + 8
-"""Bytes around a text in a GGUF: length of its key, its type, its length."""
+"""Bytes around a string in a GGUF: length of its key, its type, its length."""
 _TENSOR = re.compile(r"^\[ *\d+/ *\d+\] (\S+) +- \[.*?\], type = +(\w+), size = .*?(?:\((\w+)\))?$", re.MULTILINE)
 _FALLBACK = re.compile(
     r"^warning: (\S+) +- ncols +(\d+) not divisible by +(\d+) \(required for type +(\w+)\).*-> falling back to +(\w+)$",
@@ -30,48 +31,14 @@ _FALLBACK = re.compile(
 )
 
 
-class Fallback(NamedTuple):
-    """Matrices whose rows are not a whole number of blocks of the type they should have.
-
-    Attributes:
-        wanted: The type the recipe asks for.
-        got: The type they get.
-        matrices: How many.
-        row: Weights in one of their rows.
-        block: Weights in one block of the wanted type.
-    """
-
-    wanted: str
-    got: str
-    matrices: int
-    row: int
-    block: int
-
-
-class Prediction(NamedTuple):
-    """A quantization before it is written.
-
-    Attributes:
-        bytes: Size of the file, exactly.
-        bits_per_weight: 8 * bytes / weights, metadata included.
-        types: Number of matrices of each tensor type, most frequent first.
-        fallbacks: Types that could not be had, most frequent first.
-    """
-
-    bytes: int
-    bits_per_weight: float
-    types: dict[str, int]
-    fallbacks: tuple[Fallback, ...]
-
-
 def predict_quantized(source: Path, kind: str, *, recipe: str, imatrix: Mapping[str, Any] | None = None) -> Prediction:
-    """Predict what ``quantize_gguf`` makes of a float file.
+    """Predict the file that ``quantize_gguf`` writes.
 
     Args:
         source: The float32 file.
         kind: A key of ``FILE_TYPES``.
-        recipe: What will be stored as ``fdd_edge.recipe``; it takes room too.
-        imatrix: As for ``quantize_gguf``: some types depend on whether there is one.
+        recipe: Will be stored as ``fdd_edge.recipe``, which takes space too.
+        imatrix: As for ``quantize_gguf``; some types depend on whether there is one.
 
     Raises:
         KeyError: ``kind`` is not in ``FILE_TYPES``.
@@ -79,24 +46,24 @@ def predict_quantized(source: Path, kind: str, *, recipe: str, imatrix: Mapping[
     """
     import gguf
 
-    said = _dry_run(source, kind, imatrix or {})
+    log = _dry_run(source, kind, imatrix or {})
     reader = open_gguf(source)
-    types = _types(said, reader)
+    types = _types(log, reader)
     size = _metadata_bytes(reader, recipe)
     for tensor in reader.tensors:
         block, block_bytes = gguf.GGML_QUANT_SIZES[types[tensor.name]]
         size += _padded(int(tensor.n_elements) // block * block_bytes, reader.alignment)
     weights = sum(int(tensor.n_elements) for tensor in reader.tensors)
-    return Prediction(size, 8 * size / weights, _of_matrices(types, reader), _fallbacks(said, reader, types, kind))
+    return Prediction(size, 8 * size / weights, _of_matrices(types, reader), _fallbacks(log, reader, types, kind))
 
 
 def types_by(artifact: Path, kind: str, *, weighted: bool) -> dict[str, int]:
-    """Return how many matrices of each type a file has if it was quantized to a kind; it may be quantized already.
+    """Return the number of matrices per type that quantization to a kind gives; the file may be quantized already.
 
     Args:
         artifact: The file.
         kind: A key of ``FILE_TYPES``.
-        weighted: Whether an importance matrix was used, on which some types depend.
+        weighted: Whether an importance matrix is used, on which some types depend.
 
     Raises:
         FddError: llama.cpp cannot read the file.
@@ -105,28 +72,28 @@ def types_by(artifact: Path, kind: str, *, weighted: bool) -> dict[str, int]:
 
     reader = open_gguf(artifact)
     imatrix = {t.name: np.ones(int(t.shape[0]), np.float32) for t in reader.tensors if len(t.shape) > 1}
-    said = _dry_run(artifact, kind, imatrix if weighted else {}, again=True)
-    return _of_matrices(_types(said, reader), reader)
+    log = _dry_run(artifact, kind, imatrix if weighted else {}, requantize=True)
+    return _of_matrices(_types(log, reader), reader)
 
 
-def _types(said: str, reader: Any) -> dict[str, Any]:
+def _types(log: str, reader: Any) -> dict[str, Any]:
     """Return the type of every tensor by name."""
     import gguf
 
-    types = {name: gguf.GGMLQuantizationType[(new or old).upper()] for name, old, new in _TENSOR.findall(said)}
+    types = {name: gguf.GGMLQuantizationType[(new or old).upper()] for name, old, new in _TENSOR.findall(log)}
     if types.keys() != {tensor.name for tensor in reader.tensors}:
-        raise RuntimeError(f"llama.cpp named {len(types)} of {len(reader.tensors)} tensors in its dry run:\n{said}")
+        raise RuntimeError(f"llama.cpp named {len(types)} of {len(reader.tensors)} tensors in its dry run:\n{log}")
     return types
 
 
 def _of_matrices(types: Mapping[str, Any], reader: Any) -> dict[str, int]:
-    """Return the number of matrices of each type, most frequent first."""
+    """Return the number of matrices per type, most frequent first."""
     counted = Counter(types[tensor.name].name for tensor in reader.tensors if len(tensor.shape) > 1)
     return dict(counted.most_common())
 
 
-def _dry_run(source: Path, kind: str, imatrix: Mapping[str, Any], *, again: bool = False) -> str:
-    """Return what llama.cpp says when it only pretends to quantize, a quantized file too where ``again``."""
+def _dry_run(source: Path, kind: str, imatrix: Mapping[str, Any], *, requantize: bool = False) -> str:
+    """Return llama.cpp's log of a quantization that writes nothing; ``requantize`` allows a quantized source."""
     try:
         import llama_cpp
     except ImportError:
@@ -134,7 +101,7 @@ def _dry_run(source: Path, kind: str, imatrix: Mapping[str, Any], *, again: bool
     params = llama_cpp.llama_model_quantize_default_params()
     params.ftype = getattr(llama_cpp, f"LLAMA_FTYPE_{FILE_TYPES[kind]}")
     params.dry_run = True
-    params.allow_requantize = again
+    params.allow_requantize = requantize
     entries = imatrix_entries(llama_cpp, imatrix)
     if imatrix:
         params.imatrix = ctypes.cast(entries, type(params.imatrix))
@@ -146,9 +113,9 @@ def _dry_run(source: Path, kind: str, imatrix: Mapping[str, Any], *, again: bool
 
 
 def _metadata_bytes(reader: Any, recipe: str) -> int:
-    """Return the size of everything before the first tensor, with the recipe's name in its place.
+    """Return the size of everything before the first tensor once the recipe's name is stored.
 
-    The float file has every other key that llama.cpp sets already, at the same width.
+    The float file already has every other key that llama.cpp sets, with the same width.
     """
     last = reader.tensors[-1].field
     end: int = last.offset + sum(part.nbytes for part in last.parts)
@@ -164,17 +131,17 @@ def _padded(size: int, alignment: int) -> int:
     return -(-size // alignment) * alignment
 
 
-def _fallbacks(said: str, reader: Any, types: Mapping[str, Any], kind: str) -> tuple[Fallback, ...]:
-    """Return what llama.cpp warned of, and the one case that it does not mention."""
+def _fallbacks(log: str, reader: Any, types: Mapping[str, Any], kind: str) -> tuple[Fallback, ...]:
+    """Return the fallbacks that llama.cpp warned about, and the one case that it does not mention."""
     warned = [
         (name, wanted.upper(), got.upper(), int(row), int(block))
-        for name, row, block, wanted, got in _FALLBACK.findall(said)
+        for name, row, block, wanted, got in _FALLBACK.findall(log)
     ]
     rows = {tensor.name: int(tensor.shape[0]) for tensor in reader.tensors}
     head = "output.weight" if "output.weight" in rows else "token_embd.weight"
     row, is_silent = rows[head], head not in {name for name, *_ in warned}
     if is_silent and kind != "q8_0" and types[head].name == "Q8_0" and row % _HEAD_BLOCK:
-        # K-quants give the head Q6_K, or Q8_0 without a word where its rows do not fit.
+        # K-quants give the head Q6_K, or silently Q8_0 if its rows do not fit.
         warned.append((head, "Q6_K", "Q8_0", row, _HEAD_BLOCK))
     counted = Counter((wanted, got, row, block) for _, wanted, got, row, block in warned)
     return tuple(Fallback(wanted, got, n, row, block) for (wanted, got, row, block), n in counted.most_common())

@@ -1,7 +1,7 @@
-"""A Hugging Face tokenizer as llama.cpp reads it, proved by its ids on a hard text.
+"""Converts a Hugging Face tokenizer to llama.cpp's form, and verifies it by comparing ids on a hard text.
 
-Two kinds: byte-level BPE behind a pre-tokenizer (GPT-2's line: SmolLM, Llama 3, Qwen), and SentencePiece's BPE with
-byte fallback in the form that transformers converts it to (Gemma).
+Two kinds are supported: byte-level BPE with a pre-tokenizer (GPT-2's line: SmolLM, Llama 3, Qwen), and SentencePiece's
+BPE with byte fallback in the form that transformers converts it to (Gemma).
 """
 
 from __future__ import annotations
@@ -34,21 +34,21 @@ PRE_TOKENIZERS = (
     "tiny_aya", "minicpm5", "laguna", "ufakzeka", "spark2_5", "default",
 )
 # fmt: on
-"""llama.cpp's pre-tokenizers that a byte-level BPE may use, in the order they are tried; one name a meaning.
+"""llama.cpp's pre-tokenizers that a byte-level BPE may use, in the order they are tried; one name per behaviour.
 
-Where a vocabulary cannot tell two of them apart the first is as good: Qwen's has no token of two digits, so that
-Llama 3's splitting into threes gives the same ids.
+If a vocabulary cannot distinguish two of them, the first one is as good: Qwen's has no token of two digits, so
+Llama 3's splitting into groups of three gives the same ids.
 """
 
 _HARD_TEXT = (
     "It's 1234567 + 89,012.50 =  3 apples; you'll  save 50%!\n\n  Tom's   7th\tΩmega naïve 東京 १२३ — $4.99/kg…\r\n"
     "def f(x):\n    return x**2 # 100\n  _a1b2  I'M don'T  12 345\n"
 )
-"""Contractions, digit runs, several spaces, tabs, other scripts: where pre-tokenizers part ways."""
+"""Contractions, digit runs, repeated spaces, tabs, other scripts: where pre-tokenizers differ."""
 
 
 def write_vocab_from_folder(folder: Path, tokenizer: Any, out: Path, *, architecture: str) -> None:
-    """Write the vocabulary of a Hugging Face folder as llama.cpp reads it.
+    """Write the vocabulary of a Hugging Face folder in llama.cpp's form.
 
     The name of the pre-tokenizer is found by comparing ids on a hard text, never guessed.
 
@@ -59,7 +59,7 @@ def write_vocab_from_folder(folder: Path, tokenizer: Any, out: Path, *, architec
         architecture: GGUF architecture of the student.
 
     Raises:
-        FddError: It is neither kind of tokenizer, or llama.cpp does not give its ids.
+        FddError: The tokenizer is of another kind, or llama.cpp does not give the same ids.
     """
     spec = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
     size = json.loads((folder / "config.json").read_text(encoding="utf-8"))["vocab_size"]
@@ -71,7 +71,7 @@ def write_vocab_from_folder(folder: Path, tokenizer: Any, out: Path, *, architec
         if pre is None:
             out.unlink()
             raise FddError(
-                f"No pre-tokenizer of llama.cpp gives the ids of the tokenizer of {folder}. "
+                f"No pre-tokenizer of llama.cpp gives the same ids as the tokenizer of {folder}. "
                 f"Tried: {', '.join(PRE_TOKENIZERS)}."
             )
         if pre != PRE_TOKENIZERS[0]:
@@ -82,7 +82,7 @@ def write_vocab_from_folder(folder: Path, tokenizer: Any, out: Path, *, architec
             same = device.encode(_HARD_TEXT) == wanted
         if not same:
             out.unlink()
-            raise FddError(f"llama.cpp's SentencePiece does not give the ids of the tokenizer of {folder}.")
+            raise FddError(f"llama.cpp's SentencePiece does not give the same ids as the tokenizer of {folder}.")
     else:
         raise FddError(
             f"The tokenizer of {folder} is neither byte-level BPE nor BPE with byte fallback; "
@@ -91,7 +91,7 @@ def write_vocab_from_folder(folder: Path, tokenizer: Any, out: Path, *, architec
 
 
 def _find_pre(vocab: Path, wanted: Sequence[int]) -> str | None:
-    """Return the first pre-tokenizer that gives the wanted ids on the hard text.
+    """Return the first pre-tokenizer that gives the wanted ids on the hard text, or None.
 
     Raises:
         FddError: llama.cpp cannot read the vocabulary under any of the names.
@@ -122,7 +122,7 @@ def _write_byte_level(spec: Any, tokenizer: Any, out: Path, architecture: str, s
 
 
 def _write_sentencepiece(spec: Any, tokenizer: Any, out: Path, architecture: str, size: int) -> None:
-    """Write a vocabulary whose merges have become scores: the earlier a token can be merged, the higher."""
+    """Write a vocabulary whose merges are converted to scores: the earlier a token can be merged, the higher."""
     tokens, added = _tokens(spec, size)
     rank: dict[str | None, int] = {}
     for i, pair in enumerate(_merges(spec)):
@@ -132,8 +132,8 @@ def _write_sentencepiece(spec: Any, tokenizer: Any, out: Path, architecture: str
     unknown = spec["model"].get("unk_token")
     for i, token in enumerate(tokens):
         if token is not None and types[i] == _USER_DEFINED and _SPACE in token:
-            # Added tokens are looked for before spaces are marked, unless they say that they are normalized; so one
-            # that holds the mark is never found there, only made by merges. llama.cpp has it with the space itself.
+            # The tokenizer searches added tokens before it marks spaces, unless they are declared as normalized. So it
+            # never finds one that contains the mark; only merges produce it. llama.cpp expects the space itself.
             found = added[i].get("normalized", False)
             types[i], tokens[i] = (_USER_DEFINED, token.replace(_SPACE, " ")) if found else (_NORMAL, token)
         elif token is not None and token == unknown:
@@ -147,16 +147,16 @@ def _write_sentencepiece(spec: Any, tokenizer: Any, out: Path, architecture: str
 
 
 def _tokens(spec: Any, size: int) -> tuple[list[str | None], dict[int, Any]]:
-    """Return one token an id, None where there is none, and the added tokens by id."""
+    """Return one token per id, None if there is none, and the added tokens by id."""
     added = {token["id"]: token for token in spec.get("added_tokens", [])}
     by_id = {i: t for t, i in spec["model"]["vocab"].items()} | {i: t["content"] for i, t in added.items()}
-    # llama.cpp wants a name for every row of the embedding, and no more: models are often padded past their tokenizer,
-    # and some tokenizers have a token that the model has no row for (Gemma 3's stand-in for an image).
+    # llama.cpp expects exactly one name per row of the embedding: models are often padded past their tokenizer, and
+    # some tokenizers have a token for which the model has no row (Gemma 3's placeholder for an image).
     return [by_id.get(i) for i in range(size)], added
 
 
 def _merges(spec: Any) -> Iterator[Sequence[str]]:
-    """Yield the merges as pairs; older files have them joined by a space."""
+    """Yield the merges as pairs; older files join them by a space."""
     for merge in spec["model"]["merges"]:
         yield merge.split(" ", 1) if isinstance(merge, str) else merge
 
@@ -176,7 +176,7 @@ def _writer(
     tokens: Sequence[str | None],
     types: Sequence[int],
 ) -> Iterator[Any]:
-    """Yield a writer that holds what both kinds have; the file is written when the block ends."""
+    """Yield a writer with what both kinds have in common; the file is written when the block ends."""
     import gguf
 
     model, pre = kind
@@ -189,15 +189,16 @@ def _writer(
     for role, token in (("ends", tokenizer.eos_token_id), ("begins", tokenizer.bos_token_id)):
         if token is not None and token >= len(tokens):
             raise FddError(
-                f"The model has {len(tokens)} embeddings, and none for id {token}, which {role} a text by its "
-                "tokenizer: call model.resize_token_embeddings(len(tokenizer)), train that token, and save both again."
+                f"The model has {len(tokens)} embeddings, and none for id {token}, which {role} a text according to "
+                "its tokenizer. Call model.resize_token_embeddings(len(tokenizer)), train that token, and save both "
+                "again."
             )
     writer.add_eos_token_id(tokenizer.eos_token_id)
     if tokenizer.bos_token_id is not None:
         writer.add_bos_token_id(tokenizer.bos_token_id)
     if tokenizer.pad_token_id is not None and tokenizer.pad_token_id < len(tokens):
         writer.add_pad_token_id(tokenizer.pad_token_id)
-    # What the tokenizer itself puts before a text decides; configuration flags often say otherwise.
+    # What the tokenizer itself adds to a text decides; configuration flags are often wrong.
     writer.add_add_bos_token(tokenizer("a")["input_ids"][:1] == [tokenizer.bos_token_id])
     writer.add_add_space_prefix(False)
     if tokenizer.chat_template:

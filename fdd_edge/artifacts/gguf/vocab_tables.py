@@ -1,7 +1,7 @@
-"""The vocabulary as llama.cpp will read it: a GGUF file without tensors.
+"""The vocabulary as llama.cpp reads it: a GGUF file without tensors.
 
-It travels with the student from base to merge, and every exported file takes its ``tokenizer.*`` keys from it,
-so the tokenizer of an artifact is its base's own, key by key.
+It stays next to the student from base to merge, and every exported file copies its ``tokenizer.*`` keys, so the
+tokenizer of an artifact is the same as its base's, key by key.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ class VocabTables(NamedTuple):
     """The byte-level BPE vocabulary of a GGUF file (``tokenizer.ggml.*``).
 
     Attributes:
-        tokens: One byte-level string an id.
-        token_types: One type of the GGUF specification an id.
+        tokens: One byte-level string per id.
+        token_types: One type of the GGUF specification per id.
         merges: Pairs joined by a space, best first.
         pre: Name of the pre-tokenizer.
-        bos: Id of the token that begins a text, or None.
-        adds_bos: Whether it is put before every text.
-        eos: Id of the token that ends a reply.
+        bos: Id of the BOS token, or None.
+        adds_bos: Whether BOS is added to every text.
+        eos: Id of the EOS token.
         chat_template: Jinja source, or None.
     """
 
@@ -53,7 +53,7 @@ def copy_keys(reader: Any, writer: Any, prefix: str, *, leave_out: Sequence[str]
 
 
 def copy_vocab(source: Path, out: Path) -> None:
-    """Write the vocabulary of a GGUF file as a file of its own."""
+    """Write the vocabulary of a GGUF file to a separate file."""
     import gguf
 
     reader = open_gguf(source)
@@ -73,7 +73,7 @@ def read_vocab(path: Path) -> VocabTables:
     if kind != "gpt2":
         raise FddError(f"{path} has a tokenizer of kind {kind!r}, which is not supported yet. Supported: 'gpt2'.")
     if field(reader, "tokenizer.ggml.eos_token_id") is None:
-        raise FddError(f"{path} names no token that ends a reply, so a student could not learn to stop.")
+        raise FddError(f"{path} has no EOS token, so a student could not learn to end a reply.")
     return VocabTables(
         tokens=field(reader, "tokenizer.ggml.tokens"),
         token_types=field(reader, "tokenizer.ggml.token_type"),
@@ -87,7 +87,7 @@ def read_vocab(path: Path) -> VocabTables:
 
 
 def finish(writer: Any) -> None:
-    """Write a file that is nothing but metadata."""
+    """Write a file that holds only metadata."""
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.close()

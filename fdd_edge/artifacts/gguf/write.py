@@ -1,4 +1,4 @@
-"""The float GGUF of a merged student: the file every quantization starts from."""
+"""The float GGUF of a merged student, from which every quantization starts."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import Any
 from fdd_edge.artifacts.gguf.architectures import Architecture, architecture_of
 from fdd_edge.artifacts.gguf.reader import open_gguf
 from fdd_edge.artifacts.gguf.vocab_tables import copy_keys
+from fdd_edge.artifacts.stored_tensor import Array
 from fdd_edge.errors import FddError
-from fdd_edge.safetensors_folder import open_tensors
+from fdd_edge.safetensors_folder import FolderTensors, open_tensors
 
 __all__ = ["check_architecture", "gguf_tensors", "hf_names", "row_order", "write_float_gguf"]
 
@@ -21,17 +22,17 @@ _CHAT_TEMPLATE = "tokenizer.chat_template"
 def write_float_gguf(
     folder: Path, vocab: Path, out: Path, *, metadata: Mapping[str, str | int], chat_template: str | None = None
 ) -> None:
-    """Write the float32 GGUF of a Hugging Face folder, a tensor at a time.
+    """Write the float32 GGUF of a Hugging Face folder, one tensor at a time.
 
     Args:
         folder: ``config.json`` and ``*.safetensors`` of a supported architecture.
         vocab: Vocabulary file, whose ``tokenizer.*`` keys are copied.
         out: The file to write.
-        metadata: Further keys, such as ``general.license`` or ``fdd_edge.prompt_template``; numbers are uint32.
+        metadata: More keys, such as ``general.license`` or ``fdd_edge.prompt_template``; numbers are uint32.
         chat_template: Stored instead of the vocabulary's.
 
     Raises:
-        FddError: The architecture cannot be written, or a tensor has no place in it.
+        FddError: The architecture is not supported, or a tensor has no counterpart in it.
     """
     import gguf
     import numpy as np
@@ -50,9 +51,9 @@ def write_float_gguf(
             writer.add_string(key, value)
     added = architecture.added(config)
     with open_tensors(folder) as tensors:
-        names = _place(tensors, architecture, config, folder)
+        names = _hf_names(tensors, architecture, config, folder)
         shapes = {name: array.shape for name, array in added.items()}
-        shapes |= {name: tensors[own].get_slice(own).get_shape() for name, own in names.items()}
+        shapes |= {name: tensors.shape(hf_name) for name, hf_name in names.items()}
         for name, shape in shapes.items():
             writer.add_tensor_info(name, shape, np.dtype(np.float32), 4 * int(np.prod(shape)))
     writer.write_header_to_file()
@@ -63,27 +64,26 @@ def write_float_gguf(
     writer.close()
 
 
-def gguf_tensors(folder: Path) -> Iterator[tuple[str, Any]]:
-    """Yield (name in the GGUF, float32 array) of every tensor of a Hugging Face folder, as llama.cpp reads it.
+def gguf_tensors(folder: Path) -> Iterator[tuple[str, Array]]:
+    """Yield (name in the GGUF, float32 array) of every tensor of a Hugging Face folder, in llama.cpp's layout.
 
     Raises:
-        FddError: The architecture cannot be written, or a tensor has no place in it.
+        FddError: The architecture is not supported, or a tensor has no counterpart in it.
     """
     import numpy as np
 
     config, architecture = _read_config(folder), check_architecture(folder)
     yield from architecture.added(config).items()
     with open_tensors(folder) as tensors:
-        for name, own in _place(tensors, architecture, config, folder).items():
-            array = tensors[own].get_tensor(own).float().numpy()
-            yield name, np.ascontiguousarray(architecture.transform(name, array, config))
+        for name, hf_name in _hf_names(tensors, architecture, config, folder).items():
+            yield name, np.ascontiguousarray(architecture.transform(name, tensors.load(hf_name), config))
 
 
 def check_architecture(folder: Path) -> Architecture:
-    """Return how a Hugging Face folder is written, read from its ``config.json`` alone.
+    """Return how a Hugging Face folder is written, from its ``config.json`` alone.
 
     Raises:
-        FddError: It cannot be; says why.
+        FddError: It cannot be written; the message says why.
     """
     try:
         return architecture_of(_read_config(folder))
@@ -92,21 +92,21 @@ def check_architecture(folder: Path) -> Architecture:
 
 
 def hf_names(folder: Path) -> dict[str, str]:
-    """Return which Hugging Face tensor each GGUF tensor of a folder is made from.
+    """Return the Hugging Face tensor from which each GGUF tensor of a folder is made.
 
     Returns:
         GGUF tensor name -> Hugging Face tensor name, in the order they are written. A tied head is not among them.
 
     Raises:
-        FddError: The architecture cannot be written, or a tensor has no place in it.
+        FddError: The architecture is not supported, or a tensor has no counterpart in it.
     """
     architecture = check_architecture(folder)
     with open_tensors(folder) as tensors:
-        return _place(tensors, architecture, _read_config(folder), folder)
+        return _hf_names(tensors, architecture, _read_config(folder), folder)
 
 
 def row_order(folder: Path, name: str, rows: int) -> Any:
-    """Return which row of the Hugging Face tensor stands in each row of a GGUF matrix: int array, shape (rows,)."""
+    """Return which row of the Hugging Face tensor each row of a GGUF matrix holds: int array, shape (rows,)."""
     import numpy as np
 
     return check_architecture(folder).transform(name, np.arange(rows), _read_config(folder))
@@ -117,8 +117,8 @@ def _read_config(folder: Path) -> dict[str, Any]:
     return config
 
 
-def _place(
-    tensors: Mapping[str, Any], architecture: Architecture, config: Mapping[str, Any], folder: Path
+def _hf_names(
+    tensors: FolderTensors, architecture: Architecture, config: Mapping[str, Any], folder: Path
 ) -> dict[str, str]:
     """Return GGUF name -> Hugging Face name for every tensor that is written."""
     import gguf
@@ -127,13 +127,13 @@ def _place(
     table = gguf.get_tensor_name_map(arch, config["num_hidden_layers"])
     tied = architecture.is_tied(config)
     if not tied and "lm_head.weight" not in tensors:
-        raise FddError(f"{folder} has no tensor lm_head.weight, though its head is not tied to its embeddings.")
-    placed: dict[str, str] = {}
-    for name in tensors:
-        if name.endswith("rotary_emb.inv_freq") or (tied and name == "lm_head.weight"):
+        raise FddError(f"{folder} has no tensor lm_head.weight, although its head is not tied to its embeddings.")
+    names: dict[str, str] = {}
+    for hf_name in tensors.names:
+        if hf_name.endswith("rotary_emb.inv_freq") or (tied and hf_name == "lm_head.weight"):
             continue
-        target = table.get_name(name, try_suffixes=(".weight", ".bias"))
-        if target is None:
-            raise FddError(f"{folder} holds the tensor {name}, which has no place in a {architecture.name} GGUF.")
-        placed[target] = name
-    return placed
+        name = table.get_name(hf_name, try_suffixes=(".weight", ".bias"))
+        if name is None:
+            raise FddError(f"{folder} holds the tensor {hf_name}, which a {architecture.name} GGUF cannot store.")
+        names[name] = hf_name
+    return names

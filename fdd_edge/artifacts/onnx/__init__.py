@@ -1,16 +1,16 @@
-"""ONNX: the decoder graph, its quantization and the folder around it."""
+"""ONNX models: the graph, its quantization and the folder around it."""
 
 from fdd_edge.artifacts.onnx.build import kinds_by, make_graph
-from fdd_edge.artifacts.onnx.configs import wrong_keys
 from fdd_edge.artifacts.onnx.dequantized_graph import rounds_activations, write_dequantized
 from fdd_edge.artifacts.onnx.folder import write_folder
 from fdd_edge.artifacts.onnx.graph import build_graph
 from fdd_edge.artifacts.onnx.int8 import quantize_int8
-from fdd_edge.artifacts.onnx.onnx_facts import OnnxFacts, describe_onnx, onnx_bytes
+from fdd_edge.artifacts.onnx.onnx_facts import describe_onnx, onnx_bytes
+from fdd_edge.artifacts.onnx.onnx_recipe import OnnxRecipe
 from fdd_edge.artifacts.onnx.stored_weights import onnx_tensors, quantized_weights, stored_weights
 
 __all__ = [
-    "OnnxFacts",
+    "OnnxRecipe",
     "build_graph",
     "describe_onnx",
     "kinds_by",
@@ -23,5 +23,4 @@ __all__ = [
     "stored_weights",
     "write_dequantized",
     "write_folder",
-    "wrong_keys",
 ]

@@ -1,60 +1,52 @@
-"""What the configs beside a graph tell onnxruntime-genai, optimum and transformers, held against the model."""
+"""Compares the configs next to a graph, which onnxruntime-genai, optimum and transformers read, with the model."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+from fdd_edge.artifacts.family_types import WrongKey
 from fdd_edge.errors import FddError
-from fdd_edge.ondevice.model_files import decoder_start
 
-__all__ = ["GENAI", "WrongKey", "wrong_keys"]
+__all__ = ["GENAI", "wrong_genai_keys", "wrong_keys"]
 
 GENAI = "genai_config.json"
-"""What onnxruntime-genai reads; it runs decoders only."""
+"""Read by onnxruntime-genai, which runs decoders only."""
 
-_OF_THE_WRITER = {"_name_or_path", "dtype", "torch_dtype", "transformers_version"}
-"""Keys of a config that say who wrote it, and how, not what the model is."""
+_ABOUT_THE_WRITER = {"_name_or_path", "dtype", "torch_dtype", "transformers_version"}
+"""Keys of a config that say who wrote it and how, not what the model is."""
 
 _GREEDY = {
     "do_sample": False, "num_beams": 1, "repetition_penalty": 1.0, "no_repeat_ngram_size": 0, "min_length": 0,
 }  # fmt: skip
-"""How a reader that is told nothing else decodes: as everything here was measured."""
+"""Default decoding of other readers, which must be the one that everything here was measured with."""
 
 
-class WrongKey(NamedTuple):
-    """A key that says another thing than it should: ``genai_config.json: model.eos_token_id``."""
-
-    key: str
-    reference: Any
-    file: Any
-
-
-def wrong_keys(folder: Path, reference: Path, stops: Sequence[int]) -> Iterator[WrongKey]:
-    """Yield the keys of an ONNX folder's configs that do not describe its model.
+def wrong_keys(folder: Path, reference: Path, eos_ids: Sequence[int]) -> Iterator[WrongKey]:
+    """Yield the keys of an ONNX folder's Hugging Face configs that do not describe its model.
 
     Args:
         folder: The artifact.
         reference: Hugging Face folder of the float model.
-        stops: Ids that end a reply.
+        eos_ids: Ids that end a reply.
 
     Raises:
         FddError: A config is missing or damaged.
     """
     wanted, found = _read(reference / "config.json"), _read(folder / "config.json")
-    for key in sorted((wanted.keys() | found.keys()) - _OF_THE_WRITER):
+    for key in sorted((wanted.keys() | found.keys()) - _ABOUT_THE_WRITER):
         if wanted.get(key) != found.get(key):
             yield WrongKey(f"config.json: {key}", wanted.get(key), found.get(key))
-    ends = list(stops)
-    if (told := _as_list(_read(folder / "generation_config.json").get("eos_token_id"))) != ends:
-        yield WrongKey("generation_config.json: eos_token_id", ends, told)
-    if decoder_start(reference) is None:
-        yield from _wrong_for_genai(_read(folder / GENAI), wanted, ends)
+    stated = _as_list(_read(folder / "generation_config.json").get("eos_token_id"))
+    if stated != list(eos_ids):
+        yield WrongKey("generation_config.json: eos_token_id", list(eos_ids), stated)
 
 
-def _wrong_for_genai(genai: Mapping[str, Any], config: Mapping[str, Any], stops: list[int]) -> Iterator[WrongKey]:
+def wrong_genai_keys(folder: Path, reference: Path, eos_ids: Sequence[int]) -> Iterator[WrongKey]:
+    """Yield the keys of a decoder's ``genai_config.json`` that do not describe its model; see ``wrong_keys``."""
+    config, genai = _read(reference / "config.json"), _read(folder / GENAI)
     heads = config["num_attention_heads"]
     shape = {
         "hidden_size": config["hidden_size"],
@@ -64,15 +56,15 @@ def _wrong_for_genai(genai: Mapping[str, Any], config: Mapping[str, Any], stops:
         "head_size": config.get("head_dim") or config["hidden_size"] // heads,
         "filename": "model.onnx",
     }
-    model = {"vocab_size": config["vocab_size"], "context_length": config["max_position_embeddings"]}
-    own = _section(genai, "model")
-    sections = (("model.decoder", _section(own, "decoder"), shape), ("model", own, model))
-    for name, told, wanted in (*sections, ("search", _section(genai, "search"), _GREEDY)):
+    limits = {"vocab_size": config["vocab_size"], "context_length": config["max_position_embeddings"]}
+    model = _section(genai, "model")
+    sections = (("model.decoder", _section(model, "decoder"), shape), ("model", model, limits))
+    for name, section, wanted in (*sections, ("search", _section(genai, "search"), _GREEDY)):
         for key, value in wanted.items():
-            if told.get(key) != value:
-                yield WrongKey(f"{GENAI}: {name}.{key}", value, told.get(key))
-    if (told_stops := _as_list(own.get("eos_token_id"))) != stops:
-        yield WrongKey(f"{GENAI}: model.eos_token_id", stops, told_stops)
+            if section.get(key) != value:
+                yield WrongKey(f"{GENAI}: {name}.{key}", value, section.get(key))
+    if (stated := _as_list(model.get("eos_token_id"))) != list(eos_ids):
+        yield WrongKey(f"{GENAI}: model.eos_token_id", list(eos_ids), stated)
 
 
 def _as_list(ids: Any) -> list[Any]:
@@ -88,9 +80,9 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError:
-        raise FddError(f"{path} is missing: readers of the folder need it. Export the model again.") from None
+        raise FddError(f"{path} is missing, but readers of the folder need it. Export the model again.") from None
     except ValueError as error:
         raise FddError(f"{path} is damaged ({error}); export the model again.") from None
     if not isinstance(content, dict):
-        raise FddError(f"{path} holds no JSON object; export the model again.")
+        raise FddError(f"{path} does not hold a JSON object; export the model again.")
     return content

@@ -1,6 +1,6 @@
-"""The decoder graph, by onnxruntime-genai's model builder: attention as one operator, with a cache written in place.
+"""The decoder graph from onnxruntime-genai's model builder: attention is one operator that writes its cache in place.
 
-The builder is a program; it runs as one, in a process of its own, and what it writes is looked through and mended here.
+The builder is a program and runs in its own process; its output is checked and fixed here.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ _NEEDED = {"onnxruntime_genai": "onnxruntime-genai", "onnx_ir": "onnx-ir", "onnx
 
 
 def require_onnx() -> None:
-    """Refuse before anything long starts where a package of the export is missing.
+    """Check that the packages for the export are installed, before anything long starts.
 
     Raises:
-        MissingExtraError: One is.
+        MissingExtraError: One is not.
     """
     for module, package in _NEEDED.items():
         if find_spec(module) is None:
@@ -44,55 +44,59 @@ def build_graph(folder: Path, out: Path, *, precision: str, options: Mapping[str
 
     Args:
         folder: The float32 model.
-        out: Gets the files; it need not exist.
+        out: Receives the files; it need not exist.
         precision: ``fp32`` or ``int4``.
-        options: The builder's own, by its names.
+        options: Options of the builder, by its names.
 
     Raises:
         MissingExtraError: The builder is not installed.
-        FddError: It cannot build this model; says its last words.
+        FddError: It cannot build this model; the message ends with the last line of its output.
     """
     require_onnx()
     _check_layers(folder)
-    words = {"hf_remote": False, "hf_token": False, "prune_lm_head": True} | dict(options)
+    extra = {"hf_remote": False, "hf_token": False, "prune_lm_head": True} | dict(options)
     command = [sys.executable, "-m", _BUILDER, "-i", str(folder), "-o", str(out), "-p", precision, "-e", "cpu"]
     with tempfile.TemporaryDirectory(prefix="fdd-edge-onnx-") as cache:
-        command += ["-c", cache, "--extra_options", *(f"{key}={_word(value)}" for key, value in words.items())]
+        command += ["-c", cache, "--extra_options"]
+        command += [f"{key}={_option_text(value)}" for key, value in extra.items()]
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             errors="replace", env=os.environ | {"HF_HUB_OFFLINE": "1"}, check=False,
         )  # fmt: skip
     if done.returncode != 0 or not (out / GRAPH).is_file():
-        said = done.stdout.strip().splitlines()[-1:] or ["no reason given"]
-        raise FddError(f"onnxruntime-genai's builder cannot build {folder.name} as {precision}: {said[0].strip()}")
-    _mend_shared_embedding(out)
+        last_line = (done.stdout.strip().splitlines() or ["no reason given"])[-1].strip()
+        raise FddError(f"onnxruntime-genai's builder cannot build {folder.name} as {precision}: {last_line}")
+    _fix_shared_embedding(out)
 
 
-def _word(value: str | int | bool) -> str:
-    """Return a value as the builder's command line takes it."""
+def _option_text(value: str | int | bool) -> str:
+    """Return a value as the builder's command line expects it."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _check_layers(folder: Path) -> None:
-    """Refuse a model whose layers look at other spans of the text than the builder (0.14.1) takes for granted.
+    """Refuse a model whose attention layers differ from what the builder (0.14.1) assumes.
 
-    It gives every layer but each sixth of a Gemma 3 a sliding window, whatever ``layer_types`` says, and makes all
-    layers of any other model alike.
+    It ignores ``layer_types``: in a Gemma 3, it gives every layer but each sixth a sliding window, and in any other
+    model it builds all layers alike.
 
     Raises:
-        FddError: The model's layers are others.
+        FddError: The model's layers are different.
     """
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     kinds = config.get("layer_types")
     is_gemma = str(config.get("model_type", "")).startswith("gemma3")
-    whole = [not is_gemma or (layer + 1) % _GEMMA_PERIOD == 0 for layer in range(len(kinds or ()))]
-    if kinds and kinds != ["full_attention" if is_whole else "sliding_attention" for is_whole in whole]:
-        expected = f"a full one at each {_GEMMA_PERIOD}th place, the others sliding" if is_gemma else "full ones only"
-        raise FddError(f"{folder}: onnxruntime-genai's builder makes attention layers of another kind: {expected}.")
+    full = [not is_gemma or (layer + 1) % _GEMMA_PERIOD == 0 for layer in range(len(kinds or ()))]
+    if kinds and kinds != ["full_attention" if is_full else "sliding_attention" for is_full in full]:
+        built = f"a sliding window in all but every {_GEMMA_PERIOD}th layer" if is_gemma else "only full attention"
+        raise FddError(
+            f"{folder} cannot be exported as ONNX: onnxruntime-genai's builder gives such a model {built}, and its "
+            "layer_types say otherwise."
+        )
 
 
 def load_graph(folder: Path, *, name: str = GRAPH) -> Any:
-    """Return the graph of a folder, without the weights that lie beside it.
+    """Return the graph of a folder, without the weights that lie next to it.
 
     Raises:
         FddError: It cannot be read.
@@ -105,20 +109,20 @@ def load_graph(folder: Path, *, name: str = GRAPH) -> Any:
         raise no_file(folder / name)
     try:
         return onnx.load(str(folder / name), load_external_data=False)
-    except Exception as error:  # of protobuf, of onnx, or of the disk
+    except Exception as error:  # raised by protobuf, onnx or the file system
         raise FddError(f"{folder / name} cannot be read: {str(error).splitlines()[0].rstrip('.')}.") from None
 
 
 def save_graph(graph: Any, folder: Path) -> None:
-    """Write a graph whose weights are in it or lie beside it already."""
+    """Write a graph whose weights are inside it, or already lie next to it."""
     (folder / GRAPH).write_bytes(graph.SerializeToString())
 
 
-def _mend_shared_embedding(folder: Path) -> None:
-    """Give the embedding the zero points of the head it shares its weights with.
+def _fix_shared_embedding(folder: Path) -> None:
+    """Give the embedding the zero points of the head with which it shares its weights.
 
-    The builder (0.14.1) leaves them out: every embedding is then off by its block's zero point, which costs a model
-    all it knows. Without one, the operator takes the middle of its range.
+    The builder (0.14.1) leaves them out, and the operator then assumes the middle of its range: every embedding is off
+    by the zero point of its block, and the model writes garbage.
     """
     graph = load_graph(folder)
     heads = {node.input[1]: node for node in graph.graph.node if node.op_type == "MatMulNBits"}

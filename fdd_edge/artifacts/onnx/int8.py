@@ -1,7 +1,7 @@
-"""8 bits, dynamic: optimum's settings for an instruction set, on every matrix with weights of its own.
+"""Dynamic int8: optimum's settings for an instruction set, applied to every matrix with stored weights.
 
-Activations are rounded while they are computed, with one scale for a whole batch. So what shares a batch changes, in
-the last bits, what is replied; a wave decoded again gives the same all the same.
+Activations are rounded while they are computed, with one scale per batch. So the other sequences of a batch change the
+last bits of a reply's logits; decoding the same wave again still gives the same replies.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from fdd_edge.errors import MissingExtraError
 __all__ = ["INSTRUCTION_SETS", "quantize_int8"]
 
 INSTRUCTION_SETS = ("arm64", "avx2", "avx512_vnni")
-"""Those that optimum has settings for, under its names."""
+"""Those for which optimum has settings, under its names."""
 
 _ONE_FILE = 1_500_000_000
-"""Bytes that a protobuf may hold with room to spare; larger weights lie beside the graph."""
+"""Bytes that fit into a protobuf with a margin; larger weights go into a file next to the graph."""
 
 
 def quantize_int8(float_folder: Path, out: Path, *, instructions: str, per_channel: bool) -> None:
-    """Write the int8 graph of a float32 one into the folder ``out``, with the float one's ``genai_config.json``.
+    """Quantize a float32 graph to int8 into the folder ``out``, and copy its ``genai_config.json``.
 
     Args:
         float_folder: Made by ``build_graph`` with ``fp32``.
-        out: Gets the files; it must exist.
+        out: Receives the files; it must exist.
         instructions: One of ``INSTRUCTION_SETS``.
-        per_channel: One scale a column of each matrix; else one a matrix.
+        per_channel: One scale per column of a matrix, instead of one per matrix.
 
     Raises:
         MissingExtraError: optimum is not installed.
@@ -49,10 +49,10 @@ def quantize_int8(float_folder: Path, out: Path, *, instructions: str, per_chann
     )
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".int8-") as work:
         quantizer = ORTQuantizer.from_pretrained(float_folder, file_name=GRAPH)
-        beside = sum(p.stat().st_size for p in float_folder.glob(f"{GRAPH}*")) / 4 > _ONE_FILE
+        too_large = sum(p.stat().st_size for p in float_folder.glob(f"{GRAPH}*")) / 4 > _ONE_FILE
         with _quiet():
             quantizer.quantize(
-                save_dir=work, quantization_config=settings, file_suffix=None, use_external_data_format=beside
+                save_dir=work, quantization_config=settings, file_suffix=None, use_external_data_format=too_large
             )
         for path in Path(work).glob(f"{GRAPH}*"):
             shutil.move(path, out / path.name)
@@ -64,7 +64,7 @@ def quantize_int8(float_folder: Path, out: Path, *, instructions: str, per_chann
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the quantizer from telling of every matrix whose parameters it finds itself; warnings pass."""
+    """Hide the quantizer's log lines about each matrix; warnings are shown."""
     before = logging.root.manager.disable
     logging.disable(logging.INFO)
     try:
@@ -74,26 +74,26 @@ def _quiet() -> Iterator[None]:
 
 
 def _share_embedding(model: Any) -> bool:
-    """Read embeddings from the head's int8 matrix, where both were one in float; say whether that was so.
+    """Read embeddings from the head's int8 matrix, if both shared a matrix in float; return whether they did.
 
-    The float graph turns the head's matrix around and gathers rows; quantization leaves it in float for that.
+    The float graph transposes the head's matrix and gathers its rows; for that, quantization keeps a copy in float.
     """
     from onnx import TensorProto, helper
 
     graph = model.graph
-    makers = {output: node for node in graph.node for output in node.output}
+    producers = {output: node for node in graph.node for output in node.output}
     stored = {one.name: one for one in graph.initializer}
     for gather in [node for node in graph.node if node.op_type == "Gather"]:
-        turned = makers.get(gather.input[0])
-        if turned is None or turned.op_type != "Transpose" or f"{turned.input[0]}_quantized" not in stored:
+        transpose = producers.get(gather.input[0])
+        if transpose is None or transpose.op_type != "Transpose" or f"{transpose.input[0]}_quantized" not in stored:
             continue
-        name = turned.input[0]
+        name = transpose.input[0]
         rows, scales, zeros = (f"{name}_{kind}" for kind in ("quantized", "scale", "zero_point"))
         ids, out = gather.input[1], gather.output[0]
         per_channel = len(stored[scales].dims) > 0 and stored[scales].dims[0] > 1
 
         def of_token(tensor: str, ids: str = ids, per_channel: bool = per_channel) -> tuple[str, list[Any]]:
-            """Return a token's scale or zero point, shaped to go with its embedding."""
+            """Return the name of each token's scale or zero point in the shape of its embedding, and its nodes."""
             if not per_channel:
                 return tensor, []
             gathered, shaped = f"{tensor}/of_token", f"{tensor}/of_token/shaped"
@@ -114,11 +114,11 @@ def _share_embedding(model: Any) -> bool:
             helper.make_node("Sub", ["embed/rows/float", "embed/zero/float"], ["embed/centred"]),
             helper.make_node("Mul", ["embed/centred", scale], [out]),
         ]
-        place = list(graph.node).index(gather)
-        others = [node for node in graph.node if node is not gather and node is not turned]
-        place -= sum(node is turned for node in list(graph.node)[:place])
+        position = list(graph.node).index(gather)
+        others = [node for node in graph.node if node is not gather and node is not transpose]
+        position -= sum(node is transpose for node in list(graph.node)[:position])
         del graph.node[:]
-        graph.node.extend([*others[:place], *nodes, *others[place:]])
+        graph.node.extend([*others[:position], *nodes, *others[position:]])
         graph.initializer.append(helper.make_tensor("embed/last", TensorProto.INT64, [1], [-1]))
         graph.initializer.remove(stored[name])
         return True

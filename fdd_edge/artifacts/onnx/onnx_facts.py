@@ -1,66 +1,38 @@
-"""What the folder of an ONNX model says of itself."""
+"""What the folder of an ONNX model says about itself."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from math import prod
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+from fdd_edge.artifacts.model_facts import ModelFacts, bits_per_weight
 from fdd_edge.artifacts.onnx.graph import load_graph
 from fdd_edge.errors import FddError
-from fdd_edge.ondevice.model_files import CARD, DECODER, ENCODER, artifact_files
+from fdd_edge.ondevice.families import CARD
+from fdd_edge.ondevice.model_files import artifact_files
 
-__all__ = ["OnnxFacts", "describe_onnx", "onnx_bytes"]
-
-
-class OnnxFacts(NamedTuple):
-    """Facts of an ONNX model; they have the names of those of a GGUF.
-
-    Attributes:
-        architecture: Hugging Face's name of it.
-        name: Of the model, or None.
-        license: Its licence where the folder says so.
-        base: Name of the model it was trained from, or None.
-        round: The round it comes from, or None.
-        recipe: The recipe it was made by, or None for a folder from elsewhere.
-        prompt_template: The prompt it was trained on, or None.
-        parameters: Number of weights of the float model, or 0 where the folder does not say it.
-        bytes: Size of the graph and its weights.
-        bits_per_weight: 8 * bytes / parameters; 0 where these are not known.
-        types: Number of matrices of each kind, most frequent first.
-    """
-
-    architecture: str
-    name: str | None
-    license: str | None
-    base: str | None
-    round: int | None
-    recipe: str | None
-    prompt_template: str | None
-    parameters: int
-    bytes: int
-    bits_per_weight: float
-    types: dict[str, int]
+__all__ = ["describe_onnx", "onnx_bytes"]
 
 
-def describe_onnx(path: Path) -> OnnxFacts:
+def describe_onnx(path: Path, graphs: Sequence[str] = ()) -> ModelFacts:
     """Read the facts of a model.
 
     Args:
-        path: The graph.
+        path: The graph that names the model.
+        graphs: Names of the graphs whose matrices are counted. Default: that graph.
 
     Raises:
-        FddError: It is damaged, or what lies beside it is.
+        FddError: The graph or a file next to it is damaged.
     """
-    # An encoder-decoder's later decoder holds the same matrices as the first.
-    graphs = (ENCODER, DECODER) if path.name == DECODER else (path.name,)
-    kinds = [kind for name in graphs for kind in _kinds(load_graph(path.parent, name=name).graph)]
+    kinds = [kind for name in graphs or (path.name,) for kind in _kinds(load_graph(path.parent, name=name).graph)]
     card = _read(path.with_name(CARD))
     size = onnx_bytes(path)
     parameters = int(card.get("parameters", 0))
-    return OnnxFacts(
+    return ModelFacts(
         architecture=_read(path.with_name("config.json")).get("model_type", "unknown"),
         name=card.get("name"),
         license=card.get("license"),
@@ -70,18 +42,18 @@ def describe_onnx(path: Path) -> OnnxFacts:
         prompt_template=card.get("prompt_template"),
         parameters=parameters,
         bytes=size,
-        bits_per_weight=8 * size / parameters if parameters else 0.0,
+        bits_per_weight=bits_per_weight(size, parameters),
         types=dict(Counter(kinds).most_common()),
     )
 
 
 def onnx_bytes(path: Path) -> int:
-    """Return the size of a graph and its weights, without the tokenizer and the configs beside it."""
+    """Return the size of a model's graphs and weights, without the tokenizer and the configs next to them."""
     return sum(file.stat().st_size for file in artifact_files(path) if file.suffix in (".onnx", ".data"))
 
 
 def _kinds(graph: Any) -> list[str]:
-    """Return the kind of each matrix: int4 or int8 in blocks, int8 whole, or float."""
+    """Return the kind of each matrix: int4 or int8 in blocks, int8 per matrix or column, or float."""
     stored = {one.name: tuple(one.dims) for one in graph.initializer}
     kinds = []
     for node in graph.node:
@@ -102,5 +74,5 @@ def _read(path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise FddError(f"{path} cannot be read: {error}.") from None
     if not isinstance(content, dict):
-        raise FddError(f"{path} holds no object.")
+        raise FddError(f"{path} does not hold a JSON object.")
     return content

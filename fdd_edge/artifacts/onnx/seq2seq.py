@@ -1,6 +1,6 @@
-"""An encoder-decoder as three graphs, by optimum: the encoder, the decoder's first token, and every later one.
+"""An encoder-decoder as three graphs, by optimum: encoder, decoder of the first token, decoder of every later one.
 
-The two decoders are one model; their weights are stored once, in one file that both refer to.
+The two decoders are one model; their weights are stored once, in a file that both refer to.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 
 from fdd_edge.artifacts.onnx.graph import load_graph, require_onnx
-from fdd_edge.artifacts.recipe import OnnxRecipe
+from fdd_edge.artifacts.onnx.onnx_recipe import OnnxRecipe
 from fdd_edge.errors import FddError, MissingExtraError
-from fdd_edge.ondevice.model_files import DECODER, DECODER_WITH_PAST, ENCODER
+from fdd_edge.ondevice.families import DECODER, DECODER_WITH_PAST, ENCODER
 
 __all__ = ["GRAPHS", "build_seq2seq"]
 
@@ -26,15 +26,15 @@ GRAPHS = (ENCODER, DECODER, DECODER_WITH_PAST)
 _WEIGHTS = f"{DECODER}.data"
 
 _LARGE = 1024
-"""Bytes from which a tensor is stored beside its graph."""
+"""Size in bytes from which a tensor is stored outside of its graph."""
 
 _HARMLESS = (
-    # A graph is traced with one token of a reply, and is only ever given one.
+    # A graph is traced with one token of a reply, and is only ever called with one.
     ("modeling_t5.py", "if sequence_length != 1:"),
-    # The first graph is traced with an empty cache and the later one with a full one; each is only used so.
+    # The first graph is traced with an empty cache and the later one with a full one, and each is only used that way.
     ("cache_utils.py", "if not self.is_initialized or self.keys.numel() == 0:"),
 )
-"""Where tracing T5 turns a number into a constant, and why that is right. Any other such warning ends an export."""
+"""Where tracing T5 turns a value into a constant, and why that is correct. Any other such warning ends an export."""
 
 
 def build_seq2seq(folder: Path, out: Path, recipe: OnnxRecipe) -> None:
@@ -42,12 +42,12 @@ def build_seq2seq(folder: Path, out: Path, recipe: OnnxRecipe) -> None:
 
     Args:
         folder: The float32 model.
-        out: Gets the files; it need not exist.
-        recipe: One of fp32 or int8.
+        out: Receives the files; it need not exist.
+        recipe: An fp32 or int8 recipe.
 
     Raises:
-        MissingExtraError: A package of the export is not installed.
-        FddError: optimum cannot export this model, or traced it in a way that need not hold for other inputs.
+        MissingExtraError: A package that the export needs is not installed.
+        FddError: optimum cannot export this model, or its trace may be wrong for other inputs.
     """
     require_onnx()
     try:
@@ -72,10 +72,10 @@ def build_seq2seq(folder: Path, out: Path, recipe: OnnxRecipe) -> None:
 
 @contextmanager
 def _no_wrong_constants() -> Iterator[None]:
-    """Fail where tracing made a constant of what varies; its harmless warnings, and all others, are not shown.
+    """Fail if tracing turned a value that varies into a constant; all other warnings are hidden.
 
     Raises:
-        FddError: It did; says where.
+        FddError: It did; the message names the line.
     """
     with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter("always")
@@ -86,33 +86,35 @@ def _no_wrong_constants() -> Iterator[None]:
         path = Path(warning.filename)
         line = path.read_text(encoding="utf-8").splitlines()[warning.lineno - 1].strip()
         if (path.name, line) not in _HARMLESS:
-            raise FddError(f"Tracing made a constant of `{line}` ({path.name}): the graph may be wrong elsewhere.")
+            raise FddError(
+                f"Tracing turned `{line}` ({path.name}) into a constant, so the graph may be wrong for other inputs."
+            )
 
 
 def _quantize(source: Path, out: Path, recipe: OnnxRecipe) -> None:
-    """Write the int8 graphs: embeddings and all matrices with weights, but not the few biases of relative positions."""
+    """Write the int8 graphs: embeddings and all stored matrices, except the few biases of relative positions."""
     from optimum.onnxruntime import ORTQuantizer
     from optimum.onnxruntime.configuration import AutoQuantizationConfig
 
     for name in GRAPHS:
         graph = load_graph(source, name=name).graph
-        kept = [node.name for node in graph.node if "relative_attention_bias" in node.name]
+        excluded = [node.name for node in graph.node if "relative_attention_bias" in node.name]
         settings = getattr(AutoQuantizationConfig, str(recipe.instructions))(
             is_static=False,
             per_channel=recipe.per_channel,
             operators_to_quantize=["MatMul", "Gather"],
-            nodes_to_exclude=kept,
+            nodes_to_exclude=excluded,
         )
         quantizer = ORTQuantizer.from_pretrained(source, file_name=name)
         quantizer.quantize(save_dir=out, quantization_config=settings, file_suffix=None)
 
 
 def _store_once(source: Path, out: Path) -> None:
-    """Write both decoders with their tensors in one file beside them; equal ones are one."""
+    """Write both decoders with their tensors in one file next to them; equal tensors are stored once."""
     import onnx
     from onnx import external_data_helper
 
-    places: dict[str, int] = {}
+    offsets: dict[str, int] = {}
     with (out / _WEIGHTS).open("wb") as file:
         for name in (DECODER, DECODER_WITH_PAST):
             model = onnx.load(str(source / name))
@@ -121,10 +123,10 @@ def _store_once(source: Path, out: Path) -> None:
                 if len(content) < _LARGE:
                     continue
                 key = hashlib.sha256(content).hexdigest()
-                if key not in places:
-                    places[key] = file.tell()
+                if key not in offsets:
+                    offsets[key] = file.tell()
                     file.write(content)
                 tensor.raw_data = content
-                external_data_helper.set_external_data(tensor, _WEIGHTS, places[key], len(content))
+                external_data_helper.set_external_data(tensor, _WEIGHTS, offsets[key], len(content))
                 tensor.ClearField("raw_data")
             (out / name).write_bytes(model.SerializeToString())

@@ -1,72 +1,57 @@
-"""The weights of an ONNX graph by the names that its float model has for them, and those of the float model likewise.
+"""The weights of a decoder graph under the names of its float model, and the float model's under the same names.
 
-The builder joins a layer's query, key and value matrices; the other matrices and the norms are Hugging Face's own. What
-a token is embedded as is read by the operator that does it, for it may share its matrix with the head.
+The builder joins the query, key and value matrices of a layer; the other matrices and the norms keep their Hugging Face
+names. The embedding is read through the operator that looks it up, because it may share a matrix with the head.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from fdd_edge.artifacts.onnx.graph import load_graph
+from fdd_edge.artifacts.onnx.graph_tensors import GraphTensors
+from fdd_edge.artifacts.stored_tensor import Array, StoredTensor
 from fdd_edge.errors import FddError
-from fdd_edge.ondevice.model_files import DECODER, decoder_start
 from fdd_edge.safetensors_folder import open_tensors
 
-__all__ = ["HEAD", "Array", "Reader", "StoredWeight", "onnx_tensors", "quantized_weights", "stored_weights"]
+__all__ = ["HEAD", "onnx_tensors", "quantized_weights", "stored_weights"]
 
 EMBEDDING, HEAD = "model.embed_tokens.weight", "lm_head.weight"
 
-Array = npt.NDArray[np.float32]
-
-_JOINED = re.compile(r"(model\.layers\.\d+)\.self_attn\.([qkv])_proj\.(weight|bias)")
-_TOGETHER = ".qkv_proj.weight"
-_OF_OTHER_GRAPHS = ("with_past.", "encoder.shared.")
-"""An encoder-decoder's later decoder, and its encoder's embedding, hold again what the first decoder holds."""
-_NIBBLES = 2
-"""4-bit weights in a byte: the lower half comes first."""
-
-
-class StoredWeight(NamedTuple):
-    """A tensor of a graph: the name of its number format, and what reads it as float32, matrices as (out, in)."""
-
-    type: str
-    load: Callable[[], Array]
+_QKV = re.compile(r"(model\.layers\.\d+)\.self_attn\.([qkv])_proj\.(weight|bias)")
+_JOINED = ".qkv_proj.weight"
+_INT4_PER_BYTE = 2
 
 
 def onnx_tensors(folder: Path) -> Iterator[tuple[str, Array]]:
-    """Yield (name, float32 array) of every weight of a Hugging Face folder, as the builder puts them together."""
-    if decoder_start(folder) is not None:
-        from fdd_edge.artifacts.onnx.seq2seq_weights import seq2seq_tensors
-
-        yield from seq2seq_tensors(folder)
-        return
-    joined: dict[str, dict[str, Array]] = {}
+    """Yield (name, float32 array) of every weight of a Hugging Face folder, joined as the builder joins them."""
+    waiting: dict[str, dict[str, Array]] = {}
     with open_tensors(folder) as tensors:
-        for name in sorted(tensors):
-            array = tensors[name].get_tensor(name).float().numpy()
-            if found := _JOINED.fullmatch(name):
+        for name in sorted(tensors.names):
+            array = tensors.load(name)
+            if found := _QKV.fullmatch(name):
                 layer, part, kind = found.groups()
-                own = joined.setdefault(f"{layer}.self_attn.qkv_proj.{kind}", {})
-                own[part] = array
-                if len(own) == len("qkv"):
-                    yield f"{layer}.self_attn.qkv_proj.{kind}", np.concatenate([own.pop(p) for p in "qkv"])
+                joined = f"{layer}.self_attn.qkv_proj.{kind}"
+                parts = waiting.setdefault(joined, {})
+                parts[part] = array
+                if len(parts) == len("qkv"):
+                    yield joined, np.concatenate([parts.pop(p) for p in "qkv"])
             else:
                 yield name, array
         if HEAD not in tensors:
-            yield HEAD, tensors[EMBEDDING].get_tensor(EMBEDDING).float().numpy()
+            yield HEAD, tensors.load(EMBEDDING)
 
 
-def stored_weights(path: Path) -> Mapping[str, StoredWeight]:
-    """Return the weights of a graph by name; they are read when asked for.
+def stored_weights(path: Path) -> Mapping[str, StoredTensor]:
+    """Return the weights of a graph by name; they are read when they are loaded.
 
     Args:
         path: The graph.
@@ -74,117 +59,80 @@ def stored_weights(path: Path) -> Mapping[str, StoredWeight]:
     Raises:
         FddError: The graph cannot be read.
     """
-    if path.name == DECODER:
-        from fdd_edge.artifacts.onnx.seq2seq_weights import seq2seq_stored
-
-        return seq2seq_stored(path.parent)
     graph = load_graph(path.parent, name=path.name).graph
     norm_offset = _norm_offset(path.with_name("config.json"))
-    read = Reader(path.parent, {one.name: one for one in graph.initializer})
+    read = GraphTensors(path.parent, graph)
     reshaped = {node.output[0]: node.input[0] for node in graph.node if node.op_type in ("Reshape", "Transpose")}
-    found: dict[str, StoredWeight] = {}
-    for node in graph.node:
-        for name, weight in _weights_of(node, read, reshaped, norm_offset):
-            found[name] = weight
-    return found
+    return {name: weight for node in graph.node for name, weight in _weights_of(node, read, reshaped, norm_offset)}
 
 
-def quantized_weights(stored: Mapping[str, StoredWeight], folder: Path) -> Iterator[tuple[str, Array]]:
-    """Yield (name, float32 array) of every quantized weight of a graph, as a Hugging Face folder names them.
+def quantized_weights(path: Path, folder: Path) -> Iterator[tuple[str, Array]]:
+    """Yield (name, float32 array) of every quantized weight of a graph under its Hugging Face name.
 
     Args:
-        stored: See ``stored_weights``.
-        folder: The folder of the float model.
+        path: The graph.
+        folder: The Hugging Face folder of its float model.
     """
     with open_tensors(folder) as tensors:
-        for name, weight in stored.items():
-            if weight.type == "F32" or name.startswith(_OF_OTHER_GRAPHS):
+        for name, weight in stored_weights(path).items():
+            if weight.type == "F32":
                 continue
             values = weight.load()
-            if not name.endswith(_TOGETHER):
+            if not name.endswith(_JOINED):
                 yield name, values
                 continue
             start = 0
             for part in "qkv":
-                own = name.replace(_TOGETHER, f".{part}_proj.weight")
-                rows = tensors[own].get_slice(own).get_shape()[0]
-                yield own, values[start : start + rows]
+                hf_name = name.replace(_JOINED, f".{part}_proj.weight")
+                rows = tensors.shape(hf_name)[0]
+                yield hf_name, values[start : start + rows]
                 start += rows
 
 
 def _norm_offset(config: Path) -> float:
-    """Return what the builder has added to every norm: Gemma's are counted from 1."""
+    """Return what the builder added to the weights of every norm: Gemma stores them minus 1."""
     try:
-        family = json.loads(config.read_text(encoding="utf-8"))["model_type"]
+        model_type = json.loads(config.read_text(encoding="utf-8"))["model_type"]
     except (OSError, ValueError, KeyError, TypeError):
-        raise FddError(f"{config} does not say what model this is.") from None
-    return 1.0 if str(family).startswith("gemma") else 0.0
-
-
-class Reader:
-    """Reads the tensors that a graph stores, wherever their bytes lie."""
-
-    def __init__(self, folder: Path, stored: Mapping[str, Any]) -> None:
-        self._folder = folder
-        self.stored = stored
-
-    def __call__(self, name: str) -> npt.NDArray[Any]:
-        """Return a tensor as it is stored."""
-        from onnx import numpy_helper
-
-        try:
-            # A base folder for the external data; it is refused outside of it.
-            array: npt.NDArray[Any] = numpy_helper.to_array(self.stored[name], base_dir=str(self._folder))
-        except Exception as error:  # of onnx, of numpy, or of the disk
-            raise FddError(f"{self._folder}: the weights of {name} cannot be read: {error}") from None
-        return array
-
-    def turned(self, name: str) -> Array:
-        """Return a float matrix as (out, in)."""
-        return self(name).astype(np.float32).T
-
-    def columns(self, data: str) -> Array:
-        """Return a matrix of bytes with a scale and a zero point for each column, or for all, as (out, in)."""
-        name = data.removesuffix("_quantized")
-        scale, zero = self(f"{name}_scale").astype(np.float32), self(f"{name}_zero_point").astype(np.float32)
-        turned: Array = ((self(data).astype(np.float32) - zero) * scale).T
-        return turned
+        raise FddError(f"{config} does not state the type of the model; export it again.") from None
+    return 1.0 if str(model_type).startswith("gemma") else 0.0
 
 
 def _weights_of(
-    node: Any, read: Reader, reshaped: Mapping[str, str], norm_offset: float
-) -> Iterator[tuple[str, StoredWeight]]:
+    node: Any, read: GraphTensors, reshaped: Mapping[str, str], norm_offset: float
+) -> Iterator[tuple[str, StoredTensor]]:
     """Yield the weights that an operator reads."""
     inputs = list(node.input)
     if node.op_type == "MatMulNBits":
         bits = _attribute(node, "bits")
-        yield _matrix_name(inputs[1]), StoredWeight(f"INT{bits}", partial(_blocks, read, node, *inputs[1:4]))
+        yield _matrix_name(inputs[1]), StoredTensor(f"INT{bits}", partial(_dequantize_blocks, read, node, *inputs[1:4]))
     elif node.op_type in ("MatMul", "Gemm") and inputs[1] in read.stored:
-        yield _matrix_name(inputs[1]), StoredWeight("F32", partial(read.turned, inputs[1]))
+        yield _matrix_name(inputs[1]), StoredTensor("F32", partial(read.transposed, inputs[1]))
     elif node.op_type == "MatMulInteger" and inputs[1] in read.stored:
-        yield _matrix_name(inputs[1]), StoredWeight("INT8", partial(read.columns, inputs[1]))
+        yield _matrix_name(inputs[1]), StoredTensor("INT8", partial(read.int8_columns, inputs[1]))
     elif node.op_type == "Add" and (bias := next((i for i in inputs if i.endswith(".bias")), None)) is not None:
-        yield _module(bias.removesuffix(".Add.bias")) + ".bias", StoredWeight("F32", partial(read, bias))
+        yield _module(bias.removesuffix(".Add.bias")) + ".bias", StoredTensor("F32", partial(read, bias))
     elif "LayerNormalization" in node.op_type:
         name = next(i for i in inputs if i in read.stored)
-        yield _norm_name(name), StoredWeight("F32", lambda: read(name).astype(np.float32) - norm_offset)
+        yield _norm_name(name), StoredTensor("F32", lambda: read(name).astype(np.float32) - norm_offset)
     elif node.op_type == "GatherBlockQuantized":
         data = reshaped.get(inputs[0], inputs[0])
         bits = _attribute(node, "bits")
-        rest = (*inputs[2:4], "")[:2]
-        yield EMBEDDING, StoredWeight(f"INT{bits}", partial(_blocks, read, node, data, *rest))
+        scale_and_zero = (*inputs[2:4], "")[:2]
+        load = partial(_dequantize_blocks, read, node, data, *scale_and_zero)
+        yield EMBEDDING, StoredTensor(f"INT{bits}", load)
     elif node.op_type == "Gather" and "input_ids" in inputs:
         data = inputs[0]
         if data in read.stored and _is_float(read.stored[data]):
-            yield EMBEDDING, StoredWeight("F32", partial(read, data))
+            yield EMBEDDING, StoredTensor("F32", partial(read, data))
         elif data in reshaped:
-            yield EMBEDDING, StoredWeight("F32", partial(read.turned, reshaped[data]))
+            yield EMBEDDING, StoredTensor("F32", partial(read.transposed, reshaped[data]))
         elif data.endswith("_quantized"):
-            yield EMBEDDING, StoredWeight("INT8", partial(read.columns, data))
+            yield EMBEDDING, StoredTensor("INT8", partial(read.int8_columns, data))
 
 
-def _blocks(read: Reader, node: Any, data: str, scale: str, zero: str = "") -> Array:
-    """Return a matrix whose rows are rounded in blocks, each with a scale and a zero point of its own."""
+def _dequantize_blocks(read: GraphTensors, node: Any, data: str, scale: str, zero: str = "") -> Array:
+    """Return a matrix whose rows are quantized in blocks, each with its own scale and zero point."""
     bits, size = _attribute(node, "bits"), _attribute(node, "block_size")
     scales = read(scale).astype(np.float32)
     rows = scales.shape[0]
@@ -198,13 +146,14 @@ def _blocks(read: Reader, node: Any, data: str, scale: str, zero: str = "") -> A
 
 
 def _unpacked(raw: npt.NDArray[np.uint8], bits: int) -> npt.NDArray[np.uint8]:
-    if bits != 8 // _NIBBLES:
+    """Return one value per element; of two 4-bit values in a byte, the lower half comes first."""
+    if bits != 8 // _INT4_PER_BYTE:
         return raw
     return np.stack([raw & 0xF, raw >> 4], axis=-1).reshape(len(raw), -1)
 
 
 def _matrix_name(stored: str) -> str:
-    """Return Hugging Face's name of a matrix: ``model.layers.0.attn.o_proj.MatMul.weight_Q4G32`` is o_proj's."""
+    """Return the Hugging Face name of a matrix: ``model.layers.0.attn.o_proj.MatMul.weight_Q4G32`` is o_proj's."""
     return _module(stored.partition(".MatMul.")[0]) + ".weight"
 
 

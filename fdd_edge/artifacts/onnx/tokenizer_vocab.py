@@ -1,4 +1,4 @@
-"""The runner's own tokenizer beside ONNX Runtime, on the files of a folder."""
+"""The tokenizer that the runner uses with ONNX Runtime, on the files of a folder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["TokenizerVocab"]
 
 
 class TokenizerVocab:
-    """What ``tokenizers`` makes of text, and of ids, as the runner asks it. A context manager, as llama.cpp's is."""
+    """A vocabulary as ``tokenizers`` reads it in the runner. A context manager, like llama.cpp's."""
 
     def __init__(self, folder: Path) -> None:
         """Open the tokenizer files of a folder.
@@ -33,40 +33,40 @@ class TokenizerVocab:
             self.chat_template = self._vocabulary.metadata(CHAT_TEMPLATE_KEY)
         except RunnerError as error:
             raise FddError(str(error)) from None
-        self._folder, self._eos, self.stops, self.adds_bos = folder, ids.eos, ids.stops, ids.adds_bos
+        self._folder, self._eos, self.eos_ids, self.adds_bos = folder, ids.eos, ids.eos_ids, ids.adds_bos
         self.bos_text, self.eos_text = self._vocabulary.bos_text, self._vocabulary.eos_text
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Nothing is held open."""
+        """Do nothing: no file is held open."""
 
     @property
     def eos(self) -> int:
-        """Id of the token that ends a reply.
+        """Id of the EOS token.
 
         Raises:
             FddError: There is none.
         """
         if self._eos is None:
-            raise FddError(f"The tokenizer of {self._folder} has no eos token, so a reply could not end.")
+            raise FddError(f"The tokenizer of {self._folder} has no EOS token, so a reply could not end.")
         return self._eos
 
     def encode(self, text: str) -> list[int]:
-        """Return the ids of a text, special tokens in it recognised, none added."""
+        """Return the ids of a text; special tokens in it are recognised, and none is added."""
         return self._vocabulary.encode(text)
 
     def encode_prompt(self, text: str) -> list[int]:
-        """Return the ids of a prompt, with the token that begins a text by the runner's own rule."""
+        """Return the ids of a prompt, with BOS added by the runner's own rule."""
         return self._vocabulary.tokenize(text)
 
     def begins(self, text: str) -> bool:
-        """Say whether the token that begins a text is put before this one."""
+        """Return whether the device adds BOS to a text."""
         return self._vocabulary.begins(text)
 
     def write_back(self, ids: Sequence[int]) -> bytes:
-        """Return what the device replies when a model writes these ids: up to a token that ends a reply."""
+        """Return the reply that the device makes of these ids: up to a token that ends a reply."""
         written = takewhile(lambda token: not self._vocabulary.ends_reply(token), ids)
         return b"".join(map(self._vocabulary.piece, written))
 

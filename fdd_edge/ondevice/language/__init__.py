@@ -1,7 +1,7 @@
-"""The program language: find the program in a model's reply, bring it to one form and run it safely.
+"""The program language: find the program in a model's reply, normalize it and run it safely.
 
 A program is straight-line Python that ends in ``answer = ...`` (program-of-thought rationales, arXiv 2211.12588). It
-is interpreted from its syntax tree, never executed by Python; ``docs/program-language.md`` is its specification.
+is interpreted from its syntax tree and never executed by Python. The specification is ``docs/program-language.md``.
 """
 
 from ..verdicts import Verdict

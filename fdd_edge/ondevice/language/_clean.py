@@ -1,4 +1,4 @@
-"""Hold statements to the language and write them in its one form: no docstrings, prints, annotations or ``math.``."""
+"""Check statements against the language and rewrite them in normal form, without prints, annotations or ``math.``."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ __all__ = ["called_name", "clean_block"]
 
 
 def called_name(node: ast.AST) -> str | None:
-    """Return the plain name that a call calls, None for anything else."""
+    """Return the plain name of the function that a node calls, or None if it is not such a call."""
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
         return node.func.id
     return None
 
 
 def clean_block(statements: Iterable[ast.stmt], depth: int = 0, *, in_loop: bool = False) -> list[ast.stmt]:
-    """Return the statements that do something, each in normal form; the trees given are changed.
+    """Return the statements that have an effect, each in normal form. The given trees are modified.
 
     Raises:
-        ProgramError: ``forbidden`` for the first thing outside the language, ``limit`` for a tree too deep or a
-            literal too large, ``no_program`` for a break outside a loop, which Python itself does not take.
+        ProgramError: ``forbidden`` for the first construct outside the language, ``limit`` if the tree is too deep or
+            a literal too large, ``no_program`` for a ``break`` outside a loop, which Python does not accept either.
     """
     _check_depth(depth)
     kept = []
@@ -85,34 +85,34 @@ def _bare_expression(node: ast.Expr, depth: int, in_loop: bool) -> list[ast.stmt
 
 def _if(node: ast.If, depth: int, in_loop: bool) -> list[ast.stmt]:
     node.test = _expression(node.test, depth)
-    node.body = _filled(node.body, depth, in_loop)
+    node.body = _non_empty(node.body, depth, in_loop)
     node.orelse = clean_block(node.orelse, depth, in_loop=in_loop)
     return [node]
 
 
 def _while(node: ast.While, depth: int, in_loop: bool) -> list[ast.stmt]:
-    _no_else(node)
+    _forbid_else(node)
     node.test = _expression(node.test, depth)
-    node.body = _filled(node.body, depth, True)
+    node.body = _non_empty(node.body, depth, True)
     return [node]
 
 
 def _for(node: ast.For, depth: int, in_loop: bool) -> list[ast.stmt]:
-    _no_else(node)
+    _forbid_else(node)
     _target(node.target)
     if called_name(node.iter) != "range":
         raise forbidden("a loop over anything but range()")
     _range(node.iter, depth)
-    node.body = _filled(node.body, depth, True)
+    node.body = _non_empty(node.body, depth, True)
     return [node]
 
 
-def _no_else(node: ast.For | ast.While) -> None:
+def _forbid_else(node: ast.For | ast.While) -> None:
     if node.orelse:
         raise forbidden("the 'else' of a loop")
 
 
-def _filled(statements: list[ast.stmt], depth: int, in_loop: bool) -> list[ast.stmt]:
+def _non_empty(statements: list[ast.stmt], depth: int, in_loop: bool) -> list[ast.stmt]:
     return clean_block(statements, depth, in_loop=in_loop) or [ast.Pass()]
 
 
@@ -167,12 +167,12 @@ def _name(node: ast.Name, depth: int) -> ast.expr:
 
 
 def _attribute(node: ast.Attribute, depth: int) -> ast.expr:
-    if _of_math(node) == "pi":
+    if _math_attribute(node) == "pi":
         return ast.Constant(math.pi)
     raise forbidden(f"the attribute {node.attr!r}")
 
 
-def _of_math(node: ast.Attribute) -> str | None:
+def _math_attribute(node: ast.Attribute) -> str | None:
     return node.attr if isinstance(node.value, ast.Name) and node.value.id == "math" else None
 
 
@@ -213,7 +213,7 @@ def _conditional(node: ast.IfExp, depth: int) -> ast.expr:
 
 
 def _call(node: ast.Call, depth: int) -> ast.expr:
-    if isinstance(node.func, ast.Attribute) and _of_math(node.func) in MATH_FUNCTIONS:
+    if isinstance(node.func, ast.Attribute) and _math_attribute(node.func) in MATH_FUNCTIONS:
         node.func = ast.Name(node.func.attr, ast.Load())
     name = called_name(node)
     if name not in FUNCTIONS:
@@ -221,14 +221,14 @@ def _call(node: ast.Call, depth: int) -> ast.expr:
     if node.keywords:
         raise forbidden(f"a keyword argument of {name}()")
     if name in LIST_FUNCTIONS and len(node.args) == 1:
-        node.args = [_series(node.args[0], depth)]
+        node.args = [_list_argument(node.args[0], depth)]
     else:
         node.args = [_expression(argument, depth) for argument in node.args]
     return node
 
 
-def _series(node: ast.expr, depth: int) -> ast.expr:
-    """Clean the sole argument of min, max or sum: the one place where a list or a range may stand."""
+def _list_argument(node: ast.expr, depth: int) -> ast.expr:
+    """Clean the only argument of min, max or sum, which may be a list, a tuple or a range."""
     if isinstance(node, ast.List | ast.Tuple):
         node.elts = [_expression(value, depth) for value in node.elts]
         return node

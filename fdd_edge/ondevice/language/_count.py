@@ -1,4 +1,4 @@
-"""How much arithmetic a program holds: the measure of a problem's complexity."""
+"""Count the arithmetic operations of a program, which measure how complex a problem is."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ __all__ = ["count_operations"]
 
 
 def count_operations(program: str) -> int:
-    """Count the arithmetic operations in the text of a program, each once however often a loop runs it.
+    """Count the arithmetic operations in the source of a program; an operation in a loop counts once.
 
-    Binary operators, augmented assignments and calls count; signs, comparisons, ``int()`` and ``float()`` do not.
+    Binary operators, augmented assignments and calls count. Signs, comparisons, ``int()`` and ``float()`` do not.
 
     Args:
         program: A program in normal form.

@@ -1,4 +1,4 @@
-"""What the language consists of: one table for the check, the interpreter and the count of operations."""
+"""The vocabulary of the language, shared by the checker, the interpreter and the operation count."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ __all__ = [
 ]
 
 ANSWER = "answer"
-"""The name whose value a program gives."""
+"""The variable that holds a program's result."""
 
 MATH_FUNCTIONS = frozenset({"ceil", "floor", "sqrt", "gcd", "lcm"})
-"""Functions that may also be written ``math.NAME``."""
+"""Functions that may also be written as ``math.NAME``."""
 LIST_FUNCTIONS = frozenset({"min", "max", "sum"})
 """Functions that may take one list, tuple or range."""
 COUNTED_FUNCTIONS = LIST_FUNCTIONS | MATH_FUNCTIONS | {"abs", "round"}
-"""Calls that count as an operation; int() and float() only change the type."""
+"""Calls that count as an operation; int() and float() only convert the type."""
 FUNCTIONS = COUNTED_FUNCTIONS | {"int", "float"}
 
 ARITHMETIC = frozenset({ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow})

@@ -1,4 +1,4 @@
-"""Run a program from its syntax tree, step by step; nothing is ever handed to Python's own compiler."""
+"""Run a program from its syntax tree, step by step; nothing is ever passed to Python's own compiler."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ __all__ = ["interpret", "run_program"]
 Number = int | float
 
 
-class _Leave(Enum):
+class _Exit(Enum):
     """Why a block ended before its last statement."""
 
-    loop = auto()
-    round = auto()
+    BREAK = auto()
+    CONTINUE = auto()
 
 
 def run_program(program: str, given: Mapping[str, Number] | None = None) -> int | float:
@@ -34,14 +34,14 @@ def run_program(program: str, given: Mapping[str, Number] | None = None) -> int 
 
     Args:
         program: Straight-line code of the language; see ``normalize``.
-        given: Names that have a value before the first line; one program is often run with others.
+        given: Variables that are set before the first line, to run one program with different values.
 
     Returns:
-        The answer, as the type the program gave it.
+        The answer, with the type that the program gave it.
 
     Raises:
-        ProgramError: ``error`` if the program raised or its answer is no finite number, ``limit`` if it took too
-            many steps or too large an integer; ``no_program`` and ``forbidden`` as ``normalize``.
+        ProgramError: ``error`` if the program raised or its answer is not a finite number, ``limit`` if it took too
+            many steps or computed too large an integer; ``no_program`` and ``forbidden`` as in ``normalize``.
     """
     return interpret(_read(program), given)
 
@@ -52,7 +52,7 @@ def _read(program: str) -> list[ast.stmt]:
 
 
 def interpret(body: list[ast.stmt], given: Mapping[str, Number] | None = None) -> int | float:
-    """Run the statements of a program that ``clean_block`` has passed; see ``run_program``."""
+    """Run statements that were returned by ``clean_block``; see ``run_program``."""
     machine = _Machine(given or {})
     try:
         machine.run(body)
@@ -62,7 +62,7 @@ def interpret(body: list[ast.stmt], given: Mapping[str, Number] | None = None) -
     except (ArithmeticError, TypeError, ValueError) as error:
         raise _failed(f"{type(error).__name__}: {error}") from None
     except RecursionError:
-        raise over_limit("the program is nested too deep") from None
+        raise over_limit("the program is nested too deeply") from None
     return answer
 
 
@@ -75,18 +75,18 @@ def _undefined(name: str) -> Number:
 
 
 class _Machine:
-    """The names of one run and the steps it has left."""
+    """The variables of one run and the number of steps it has left."""
 
     def __init__(self, given: Mapping[str, Number]) -> None:
         self.names: dict[str, Number] = dict(given)
         self.steps = MAX_STEPS
 
-    def run(self, statements: list[ast.stmt]) -> _Leave | None:
+    def run(self, statements: list[ast.stmt]) -> _Exit | None:
         for statement in statements:
             self.spend(1)
-            left = _STATEMENTS[type(statement)](self, statement)
-            if left is not None:
-                return left
+            exit_ = _STATEMENTS[type(statement)](self, statement)
+            if exit_ is not None:
+                return exit_
         return None
 
     def spend(self, steps: int) -> None:
@@ -106,24 +106,24 @@ class _Machine:
         assert isinstance(node.target, ast.Name)
         self.names[node.target.id] = self.apply(node.op, self.name(node.target), self.value(node.value))
 
-    def choose(self, node: ast.If) -> _Leave | None:
+    def branch(self, node: ast.If) -> _Exit | None:
         return self.run(node.body if self.value(node.test) else node.orelse)
 
-    def repeat(self, node: ast.While) -> None:
+    def while_loop(self, node: ast.While) -> None:
         while self.value(node.test):
             self.spend(1)
-            if self.run(node.body) is _Leave.loop:
+            if self.run(node.body) is _Exit.BREAK:
                 return
 
-    def count(self, node: ast.For) -> None:
+    def for_loop(self, node: ast.For) -> None:
         assert isinstance(node.target, ast.Name)
-        for i in self.series(node.iter):
+        for i in self.range_of(node.iter):
             self.spend(1)
             self.names[node.target.id] = i
-            if self.run(node.body) is _Leave.loop:
+            if self.run(node.body) is _Exit.BREAK:
                 return
 
-    def series(self, node: ast.expr) -> range:
+    def range_of(self, node: ast.expr) -> range:
         assert isinstance(node, ast.Call)
         return range(*map(self.value, node.args))  # type: ignore[arg-type]  # a float raises TypeError, as in Python
 
@@ -159,11 +159,11 @@ class _Machine:
         return True
 
     def boolean(self, node: ast.BoolOp) -> Number:
-        wanted = isinstance(node.op, ast.And)
+        is_and = isinstance(node.op, ast.And)
         for operand in node.values:
             self.spend(1)
             result = self.value(operand)
-            if bool(result) is not wanted:
+            if bool(result) is not is_and:
                 break
         return result
 
@@ -180,13 +180,13 @@ class _Machine:
             arguments = [[self.value(value) for value in first.elts]]
             self.spend(len(first.elts))
         elif first is not None and called_name(first) == "range":
-            arguments = [self.paced(self.series(first))]
+            arguments = [self.stepped(self.range_of(first))]
         else:
             arguments = [self.value(argument) for argument in node.args]
             self.spend(len(arguments))
         return _bounded(_FUNCTIONS[node.func.id](*arguments))
 
-    def paced(self, values: range) -> Iterator[int]:
+    def stepped(self, values: range) -> Iterator[int]:
         for value in values:
             self.spend(1)
             yield value
@@ -194,13 +194,13 @@ class _Machine:
 
 def _bounded(value: Number | complex) -> Number:
     if isinstance(value, complex):
-        raise _failed("a root of a negative number is no real number")
+        raise _failed("the root of a negative number is not a real number")
     check_integer(value)
     return value
 
 
 def _power(base: Number, exponent: Number) -> Number | complex:
-    # Looked at before it is computed: 10**10**10 would never come back.
+    # Checked before it is computed: 10**10**10 would never return.
     if isinstance(base, int) and isinstance(exponent, int):
         if (abs(base).bit_length() - 1) * exponent > MAX_BITS:
             raise over_limit(f"an integer has more than {MAX_BITS} bits")
@@ -211,7 +211,7 @@ def _power(base: Number, exponent: Number) -> Number | complex:
 
 
 def _sum(values: Iterable[Number]) -> Number:
-    # Not the built-in: it rounds differently from Python 3.12 on, and a board may run any version.
+    # Not the built-in, which rounds differently since Python 3.12: boards run different versions.
     total: Number = 0
     for value in values:
         total = _bounded(total + value)
@@ -225,8 +225,8 @@ def _round(value: Number, digits: int | None = None) -> Number:
     return round(value, digits)
 
 
-def _folded(function: Callable[..., Number]) -> Callable[..., Number]:
-    # Two at a time, so that no multiple on the way outgrows the cap.
+def _pairwise(function: Callable[..., Number]) -> Callable[..., Number]:
+    # Two values at a time, so that no intermediate multiple exceeds the limit.
     def bounded(*values: Number) -> Number:
         result = function()
         for value in values:
@@ -236,14 +236,14 @@ def _folded(function: Callable[..., Number]) -> Callable[..., Number]:
     return bounded
 
 
-_STATEMENTS: dict[type[ast.stmt], Callable[[_Machine, Any], _Leave | None]] = {
+_STATEMENTS: dict[type[ast.stmt], Callable[[_Machine, Any], _Exit | None]] = {
     ast.Assign: _Machine.assign,
     ast.AugAssign: _Machine.augment,
-    ast.If: _Machine.choose,
-    ast.While: _Machine.repeat,
-    ast.For: _Machine.count,
-    ast.Break: lambda machine, node: _Leave.loop,
-    ast.Continue: lambda machine, node: _Leave.round,
+    ast.If: _Machine.branch,
+    ast.While: _Machine.while_loop,
+    ast.For: _Machine.for_loop,
+    ast.Break: lambda machine, node: _Exit.BREAK,
+    ast.Continue: lambda machine, node: _Exit.CONTINUE,
     ast.Pass: lambda machine, node: None,
 }
 _EXPRESSIONS: dict[type[ast.expr], Callable[[_Machine, Any], Number]] = {
@@ -289,6 +289,6 @@ _FUNCTIONS: dict[str, Callable[..., Number]] = {
     "ceil": math.ceil,
     "floor": math.floor,
     "sqrt": math.sqrt,
-    "gcd": _folded(math.gcd),
-    "lcm": _folded(math.lcm),
+    "gcd": _pairwise(math.gcd),
+    "lcm": _pairwise(math.lcm),
 }

@@ -1,4 +1,4 @@
-"""The last number of a free text, for models that answer in words."""
+"""Find the last number of a free text, for models that answer in words."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ._limits import MAX_CHARS
 
 __all__ = ["last_number"]
 
-# A sign belongs to the number unless something it could be subtracted from, or a hyphenated word, stands before it.
+# A minus is a sign unless it follows something it could be subtracted from, or is the hyphen of a word.
 _NUMBER = re.compile(
     r"""
     (?P<sign> (?<![\w.)\]%]) [-\u2212] [ ]? )? [$£€]?
@@ -21,11 +21,11 @@ _NUMBER = re.compile(
 
 
 def last_number(text: str) -> int | float | None:
-    """Return the last number of a text, None if it has none.
+    """Return the last number of a text, or None if it has none.
 
-    Thousands commas, a currency sign, a leading minus and a closing full stop are understood; units and per cent
-    signs are passed over. A fraction ends in its denominator. Numbers too large for a float are not numbers here.
-    Of a text longer than a reply may be, only the end is read.
+    Thousands separators, a currency sign, a leading minus and a final full stop are understood; units and percent
+    signs are ignored. The last number of a fraction is its denominator. A number too large for a float counts as none.
+    If the text is longer than a reply may be, only its end is read.
     """
     found = None
     for match in _NUMBER.finditer(text[-MAX_CHARS:]):

@@ -1,6 +1,6 @@
-"""The caps that keep any text, however hostile, to a few milliseconds and a few megabytes.
+"""Limits that keep any text, however hostile, to a few milliseconds and a few megabytes.
 
-Python's parser recurses in C, so the shape of a text is looked at before the parser sees it.
+Python's parser recurses in C, so the shape of a text is checked before it is parsed.
 """
 
 from __future__ import annotations
@@ -27,23 +27,23 @@ __all__ = [
 MAX_CHARS = 16_000
 """Characters of a reply."""
 MAX_CODE = 4_000
-"""Characters of a program without its strings and comments."""
+"""Characters of a program, not counting strings and comments."""
 MAX_BLOCKS = 16
-"""Fenced blocks that are tried, from the last one back."""
+"""Fenced blocks that are tried, starting with the last one."""
 MAX_LINE = 2_000
-"""Characters of one logical line without its strings and comments; whatever nests takes a character a level."""
+"""Characters of one logical line, not counting strings and comments; each level of nesting takes at least one."""
 MAX_BRACKETS = 50
 """Open brackets at any point of a program."""
 MAX_DEPTH = 100
-"""Levels of the syntax tree, blocks and expressions together."""
+"""Levels of the syntax tree, counting blocks and expressions."""
 MAX_STEPS = 10_000
-"""Statements, loop rounds and operations that a run may take."""
+"""Statements, loop iterations and operations per run."""
 MAX_BITS = 1_024
-"""Bits of an integer: enough for int() of the largest float."""
+"""Bits of an integer, enough for int() of the largest float."""
 MAX_EXPONENT_BITS = 64
-"""Bits of an integer's integer exponent: a power of one stays small, but takes a step for each of them."""
+"""Bits of an integer exponent of an integer: 1**n stays small, but takes time for each bit of n."""
 
-# A backslash takes its neighbour along: a row of escaped quotes is then not tried as a string at each of them.
+# A backslash consumes the next character, so that a row of escaped quotes is not tried as a string at each quote.
 _PIECE = re.compile(
     r"""
       (?P<code> [^"'#\\\n()\[\]{}]+ | \\[\s\S] )
@@ -72,13 +72,13 @@ def check_integer(value: object) -> None:
 
 
 def check_shape(source: str) -> None:
-    """Raise a ``limit`` error if a source could take a parser long or deep, without parsing it.
+    """Raise a ``limit`` error if parsing a source could take too long or recurse too deeply.
 
-    Brackets and the length of a logical line bound every nesting inside a statement. Text that is no Python is
-    measured all the same.
+    The number of open brackets and the length of a logical line bound all nesting inside a statement. The text need
+    not be valid Python.
     """
     check_length(source, "the program")
-    # Nearly every program is too short to reach a cap, however it is written.
+    # Nearly every program is too short to reach a limit, however it is written.
     if len(source) <= MAX_LINE and source.count("(") + source.count("[") + source.count("{") <= MAX_BRACKETS:
         return
     code = line = brackets = 0
@@ -103,6 +103,6 @@ def check_shape(source: str) -> None:
 
 def _is_code(piece: re.Match[str]) -> bool:
     if piece.lastgroup == "string":
-        # The expressions in an f-string are parsed too; a raw string is taken with them, which does no harm.
+        # Expressions inside an f-string are parsed too. Counting raw strings as well does no harm.
         return piece.string[max(0, piece.start() - 1)] in "fFrR"
     return piece.lastgroup != "comment"

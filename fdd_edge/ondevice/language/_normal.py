@@ -1,4 +1,4 @@
-"""From a reply to the normal form of its program: equal programs have equal text."""
+"""Find the program in a reply and write it in normal form: equal programs have equal text."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Found", "find_program", "normalize", "read_program"]
 
 
 class Found(NamedTuple):
-    """A program that was found in a reply, as text in normal form and as the tree of that text."""
+    """A program found in a reply: its source in normal form, and the syntax tree of that source."""
 
     text: str
     body: list[ast.stmt]
@@ -26,15 +26,15 @@ class Found(NamedTuple):
 def normalize(text: str) -> str:
     """Find the program in a reply and return its normal form.
 
-    A reply is bare program lines, or any text with the program in a fenced block, or a ``def`` without free
-    parameters around it. Of several fenced blocks the last that is a program of the language counts.
+    The reply may be the bare lines of a program, or any text with the program in a fenced block, and the program may
+    be wrapped in a ``def`` whose parameters all have defaults. If several fenced blocks are programs, the last counts.
 
     Args:
         text: What a model wrote.
 
     Returns:
-        One statement a line, without imports, comments and prints, ending in ``answer = ...``. It is its own
-        normal form.
+        One statement per line, without imports, comments and prints, ending in ``answer = ...``. Normalizing it
+        again changes nothing.
 
     Raises:
         ProgramError: ``no_program``, ``forbidden`` or ``limit``.
@@ -51,15 +51,15 @@ def find_program(text: str) -> Found:
             return _normal_form(source)
         except ProgramError as error:
             if error.verdict is Verdict.limit:
-                raise  # several blocks at the limit would together take too long
-            # A block that is no program at all says less than one that nearly is.
+                raise  # several blocks at the limit would take too long together
+            # The error of a block that nearly is a program says more than that of one that is not a program at all.
             if fault is None or (fault.verdict is Verdict.no_program and error.verdict is Verdict.forbidden):
                 fault = error
     raise fault or no_program("the reply is empty")
 
 
 def read_program(program: str) -> list[ast.stmt]:
-    """Return the statements of a program that needs no finding, held to the language.
+    """Return the statements of a program's source, after checking them against the language.
 
     Raises:
         ProgramError: ``no_program``, ``forbidden`` or ``limit``.
@@ -67,7 +67,7 @@ def read_program(program: str) -> list[ast.stmt]:
     try:
         return clean_block(parse(program))
     except RecursionError:
-        raise over_limit("the program is nested too deep") from None
+        raise over_limit("the program is nested too deeply") from None
 
 
 def _normal_form(source: str) -> Found:
@@ -75,32 +75,32 @@ def _normal_form(source: str) -> Found:
     if all(isinstance(s, ast.Expr) and not isinstance(s.value, ast.Call) for s in statements):
         raise no_program("nothing is computed")
     try:
-        body = _up_to_answer(clean_block(_with_answer(unfold(statements))))
+        body = _cut_after_answer(clean_block(_with_answer(unfold(statements))))
         text = ast.unparse(ast.Module(body, []))
     except RecursionError:
-        raise over_limit("the program is nested too deep") from None
+        raise over_limit("the program is nested too deeply") from None
     check_shape(text)
     return Found(text, body)
 
 
 def _with_answer(statements: list[ast.stmt]) -> list[ast.stmt]:
-    """Give the value its place in ``answer`` where the last statement returns, prints or shows it."""
+    """Assign the value to ``answer`` if the last statement returns, prints or shows it instead."""
     last = statements[-1] if statements else None
     if isinstance(last, ast.Return):
-        return statements[:-1] + _answer_is(last.value)
+        return statements[:-1] + _assign_answer(last.value)
     if isinstance(last, ast.Expr) and not _answer_positions(statements):
-        return statements + _answer_is(_shown(last.value))
+        return statements + _assign_answer(_shown_value(last.value))
     return statements
 
 
-def _answer_is(value: ast.expr | None) -> list[ast.stmt]:
+def _assign_answer(value: ast.expr | None) -> list[ast.stmt]:
     if value is None or _is_answer(value):
         return []
     return [ast.Assign(targets=[ast.Name(ANSWER, ast.Store())], value=value, lineno=0)]
 
 
-def _shown(value: ast.expr) -> ast.expr | None:
-    """Return what ``print(x)``, ``print("text", x)`` or a last line ``x`` shows, None if that is not one value."""
+def _shown_value(value: ast.expr) -> ast.expr | None:
+    """Return the x of ``print(x)``, ``print("text", x)`` or a last line ``x``, or None if that is not one value."""
     if isinstance(value, ast.Name):
         return value
     if not isinstance(value, ast.Call) or called_name(value) != "print" or value.keywords:
@@ -113,7 +113,7 @@ def _is_text(node: ast.expr) -> bool:
     return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str))
 
 
-def _up_to_answer(statements: list[ast.stmt]) -> list[ast.stmt]:
+def _cut_after_answer(statements: list[ast.stmt]) -> list[ast.stmt]:
     positions = _answer_positions(statements)
     if not positions:
         raise no_program(f"nothing is assigned to {ANSWER!r}")

@@ -1,4 +1,4 @@
-"""The one exception of the program language."""
+"""The exception of the program language."""
 
 from ..verdicts import Verdict
 
@@ -6,7 +6,7 @@ __all__ = ["ProgramError"]
 
 
 class ProgramError(Exception):
-    """A reply holds no program that runs to a number.
+    """A reply contains no program that computes a number.
 
     Attributes:
         verdict: ``no_program``, ``forbidden``, ``error`` or ``limit``.
@@ -23,10 +23,10 @@ def forbidden(what: str) -> ProgramError:
 
 
 def over_limit(what: str) -> ProgramError:
-    """Return the error for a cap that was reached."""
+    """Return the error for a limit that was exceeded."""
     return ProgramError(Verdict.limit, what)
 
 
 def no_program(why: str) -> ProgramError:
-    """Return the error for a text that is no program with an answer."""
+    """Return the error for a text that is not a program with an answer."""
     return ProgramError(Verdict.no_program, why)

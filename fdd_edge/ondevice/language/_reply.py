@@ -1,4 +1,4 @@
-"""Judge a whole reply: find its program, run it, and say in one word how that ended."""
+"""Judge a whole reply: find its program, run it, and return how that ended."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ __all__ = ["Outcome", "judge_reply"]
 
 
 class Outcome(NamedTuple):
-    """What became of a reply.
+    """The result of a reply.
 
     Attributes:
-        program: The program in normal form, None if there is none.
-        answer: The number it gave, None if it gave none.
-        verdict: Why there is no answer; None where there is one, for the host to compare with the gold answer.
-        detail: One line on the verdict; empty where there is none.
+        program: The program in normal form, or None if there is none.
+        answer: The number that the program computed, or None.
+        verdict: Why there is no answer; None if there is one, which the host then compares with the gold answer.
+        detail: One line that explains the verdict; empty if there is no verdict.
     """
 
     program: str | None
@@ -29,12 +29,12 @@ class Outcome(NamedTuple):
 
 
 def judge_reply(text: str, *, unfinished: bool = False) -> Outcome:
-    """Find and run the program in a reply; never raises, whatever the text.
+    """Find and run the program in a reply. Never raises, whatever the text.
 
     Args:
         text: What a model wrote.
-        unfinished: The reply was cut at the token limit; it is not looked at then, since half a program may
-            run to a number its writer did not mean.
+        unfinished: Whether the reply was cut at the token limit. It is then not examined, because half a program may
+            compute a number that was not meant as the answer.
 
     Returns:
         The answer, or the verdict that says why there is none.

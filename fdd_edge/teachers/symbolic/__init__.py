@@ -1,4 +1,4 @@
-"""The symbolic teacher: situations as data, from which problems are written that are right by construction."""
+"""The symbolic teacher: writes problems from situations, which are data; its answers are correct by construction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Draws the numbers of a situation: ranges and conditions, tried until every result of the program is sane."""
+"""Draws the numbers of a situation from ranges and conditions, until every result of the program is sane."""
 
 from __future__ import annotations
 
@@ -24,19 +24,20 @@ def draw_numbers(
     decimals: int = 0,
     known: Mapping[str, Number] | None = None,
 ) -> dict[str, Number] | None:
-    """Draw numbers with which every line of a program gives a sane result; None where none were found.
+    """Draw numbers for which every line of a program has a sane result; None if none were found.
 
-    A rule is ``3..90`` or ``3..a-2`` (both ends included), ``20..200 by 20``, ``20 | 50 | 100`` or an expression such
-    as ``b * k``; it may name the numbers drawn before it. Expressions are of the program language.
+    A rule is ``3..90`` or ``3..a-2`` (inclusive), ``20..200 by 20``, ``20 | 50 | 100`` or an expression such as
+    ``b * k``; it may refer to numbers drawn before it. Expressions are in the program language.
 
     Args:
-        rules: A rule for each number, in order.
-        program: Assignments, in which the numbers stand by their names.
-        rng: Where chance comes from.
-        where: A condition that must hold, or nothing.
-        decimals: A result must be positive and have at most so many.
-        known: Numbers that are given: ``prev``, the result of an earlier step, which also gives a ``unit``, the
-            largest of 1, 2, 5, 10, 20 ... up to a fortieth of it, and ``most``, what may well be added to it.
+        rules: A rule per number, in order.
+        program: Assignments that refer to the numbers by name.
+        rng: Source of randomness.
+        where: A condition that must hold, or an empty string.
+        decimals: Results must be positive and have at most this many decimals.
+        known: Given numbers. ``prev`` is the result of an earlier step; it also defines ``unit``, the largest of 1, 2,
+            5, 10, 20 ... that is at most a fortieth of it, and ``most``, a plausible upper bound for a number added to
+            it.
     """
     given = dict(known or {})
     if "prev" in given:
@@ -51,18 +52,18 @@ def draw_numbers(
             if _evaluate(check, numbers):
                 return {slot: numbers[slot] for slot in rules}
         except (ProgramError, ValueError):
-            # An empty range, or a division by zero: other numbers may do.
+            # An empty range or a division by zero; other numbers may work.
             continue
     return None
 
 
 def _checks(rules: Mapping[str, str], program: Sequence[str], where: str, decimals: int) -> str:
-    """Return a program that says with 1 or 0 whether the numbers drawn make sense."""
+    """Return a program whose answer is 1 if the drawn numbers make sense, otherwise 0."""
     results = [line.partition("=")[0].strip() for line in program]
     unit = 10**decimals
-    # Exactly so: no program shall show 55.00000000000001.
+    # The comparison is exact, so that no program contains 55.00000000000001.
     sane = [f"{name} > 0 and {name} * {unit} == round({name} * {unit})" for name in results]
-    # A range from 0 or 1 says that fewer than two are meant: a remainder, which no text counts things with.
+    # Only ranges that start at 0 or 1 allow numbers below 2, such as remainders; texts do not count things with them.
     sane += [f"{slot} >= 2" for slot, rule in rules.items() if not rule.startswith(("0..", "1.."))]
     conditions = " and ".join([*sane, f"({where})"] if where else sane)
     return "\n".join([*program, f"answer = 1 if {conditions} else 0"])
@@ -91,6 +92,6 @@ def _unit(value: Number) -> int:
 
 
 def tidy(value: Number) -> Number:
-    """Return a number as problems and programs show it: 21 for 21.0, and at most six decimals."""
+    """Return a number as problems and programs show it: 21 for 21.0, and with at most six decimals."""
     rounded = round(value, 6)
     return int(rounded) if float(rounded).is_integer() else rounded

@@ -1,37 +1,37 @@
-"""The operation graph of a program: what is computed from what, whatever the numbers and the names are."""
+"""The operation graph of a program: what is computed from what, regardless of numbers and names."""
 
 from __future__ import annotations
 
 import ast
 
-__all__ = ["OPERATORS", "PREVIOUS", "Graph", "NotPlainError", "operation_graph", "put_in"]
+__all__ = ["OPERATORS", "PREVIOUS", "Graph", "NotPlainError", "operation_graph", "substitute"]
 
 Graph = str | tuple["Graph", ...]
 """``n`` for a number, or an operation with its operands: ``("+", ("*", "n", "n"), "n")``."""
 PREVIOUS = "previous"
-"""In the graph of a further step: the result before it."""
+"""The result before a further step, in the graph of the step."""
 
 OPERATORS = {
     ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "//", ast.Mod: "%", ast.Pow: "**",
 }  # fmt: skip
-_IN_ANY_ORDER = {"+", "*"}
+_COMMUTATIVE = {"+", "*"}
 
 
 class NotPlainError(ValueError):
-    """The program is more than assignments of arithmetic."""
+    """The program contains more than assignments of arithmetic."""
 
 
 def operation_graph(program: str, previous: str | None = None) -> Graph:
     """Return the operation graph of a program in normal form.
 
-    Sums and products are flat, and their operands sorted: ``a + (b + c)`` is ``b + a + c``.
+    Sums and products are flattened and their operands sorted: ``a + (b + c)`` equals ``b + a + c``.
 
     Args:
-        program: Assignments; the graph is that of the last one.
-        previous: A name that is not assigned: the result of what comes before.
+        program: Assignments; the graph describes the last one.
+        previous: A name without an assignment: the result before this program.
 
     Raises:
-        NotPlainError: It has loops, conditions or comparisons.
+        NotPlainError: The program has loops, conditions or comparisons.
     """
     names: dict[str, Graph] = {previous: PREVIOUS} if previous else {}
     value: Graph = "n"
@@ -42,11 +42,11 @@ def operation_graph(program: str, previous: str | None = None) -> Graph:
     return value
 
 
-def put_in(graph: Graph, before: Graph) -> Graph:
-    """Return a step's graph with what comes before in its place."""
+def substitute(graph: Graph, before: Graph) -> Graph:
+    """Return a step's graph with ``before`` in the place of ``PREVIOUS``."""
     if isinstance(graph, str):
         return before if graph == PREVIOUS else graph
-    return _join(str(graph[0]), [put_in(operand, before) for operand in graph[1:]])
+    return _join(str(graph[0]), [substitute(operand, before) for operand in graph[1:]])
 
 
 def _read(node: ast.expr, names: dict[str, Graph]) -> Graph:
@@ -64,7 +64,7 @@ def _read(node: ast.expr, names: dict[str, Graph]) -> Graph:
 
 
 def _join(operation: str, operands: list[Graph]) -> Graph:
-    if operation not in _IN_ANY_ORDER:
+    if operation not in _COMMUTATIVE:
         return (operation, *operands)
     flat: list[Graph] = []
     for operand in operands:

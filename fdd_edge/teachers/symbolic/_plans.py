@@ -1,4 +1,4 @@
-"""Which situations, with which further steps, have a given operation graph."""
+"""Finds situations and further steps that have a given operation graph."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from random import Random
 from typing import NamedTuple
 
 from fdd_edge.ondevice.language import count_operations
-from fdd_edge.teachers.symbolic._operation_graph import PREVIOUS, Graph, operation_graph, put_in
+from fdd_edge.teachers.symbolic._drawing import add_step, draw_situation
+from fdd_edge.teachers.symbolic._operation_graph import PREVIOUS, Graph, operation_graph, substitute
+from fdd_edge.teachers.symbolic._rendering import Drawn
 from fdd_edge.teachers.symbolic._situation import Situation, Step
-from fdd_edge.teachers.symbolic._telling import Drawn, add_step, draw_situation
 from fdd_edge.teachers.symbolic._words import ROLES
 from fdd_edge.teachers.symbolic.situations import SITUATIONS
 from fdd_edge.teachers.symbolic.steps import STEPS, kinds_of
@@ -29,25 +30,25 @@ class Plan(NamedTuple):
 
 
 def plan_of(drawn: Drawn) -> Plan:
-    """Return what a problem was told from, without its numbers and words."""
-    return Plan(drawn.situation, tuple(told.step for told in drawn.steps))
+    """Return the plan of a problem: its situation and steps, without numbers and words."""
+    return Plan(drawn.situation, tuple(drawn_step.step for drawn_step in drawn.steps))
 
 
 def plans_for(graph: Graph) -> Sequence[Plan]:
-    """Return the plans of training situations that compute what a graph does, with up to three steps each."""
+    """Return the plans of training situations with this graph and at most three steps."""
     return _index().get(graph, ())
 
 
 def plan_graph(plan: Plan) -> Graph:
-    """Return the operation graph of every problem that is told by a plan."""
+    """Return the operation graph of the problems of a plan."""
     graph = situation_graph(plan.situation)
     for step in plan.steps:
-        graph = put_in(step_graph(step.name), graph)
+        graph = substitute(step_graph(step.name), graph)
     return graph
 
 
 def draw_plan(plan: Plan, rng: Random) -> Drawn | None:
-    """Draw a problem by a plan; None where no sane numbers came up."""
+    """Draw a problem from a plan; None if no sane numbers were found."""
     drawn = draw_situation(plan.situation, rng)
     for step in plan.steps:
         drawn = None if drawn is None else add_step(drawn, step, rng)
@@ -55,7 +56,7 @@ def draw_plan(plan: Plan, rng: Random) -> Drawn | None:
 
 
 def operations_of(situation: Situation) -> int:
-    """Count the operations of a situation, without further steps."""
+    """Return the number of operations of a situation without further steps."""
     return count_operations(_text_of_situation(situation))
 
 
@@ -66,7 +67,7 @@ def situation_graph(situation: Situation) -> Graph:
 
 @cache
 def step_graph(name: str) -> Graph:
-    """Return the operation graph of a step, in which the result before is ``PREVIOUS``."""
+    """Return the operation graph of a step; the result before it is ``PREVIOUS``."""
     step = STEPS[name]
     return operation_graph(_text(step.program, _placeholders(step.numbers, {})), PREVIOUS)
 
@@ -84,7 +85,7 @@ def _placeholders(numbers: Mapping[str, str], words: Mapping[str, object]) -> di
 
 
 class _Named(dict[str, str]):
-    """Every slot without a value stands for its own name."""
+    """Fills every slot without a value with its own name."""
 
     def __missing__(self, key: str) -> str:
         return key
@@ -98,7 +99,7 @@ def _index() -> Mapping[Graph, Sequence[Plan]]:
         for plan, graph in grown:
             plans[graph].append(plan)
         grown = [
-            (Plan(plan.situation, (*plan.steps, step)), put_in(step_graph(step.name), graph))
+            (Plan(plan.situation, (*plan.steps, step)), substitute(step_graph(step.name), graph))
             for plan, graph in grown
             for step in _steps_after(plan)
         ]
@@ -106,7 +107,7 @@ def _index() -> Mapping[Graph, Sequence[Plan]]:
 
 
 def _steps_after(plan: Plan) -> list[Step]:
-    """Return the steps that may follow a plan; those for any number only where there are no others."""
+    """Return the steps that may follow a plan; steps that fit any number only if there are no others."""
     result = (plan.steps[-1] if plan.steps else plan.situation).result
     *own, last = kinds_of(result.kind, result.phrase, result.noun)
     kinds = set(own) or {last}

@@ -1,4 +1,4 @@
-"""Reads the YAML files of situations, steps and words that stand beside this module."""
+"""Reads the YAML files of situations, steps and words in this package."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["read_situations", "read_steps", "read_words"]
 
 _HERE = Path(__file__).parent
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""The one in C reads the shelf ten times as fast."""
+"""The loader written in C is ten times as fast."""
 HELD_OUT = "held_out"
 
 
@@ -24,9 +24,9 @@ def read_words() -> dict[str, tuple[str, ...]]:
 
 
 def read_situations() -> dict[str, Situation]:
-    """Return every situation by name, file by file in their order; those of ``held_out.yaml`` are held out."""
+    """Return every situation by name, in the order of the files; those of ``held_out.yaml`` are held out."""
     lists = read_words()
-    found = {}
+    situations = {}
     for file in sorted((_HERE / "situations").glob("*.yaml")):
         for row in _load(file):
             words = {
@@ -34,10 +34,10 @@ def read_situations() -> dict[str, Situation]:
                 for slot, some in row.pop("words", {}).items()
             }
             situation = Situation(**_texts(row), words=words, held_out=file.stem == HELD_OUT)
-            if situation.name in found:
-                raise ValueError(f"{file.name}: there is a situation {situation.name!r} already")
-            found[situation.name] = situation
-    return found
+            if situation.name in situations:
+                raise ValueError(f"{file.name}: a situation named {situation.name!r} already exists")
+            situations[situation.name] = situation
+    return situations
 
 
 def read_steps() -> dict[str, Step]:
@@ -45,7 +45,7 @@ def read_steps() -> dict[str, Step]:
     rows = [row for file in sorted((_HERE / "steps").glob("*.yaml")) for row in _load(file)]
     steps = {row["name"]: Step(**_texts(row) | {"of": frozenset(row["of"])}) for row in rows}
     if len(steps) < len(rows):
-        raise ValueError("two steps have one name")
+        raise ValueError("two steps have the same name")
     return steps
 
 
@@ -54,7 +54,7 @@ def _load(file: Path) -> Any:
 
 
 def _texts(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Turn lists into tuples and the program into its lines."""
+    """Convert lists to tuples, and the program to a tuple of lines."""
     fields = {key: tuple(value) if isinstance(value, list) else value for key, value in row.items()}
     return fields | {
         "program": tuple(row["program"].splitlines()),

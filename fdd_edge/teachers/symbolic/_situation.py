@@ -1,4 +1,4 @@
-"""What a situation and a further step are: entries of a shelf of YAML files, so that a new one needs no Python."""
+"""Situations and further steps. Both are entries of YAML files, so that adding one takes no Python."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ Slots = dict[str, str | Number]
 
 
 class Result(NamedTuple):
-    """What the last line of a situation or a step gives, for the steps that go on from it.
+    """The result of a situation or a step, as the next step sees it.
 
     Attributes:
-        kind: Says which steps fit: "stock" (things someone holds), "money", "cost", "share", "age" ..., and "number"
-            where only steps do that suit any number.
-        phrase: A noun phrase for it: "the {items} {he} had left"; it tells the numbers that only the question does.
-        who: The subject a step begins with; "they" where several people hold it.
+        kind: Determines which steps can follow: "stock" (things that someone holds), "money", "cost", "share", "age"
+            ..., or "number" if only steps that fit any number can.
+        phrase: A noun phrase for it: "the {items} {he} had left". It contains the numbers that only the question has.
+        who: The subject of the next step's text; "they" if several people hold the result.
         noun: What a "number" counts: "cars".
     """
 
@@ -30,30 +30,30 @@ class Result(NamedTuple):
 
 
 END = Result("end")
-"""A result from which no step goes on."""
+"""A result that no step can follow."""
 
 
 @dataclass(frozen=True)
 class Situation:
     """A kind of school problem.
 
-    Every text is a template: ``{a}`` is a number, ``{p:$}`` money, ``{d:d}`` a number that is never spelled out,
-    ``{items}`` a word of the list of that name, ``{name}``, ``{friend}`` and ``{third}`` people. All numbers that a
-    text counts things with are 2 or more, so that plurals are right.
+    Every text is a template: ``{a}`` is a number, ``{p:$}`` an amount of money, ``{d:d}`` a number that is never
+    spelled out, ``{items}`` a word from the list of that name, and ``{name}``, ``{friend}`` and ``{third}`` are people.
+    Numbers that count things are at least 2, so that plurals are right.
 
     Attributes:
-        name: Unique; stored with every problem.
-        kind: What it is about: "total", "change", "comparison" ...
-        tell: Ways to tell what happened, without the question.
-        ask: Ways to ask for the result; each holds the only question mark.
-        program: The assignments; the last one's name stands for the result until it becomes ``answer``.
-        numbers: How each number is drawn, in order; see `draw_numbers`.
-        where: A condition on the numbers, or nothing.
-        decimals: 2 where results may be dollars and cents; else all of them are whole.
-        words: For each slot the name of a list of words, or the words.
+        name: Unique name, stored with every problem.
+        kind: Its subject: "total", "change", "comparison" ...
+        tell: Versions of the text without the question.
+        ask: Versions of the question; each contains the only question mark.
+        program: The assignments; the last one becomes ``answer`` unless a step follows.
+        numbers: How each number is drawn, in order; see ``draw_numbers``.
+        where: A condition on the numbers, or an empty string.
+        decimals: 2 if results may be dollars and cents; otherwise all results are whole.
+        words: The words of each slot.
         aside: Sentences with a number ``{x}`` that the answer does not need.
-        result: What it gives.
-        held_out: Kept for evaluation: no teacher writes from it.
+        result: Its result.
+        held_out: Whether it is kept for evaluation; no teacher writes from it.
     """
 
     name: str
@@ -72,18 +72,18 @@ class Situation:
 
 @dataclass(frozen=True)
 class Step:
-    """A further step, which goes on from the result of a situation or of another step.
+    """A further step, which continues from the result of a situation or of another step.
 
     Attributes:
-        name: Unique; stored with every problem that has it.
-        of: The kinds of result it fits.
-        tell: Ways to tell it; ``{phrase}`` and ``{who}`` come from the result before, ``{pal}`` is one more person.
-        ask: Ways to ask for its result.
-        program: The assignments; ``{prev}`` is the variable of the result before.
-        numbers: How each number is drawn; ``prev`` is the value of the result before.
-        where: A condition on the numbers, or nothing.
-        decimals: 2 where its results may be dollars and cents.
-        result: What it gives.
+        name: Unique name, stored with every problem that has the step.
+        of: The kinds of result it can follow.
+        tell: Versions of its text; ``{phrase}`` and ``{who}`` come from the previous result, ``{pal}`` is a new person.
+        ask: Versions of its question.
+        program: The assignments; ``{prev}`` is the variable of the previous result.
+        numbers: How each number is drawn; ``prev`` is the value of the previous result.
+        where: A condition on the numbers, or an empty string.
+        decimals: 2 if its results may be dollars and cents.
+        result: Its result.
     """
 
     name: str

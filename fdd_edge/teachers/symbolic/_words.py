@@ -1,4 +1,4 @@
-"""The grammar of the situations: people and their pronouns, things and their singulars, numbers and money in a text."""
+"""The grammar of texts: people and their pronouns, things and their singulars, numbers and money."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SHE, _HE = _LISTS["she"], _LISTS["he"]
 _PEOPLE = frozenset(_SHE + _HE)
 _INITIALS = frozenset(name[0] for name in _PEOPLE)
 ROLES = ("name", "friend", "third", "pal")
-"""The slots of people; the first three are those of a situation, the last is a step's."""
+"""The slots for people: the first three belong to situations, the last one to steps."""
 
 _IRREGULAR = {
     "children": "child",
@@ -37,7 +37,7 @@ _IRREGULAR = {
 _SPELLED = {value: word for word, value in NUMBER_WORDS.items() if 2 <= value <= 12}
 _SENTENCE = re.compile(r"(?<=[.?]) (?=[A-Z0-9$])")
 _FOLDS = re.compile(r"(?:[Hh]e|[Ss]he|They|Each|One|There|The|An?|Another|Every|Both) ")
-"""A sentence that begins so, with a name or with a number, can follow an "If"; no other does."""
+"""Starts of sentences that can follow an "If", besides names and numbers."""
 _NOT_AFTER_IF = re.compile(
     r"\bthen\b|\bafter\b|\bbefore\b|\bif\b|\blater\b|\bonce\b|\bwhich\b|, so |:"
     r"|^(?:the|each|every|one|another) (?:(?:next|same|following|other) )?"
@@ -62,7 +62,7 @@ _TENSE_OF_QUESTION = {
 
 
 def singular(plural: str) -> str:
-    """Return the singular of a plural from the word lists; of several words, the last changes."""
+    """Return the singular of a plural from the word lists; of several words, only the last one changes."""
     first, space, last = plural.rpartition(" ")
     if last in _IRREGULAR:
         return first + space + _IRREGULAR[last]
@@ -74,14 +74,14 @@ def singular(plural: str) -> str:
 
 
 def people_in(text: str) -> set[str]:
-    """Return the roles that a template names or has a pronoun of."""
+    """Return the roles whose name or pronoun a template contains."""
     slots = re.findall(r"{(\w+)", text)
     roles = {role for role in ROLES for slot in slots if slot == role or slot.startswith(f"{role}_")}
     return roles | ({"name"} if {"he", "him", "his"} & set(slots) else set())
 
 
 def draw_people(rng: Random, count: int, taken: Collection[str] = ()) -> list[str]:
-    """Draw names that are not taken, each with another initial; fewer than ``count`` where no initial is left."""
+    """Draw names that are not taken, with different initials; fewer than ``count`` if no initial is left."""
     initials = {name[0] for name in taken}
     drawn: list[str] = []
     while len(drawn) < count and not initials.issuperset(_INITIALS):
@@ -93,10 +93,10 @@ def draw_people(rng: Random, count: int, taken: Collection[str] = ()) -> list[st
 
 
 def word_forms(slots: Mapping[str, Any]) -> dict[str, Any]:
-    """Add to a problem's slots the forms that follow from them.
+    """Return a problem's slots and the forms derived from them.
 
-    ``name`` gives the pronouns ``he``, ``him``, ``his`` (``friend_he`` ... for the friend, and so on). A word ``color``
-    gives ``a_color`` and ``color_id``, which is fit for a variable, and a plural ``items`` gives ``item`` besides.
+    ``name`` adds the pronouns ``he``, ``him`` and ``his`` (``friend_he`` ... for the friend, and so on). A word
+    ``color`` adds ``a_color`` and ``color_id``, which can name a variable; a plural ``items`` also adds ``item``.
     """
     forms = dict(slots)
     for role in ROLES:
@@ -115,7 +115,7 @@ def word_forms(slots: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class Text(string.Formatter):
-    """Writes numbers as a text has them: 1,200, or $2.50 under the format ``$``; small ones as words if asked to."""
+    """Formats numbers for a text: 1,200, or $2.50 with the format ``$``; with ``spell``, small numbers become words."""
 
     def __init__(self, *, spell: bool = False) -> None:
         self._spell = spell
@@ -129,18 +129,18 @@ class Text(string.Formatter):
 
 
 def fill(template: str, forms: Mapping[str, Any], *, spell: bool = False) -> str:
-    """Fill a template of a text; sentences begin with a capital letter."""
+    """Fill a text template; every sentence starts with a capital letter."""
     text = Text(spell=spell).vformat(template, (), forms)
     return re.sub(r"(?:^|(?<=[.?!] ))[a-z]", lambda letter: letter.group().upper(), text)
 
 
-def fold(told: str, ask: str) -> str | None:
-    """Put the last thing told into the question: "If he ate 3 of them, how many ...?"; None where that reads badly.
+def fold(text: str, ask: str) -> str | None:
+    """Move the last sentence into the question: "If he ate 3 of them, how many ...?"; None if that would read badly.
 
-    The condition must begin with its subject, be short and have the tense of the question: "If of 9 eggs, 2 broke" and
-    "If they fill boxes of four, how many boxes did that take?" are no English.
+    The condition must start with its subject, be short and have the tense of the question: "If of 9 eggs, 2 broke" and
+    "If they fill boxes of four, how many boxes did that take?" are not English.
     """
-    *sentences, last = _SENTENCE.split(told)
+    *sentences, last = _SENTENCE.split(text)
     first_word = re.split(r"[ ']", last)[0]
     begins_with_subject = first_word in _PEOPLE or _FOLDS.match(last) or last[0].isdigit()
     if not begins_with_subject or _NOT_AFTER_IF.search(last) or len(last.split()) > _LONGEST_CONDITION:
@@ -152,10 +152,10 @@ def fold(told: str, ask: str) -> str | None:
 
 
 def _tense(sentence: str) -> str | None:
-    """Return "past" or "present"; None where the verbs leave that open, as in "A mug cost $4 and he will put ..."."""
+    """Return "past" or "present", or None if the verbs are ambiguous, as in "A mug cost $4 and he will put ..."."""
     past, present = _PAST.search(sentence), _PRESENT.search(sentence)
     if bool(past) == bool(present):
-        # "is covered" is of the present; "had to be", "wanted to make" are of the past.
+        # "is covered" is present tense; "had to be" and "wanted to make" are past tense.
         finite = re.search(r"\b(?:is|are|has|have|was|were|had|did|could|wanted)\b", sentence) if past else None
         return None if finite is None else "present" if finite.group() in ("is", "are", "has", "have") else "past"
     return "past" if past else "present"

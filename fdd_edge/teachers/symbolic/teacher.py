@@ -1,4 +1,4 @@
-"""The embedded teacher: it writes from situations, needs no model, and its answers are right by construction."""
+"""The built-in teacher: it writes from situations, needs no model, and its answers are correct by construction."""
 
 from __future__ import annotations
 
@@ -8,42 +8,43 @@ from random import Random
 
 from fdd_edge.records import Problem
 from fdd_edge.teachers._interface import Declined, Draft
+from fdd_edge.teachers.symbolic._drawing import add_step, fitting_steps
 from fdd_edge.teachers.symbolic._operation_graph import NotPlainError, operation_graph
 from fdd_edge.teachers.symbolic._plans import Plan, draw_plan, plan_graph, plan_of, plans_for
+from fdd_edge.teachers.symbolic._rendering import Drawn, read_drawn, render
 from fdd_edge.teachers.symbolic._situation import END
-from fdd_edge.teachers.symbolic._telling import Drawn, add_step, fitting_steps, read_drawn, tell
 from fdd_edge.teachers.symbolic.foreign import ask_further, renumber
 from fdd_edge.teachers.symbolic.situations import SITUATIONS
 
 __all__ = ["SymbolicTeacher"]
 
 _ATTEMPTS = 60
-_RETOLD_FIRST = 0.7
-"""Share of foreign problems for which a situation comes first, and then other numbers."""
-_LEADS_ON = 0.9
-"""Share of own problems for which a step from which none goes on is the last choice."""
+_SITUATION_FIRST = 0.7
+"""Share of foreign problems for which a situation is tried first, and new numbers second."""
+_EXTENDABLE_FIRST = 0.9
+"""Share of own problems for which steps that no other step can follow are tried last."""
 
 
 class SymbolicTeacher:
-    """Evolves its own problems, and draws new numbers for foreign ones that have a program."""
+    """Evolves its own problems, and problems of other sources (foreign problems) that have a program."""
 
     name = "symbolic"
     writes_problems = True
 
     async def rationale(self, problems: Sequence[Problem]) -> list[str | Declined]:
-        """Return the program of each own problem; foreign ones are declined."""
+        """Return the program of each own problem; foreign problems are declined."""
         return [self._rationale(problem) for problem in problems]
 
     async def complexify(
         self, problems: Sequence[Problem], *, per_problem: int, seed: int
     ) -> list[list[Draft] | Declined]:
-        """Let a further step follow, whose result is asked for instead; a different step for each draft."""
+        """Add a further step and ask for its result instead; each draft gets a different step."""
         return [self._complexify(problem, per_problem, seed) for problem in problems]
 
     async def similar(
         self, problems: Sequence[Problem], *, per_problem: int, seed: int
     ) -> list[list[Draft] | Declined]:
-        """Draw own problems anew, from situations with the same operations; renumber foreign ones."""
+        """Write problems with the same operations, from a situation or, for foreign problems, with new numbers."""
         return [self._similar(problem, per_problem, seed) for problem in problems]
 
     def _decline(self, problem: Problem, reason: str) -> Declined:
@@ -53,7 +54,7 @@ class SymbolicTeacher:
         drawn = _own(problem)
         if drawn is None:
             return self._decline(problem, "unknown_situation")
-        return problem.program or tell(drawn).program
+        return problem.program or render(drawn).program
 
     def _complexify(self, problem: Problem, per_problem: int, seed: int) -> list[Draft] | Declined:
         if _is_held_out(problem):
@@ -63,9 +64,9 @@ class SymbolicTeacher:
         if drawn is None:
             further = ask_further(problem, per_problem, rng)
             return self._decline(problem, further) if isinstance(further, str) else further
-        drafts = [tell(more) for more in islice(_harder(drawn, rng), per_problem)]
+        drafts = [render(more) for more in islice(_harder(drawn, rng), per_problem)]
         if len(drafts) < per_problem:
-            # A result that no step of its own goes on from: it is gone on from as a foreign problem's is.
+            # No own step can follow this result, so it is extended like a foreign problem.
             further = ask_further(problem, per_problem - len(drafts), rng)
             drafts += [] if isinstance(further, str) else further
         return drafts if drafts or per_problem == 0 else self._decline(problem, "no_further_step")
@@ -76,33 +77,35 @@ class SymbolicTeacher:
         drawn = _own(problem)
         rng = Random(f"{seed}:{problem.id}:similar")
         if drawn is None:
-            alike = _like_foreign(problem, per_problem, rng)
-            return self._decline(problem, alike) if isinstance(alike, str) else alike
+            drafts_or_reason = _like_foreign(problem, per_problem, rng)
+            if isinstance(drafts_or_reason, str):
+                return self._decline(problem, drafts_or_reason)
+            return drafts_or_reason
         drafts = _distinct(lambda: _redraw(drawn, rng), problem.question, per_problem)
         return drafts if drafts or per_problem == 0 else self._decline(problem, "no_other_numbers")
 
 
 def _is_held_out(problem: Problem) -> bool:
-    situation = SITUATIONS.get(str(problem.extra.get("situation")))
+    situation = SITUATIONS.get(str(problem.teacher_notes.get("situation")))
     return situation is not None and situation.held_out
 
 
 def _own(problem: Problem) -> Drawn | None:
-    """Return what a problem was told from; None for foreign ones, even where they carry the fields of an own parent."""
-    drawn = read_drawn(problem.extra)
-    return drawn if drawn is not None and tell(drawn).question == problem.question else None
+    """Return what a problem was rendered from; None for foreign ones, even if they have the fields of an own parent."""
+    drawn = read_drawn(problem.teacher_notes)
+    return drawn if drawn is not None and render(drawn).question == problem.question else None
 
 
 def _harder(drawn: Drawn, rng: Random) -> Iterator[Drawn]:
-    """Let each step that fits follow, mostly first those that others can go on from: the loop comes back for more."""
+    """Yield the problem with each fitting step; usually first those that can be extended again in a later round."""
     steps = fitting_steps(drawn, rng)
-    if rng.random() < _LEADS_ON:
+    if rng.random() < _EXTENDABLE_FIRST:
         steps.sort(key=lambda step: step.result == END)
     yield from (more for step in steps if (more := add_step(drawn, step, rng)))
 
 
 def _distinct(draw: Callable[[], Draft | None], question: str, count: int) -> list[Draft]:
-    """Draw until there are ``count`` drafts that differ from each other and from a question."""
+    """Draw until there are ``count`` drafts that differ from each other and from the given question."""
     seen = {question}
     drafts: list[Draft] = []
     for _ in range(_ATTEMPTS * max(count, 1)):
@@ -116,23 +119,24 @@ def _distinct(draw: Callable[[], Draft | None], question: str, count: int) -> li
 
 
 def _redraw(drawn: Drawn, rng: Random) -> Draft | None:
-    """Draw a problem with the same operations, of another situation where there is one."""
+    """Draw a problem with the same operations, from another situation if possible."""
     plan = plan_of(drawn)
     others = [other for other in plans_for(plan_graph(plan)) if other.situation.name != plan.situation.name]
-    return _tell_plan(rng.choice(others) if others else plan, rng)
+    return _render_plan(rng.choice(others) if others else plan, rng)
 
 
 def _like_foreign(problem: Problem, count: int, rng: Random) -> list[Draft] | str:
-    """Write problems like a foreign one, by turns of a situation with its operations and with other numbers.
+    """Write problems similar to a foreign one, alternately from a situation with its operations and with new numbers.
 
-    Chance says which comes first: where one is wanted of each problem, both ways shall come about.
+    Which comes first is random, so that both ways occur even if one draft per problem is requested.
     """
     renumbered = renumber(problem, count, rng)
     plans = _plans_like(problem)
-    retold = _distinct(lambda: _tell_plan(rng.choice(plans), rng), problem.question, count) if plans else []
+    from_situation = _distinct(lambda: _render_plan(rng.choice(plans), rng), problem.question, count) if plans else []
     if isinstance(renumbered, str):
-        return retold or renumbered
-    first, second = (retold, renumbered) if rng.random() < _RETOLD_FIRST else (renumbered, retold)
+        return from_situation or renumbered
+    situation_first = rng.random() < _SITUATION_FIRST
+    first, second = (from_situation, renumbered) if situation_first else (renumbered, from_situation)
     return [draft for pair in zip_longest(first, second) for draft in pair if draft is not None][:count]
 
 
@@ -143,6 +147,6 @@ def _plans_like(problem: Problem) -> Sequence[Plan]:
         return ()
 
 
-def _tell_plan(plan: Plan, rng: Random) -> Draft | None:
+def _render_plan(plan: Plan, rng: Random) -> Draft | None:
     fresh = draw_plan(plan, rng)
-    return None if fresh is None else tell(fresh)
+    return None if fresh is None else render(fresh)

@@ -1,6 +1,6 @@
-"""How each architecture is written as GGUF: one small module an architecture, found by its Hugging Face name.
+"""How each architecture is written as GGUF: one small module per architecture, found by its Hugging Face name.
 
-Sources: llama.cpp's ``src/models/*.cpp`` (what is read) and transformers' ``modeling_*.py`` (what is meant).
+Sources: llama.cpp's ``src/models/*.cpp`` (what is read) and transformers' ``modeling_*.py`` (what it means).
 """
 
 from __future__ import annotations
@@ -8,26 +8,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from fdd_edge import student_architectures
 from fdd_edge.artifacts.gguf.architectures import gemma3, llama, qwen2, qwen3
 from fdd_edge.artifacts.gguf.architectures._architecture import Architecture
 from fdd_edge.errors import FddError
 
 __all__ = ["ARCHITECTURES", "Architecture", "architecture_of"]
 
+_BY_GGUF_NAME = {module.ARCHITECTURE.name: module.ARCHITECTURE for module in (llama, qwen2, qwen3, gemma3)}
+
 ARCHITECTURES: dict[str, Architecture] = {
-    "LlamaForCausalLM": llama.ARCHITECTURE,
-    "Qwen2ForCausalLM": qwen2.ARCHITECTURE,
-    "Qwen3ForCausalLM": qwen3.ARCHITECTURE,
-    "Gemma3ForCausalLM": gemma3.ARCHITECTURE,
+    hf_name: _BY_GGUF_NAME[name] for hf_name, name in student_architectures.ARCHITECTURES.items()
 }
 """Name of the Hugging Face class -> how it is written."""
 
 
 def architecture_of(config: Mapping[str, Any]) -> Architecture:
-    """Return the architecture of a ``config.json``, checked to be one that llama.cpp computes alike.
+    """Return the architecture of a ``config.json``, after checking that llama.cpp computes the same as transformers.
 
     Raises:
-        FddError: It is not supported, or asks for something llama.cpp does not do.
+        FddError: The architecture is not supported, or the config asks for something that llama.cpp does not do.
     """
     named = (config.get("architectures") or ["unknown"])[0]
     if named not in ARCHITECTURES:

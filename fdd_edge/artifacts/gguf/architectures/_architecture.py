@@ -1,4 +1,4 @@
-"""What the architectures share: their description, the common hyperparameters, the common refusals."""
+"""What the architectures share: the description of one, the common hyperparameters, the common refusals."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class Architecture:
     """How one architecture is written as GGUF.
 
     Attributes:
-        name: GGUF's name of it.
-        refuses: Returns the end of a sentence ("has ..., which ...") where llama.cpp would compute something else.
+        name: Its name in GGUF.
+        refuses: Returns the end of a sentence ("has ..., which ...") if llama.cpp would compute something else.
         add_keys: Writes the hyperparameters into a ``gguf.GGUFWriter``.
-        transform: Turns a float32 array of Hugging Face into llama.cpp's, by (GGUF name, array, config).
-        added: Tensors that have no counterpart in the folder, by GGUF name.
-        tied: Whether input and output embeddings are one matrix where the config does not say.
+        transform: Converts a float32 array of Hugging Face to llama.cpp's, given (GGUF name, array, config).
+        added: Returns the tensors that have no counterpart in the folder, by GGUF name.
+        tied: Whether input and output embeddings share a matrix if the config does not say.
     """
 
     name: str
@@ -38,7 +38,7 @@ class Architecture:
     tied: bool = False
 
     def is_tied(self, config: Config) -> bool:
-        """Say whether the head is the embedding matrix, and so is not stored."""
+        """Return whether the head is the embedding matrix, and so is not stored."""
         return bool(config.get("tie_word_embeddings", self.tied))
 
 
@@ -58,7 +58,7 @@ def add_common_keys(writer: Any, config: Config, *, rope_theta: float = 10000.0)
     Args:
         writer: A ``gguf.GGUFWriter``.
         config: The ``config.json``.
-        rope_theta: Base of the rotary frequencies where the config does not say.
+        rope_theta: Base of the rotary frequencies if the config does not say.
     """
     import gguf
 
@@ -85,12 +85,12 @@ def common_refusal(
 
     Args:
         config: The ``config.json``.
-        activation: The one that llama.cpp computes here.
-        rope_types: Kinds of scaled RoPE that can be written.
-        biased: Whether ``attention_bias`` can be written.
+        activation: The activation function that llama.cpp computes.
+        rope_types: Supported kinds of scaled RoPE.
+        biased: Whether ``attention_bias`` is supported.
     """
     if config.get("quantization_config"):
-        return "is quantized already; take the float model it was made from."
+        return "is quantized already; use the float model it was made from."
     if "rope_parameters" in config:
         return "was saved by transformers 5 (rope_parameters); save it with transformers 4.57."
     scaling = config.get("rope_scaling") or {}
@@ -101,7 +101,7 @@ def common_refusal(
         )
     used = config.get("hidden_activation") or config.get("hidden_act") or activation
     if used != activation:
-        return f"has the activation {used}; llama.cpp computes {activation} there."
+        return f"has the activation {used}; llama.cpp computes {activation} for this architecture."
     if config.get("attention_bias") and not biased:
-        return "has biases in its attention (attention_bias), which llama.cpp does not read there."
+        return "has biases in its attention (attention_bias), which llama.cpp does not read for this architecture."
     return None

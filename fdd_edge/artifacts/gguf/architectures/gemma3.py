@@ -1,4 +1,4 @@
-"""Gemma 3, the text model: norms around every block, most layers with a sliding window and a RoPE base of their own."""
+"""Gemma 3, text only: norms around every block; most layers have a sliding window and their own RoPE base."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from fdd_edge.artifacts.gguf.architectures._architecture import (
 __all__ = ["ARCHITECTURE"]
 
 _PATTERN = 6
-"""Every sixth layer sees everything, where the config does not say."""
+"""Every sixth layer attends to the whole text, if the config does not say otherwise."""
 
 _FIXED_SCALE_LAYERS = 62
-"""llama.cpp takes a model of so many layers for the 27B, whose attention is scaled otherwise."""
+"""llama.cpp takes a model with this many layers for the 27B model, whose attention is scaled differently."""
 
 
 def _refuses(config: Config) -> str | None:
@@ -30,7 +30,7 @@ def _refuses(config: Config) -> str | None:
     if config.get("use_bidirectional_attention"):
         return "attends in both directions; only models that write text are supported."
     if config["num_hidden_layers"] == _FIXED_SCALE_LAYERS:
-        return "is the 27B; students are small."
+        return "is the 27B model, which is not supported: students are small."
     return common_refusal(config, activation="gelu_pytorch_tanh")
 
 
@@ -48,9 +48,9 @@ def _add_keys(writer: Any, config: Config) -> None:
 
 
 def _transform(name: str, array: Any, config: Config) -> Any:
-    """Add the 1 that Gemma's norms leave out of their weights, and move the attention's scale into q's norm.
+    """Add the 1 that Gemma's norms leave out of their weights, and move the attention scale into the norm of q.
 
-    llama.cpp divides by the root of the head's width, transformers by that of ``query_pre_attn_scalar``.
+    llama.cpp divides by the square root of the head's width, transformers by that of ``query_pre_attn_scalar``.
     """
     if not name.endswith("norm.weight"):
         return array

@@ -1,4 +1,4 @@
-"""Llama, and what shares its class: SmolLM, Llama 3.2."""
+"""Llama and the models that share its class: SmolLM, Llama 3.2."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def _refuses(config: Config) -> str | None:
 
 
 def _permute(name: str, array: Any, config: Config) -> Any:
-    """Reorder q and k rows, biases too, from halves to pairs.
+    """Reorder the rows of q and k, and their biases, from halves to pairs.
 
-    transformers rotates (i, i + d/2) together, llama.cpp's llama architecture (2i, 2i + 1).
+    transformers rotates (i, i + d/2) together, llama.cpp's llama architecture rotates (2i, 2i + 1).
     """
     for part, heads in ((".attn_q.", config["num_attention_heads"]), (".attn_k.", kv_heads(config))):
         if part in name:
@@ -38,10 +38,10 @@ def _permute(name: str, array: Any, config: Config) -> Any:
 
 
 def _rope_factors(config: Config) -> dict[str, Any]:
-    """Return Llama 3's divisors of the rotary frequencies, where the config scales them.
+    """Return Llama 3's divisors of the rotary frequencies, if the config scales them.
 
-    Long wavelengths are divided by ``factor``, short ones stay, those between go over smoothly
-    (transformers ``_compute_llama3_parameters``).
+    Frequencies of long wavelengths are divided by ``factor``, short ones are kept, and those in between are
+    interpolated (transformers ``_compute_llama3_parameters``).
     """
     scaling = config.get("rope_scaling") or {}
     if (scaling.get("rope_type") or scaling.get("type")) != _SCALED:

@@ -1,4 +1,4 @@
-"""Qwen2 and Qwen2.5: as llama, with biases on q, k and v, and the rotary halves where transformers has them."""
+"""Qwen2 and Qwen2.5: like llama, with biases on q, k and v, and the rotary halves in the order of transformers."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from typing import Any
 
 from fdd_edge.artifacts.gguf.architectures._architecture import Architecture, Config, add_common_keys, common_refusal
 
-__all__ = ["ARCHITECTURE", "as_it_is", "refuses_windows"]
+__all__ = ["ARCHITECTURE", "refuses_windows", "unchanged"]
 
 
 def refuses_windows(config: Config) -> str | None:
-    """Return why a Qwen config cannot be written: llama.cpp attends to everything in every layer."""
+    """Return why a Qwen config cannot be written, or None: llama.cpp attends to the whole text in every layer."""
     if config.get("use_sliding_window"):
-        return "has sliding windows (use_sliding_window), which llama.cpp does not compute there."
+        return "has sliding windows (use_sliding_window), which llama.cpp does not compute for this architecture."
     return common_refusal(config)
 
 
-def as_it_is(name: str, array: Any, config: Config) -> Any:
-    """Return the array: both sides mean the same."""
+def unchanged(name: str, array: Any, config: Config) -> Any:
+    """Return the array unchanged: both sides store the same."""
     return array
 
 
-ARCHITECTURE = Architecture("qwen2", refuses_windows, add_common_keys, as_it_is)
+ARCHITECTURE = Architecture("qwen2", refuses_windows, add_common_keys, unchanged)

@@ -1,4 +1,4 @@
-"""New problems from problems of other sources that have a program: other numbers, or one further thing asked."""
+"""New problems from problems of other sources that have a program: with new numbers, or with one more step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Turns a problem's question into something given: "How many eggs does she sell?" is "the number of eggs that ..."."""
+"""Turns the question of a problem into a given: "How many eggs does she sell?" into "the number of eggs that ..."."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 from fdd_edge.teachers.symbolic.foreign._verbs import can_be_done, is_participle, is_verb, past, third_person
 from fdd_edge.teachers.symbolic.steps import LENGTHS, MEASURES, PEOPLE, TIMES
 
-__all__ = ["Deed", "Given", "as_given", "split_question"]
+__all__ = ["Action", "Given", "as_given", "split_question"]
 
 _SENTENCE = re.compile(r"(?<=[.?!])\s+")
 _CONDITION = re.compile(r"If (?P<condition>[^?]+), (?P<ask>(?:how|what) [^?,]+\?)", re.IGNORECASE)
@@ -28,13 +28,13 @@ _IN_DOLLARS = re.compile(r",? \(?in dollars\)?,?")
 _SUBJECT = re.compile(r"(?:he|she|they|it|each|the|his|her|their|all|both|a|[A-Z][\w.]*)\b")
 _MONEY = re.compile(r"\b(?:cost|price|money|profit|bill|salary|earnings|savings|dollars|income|revenue)\b")
 _COUNTED = re.compile(r"number of (?P<noun>[a-z]+s)\b")
-# What such a number may not be told of: it is no amount of something.
+# Words for numbers that are not amounts of something.
 _NOT_AMOUNT = re.compile(
     r"\b(?:percent\w*|average|ratio|probability|fraction|more|fewer|less|older|younger|difference|times|left over|"
     r"extra|another|other|additional|dozens?)\b"
 )
 _LONGEST = 15
-"""A longer phrase loses its reader in the middle of a sentence."""
+"""Most words of a phrase; a longer one would be hard to read in the middle of a sentence."""
 _PLURALS = frozenset(("people", "children", "men", "women", "feet", "fish", "sheep", "mice", "geese", "teeth"))
 _DETERMINERS = frozenset(("the", "a", "an", "his", "her", "their", "its", "each", "every", "this", "my", "your", "our"))
 _TRAVELS = re.compile(r"\b(?:run|walk|travel|drive|ride|hike|swim|bike|cycle|fly|jog|cover|go)\b")
@@ -47,16 +47,16 @@ _WHEN = re.compile(
 _RATE = re.compile(r"\b(?:a|an|per|each|every) (?:day|week|month|year|hour|minute)$")
 
 
-class Deed(NamedTuple):
-    """Who does what in a question, so that somebody else may do it, too: "Janet sells 9 eggs a day".
+class Action(NamedTuple):
+    """Who does what in a question, so that somebody else can do it too: "Janet sells 9 eggs a day".
 
     Attributes:
-        clause: What was asked, without the amount: "Janet sells a day".
+        clause: The clause without the amount: "Janet sells a day".
         verb: Its verb in the singular: "sells", "sold", "will sell".
         plain: Its verb after ``auxiliary``: "sell".
-        auxiliary: What it is asked with: "does".
-        amount: What the clause is told of: "the number of eggs".
-        many: How an amount of it is compared: "many eggs", "much".
+        auxiliary: The auxiliary of the question: "does".
+        amount: The amount that the clause is about: "the number of eggs".
+        many: The words for comparing such amounts: "many eggs", "much".
     """
 
     clause: str
@@ -68,40 +68,40 @@ class Deed(NamedTuple):
 
 
 class Given(NamedTuple):
-    """A problem told without its question.
+    """A problem without its question, whose result is given.
 
     Attributes:
-        text: What is told, with the condition of the question as a sentence of its own.
-        phrase: What was asked, as a noun phrase.
+        text: The text before the question, with a condition of the question as a separate sentence.
+        phrase: What the question asked for, as a noun phrase.
         noun: What it counts; "dollars" for money.
         kind: ``number``, or ``an age``.
-        deed: Who does what, where somebody else may do so, too.
-        period: "day" where the phrase tells what there is a day.
-        name: What a program may call it.
-        done: The further steps before.
+        action: Who does what, if somebody else can do so too.
+        period: "day" if the phrase is an amount per day.
+        name: The variable for it in a program.
+        done: The further steps that the problem already has.
     """
 
     text: str
     phrase: str
     noun: str
     kind: str = "number"
-    deed: Deed | None = None
+    action: Action | None = None
     period: str = ""
     name: str = ""
     done: tuple[str, ...] = ()
 
 
 class _Named(NamedTuple):
-    """A question as a noun phrase, what it counts, and its clause."""
+    """A question as a noun phrase, with what it counts and the action it asks about."""
 
     phrase: str
     noun: str
-    deed: Deed | None = None
+    action: Action | None = None
     kind: str = "number"
 
 
 class _Clause(NamedTuple):
-    """A clause with its inversion undone; its verb is None where that is no deed of one person."""
+    """A clause in normal word order; its verb is empty if it is not the action of one person."""
 
     text: str
     subject: str
@@ -112,21 +112,21 @@ class _Clause(NamedTuple):
 
 
 def split_question(question: str) -> tuple[str, str] | None:
-    """Part a problem into what is told and what is asked; None where more is asked, or nothing told."""
-    *told, ask = _SENTENCE.split(question.strip())
-    if not told or "?" in " ".join(told):
+    """Split a problem into its text and its question; None if it asks more than one thing, or has no text."""
+    *sentences, ask = _SENTENCE.split(question.strip())
+    if not sentences or "?" in " ".join(sentences):
         return None
     condition = _CONDITION.fullmatch(ask)
     if condition and re.search(r"(?:\s|,|on average|in total)$", condition["condition"]):
         return None
     if condition:
-        told.append(f"{_capital(condition['condition'])}.")
+        sentences.append(f"{_capital(condition['condition'])}.")
         ask = _capital(condition["ask"])
-    return " ".join(told), ask
+    return " ".join(sentences), ask
 
 
 def as_given(question: str) -> Given | None:
-    """Return a problem with its question turned into a noun phrase; None where its form is none of those known."""
+    """Return a problem with its question turned into a noun phrase; None if the form of the question is not known."""
     parts = split_question(question)
     if parts is None:
         return None
@@ -139,16 +139,16 @@ def as_given(question: str) -> Given | None:
         return None
     named = _how_many(ask) or _how_much(_IN_DOLLARS.sub("", ask)) or _how_old(ask) or _what_is(ask)
     if named is None or re.search(r",| (?:if|when|assuming) ", named.phrase):
-        # What hangs on to the question would be lost in the middle of a sentence.
+        # A clause attached to the question would be unreadable in the middle of a sentence.
         return None
     if named.noun == "dollars" and not re.search(r"\$|dollar", question):
         return None
     if len(named.phrase.split()) > _LONGEST:
         return None
-    deed = named.deed if named.deed and _may_be_copied(named.deed, question) else None
+    action = named.action if named.action and _can_be_shared(named.action, question) else None
     rate = _RATE.search(named.phrase + ending)
     period = rate.group().split(" ")[1] if rate else ""
-    return Given(text, named.phrase + ending, named.noun, named.kind, deed, period)
+    return Given(text, named.phrase + ending, named.noun, named.kind, action, period)
 
 
 def _capital(text: str) -> str:
@@ -165,7 +165,7 @@ def _how_many(ask: str) -> _Named | None:
     if not (head.endswith("s") or head in _PLURALS) or head in ("ones", "others") or noun.startswith("of "):
         return None
     if _HOLDS_PRONOUN.search(noun):
-        # "How many minutes of it": the noun goes back to what was told, and would be told of something else.
+        # "How many minutes of it": the pronoun refers to the text, and would refer to something else in a new sentence.
         return None
     who = "who" if head in PEOPLE else "that"
     if verb in ("are", "were"):
@@ -179,15 +179,15 @@ def _how_many(ask: str) -> _Named | None:
     if clause is None:
         return None
     amount, noun = _amount(noun, clause.plain)
-    deed = _deed(clause, amount, "much money" if noun == "dollars" else f"many {noun}")
+    action = _action(clause, amount, "much money" if noun == "dollars" else f"many {noun}")
     if head in TIMES and clause.after and not _WHEN.match(clause.after):
-        # "How many hours does he watch TV": the verb alone does not tell what somebody else did for so long.
-        deed = None
-    return _Named(f"{amount} that {clause.text}", noun, deed)
+        # "How many hours does he watch TV": the verb alone does not say what somebody else spent the time on.
+        action = None
+    return _Named(f"{amount} that {clause.text}", noun, action)
 
 
 def _amount(noun: str, verb: str) -> tuple[str, str]:
-    """Return what an amount is called, and what it counts: ("gallons of water", "use") is an amount of water."""
+    """Return the phrase for an amount, and what it counts: ("gallons of water", "use") is an amount of water."""
     if noun == "dollars":
         return "the amount of money", noun
     unit, of, stuff = noun.partition(" of ")
@@ -209,14 +209,14 @@ def _how_much(ask: str) -> _Named | None:
         return _Named(f"the {found['what']} that {clause.text}", "dollars")
     if found["what"] == "money":
         amount = "the amount of money"
-        return _Named(f"{amount} that {clause.text}", "dollars", _deed(clause, amount, "much money"))
+        return _Named(f"{amount} that {clause.text}", "dollars", _action(clause, amount, "much money"))
     if clause.plain == "cost" and not clause.after and not _HOLDS_PRONOUN.fullmatch(clause.subject):
         return _Named(f"the cost of {clause.subject}", "dollars")
     if re.search(r"\b(?:pa[iy]\w*|costs?|spen[dt]s?|owe\w*|charg\w+)\b", clause.text):
-        return _Named(f"the amount that {clause.text}", "dollars", _deed(clause, "the amount", "much"))
+        return _Named(f"the amount that {clause.text}", "dollars", _action(clause, "the amount", "much"))
     if re.search(r"\b(?:sav\w+|contribut\w+|earn\w*|rais\w+)\b", clause.text):
         amount = "the amount of money"
-        return _Named(f"{amount} that {clause.text}", "dollars", _deed(clause, amount, "much money"))
+        return _Named(f"{amount} that {clause.text}", "dollars", _action(clause, amount, "much money"))
     return None
 
 
@@ -237,13 +237,13 @@ def _what_is(ask: str) -> _Named | None:
 
 
 def _clause(verb: str, rest: str) -> _Clause | None:
-    """Undo an inversion: ("does", "Ann need in all") gives "Ann needs in all"; None where the verb is not found."""
+    """Restore normal word order: ("does", "Ann need in all") becomes "Ann needs in all"; None if no verb is found."""
     words = rest.split(" ")
     perfect = verb in ("has", "have", "had")
-    place = _place_of_verb(words, is_participle if perfect else is_verb)
-    if place is None or not _SUBJECT.match(rest) or "not" in words[:place]:
+    at = _index_of_verb(words, is_participle if perfect else is_verb)
+    if at is None or not _SUBJECT.match(rest) or "not" in words[:at]:
         return None
-    subject, plain, after = " ".join(words[:place]), words[place], " ".join(words[place + 1 :])
+    subject, plain, after = " ".join(words[:at]), words[at], " ".join(words[at + 1 :])
     forms = {
         "do": plain,
         "does": third_person(plain),
@@ -259,8 +259,8 @@ def _clause(verb: str, rest: str) -> _Clause | None:
     return _Clause(text, subject, plain, third_person(plain) if verb == "do" else form, auxiliary, after)
 
 
-def _place_of_verb(words: list[str], fits: Callable[[str], bool]) -> int | None:
-    """Return where the verb stands: a word that may be one, but not "the walk" or "Tom's order"."""
+def _index_of_verb(words: list[str], fits: Callable[[str], bool]) -> int | None:
+    """Return the index of the verb: a word that can be one, but not in "the walk" or "Tom's order"."""
     for index, word in enumerate(words):
         before = words[index - 1].lower() if index else ""
         if index and fits(word) and before not in _DETERMINERS and not before.endswith(("'s", "’s")):
@@ -268,14 +268,14 @@ def _place_of_verb(words: list[str], fits: Callable[[str], bool]) -> int | None:
     return None
 
 
-def _deed(clause: _Clause, amount: str, many: str) -> Deed | None:
-    """Return a clause as something that somebody else may do, too; None where its subject is no one person."""
+def _action(clause: _Clause, amount: str, many: str) -> Action | None:
+    """Return a clause as an action that somebody else can do too; None if its subject is not one person."""
     one = re.fullmatch(r"(?:he|she|[A-Z][a-z]+)", clause.subject)
     if one is None or not can_be_done(clause.plain, clause.after):
         return None
-    return Deed(clause.text, clause.verb, clause.plain, clause.auxiliary, amount, many)
+    return Action(clause.text, clause.verb, clause.plain, clause.auxiliary, amount, many)
 
 
-def _may_be_copied(deed: Deed, question: str) -> bool:
-    """Say whether the doer is a person: a name does so where the problem has a pronoun for a person."""
+def _can_be_shared(action: Action, question: str) -> bool:
+    """Return whether the subject is a person: the problem must contain a pronoun for one."""
     return re.search(r"\b(?:he|she|his|her)\b", question, re.IGNORECASE) is not None

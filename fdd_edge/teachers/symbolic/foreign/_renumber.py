@@ -1,7 +1,7 @@
 """New numbers for problems of other sources: text and program change together, or the problem is declined.
 
-A number may change only where there is no doubt what it is: it stands once in the text and once in the program, and is
-no result of the program as well. The value of every operation must stay as sane as it was.
+A number only changes if its role is certain: it occurs once in the text and once in the program, and is not also a
+result in the program. The value of every operation must remain as sane as it was.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from fdd_edge.records import Problem, same_answer
 from fdd_edge.teachers._interface import Draft
 from fdd_edge.teachers.symbolic._numbers import tidy
 from fdd_edge.teachers.symbolic._operation_graph import OPERATORS, NotPlainError
-from fdd_edge.teachers.symbolic.foreign._asked import read_asked
+from fdd_edge.teachers.symbolic.foreign._step_note import read_note
 from fdd_edge.teachers.symbolic.foreign._text_numbers import TextNumber, draw_like, find_numbers, with_article
 
 __all__ = ["renumber"]
 
 _ATTEMPTS = 150
-# Constants that a word of the text stands for.
+# Constants that a word of the text implies.
 _CONSTANTS: Mapping[float, str] = {
     2: r"\b(?:half|halves|twice|doubl\w+|pairs?|both|couple|biweekly|again|round ?trip)\b",
     3: r"\b(?:thirds?|triplet?s?|tripl\w+|thrice|yards?)\b",
@@ -50,7 +50,7 @@ _CONSTANTS: Mapping[float, str] = {
 
 
 class _Link(NamedTuple):
-    """A literal of the program and its number in the text; ``scale`` is 0.01 where 0.2 stands for 20%."""
+    """A literal of the program and its number in the text; ``scale`` is 0.01 if 0.2 in the program means 20%."""
 
     literal: int
     number: TextNumber
@@ -58,7 +58,7 @@ class _Link(NamedTuple):
 
 
 def renumber(problem: Problem, count: int, rng: Random) -> list[Draft] | str:
-    """Write up to ``count`` problems that differ in their numbers from a given one, or return why there are none."""
+    """Write up to ``count`` problems with different numbers than the given one, or return why there are none."""
     if problem.program is None:
         return "no_program"
     try:
@@ -87,10 +87,10 @@ def _literals(tree: ast.Module) -> list[ast.Constant]:
 
 
 def _trace(tree: ast.Module) -> list[float]:
-    """Run a program and return the value of every operation and, last, its answer.
+    """Run a program; return the value of every operation, followed by its answer.
 
     Raises:
-        NotPlainError: It does more than assign arithmetic.
+        NotPlainError: The program contains more than assignments of arithmetic.
     """
     names: dict[str, float] = {}
     values: list[float] = []
@@ -123,10 +123,10 @@ def _value(node: ast.expr, names: Mapping[str, float], values: list[float]) -> f
 
 
 def _link(question: str, literals: Sequence[float], values: Sequence[float]) -> list[_Link] | str:
-    """Find for each literal its number in the text; a reason where one has none, or there is a doubt."""
+    """Find the number in the text for each literal, or return the reason if one is missing or ambiguous."""
     numbers = find_numbers(question)
-    standing, times = Counter(number.value for number in numbers), Counter(literals)
-    if _is_also_result(question, {*standing, *literals}, values):
+    in_text, times = Counter(number.value for number in numbers), Counter(literals)
+    if _is_also_result(question, {*in_text, *literals}, values):
         return "number_is_a_result"
     links: list[_Link] = []
     for index, literal in enumerate(literals):
@@ -140,23 +140,23 @@ def _link(question: str, literals: Sequence[float], values: Sequence[float]) -> 
         if link.number.form == "fixed":
             continue
         if link.number.percent and link.scale == 1 and not {100, 0.01} & times.keys():
-            # The 20 of "20%" is no plain number; such a program means another 20.
+            # The 20 of "20%" is not a plain number; such a program means a different 20.
             return "percent_used_as_number"
-        if standing[link.number.value] > 1:
+        if in_text[link.number.value] > 1:
             return "number_stands_twice"
         if times[literal] > 1:
             return "number_used_twice"
         if link.scale == 1 and literal > 1 and _is_constant(literal, question):
-            # The 2 of "these two days" may be that of "twice".
+            # The 2 of "these two days" may be confused with that of "twice".
             return "number_is_a_constant"
         links.append(link)
     if not links:
         return "nothing_to_change"
-    return _doubt_about_unused(numbers, links, literals) or links
+    return _reason_for_unused(numbers, links, literals) or links
 
 
 def _is_also_result(question: str, given: set[float], values: Sequence[float]) -> bool:
-    """Say whether an intermediate value equals a given number: the program may then read the wrong one of the two."""
+    """Return whether an intermediate value equals a given number: the program may then use the wrong one of the two."""
     doubtful = {number for number in given if number > 1}
     doubtful |= {constant for constant in _CONSTANTS if _is_constant(constant, question)}
     return any(same_answer(value, number) for value in values[:-2] for number in doubtful)
@@ -167,7 +167,7 @@ def _find(index: int, literal: float, numbers: Sequence[TextNumber], times: Coun
         if number.value == literal:
             return _Link(index, number, 1)
     for number in numbers:
-        # 0.2 is 20% where the program does not read the 20 as well.
+        # 0.2 means 20% if the program does not use the 20 as well.
         if number.percent and same_answer(number.value / 100, literal) and number.value not in times:
             return _Link(index, number, 0.01)
     return None
@@ -179,12 +179,12 @@ def _is_constant(literal: float, question: str) -> bool:
     return literal in _CONSTANTS and re.search(_CONSTANTS[literal], question, re.IGNORECASE) is not None
 
 
-def _doubt_about_unused(numbers: Sequence[TextNumber], links: Sequence[_Link], literals: Sequence[float]) -> str | None:
-    """Decline where a number stays that the program does not read: the story may hang together by it."""
+def _reason_for_unused(numbers: Sequence[TextNumber], links: Sequence[_Link], literals: Sequence[float]) -> str | None:
+    """Return a reason if the text has a number that the program does not use: the story may depend on it."""
     used = {link.number for link in links}
     for number in numbers:
-        idle = number not in used and number.value not in literals and number.form != "fixed"
-        if idle and (number.value > 1 or number.form == "odd"):
+        unused = number not in used and number.value not in literals and number.form != "fixed"
+        if unused and (number.value > 1 or number.form == "odd"):
             return "number_not_used"
     return None
 
@@ -197,7 +197,7 @@ def _draw(
     for attempt in range(_ATTEMPTS * count):
         if len(drafts) == count:
             break
-        # Divisions rarely come out whole when everything changes at once, so later attempts change less.
+        # Divisions rarely have whole results when everything changes at once, so some attempts change less.
         share = 1.0 if attempt % 3 == 0 else 0.6
         chosen = [link for link in links if rng.random() < share] or [rng.choice(links)]
         draft = _rewrite(problem, tree, chosen, values, rng)
@@ -210,7 +210,7 @@ def _draw(
 def _rewrite(
     problem: Problem, tree: ast.Module, links: Sequence[_Link], values: Sequence[float], rng: Random
 ) -> Draft | None:
-    """Change numbers in text and program; None where an operation's value is no longer sane."""
+    """Change numbers in text and program; None if the value of an operation is no longer sane."""
     question, fresh = problem.question, {}
     for link in sorted(links, key=lambda link: -link.number.start):
         written = draw_like(link.number, problem.question, rng)
@@ -225,14 +225,14 @@ def _rewrite(
         return None
     if not all(_is_as_sane(old, new) for old, new in zip(values, changed, strict=True)):
         return None
-    return Draft(question, program, tidy(run_program(program)), {"renumbered": True} | _asked_still(problem, question))
+    return Draft(question, program, tidy(run_program(program)), {"renumbered": True} | _valid_note(problem, question))
 
 
-def _asked_still(problem: Problem, question: str) -> dict[str, Any]:
-    """Return what a further step noted of the question, where no number of it has changed."""
-    noted = {key: problem.extra[key] for key in ("further", "asked") if key in problem.extra}
+def _valid_note(problem: Problem, question: str) -> dict[str, Any]:
+    """Return the note of an earlier further step, if no number in it has changed."""
+    note = {key: problem.teacher_notes[key] for key in ("further", "asked") if key in problem.teacher_notes}
     renamed = replace(problem, question=question)
-    return noted if read_asked(renamed) is not None else {}
+    return note if read_note(renamed) is not None else {}
 
 
 def _with_literals(tree: ast.Module, fresh: Mapping[int, int | float]) -> str:
@@ -244,7 +244,7 @@ def _with_literals(tree: ast.Module, fresh: Mapping[int, int | float]) -> str:
 
 
 def _is_as_sane(old: float, new: float) -> bool:
-    """Say whether a value keeps what the old one had: its sign, being whole or in cents, being a part of one."""
+    """Return whether a new value is like the old one: its sign, whole or in cents, a fraction of one."""
     if (old > 0 and new <= 0) or (old >= 0 and new < 0) or (0 < old < 1 and new >= 1):
         return False
     for decimals in (0, 2):

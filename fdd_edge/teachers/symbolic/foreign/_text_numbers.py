@@ -1,4 +1,4 @@
-"""Finds the numbers of a problem's text, says which may be changed, and draws others in the same style."""
+"""Finds the numbers in a problem's text, decides which may change, and draws others in the same style."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Form = Literal["digits", "word", "fixed", "odd"]
 
 _NUMBER = re.compile(r"(?<![\w.,])(?:\d{1,3}(?:,\d{3})+|\d+)?(?:(?<=\d)|(?=\.\d))(?:\.\d+)?(?![\d])")
 _SMALL_WORDS = {value: word for word, value in NUMBER_WORDS.items() if value <= 12}
-# Facts that no other number may take the place of: "a dog has 4 legs".
+# Facts whose numbers must not change: "a dog has 4 legs".
 _FACTS = re.compile(
     r"^[- ]?(?:\w+ )?(?:legs?|wheels?|wheeled|sides?|sided|paws?|eyes?|tires?|wings?|fingers?|toes?|arms?|"
     r"hooves|quarters)\b"
 )
-# What a unit is made of: "a day has 24 hours".
+# Conversions between units: "a day has 24 hours".
 _UNITS: dict[float, str] = {
     3: "feet", 7: "days", 12: "months|inches", 16: "ounces", 24: "hours", 28: "days", 30: "days", 31: "days",
     52: "weeks", 60: "minutes|seconds", 100: "cent", 365: "days", 1000: "grams|meters|milli", 2000: "pounds",
@@ -42,11 +42,11 @@ class TextNumber(NamedTuple):
     """A number in a text.
 
     Attributes:
-        start: Where it begins.
-        end: Where it ends.
+        start: Position of its first character.
+        end: Position after its last character.
         value: Its value.
-        form: How it is written; ``fixed`` ones stay as they are (fractions, facts such as 4 wheels), ``odd``
-            ones are no plain quantity (ordinals, times, years).
+        form: How it is written. ``fixed`` numbers do not change (fractions, facts such as 4 wheels); ``odd`` ones are
+            not plain quantities (ordinals, times, years).
         percent: Whether a percent sign or word follows.
         most: The largest value that makes sense in its place.
     """
@@ -92,7 +92,7 @@ def _form(before: str, after: str, value: float, is_word: bool) -> Form:
 
 
 def _looks_like_a_label(before: str, after: str, value: float) -> bool:
-    """Say whether "in 1998" or "page 12" names something; "in 12 days" counts."""
+    """Return whether a number is a label, as in "in 1998" or "page 12", and not a count, as in "in 12 days"."""
     if re.search(r"[:/#−-]$", before):
         return True
     counts = re.match(r"\s+[a-z]", after) is not None
@@ -108,7 +108,7 @@ def _most(after: str, value: float, percent: bool) -> float:
 
 
 def draw_like(number: TextNumber, text: str, rng: Random) -> str:
-    """Write another number from half to about twice the old one, as round and with as many decimals as it."""
+    """Return a different number, from half to about twice the old one, equally round and with as many decimals."""
     written = text[number.start : number.end]
     if number.form == "word":
         low, high = max(2, round(number.value / 2)), min(12, round(number.value * 2), int(number.most))
@@ -127,13 +127,13 @@ def draw_like(number: TextNumber, text: str, rng: Random) -> str:
 
 
 def with_article(before: str, written: str) -> str:
-    """Make an article at the end of a text fit the number that follows: "a 5-hour day", "an 8-hour day"."""
+    """Adapt an article at the end of a text to the number that follows: "a 5-hour day", "an 8-hour day"."""
     has_vowel = re.match(r"8|1[18](?!\d)|eight|eleven", written, re.IGNORECASE) is not None
     return re.sub(r"\b([Aa])n? $", r"\1n " if has_vowel else r"\1 ", before)
 
 
 def _roundness(units: int) -> int:
-    """Return the step that keeps a number as round as it is: 5 for 35, 10 for 60, 100 for 1,200."""
+    """Return the step size that keeps a number as round as it is: 5 for 35, 10 for 60, 100 for 1,200."""
     for step in (1_000_000, 100_000, 10_000, 1_000, 100, 50, 25, 10, 5):
         if units % step == 0 and units >= 3 * step:
             return step

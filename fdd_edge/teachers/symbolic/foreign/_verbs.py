@@ -1,4 +1,4 @@
-"""Verbs of school problems: which words are verbs, and their forms after "does" and "did" are undone."""
+"""Verbs of school problems, and their forms without an auxiliary: "does need" is "needs", "did buy" is "bought"."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _PARTICIPLES = frozenset((
     "been", "bought", "brought", "built", "caught", "done", "drawn", "driven", "eaten", "found", "given", "gotten",
     "had", "lost", "made", "paid", "read", "run", "seen", "sold", "spent", "taken", "won", "written",
 ))  # fmt: skip
-# What one person's doing it says nothing of another's, or what only goes with a word after it.
+# Verbs that a second person cannot simply share, or that need a particle.
 _NOT_DONE = frozenset((
     "be", "come", "contain", "cost", "do", "end", "finish", "go", "live", "measure", "remain", "require", "start",
     "stay", "take", "weigh", "work",
@@ -41,12 +41,12 @@ _PARTICLES = frozenset((
 
 
 def is_participle(word: str) -> bool:
-    """Say whether a word may follow "has": "sold", "baked"."""
+    """Return whether a word may follow "has": "sold", "baked"."""
     return word in _PARTICIPLES or (word.endswith("ed") and (is_verb(word[:-1]) or is_verb(word[:-2])))
 
 
 def can_be_done(verb: str, after: str) -> bool:
-    """Say whether somebody else may do the same, told by the verb alone: not "ends up with", "works for"."""
+    """Return whether the verb alone says what somebody else does too; not for "ends up with" or "works for"."""
     particle = after.partition(" ")[0]
     if not verb or verb in _NOT_DONE:
         return False
@@ -54,7 +54,7 @@ def can_be_done(verb: str, after: str) -> bool:
 
 
 def is_verb(word: str) -> bool:
-    """Say whether a word is the plain form of a verb that we know the forms of."""
+    """Return whether a word is the plain form of a verb whose other forms are known."""
     return word in _IRREGULAR or word in _DOUBLED or word in _REGULAR
 
 

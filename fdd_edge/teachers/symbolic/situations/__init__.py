@@ -1,4 +1,4 @@
-"""The situations of the symbolic teacher, one YAML file a subject; those of ``held_out.yaml`` are for evaluation."""
+"""The situations of the symbolic teacher, one YAML file per subject; those of ``held_out.yaml`` are for evaluation."""
 
 from __future__ import annotations
 

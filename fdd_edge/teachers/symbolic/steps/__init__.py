@@ -1,4 +1,4 @@
-"""The further steps that make a problem harder: each takes the result before as known and asks for its own."""
+"""The further steps that make a problem harder: each takes the previous result as given and asks for a new one."""
 
 from __future__ import annotations
 

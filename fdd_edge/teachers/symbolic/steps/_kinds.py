@@ -1,4 +1,4 @@
-"""What an amount is, told from its noun and its phrase: the steps that go on from it are chosen by that."""
+"""Classifies an amount by its noun and its phrase, to choose the steps that can follow it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _TASKS = _words(
     "reports trips laps lessons loads tests quizzes pull-ups push-ups sit-ups tasks chores calls meals drawings "
     "paintings"
 )
-# These are no heap of things: nothing can be taken out of it.
+# These are not collections of things that something could be taken from.
 _BARE = _words(
     "points degrees legs wheels sides calories levels votes cents goals percent steps rotations turns runs inches "
     "eyes arms fingers ears wins losses times feet tires wings dollars spots stripes servings contacts"
@@ -53,7 +53,7 @@ _GAINED = re.compile(
     r"raise[sd]?|collect(?:s|ed)?|takes? in|took in|left|has|have|had|bring(?:s|ing)? in|brought in|remains?|"
     r"revenue|earnings|allowance|change|share|money)\b"
 )
-# What was eaten or lost cannot be packed.
+# Things that were eaten or lost cannot be packed.
 _GONE = re.compile(
     r"\b(?:eats?|ate|eaten|drinks?|drank|drunk|uses?|used|los[et]s?|destroy\w*|br[eo]ken?|die[sd]?|dead|thr[eo]w\w*|burn\w*|"
     r"consume[sd]?|donate[sd]?|give|gives|gave|given|flew|away|absent|uneaten|wasted|removed?|over)\b"
@@ -73,11 +73,11 @@ _ONE = {"feet": "foot", "inches": "inch", "people": "person", "children": "child
 
 
 def kinds_of(kind: str, phrase: str, noun: str) -> tuple[str, ...]:
-    """Return what steps may go on from a result, the most fitting first and ``number`` last.
+    """Return the kinds of step that can follow a result, the best fit first and ``number`` last.
 
     Args:
-        kind: Of the result; only a ``number`` is looked at closer.
-        phrase: What it is called; slots may stand in it.
+        kind: The kind of the result; only a ``number`` is classified further.
+        phrase: The noun phrase for it, which may contain slots.
         noun: What it counts.
     """
     if kind != "number":
@@ -130,12 +130,12 @@ def _kinds_of_money(phrase: str) -> tuple[str, ...]:
 
 
 def head_of(noun: str) -> str:
-    """Return the word that says what is counted: "pieces" of "pieces of chalk", "hens" of "brown hens"."""
+    """Return the head of a noun phrase: "pieces" of "pieces of chalk", "hens" of "brown hens"."""
     return noun.partition(" of ")[0].rpartition(" ")[2].strip("{}").lower()
 
 
 def amount_forms(phrase: str, noun: str) -> dict[str, str]:
-    """Return the slots that a step has for the amount before: "the eggs" for "the number of eggs", "egg" for "eggs"."""
+    """Return a step's slots for the previous amount: "the eggs" for "the number of eggs", "egg" for "eggs"."""
     counted = _COUNTED.fullmatch(phrase)
     those = phrase
     if counted:

@@ -1,0 +1,54 @@
+"""The tensors that an ONNX graph stores, in the graph itself or in a file next to it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fdd_edge.artifacts.stored_tensor import Array
+from fdd_edge.errors import FddError
+
+__all__ = ["GraphTensors"]
+
+
+class GraphTensors:
+    """Reads the stored tensors of a graph by name.
+
+    Attributes:
+        stored: The tensors as onnx describes them, by name.
+    """
+
+    def __init__(self, folder: Path, graph: Any) -> None:
+        """Take a graph without its external data, and the folder in which these data lie."""
+        self._folder = folder
+        self.stored: Mapping[str, Any] = {tensor.name: tensor for tensor in graph.initializer}
+
+    def __call__(self, name: str) -> npt.NDArray[Any]:
+        """Return a tensor as it is stored.
+
+        Raises:
+            FddError: It cannot be read.
+        """
+        from onnx import numpy_helper
+
+        try:
+            # onnx refuses external data outside of the base folder.
+            array: npt.NDArray[Any] = numpy_helper.to_array(self.stored[name], base_dir=str(self._folder))
+        except Exception as error:  # raised by onnx, numpy or the file system
+            raise FddError(f"{self._folder}: the weights of {name} cannot be read: {error}") from None
+        return array
+
+    def transposed(self, name: str) -> Array:
+        """Return a float matrix as (out, in)."""
+        return self(name).astype(np.float32).T
+
+    def int8_columns(self, data: str) -> Array:
+        """Return an int8 matrix as (out, in), dequantized by one scale and zero point per column, or per matrix."""
+        name = data.removesuffix("_quantized")
+        scale, zero = self(f"{name}_scale").astype(np.float32), self(f"{name}_zero_point").astype(np.float32)
+        matrix: Array = ((self(data).astype(np.float32) - zero) * scale).T
+        return matrix

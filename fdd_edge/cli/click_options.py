@@ -1,0 +1,151 @@
+"""Command-line options, derived from the dataclasses that define them, and what all commands share."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import click
+
+__all__ = ["Command", "json_option", "options_of", "prompt_option", "revision_option", "target_option"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+RENAMED = {"--sequences": "--batch-size", "--shots": "--num-fewshot"}
+"""Old names of options, which still work."""
+
+
+class Command(click.Command):
+    """A command that accepts old names and underscores in option names, and ``-q`` and ``-v``."""
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        for name, flag, level, text in (
+            ("quiet", "-q", "WARNING", "Print only warnings and errors on stderr."),
+            ("verbose", "-v", "DEBUG", "Also print each stage that is up to date, and times."),
+        ):
+            self.params.append(
+                click.Option(
+                    [flag, f"--{name}"], is_flag=True, expose_value=False, callback=_log_level(level), help=text
+                )
+            )
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Translate names, then parse.
+
+        Raises:
+            click.UsageError: An option is given by its old and by its new name.
+        """
+        known = {name for param in self.params for name in param.opts}
+        end = args.index("--") if "--" in args else len(args)
+        options, rest = args[:end], args[end:]
+        names = [_option_name(arg, known) for arg in options]
+        for old, new in RENAMED.items():
+            if old in names and new in known:
+                if new in names:
+                    raise click.UsageError(f"{old} is the old name of {new}, which is also given; remove one.", ctx)
+                click.echo(f"Note: {old} is now called {new}; the old name still works.", err=True)
+        renamed = [_renamed(arg, RENAMED.get(name, name), known) for arg, name in zip(options, names, strict=True)]
+        return super().parse_args(ctx, [*renamed, *rest])
+
+
+def _option_name(arg: str, known: set[str]) -> str:
+    """Return the name of an argument's option, with dashes unless the command knows it as it is."""
+    name = arg.partition("=")[0]
+    return name if name in known else name.replace("_", "-")
+
+
+def _renamed(arg: str, name: str, known: set[str]) -> str:
+    """Return an argument with another name for its option, if the command knows that one."""
+    own, equals, value = arg.partition("=")
+    return f"{name}{equals}{value}" if own.startswith("--") and name in known else arg
+
+
+def _log_level(level: str) -> Callable[[click.Context, click.Parameter, bool], None]:
+    def callback(ctx: click.Context, param: click.Parameter, given: bool) -> None:
+        if given:
+            import logging
+
+            from fdd_edge.progress import show_on_stderr
+
+            show_on_stderr(getattr(logging, level))
+
+    return callback
+
+
+def options_of(options: type, *names: str, renamed: Mapping[str, str] = types.MappingProxyType({})) -> Callable[[F], F]:
+    """Return a decorator that adds an option for each named field of a dataclass: its type, default, bounds and help.
+
+    Args:
+        options: The dataclass.
+        names: Its fields, in the order of the help text.
+        renamed: Option names that differ from the field's.
+    """
+    found = {field.name: field for field in fields(options)}
+    hints = get_type_hints(options)
+
+    def decorate(function: F) -> F:
+        for name in reversed(names):
+            field = found[name]
+            flag = renamed.get(name, name).replace("_", "-")
+            function = click.option(
+                f"--{flag}",
+                name,
+                type=_click_type(hints[name], field.metadata),
+                default=field.default,
+                show_default=field.default is not None,
+                help=f"{_sentence(field.metadata['description'])}",
+            )(function)
+        return function
+
+    return decorate
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _click_type(hint: Any, bounds: Mapping[str, Any]) -> click.ParamType[Any]:
+    """Return click's type for a field."""
+    if get_origin(hint) in (Union, types.UnionType):
+        hint = next(kind for kind in get_args(hint) if kind is not type(None))
+    if get_origin(hint) is Literal:
+        return click.Choice(get_args(hint))
+    low, high = bounds.get("ge", bounds.get("gt")), bounds.get("le", bounds.get("lt"))
+    is_open = {"min_open": "gt" in bounds, "max_open": "lt" in bounds}
+    if hint is int:
+        return click.IntRange(low, high)
+    if hint is float:
+        return click.FloatRange(low, high, **is_open)
+    return click.STRING
+
+
+def _refuse_device(context: click.Context, option: click.Parameter, value: str | None) -> None:
+    """Answer ``--device``, which other tools have, with the option to use instead."""
+    if value is not None:
+        raise click.UsageError("There is no --device: name a target, as in --target local (see `fdd-edge ls targets`).")
+
+
+def target_option(function: F) -> F:
+    """Add ``--target``."""
+    function = click.option("--device", hidden=True, expose_value=False, callback=_refuse_device)(function)
+    return click.option(
+        "--target", default="local", show_default=True, metavar="NAME", help="Device profile to run on."
+    )(function)
+
+
+def prompt_option(text: str = "Default: the prompt stored in the file.") -> Callable[[F], F]:
+    """Return a decorator that adds ``--prompt``."""
+    return click.option("--prompt", metavar="plain|chat|FILE", help=text)
+
+
+def revision_option(text: str) -> Callable[[F], F]:
+    """Return a decorator that adds ``--revision``."""
+    return click.option("--revision", metavar="REV", help=text)
+
+
+def json_option(text: str = "Print one JSON object.") -> Callable[[F], F]:
+    """Return a decorator that adds ``--json``."""
+    return click.option("--json", "as_json", is_flag=True, help=text)

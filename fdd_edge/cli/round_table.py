@@ -1,0 +1,240 @@
+"""The table of a round: accuracy by set and artifact, cost, and what happened to the problems."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from fdd_edge.cli.console import print_labelled, print_lines, print_table
+from fdd_edge.feedback import Side
+from fdd_edge.operations.bench import Measurement
+from fdd_edge.operations.figures import EvaluationFigures
+from fdd_edge.pipeline.round_summary import LabelledFigures, RoundSummary
+
+__all__ = ["print_legend", "print_round"]
+
+_LABEL_WIDTH = 12
+
+_Cell = str | Text
+
+
+def print_round(summary: RoundSummary) -> None:
+    """Print what happened in a round."""
+    print_lines("")
+    print_table(_accuracies(summary))
+    if summary.measured:
+        print_table(_costs(summary.measured))
+    print_labelled(_lines(summary), width=_LABEL_WIDTH)
+    print_lines("")
+
+
+def print_legend(summaries: Sequence[RoundSummary]) -> None:
+    """Explain the columns, once per run."""
+    parts = ["share: problems solved, with its 95 % interval", "no answer: replies that give no number"]
+    if len(summaries) > 1:
+        parts.append("change: in points, against the round before, on the same problems")
+    if any(summary.measured for summary in summaries):
+        parts.append("load, 1st token: seconds; tok/s: one reply at a time; batched: 16 replies together")
+    if any(figures.emulated for summary in summaries for figures in summary.evaluations):
+        parts.append("*: measured in the emulator, not on the board")
+    print_labelled([("legend", f"{'; '.join(parts)}.")], width=_LABEL_WIDTH)
+    print_lines("")
+
+
+def _empty_table(title: str | None = None) -> Table:
+    """Return a table without a border: every column counts if only 80 are there."""
+    return Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        show_edge=False,
+    )
+
+
+def _accuracies(summary: RoundSummary) -> Table:
+    columns = _columns(summary)
+    table = _empty_table(f"Round {summary.round}")
+    for name in ("set", "artifact"):
+        table.add_column(name, overflow="fold")
+    for name, _ in columns:
+        table.add_column(name, justify="right", no_wrap=True)
+    last = None
+    for figures in _by_set(summary.untuned, summary.evaluations):
+        if last not in (None, figures.dataset):
+            table.add_section()
+        artifact = _artifact(figures.recipe, figures.target)
+        table.add_row(
+            figures.dataset if figures.dataset != last else "",
+            f"untuned {artifact}" if figures in summary.untuned else artifact,
+            *(cell(figures) for _, cell in columns),
+        )
+        last = figures.dataset
+    return table
+
+
+def _by_set(untuned: Sequence[EvaluationFigures], tuned: Sequence[EvaluationFigures]) -> list[EvaluationFigures]:
+    """Order by set, the untuned student first."""
+    names = list(dict.fromkeys(f.dataset for f in tuned))
+    return sorted([*untuned, *tuned], key=lambda f: names.index(f.dataset))
+
+
+def _columns(summary: RoundSummary) -> list[tuple[str, Callable[[EvaluationFigures], _Cell]]]:
+    """Return the columns of figures, from left to right: the heading, and what an evaluation shows there."""
+    changed = any(figures.change is not None for figures in summary.evaluations)
+    return [
+        ("solved", lambda f: f"{f.correct}/{f.n}"),
+        ("share", lambda f: f"{100 * f.correct / f.n:.1f} %"),
+        ("95 %", lambda f: f"{100 * f.ci95[0]:.1f}-{100 * f.ci95[1]:.1f}"),
+        *([("change", _change)] if changed else []),
+        ("no\nanswer", lambda f: str(f.no_answer)),
+        ("problems\nper s", _problems_per_second),
+    ]
+
+
+def _problems_per_second(figures: EvaluationFigures) -> str:
+    speed = "-" if figures.problems_per_second is None else f"{figures.problems_per_second:.1f}"
+    return speed + ("*" if figures.emulated else "")
+
+
+def _artifact(recipe: str | None, target: str) -> str:
+    """Return the recipe, and the target unless it is this machine."""
+    return f"{recipe}" if target == "local" else f"{recipe} on {target}"
+
+
+def _change(figures: EvaluationFigures) -> Text:
+    change = figures.change
+    if change is None:
+        return Text("")
+    style = "green" if change > 0 else "red" if change < 0 else ""
+    return Text(f"{100 * change:+.1f}", style=style)
+
+
+def _costs(measured: Sequence[Measurement]) -> Table:
+    """Return what every artifact costs on every target."""
+    table = _empty_table()
+    table.add_column("artifact", overflow="fold")
+    for name, _ in _COST_COLUMNS:
+        table.add_column(name, justify="right", no_wrap=True)
+    for m in measured:
+        table.add_row(_artifact(m.recipe, m.target), *(cell(m) for _, cell in _COST_COLUMNS))
+    return table
+
+
+_COST_COLUMNS: Sequence[tuple[str, Callable[[Measurement], str]]] = (
+    ("MB", lambda m: f"{m.bytes / 1e6:.1f}"),
+    ("load s", lambda m: f"{m.load_seconds:.2f}{_mark(m)}"),
+    ("1st token s", lambda m: f"{m.first_token_seconds:.3f}{_mark(m)}"),
+    ("tok/s", lambda m: f"{_speed(m.decode_tokens_per_second)}{_mark(m)}"),
+    ("batched tok/s", lambda m: _speed(m.batch_tokens_per_second)),
+    ("peak MB", lambda m: f"{m.peak_rss_bytes / 1e6:.0f}{_mark(m)}"),
+)
+"""The columns of costs, from left to right: the heading, and what a measurement shows there."""
+
+
+def _mark(measurement: Measurement) -> str:
+    return "*" if measurement.emulated else ""
+
+
+def _speed(tokens: float | None) -> str:
+    return "-" if tokens is None else f"{tokens:.0f}" if tokens >= 10 else f"{tokens:.1f}"
+
+
+def _lines(summary: RoundSummary) -> list[tuple[str, str]]:
+    """Return the lines below the tables."""
+    total = sum(summary.data.values())
+    rejected = f"; rejected: {_counts(summary.rejected)}" if summary.rejected else ""
+    waiting = f"; {summary.reserve} more are reserved for labelling" if summary.reserve else ""
+    return [
+        ("data", f"{total} problems: {_counts(summary.data)}{waiting}{rejected}"),
+        ("training", _training(summary)),
+        ("parity", _parity(summary.parity)),
+        ("labels", _labels(summary.split)),
+        ("", _memorised(summary.labelled)),
+        ("new problems", _new_problems(summary.evolved, summary.accepted)),
+        *[("", _without(name, side)) for name, side in summary.without.items() if side.without_offspring],
+        ("gates", _gates(summary)),
+        *(
+            [("untuned", f"the student before training, with {summary.num_fewshot} worked examples")]
+            * bool(summary.untuned)
+        ),
+    ]
+
+
+def _training(summary: RoundSummary) -> str:
+    text = "loss not recorded" if summary.loss is None else "loss {:.3f} → {:.3f}".format(*summary.loss)
+    if summary.valid_loss is not None:
+        text += f", validation loss {summary.valid_loss:.3f}"
+    if summary.too_long:
+        text += f"; left out {summary.too_long} problems longer than training.max_length"
+    return text
+
+
+def _labels(split: Mapping[str, int]) -> str:
+    words = {"format": "without a runnable program", "lost": "lost to quantization"}
+    counts = [f"{n} {words.get(label, label)}" for label, n in split.items() if n]
+    return ", ".join(counts) or "none"
+
+
+def _memorised(figures: LabelledFigures) -> str:
+    """Compare how much of the labelled problems is solved with how much of valid."""
+    kind = "not yet trained on" if figures.fresh else "trained on"
+    text = f"{figures.pass_rate:.1%} of {figures.n} problems {kind} are solved"
+    if figures.seed_pass_rate is not None and figures.seeds < figures.n:
+        text += f" ({figures.seed_pass_rate:.1%} of the {figures.seeds} seed problems among them)"
+    text += f", {figures.valid:.1%} of valid"
+    low, high = figures.gap or (0.0, 0.0)
+    if low <= 0 <= high:
+        return text
+    gap = f"a gap of {100 * low:+.1f} to {100 * high:+.1f} points, beyond chance"
+    if low > 0 and not figures.fresh:
+        return f"{text}: memorised, {gap}. Set feedback.pool=fresh to label problems before they are trained on"
+    return f"{text}: {gap}"
+
+
+def _new_problems(evolved: Mapping[str, int], accepted: Mapping[str, int]) -> str:
+    words = {"complex": "harder", "similar": "similar"}
+    written = {words.get(origin, origin): n for origin, n in evolved.items()}
+    if not written:
+        return "none written"
+    total, kept = sum(evolved.values()), sum(accepted.values())
+    if kept == total:
+        return (
+            f"{_counts(written)} written; all {total} accepted"
+            if total > 1
+            else f"{_counts(written)} written, accepted"
+        )
+    taken = _counts({words.get(origin, origin): n for origin, n in accepted.items()}) or "none"
+    return f"{_counts(written)} written; accepted {taken}"
+
+
+def _without(name: str, side: Side) -> str:
+    """Return what share of the easy or hard problems has no new problem, and why."""
+    share = side.without_offspring / side.parents
+    return f"{side.without_offspring} of {side.parents} {name} ones have none ({share:.0%}: {_counts(side.reasons)})"
+
+
+def _gates(summary: RoundSummary) -> str:
+    if summary.held_back:
+        return f"held back: {'; '.join(summary.held_back)}"
+    if not summary.solved_any:
+        return "no problem of valid is solved yet"
+    return "passed; best round so far"
+
+
+def _parity(parity: Mapping[str, Sequence[str]]) -> str:
+    """Return which artifacts passed their certificates, and the failed items of those that did not."""
+    if not parity:
+        return "not checked (--no-parity)"
+    failed = {name: [line.split(":", 1)[0] for line in lines] for name, lines in parity.items() if lines}
+    named = [f"{name} FAILED ({', '.join(items)}), left out" for name, items in failed.items()]
+    passed = [name for name in parity if name not in failed]
+    return "; ".join([*named, f"{', '.join(passed)} passed"] if passed else named)
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{n} {name}" for name, n in counts.items())

@@ -1,0 +1,224 @@
+"""Reading a config: YAML with ``${ENV}`` and overrides; all faults at once, each with its path."""
+
+from __future__ import annotations
+
+import copy
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
+from functools import partial
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from fdd_edge import catalog
+from fdd_edge.config import Config, Gates
+from fdd_edge.errors import FddError
+from fdd_edge.progress import announce
+from fdd_edge.yaml_errors import faults_of, known_keys, yaml_fault
+
+__all__ = ["changed_keys", "checked", "load_config", "override_source", "parse_config", "read_config_source"]
+
+_ENV = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+Options = TypeVar("Options")
+
+RENAMED = {
+    "baseline.shots": "baseline.num_fewshot",
+    "decoding.sequences": "decoding.batch_size",
+    "feedback.samples": "feedback.num_return_sequences",
+}
+"""Old names of keys, which still work."""
+
+EXTENDABLE = {"rounds", "export.recipes", "targets", "data.eval"}
+"""Keys that may grow on an existing run."""
+
+FREE = {"keep", *(f"gates.{field.name}" for field in fields(Gates))}
+"""Keys that change no result, and so may change on an existing run."""
+
+
+def load_config(name_or_path: str, overrides: Sequence[str] = ()) -> tuple[Config, dict[str, Any]]:
+    """Return a config, and its source as written."""
+    source = read_config_source(name_or_path, overrides)
+    return parse_config(source, name_or_path), source
+
+
+def read_config_source(name_or_path: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """Read a config as written, ``${ENV}`` unresolved, and apply ``a.b=value`` overrides.
+
+    Raises:
+        FddError: There is no such config, it is not YAML, or an override is not ``key=value``.
+    """
+    path = catalog.find("configs", name_or_path)
+    try:
+        source = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError:
+        raise FddError(f"{path} is not a config: it is not UTF-8 text.") from None
+    except yaml.YAMLError as error:
+        raise FddError(f"{path} is not valid YAML: {yaml_fault(error)}.") from None
+    if not isinstance(source, dict):
+        raise FddError(f"{path} is not a config: it must be a mapping of keys.")
+    return override_source(source, overrides)
+
+
+def override_source(source: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+    """Return a config as written with ``a.b=value`` overrides applied; the values are read as YAML.
+
+    Raises:
+        FddError: An override is not ``key=value``.
+    """
+    changed: dict[str, Any] = copy.deepcopy(dict(source))
+    given = {override.partition("=")[0].strip() for override in overrides}
+    for pair in RENAMED.items():
+        for name, other in (pair, pair[::-1]):
+            if name in given and other not in given:
+                _remove(changed, other)
+    for override in overrides:
+        _put(changed, override)
+    return changed
+
+
+def parse_config(source: Mapping[str, Any], origin: str) -> Config:
+    """Check a config and resolve its ``${ENV}``.
+
+    Args:
+        source: The config as written.
+        origin: What errors call it.
+
+    Raises:
+        FddError: It has faults; lists all of them, each with its path.
+    """
+    faults: list[str] = []
+    resolved = _with_new_names(_resolve(source, "", faults), faults)
+    try:
+        config = Config.model_validate(resolved)
+    except ValidationError as error:
+        faults += faults_of(error, partial(known_keys, Config))
+        config = None
+    if config is None or faults:
+        listed = faults[0] if len(faults) == 1 else "".join(f"\n  - {fault}" for fault in faults)
+        number = "" if len(faults) == 1 else f"{len(faults)} faults:"
+        raise FddError(f"{origin}: {number}{listed}")
+    return config
+
+
+def checked(kind: type[Options], **values: object) -> Options:
+    """Build options from a caller's values.
+
+    Raises:
+        FddError: A value is of the wrong type or out of range; lists all faults.
+    """
+    try:
+        return TypeAdapter(kind).validate_python(values)
+    except ValidationError as error:
+        raise FddError(f"{'; '.join(faults_of(error, partial(known_keys, kind)))}.") from None
+
+
+def changed_keys(old: Config, new: Config) -> dict[str, tuple[Any, Any]]:
+    """Return the keys that differ in a way by which a run cannot be extended, each with its old and new value."""
+    before, after = (dict(_leaves(c.model_dump(mode="json", exclude={"output_dir"}))) for c in (old, new))
+    changed: dict[str, tuple[Any, Any]] = {}
+    for key in sorted(before.keys() | after.keys()):
+        was, now = before.get(key), after.get(key)
+        if was == now or key in FREE or (key in EXTENDABLE and _extends(was, now)):
+            continue
+        changed |= _narrowed(key, was, now)
+    return changed
+
+
+def _narrowed(key: str, was: Any, now: Any) -> dict[str, tuple[Any, Any]]:
+    """Narrow a difference down to the keys of a list's sections, such as ``data.train.0.limit``."""
+    sections = [value for side in (was, now) for value in (side if isinstance(side, list) else [side])]
+    if not all(isinstance(section, dict) for section in sections) or len(was) != len(now):
+        return {key: (_brief(was), _brief(now))}
+    return {
+        f"{key}.{number}.{name}": (old.get(name), new.get(name))
+        for number, (old, new) in enumerate(zip(was, now, strict=True))
+        for name in {**old, **new}
+        if old.get(name) != new.get(name)
+    }
+
+
+def _brief(value: Any) -> Any:
+    """Leave out the keys that a list's sections do not set."""
+    if not isinstance(value, list):
+        return value
+    return [
+        {name: part for name, part in item.items() if part is not None} if isinstance(item, dict) else item
+        for item in value
+    ]
+
+
+def _extends(was: Any, now: Any) -> bool:
+    if isinstance(was, list) and isinstance(now, list):
+        return all(item in now for item in was)
+    return isinstance(was, int) and isinstance(now, int) and now >= was
+
+
+def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _put(source: dict[str, Any], override: str) -> None:
+    """Put ``a.b=value`` into a config; the value is read as YAML."""
+    key, equals, text = override.partition("=")
+    if not equals or not key.strip():
+        raise FddError(f"--set takes KEY=VALUE, such as feedback.limit=100; {override!r} is not.")
+    *parents, last = key.strip().split(".")
+    at = source
+    for parent in parents:
+        at = at.setdefault(parent, {})
+        if not isinstance(at, dict):
+            raise FddError(f"--set {override}: {parent} is not a group of keys.")
+    try:
+        at[last] = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise FddError(f"--set {override}: the value is not valid YAML.") from None
+
+
+def _remove(source: Mapping[str, Any], key: str) -> None:
+    """Remove ``section.key`` from a config if it is there."""
+    section, name = key.split(".")
+    if isinstance(keys := source.get(section), dict):
+        keys.pop(name, None)
+
+
+def _with_new_names(source: dict[str, Any], faults: list[str]) -> dict[str, Any]:
+    """Move the values of renamed keys to their new names, and say so once per process and key."""
+    for old, new in RENAMED.items():
+        section, old_key = old.split(".")
+        new_key = new.split(".")[1]
+        keys = source.get(section)
+        if not isinstance(keys, dict) or old_key not in keys:
+            continue
+        if new_key in keys:
+            faults.append(f"{old}: this is the old name of {new}, which is also given; remove one")
+        if old not in _ANNOUNCED:
+            _ANNOUNCED.add(old)
+            announce(f"Note: {old} is now called {new}; the old name still works.")
+        keys[new_key] = keys.pop(old_key)
+    return source
+
+
+_ANNOUNCED: set[str] = set()
+"""Old names that were announced already."""
+
+
+def _resolve(value: Any, path: str, faults: list[str]) -> Any:
+    """Replace ``${NAME}`` by environment variables; an unset one is a fault."""
+    if isinstance(value, Mapping):
+        return {key: _resolve(item, f"{path}.{key}" if path else str(key), faults) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_resolve(item, f"{path}.{i}", faults) for i, item in enumerate(value)]
+    if not isinstance(value, str):
+        return value
+    for name in _ENV.findall(value):
+        if not os.environ.get(name):
+            faults.append(f"{path}: the environment variable {name} is not set")
+    return _ENV.sub(lambda match: os.environ.get(match[1], match[0]), value)

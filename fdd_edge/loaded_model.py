@@ -1,0 +1,85 @@
+"""A model that is held open on a target: many questions, one process."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from fdd_edge.errors import FddError
+from fdd_edge.ondevice.protocol import Completion, Task, plan_waves
+from fdd_edge.operations.evaluate import Asking
+from fdd_edge.results import Solution
+from fdd_edge.targets import TargetRuntime, open_session
+
+__all__ = ["Model"]
+
+
+class Model:
+    """A model file that is loaded on a target, until ``close`` is called or a ``with`` block ends."""
+
+    def __init__(self, artifact: Path, *, runtime: TargetRuntime, asking: Asking) -> None:
+        """Load the file.
+
+        Raises:
+            FddError: The file is broken, or it cannot be asked this way.
+            TargetError: The target failed.
+        """
+        self.artifact = artifact
+        self.target = runtime.profile.name
+        self._wave = asking.decoding.wave
+        self._stack = ExitStack()
+        self._session = self._stack.enter_context(
+            open_session(
+                runtime.profile,
+                artifact,
+                settings=asking.settings(runtime),
+                prompt=asking.prompt,
+                shots=asking.examples,
+            )
+        )
+        self._close = weakref.finalize(self, self._stack.close)
+
+    def solve(self, question: str) -> Solution:
+        """Answer one question.
+
+        Raises:
+            FddError: The question is empty, or the model is closed.
+            TargetError: The target failed.
+        """
+        return self.solve_many([question])[0]
+
+    def solve_many(self, questions: Sequence[str]) -> list[Solution]:
+        """Answer questions in batches; the solutions are in their order."""
+        return [Solution(c.answer, c.program, c.text, c) for c in self.complete(questions)]
+
+    def complete(self, questions: Sequence[str]) -> list[Completion]:
+        """Return the model's replies to questions, with token counts and verdicts, in the order of the questions."""
+        if not self._close.alive:
+            raise FddError(f"{self.artifact} is closed; load it again with fdd_edge.load.")
+        if isinstance(questions, str) or not all(isinstance(question, str) for question in questions):
+            raise FddError("Pass a list of questions, each a string.")
+        if not all(question.strip() for question in questions):
+            raise FddError("The question is empty.")
+        waves = plan_waves([Task(f"question-{i}", 0, question) for i, question in enumerate(questions)], self._wave)
+        results = sorted(self._session.complete(waves), key=lambda result: result.index)
+        return [completion for result in results for completion in result.completions]
+
+    def close(self) -> None:
+        """End the process that holds the model; calling it twice is fine."""
+        self._close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        state = "" if self._close.alive else ", closed"
+        return f"Model({str(self.artifact)!r} on {self.target}{state})"

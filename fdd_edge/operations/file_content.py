@@ -1,0 +1,113 @@
+"""What a model file contains, compared with its float model: weights, vocabulary and configs."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from fdd_edge.artifacts.chat_template import chat_prompts
+from fdd_edge.artifacts.family import family_of
+from fdd_edge.errors import FddError
+from fdd_edge.parity import (
+    NO_OWN_WEIGHTS,
+    WRONG_WEIGHTS,
+    DeviceOutputs,
+    Item,
+    ReferenceOutputs,
+    Vocabulary,
+    compare_own_weights,
+    compare_tensors,
+    read_rows,
+    rows_of,
+    sample_replies,
+)
+from fdd_edge.parity_bounds import Bounds
+from fdd_edge.targets import load_profile, resolve_threads
+
+if TYPE_CHECKING:
+    from fdd_edge.artifacts.stored_tensor import Array
+
+__all__ = ["FileContent", "own_weights_item", "read_content"]
+
+
+class FileContent(NamedTuple):
+    """What a file contains, without running it.
+
+    Attributes:
+        tensors: The comparison of its weights with the reference's.
+        quantized: Its quantized weights by Hugging Face name; empty for a float file, or if the weights do not match.
+        vocabulary: Its vocabulary.
+        wrong_configs: See ``compare_outputs``.
+    """
+
+    tensors: Item
+    quantized: dict[str, Array]
+    vocabulary: Vocabulary
+    wrong_configs: list[dict[str, Any]] | None
+
+
+def read_content(artifact: Path, folder: Path, reference: ReferenceOutputs, bounds: Bounds) -> FileContent:
+    """Read a file, and compare its weights with its float model.
+
+    Args:
+        artifact: The model file.
+        folder: Hugging Face folder of the float model.
+        reference: The float model's outputs.
+        bounds: ``tensors`` is used.
+
+    Raises:
+        FddError: The file, or a file next to it, is missing or damaged.
+    """
+    family = family_of(artifact)
+    tensors = compare_tensors(lambda: family.float_tensors(folder), family.stored_tensors(artifact), bounds)
+    quantized = family.quantized_weights(artifact, folder) if tensors.passed else ()
+    wrong = None
+    if family.wrong_configs is not None:
+        wrong = [key._asdict() for key in family.wrong_configs(artifact, folder, reference.special.eos_ids)]
+    with family.open_vocab(artifact) as vocab:
+        vocabulary = Vocabulary(vocab.pieces, (chat_prompts(vocab.chat_template, vocab),))
+    return FileContent(tensors, dict(quantized), vocabulary, wrong)
+
+
+def own_weights_item(
+    artifact: Path,
+    folder: Path,
+    reference: ReferenceOutputs,
+    outputs: DeviceOutputs,
+    content: FileContent,
+    *,
+    bound: float,
+    threads: int | None,
+    prompt: str | None,
+) -> Item:
+    """Compare what a file computes with the float model under the file's own weights.
+
+    If the file also rounds activations, a dequantized copy of its graph runs on this machine instead.
+
+    Args:
+        artifact: The model file.
+        folder: Hugging Face folder of the float model.
+        reference: The float model's outputs.
+        outputs: The file's outputs.
+        content: What the file contains.
+        bound: Largest allowed median error.
+        threads: Number of threads. Default: one per physical core.
+        prompt: The prompt template, for a file that does not store one.
+    """
+    if not content.tensors.passed:
+        return WRONG_WEIGHTS
+    if not content.quantized:
+        return NO_OWN_WEIGHTS
+    replies = sample_replies(reference)
+    with tempfile.TemporaryDirectory(prefix="fdd-edge-dequantized-") as temporary:
+        try:
+            dequantized = family_of(artifact).dequantized(artifact, Path(temporary))
+        except FddError as error:
+            return Item(NO_OWN_WEIGHTS.name, False, str(error).rstrip("."), {"n": 0})
+        if dequantized is None:
+            rows = rows_of(reference, outputs, replies)
+        else:
+            local = load_profile("local")
+            rows = read_rows(local, dequantized, replies, threads=resolve_threads(local, threads), prompt=prompt)
+    return compare_own_weights(folder, content.quantized.items(), replies, rows, bound=bound, threads=threads)

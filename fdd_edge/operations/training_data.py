@@ -1,0 +1,133 @@
+"""What a round trains on: seed problems with programs, and after each round the new problems that were accepted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from fdd_edge.curation import Reason, count_reasons, curate, with_right_programs
+from fdd_edge.errors import FddError
+from fdd_edge.event_loop import run_to_end
+from fdd_edge.feedback import sample_pool
+from fdd_edge.operations.curate import read_protected
+from fdd_edge.progress import announce
+from fdd_edge.records import Problem, read_jsonl, read_problems, write_jsonl
+from fdd_edge.runs.stage_files import SplitFiles, TrainingDataFiles
+from fdd_edge.teachers import Declined, load_teacher
+
+__all__ = ["extend_training_data", "first_training_data", "validation_data"]
+
+
+def first_training_data(
+    out: Path,
+    *,
+    seed_problems: Path,
+    protected: Mapping[str, Path],
+    teachers: Sequence[str],
+    fresh: bool,
+    seed: int,
+) -> None:
+    """Write the first round's data: every seed problem with a program, and what was kept out.
+
+    Args:
+        out: Folder, see ``TrainingDataFiles``.
+        seed_problems: Problem records, with or without programs.
+        protected: The valid and eval sets, by name.
+        teachers: Asked in this order for the programs that are missing.
+        fresh: Whether half of the problems, spread over the sources, are reserved: they are labelled before they are
+            trained on.
+        seed: Draws the reserve.
+
+    Raises:
+        FddError: No problem is left.
+    """
+    problems, declined = _with_programs(read_problems(seed_problems), teachers)
+    valid, tests = read_protected(protected)
+    curated = curate(problems, valid=valid, protected=tests)
+    rejected = [*declined, *curated.rejected]
+    if not curated.kept:
+        raise FddError(_why_nothing_is_left(rejected))
+    reserve = sample_pool(curated.kept, len(curated.kept) // 2, seed) if fresh else []
+    reserved = {p.id for p in reserve}
+    written = TrainingDataFiles(out)
+    write_jsonl(written.train, (p.to_row() for p in curated.kept if p.id not in reserved))
+    write_jsonl(written.rejected, (p.to_row() for p in rejected))
+    if fresh:
+        write_jsonl(written.reserve, (p.to_row() for p in reserve))
+
+
+def extend_training_data(
+    out: Path, *, previous: Path, accepted: Path, rejected: Path, split: Path, reserve: Path | None
+) -> None:
+    """Write the next round's data: all so far, the labelled part of a reserve, and new problems; lost ones twice.
+
+    Args:
+        out: Folder, see ``TrainingDataFiles``.
+        previous: The problems that the round before trained on.
+        accepted: New problems that passed curation.
+        rejected: Those that did not.
+        split: Folder of the labelled problems. Those that were lost to quantization are repeated once, however often
+            they are lost.
+        reserve: Problems that are labelled before they are trained on: the labelled ones join the data.
+    """
+    known = read_problems(previous)
+    if reserve is not None:
+        labelled = {row["id"] for path in sorted(split.glob("*.jsonl")) for _, row in read_jsonl(path)}
+        known += [p for p in read_problems(reserve) if p.id in labelled]
+    lost = {row["id"] for _, row in read_jsonl(SplitFiles(split).lost)}
+    weighted = [replace(p, repeat=2) if p.id in lost else p for p in known]
+    written = TrainingDataFiles(out)
+    write_jsonl(written.train, (p.to_row() for p in (*weighted, *read_problems(accepted))))
+    write_jsonl(written.rejected, (row for _, row in read_jsonl(rejected)))
+
+
+def validation_data(out: Path, *, valid: Path, teachers: Sequence[str]) -> None:
+    """Write the problems of ``valid`` that have a right program, or get one: the validation loss is computed on them.
+
+    Args:
+        out: The file to write; empty if there are no programs.
+        valid: Problem records, with or without programs.
+        teachers: Asked in this order for the programs that are missing.
+    """
+    solved, _ = _with_programs(read_problems(valid), teachers)
+    right = with_right_programs(solved)
+    if wrong := len(solved) - len(right):
+        announce(f"valid: {wrong} of {len(solved)} programs do not give their answer; the validation loss omits them")
+    write_jsonl(out, (p.to_row() for p in right))
+
+
+def _why_nothing_is_left(rejected: Sequence[Problem]) -> str:
+    reasons = count_reasons(rejected)
+    if set(reasons) == {Reason.NO_RATIONALE.value}:
+        n = reasons[Reason.NO_RATIONALE.value]
+        have = "1 problem has" if n == 1 else f"{n} problems have"
+        return (
+            f"No training problem is left: {have} no program, and no teacher could write one. Give each a "
+            "`program`, or GSM8K's calculator notes, from which the teacher `annotated` makes one."
+        )
+    listed = ", ".join(f"{n} {reason}" for reason, n in reasons.items())
+    return (
+        f"No training problem is left; rejected: {listed}. A problem needs a `program` that gives its answer, or "
+        "GSM8K's calculator notes, and must not resemble one of the valid or eval sets."
+    )
+
+
+def _with_programs(problems: Sequence[Problem], teachers: Sequence[str]) -> tuple[list[Problem], list[Problem]]:
+    """Ask the teachers in turn for missing programs; return solved problems, and those that every teacher declined."""
+    done: dict[str, Problem] = {p.id: p for p in problems if p.program is not None}
+    reasons: dict[str, dict[str, str]] = {}
+    for name in teachers:
+        unsolved = [p for p in problems if p.id not in done]
+        if not unsolved:
+            break
+        answers = run_to_end(load_teacher(name).rationale(unsolved))
+        for problem, answer in zip(unsolved, answers, strict=True):
+            if isinstance(answer, Declined):
+                reasons.setdefault(problem.id, {})[name] = answer.reason
+            else:
+                done[problem.id] = replace(problem, program=answer, teacher=name)
+    declined = [
+        replace(p, reason=Reason.NO_RATIONALE.value, declined=reasons[p.id]) for p in problems if p.id not in done
+    ]
+    return [done[p.id] for p in problems if p.id in done], declined

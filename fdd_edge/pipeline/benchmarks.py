@@ -1,0 +1,28 @@
+"""The stage that measures what an artifact costs on a target."""
+
+from __future__ import annotations
+
+from fdd_edge.artifacts.recipe import Recipe
+from fdd_edge.operations.bench import write_measurement
+from fdd_edge.pipeline.run import Run
+from fdd_edge.runs.layout import ArtifactsLayout
+from fdd_edge.targets import Profile
+
+__all__ = ["measure_cost"]
+
+_VERSION = 2
+
+
+def measure_cost(run: Run, layout: ArtifactsLayout, recipe: Recipe, target: Profile) -> None:
+    """Measure what one artifact costs on one target: load time, speeds, memory."""
+    runtime = run.runtime(target, recipe)
+    run.ensure(
+        layout.bench(target.name, recipe.name),
+        write_measurement,
+        version=_VERSION,
+        inputs={"artifact": layout.artifact(recipe.name)},
+        is_file=True,
+        runtime=runtime,
+        threads=runtime.threads(run.threads),
+        budgets=target.budgets,
+    )

@@ -1,0 +1,250 @@
+"""Starting a run: everything that could stop it later is checked first, then its folder is locked and opened."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import yaml
+
+from fdd_edge.artifacts.recipe import float_recipe_of, load_recipe, load_recipes
+from fdd_edge.config import Config
+from fdd_edge.config_file import changed_keys, load_config
+from fdd_edge.disk_space import check_disk
+from fdd_edge.distributed import world_size
+from fdd_edge.errors import FddError
+from fdd_edge.ondevice.device_info import physical_cores
+from fdd_edge.ondevice.families import runtime_modules
+from fdd_edge.operations.export import check_recipes, warn_of_rounding
+from fdd_edge.operations.imatrix import check_imatrix
+from fdd_edge.operations.train import check_training
+from fdd_edge.pipeline.gates import check_gates
+from fdd_edge.pipeline.problems import check_reserve, read_sets
+from fdd_edge.pipeline.run import Named, Run, name_objects
+from fdd_edge.progress import announce
+from fdd_edge.resolve.dataset import DatasetOptions, FetchedSet, check_set, fetch_set
+from fdd_edge.resolve.prompts import begin_prompt, requested_prompt, worked_examples
+from fdd_edge.resolve.student import Student, open_student
+from fdd_edge.runs import Manifest, RunLayout, Stages, run_lock, write_atomic
+from fdd_edge.runs.manifest import RUN_FORMAT
+from fdd_edge.safetensors_folder import count_parameters
+from fdd_edge.targets import load_profile
+from fdd_edge.targets.diagnostics import require_ready
+from fdd_edge.teachers import load_teacher, load_writer
+
+__all__ = ["check_room", "started"]
+
+_ROUND_COPIES = 4
+"""Disk that a round needs, in float32 copies of the student: merged, float file, quantized files, one in progress."""
+
+
+@contextmanager
+def started(config: Config, source: Mapping[str, Any], *, parity: bool) -> Iterator[Run]:
+    """Check a config and open its run, new or begun, while the folder is locked.
+
+    Args:
+        config: The checked config.
+        source: The config as written.
+        parity: Whether artifacts get certificates.
+
+    Raises:
+        FddError: Something is missing or wrong; a folder in which nothing was made yet is left as it was before.
+    """
+    if world_size() > 1:
+        raise FddError("`fdd-edge run` is a single process; use `accelerate launch` only with `fdd-edge train`.")
+    layout = RunLayout(config.output_path)
+    named = _check_before_start(config, layout)
+    commits = _read_commits(layout)
+    sets = {role: [fetch_set(spec, commits=commits) for spec in specs] for role, specs in _sets(config).items()}
+    for target in named.targets:
+        require_ready(target, named.families)
+    student = _open_student(config, named, commits)
+    new_folder = not layout.root.exists()
+    with run_lock(layout.lock):
+        # Checked again now that nobody else can write: another process may have begun a run here meanwhile.
+        _check_folder(config, layout)
+        begins = not layout.is_run()
+        text = yaml.safe_dump(dict(source), sort_keys=False, allow_unicode=True)
+        if begins:
+            write_atomic(layout.config, text)
+        try:
+            run = _open_run(config, layout, student, sets, commits, named, parity=parity)
+            read_sets(run)
+            if layout.round(0).reserve.is_file():
+                check_reserve(run)
+            if not begins:
+                # Save the extended config only now that its inputs could be read; otherwise neither the old nor the
+                # new command would match the folder.
+                write_atomic(layout.config, text)
+            yield run
+        except FddError:
+            if begins and not layout.has_work():
+                layout.discard(folder=new_folder)
+            raise
+
+
+def check_room(run: Run) -> None:
+    """Refuse a round that does not fit on the disk.
+
+    Raises:
+        FddError: It does not.
+    """
+    check_disk(run.layout.root, count_parameters(run.student.folder), copies=_ROUND_COPIES)
+
+
+def _read_commits(layout: RunLayout) -> dict[str, str]:
+    """Return the hub commits that a run began with: branches move, a run does not."""
+    commits: dict[str, str] = dict(Manifest(layout.manifest).facts.get("commits", {}))
+    for name, commit in commits.items():
+        if not name.endswith(f"@{commit}"):
+            announce(f"{name}: using commit {commit}, with which this run began")
+    return commits
+
+
+def _sets(config: Config) -> dict[str, list[DatasetOptions]]:
+    return {"train": config.data.train, "valid": config.data.valid, "eval": config.data.eval}
+
+
+def _open_student(config: Config, named: Named, commits: dict[str, str]) -> Student:
+    """Open the student, and refuse what cannot be trained or exported.
+
+    Raises:
+        FddError: It does not exist, or does not fit the recipes or the training.
+    """
+    families = named.families | ({named.qat_recipe.family} if named.qat_recipe else set())
+    name, revision = config.student.model_name_or_path, config.student.revision
+    student = open_student(name, revision, commits=commits, families=families)
+    check_recipes(student, list(named.recipes.values()))
+    check_training(student, config.lora.target_modules, named.qat_recipe)
+    return student
+
+
+def _open_run(
+    config: Config,
+    layout: RunLayout,
+    student: Student,
+    sets: Mapping[str, Sequence[FetchedSet]],
+    commits: Mapping[str, str],
+    named: Named,
+    *,
+    parity: bool,
+) -> Run:
+    """Read or begin the manifest, and record what later commands and later starts need to know."""
+    if not layout.manifest.exists() and layout.round(0).root.exists():
+        announce(f"{layout.manifest} is missing, so every stage is made again")
+    manifest = Manifest(layout.manifest, packages=runtime_modules())
+    facts = manifest.facts
+    # The default depends on this machine; a run that is resumed on another one keeps the number it began with.
+    threads = facts.setdefault("threads", config.decoding.threads or physical_cores())
+    prompt = begin_prompt(config.student.prompt, student.folder, student.sha256, facts.get("prompt"))
+    facts["prompt"] = prompt._asdict()
+    facts["student"] = {"name": student.name, "sha256": student.sha256, "revision": student.revision}
+    facts["datasets"] = {
+        f"{role}/{fetched.options.label}": {"id": fetched.options.path, "revision": fetched.commit}
+        for role, fetched_sets in sets.items()
+        for fetched in fetched_sets
+        if fetched.commit is not None
+    }
+    facts["commits"] = dict(commits)
+    facts["judge"] = named.judge.name
+    manifest.write()
+    if named.qat_recipe is not None:
+        warn_of_rounding(named.qat_recipe.type, list(named.recipes.values()))
+    stages = Stages(layout.root, manifest)
+    return Run(config, layout, stages, manifest, student, sets, prompt.template, named, threads, parity)
+
+
+def _check_before_start(config: Config, layout: RunLayout) -> Named:
+    """Find what would stop the run later, and return the objects that the config names.
+
+    Raises:
+        FddError: Something was found: another run's folder, or unknown recipes, targets, teachers or files. Lists all.
+    """
+    _check_folder(config, layout)
+    checks: list[Callable[[], object]] = [
+        *(partial(_check_recipe, name) for name in config.recipe_names),
+        *(partial(load_profile, name) for name in config.targets),
+        *(partial(load_teacher, name) for name in config.teacher.rationale),
+        partial(load_writer, config.teacher.evolve),
+        *(partial(check_set, spec) for specs in _sets(config).values() for spec in specs),
+        partial(requested_prompt, config.student.prompt),
+        lambda: check_gates(config.gates, load_profile(config.feedback.target)),
+    ]
+    if config.baseline is not None:
+        checks.append(partial(worked_examples, config.baseline.num_fewshot))
+        checks.append(partial(requested_prompt, config.baseline.prompt))
+    faults = list(dict.fromkeys(fault for check in checks if (fault := _fault(check))))
+    if faults:
+        raise FddError(faults[0] if len(faults) == 1 else "".join(f"\n  - {fault}" for fault in faults))
+    return name_objects(config)
+
+
+def _check_recipe(name: str) -> None:
+    check_imatrix(load_recipe(name))
+
+
+def _fault(check: Callable[[], object]) -> str | None:
+    try:
+        check()
+    except FddError as error:
+        return str(error)
+    return None
+
+
+def _check_folder(config: Config, layout: RunLayout) -> None:
+    """Refuse a folder that holds something else, a run with other settings, or one of another format.
+
+    Raises:
+        FddError: It does; names the settings.
+    """
+    if not layout.is_run():
+        if not layout.is_free():
+            raise FddError(f"{layout.root} {_why_not_free(layout)}")
+        return
+    _check_format(layout)
+    if layout.has_work():
+        _check_settings(config, layout)
+
+
+def _check_format(layout: RunLayout) -> None:
+    manifest = Manifest(layout.manifest)
+    is_old = manifest.format != RUN_FORMAT or (not layout.manifest.exists() and layout.is_format_1())
+    if is_old:
+        made_by = f"fdd-edge {manifest.made_by}" if layout.manifest.exists() else "an earlier version of fdd-edge"
+        raise FddError(
+            f"{layout.root} was made by {made_by}, whose runs this version cannot resume; nothing in it was changed. "
+            "Name another output_dir, or finish the run with that version. solve, eval, bench and export still read it."
+        )
+
+
+def _check_settings(config: Config, layout: RunLayout) -> None:
+    try:
+        before, _ = load_config(str(layout.config))
+    except FddError as error:
+        raise FddError(f"{error} Restore the config that the run began with; nothing else is lost.") from None
+    if changed := changed_keys(before, config):
+        listed = "; ".join(f"{key} is {was!r} there, not {now!r}" for key, (was, now) in changed.items())
+        raise FddError(
+            f"{layout.root} holds a run with other settings: {listed}. Name another folder, or use these settings."
+        )
+    was, now = (float_recipe_of(load_recipes(one.export.recipes)) for one in (before, config))
+    if was != now:
+        raise FddError(
+            f"{layout.root} holds a run without a GGUF: its float model, which finds the lost problems, is {was}. With "
+            f"a GGUF it would be {now}, and every label would change. Name another folder; to get a GGUF of a finished "
+            f"round, use: fdd-edge export {shlex.quote(str(layout.root))}"
+        )
+
+
+def _why_not_free(layout: RunLayout) -> str:
+    """Return why no run can begin in a folder that holds none, and what to do."""
+    if layout.root.is_symlink() and not layout.root.exists():
+        return "is a link to a folder that does not exist; create that folder, or name another output_dir."
+    if layout.root.is_file():
+        return "is a file; name another output_dir."
+    if layout.manifest.is_file():
+        return f"holds a run without its {layout.config.name}; restore the config that the run began with."
+    return "is not empty and does not hold a run; name another output_dir."

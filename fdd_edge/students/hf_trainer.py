@@ -1,0 +1,173 @@
+"""One run of ``transformers.Trainer``: batches, checkpoints, early stopping; ``accelerate launch`` scales it out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from fdd_edge.students.tokenizer import Example
+from fdd_edge.students.training_options import ResolvedTraining, TrainingOptions
+
+__all__ = ["OnStep", "TrainingTrace", "fit"]
+
+OnStep = Callable[[int, int, float | None], None]
+"""Takes (step, total steps, loss or None)."""
+
+_STATE = "trainer_state.json"
+"""The last file that the trainer writes into a checkpoint."""
+
+
+class TrainingTrace(NamedTuple):
+    """What training did.
+
+    Attributes:
+        steps: Optimizer steps, including those before an interruption.
+        losses: Mean loss on completion tokens at every step.
+        valid_losses: (step, validation loss) for each evaluation.
+        tokens: Tokens that this call trained on, without padding; a partial epoch counts in proportion.
+        seconds: Duration of this call.
+        best_step: The step whose weights were kept, if it is not the last one.
+    """
+
+    steps: int
+    losses: list[float]
+    valid_losses: list[tuple[int, float]]
+    tokens: int
+    seconds: float
+    best_step: int | None
+
+
+def fit(
+    model: Any,
+    examples: Sequence[Example],
+    valid: Sequence[Example],
+    checkpoints: Path,
+    options: TrainingOptions,
+    resolved: ResolvedTraining,
+    on_step: OnStep | None,
+) -> tuple[TrainingTrace, bool]:
+    """Train a PEFT model; return the trace, and whether this process is the first.
+
+    Args:
+        model: The model; its adapter is changed in place.
+        examples: What it learns.
+        valid: Examples for the validation loss.
+        checkpoints: Folder for checkpoints; if it already has some, training resumes from the newest complete one.
+        options: Learning rate, batch size, evaluation and checkpoint intervals.
+        resolved: Epochs, seed and precision.
+        on_step: Called in the first process after each step.
+    """
+    from accelerate import PartialState
+    from transformers import EarlyStoppingCallback, PrinterCallback, Trainer
+
+    from fdd_edge.students.batches import LengthGroupedSampler, collate, collate_for_encoder, to_rows
+
+    processes = PartialState(cpu=True)
+    batch = options.per_device_train_batch_size * options.gradient_accumulation_steps * processes.num_processes
+
+    class LengthGroupedTrainer(Trainer):
+        def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+            return LengthGroupedSampler([len(row["input_ids"]) for row in rows], batch, resolved.seed)
+
+        def floating_point_ops(self, inputs: Any) -> int:
+            # Counting them visits every parameter at every step, and nothing reads the count.
+            return 0
+
+    rows = to_rows(examples)
+    patience = options.early_stopping_patience
+    trainer = LengthGroupedTrainer(
+        model=model,
+        args=_arguments(checkpoints, options, resolved, has_valid=bool(valid)),
+        train_dataset=rows,
+        eval_dataset=to_rows(sorted(valid, key=lambda e: len(e.prompt_ids) + len(e.completion_ids))) or None,
+        data_collator=collate_for_encoder if model.config.is_encoder_decoder else collate,
+        callbacks=[_step_callback(on_step), *([EarlyStoppingCallback(patience)] if patience and valid else [])],
+    )
+    trainer.remove_callback(PrinterCallback)
+    # A process that starts later must see the checkpoints that the first one kept.
+    processes.wait_for_everyone()
+    last = _last_checkpoint(checkpoints)
+    steps_before = 0 if last is None else json.loads((last / _STATE).read_text(encoding="utf-8"))["global_step"]
+    result = trainer.train(resume_from_checkpoint=None if last is None else str(last))
+    # The first process deletes the checkpoints; another may still be loading the best weights from them.
+    processes.wait_for_everyone()
+    n_tokens = sum(len(row["input_ids"]) for row in rows)
+    return _trace(trainer.state, n_tokens, steps_before, result.metrics["train_runtime"]), processes.is_main_process
+
+
+def _arguments(checkpoints: Path, options: TrainingOptions, resolved: ResolvedTraining, *, has_valid: bool) -> Any:
+    """Return the trainer's arguments."""
+    from transformers import TrainingArguments
+
+    stops_early = has_valid and options.early_stopping_patience is not None
+    unit = "epoch" if options.eval_steps is None else "steps"
+    return TrainingArguments(
+        output_dir=str(checkpoints),
+        learning_rate=options.learning_rate,
+        num_train_epochs=resolved.num_train_epochs,
+        per_device_train_batch_size=options.per_device_train_batch_size,
+        per_device_eval_batch_size=options.per_device_train_batch_size,
+        gradient_accumulation_steps=options.gradient_accumulation_steps,
+        lr_scheduler_type="cosine",
+        warmup_ratio=0.05,
+        optim="adamw_torch_fused",
+        use_cpu=True,
+        seed=resolved.seed,
+        data_seed=resolved.seed,
+        logging_steps=1,
+        eval_strategy=unit if has_valid else "no",
+        eval_steps=options.eval_steps,
+        # The best weights can only be kept if every evaluated step is also saved.
+        save_strategy=unit if stops_early else "steps",
+        save_steps=(options.eval_steps or options.save_steps) if stops_early else options.save_steps,
+        save_total_limit=2,
+        load_best_model_at_end=stops_early,
+        metric_for_best_model="eval_loss" if stops_early else None,
+        greater_is_better=False if stops_early else None,
+        prediction_loss_only=True,
+        report_to=[],
+        disable_tqdm=True,
+        remove_unused_columns=False,
+        ddp_find_unused_parameters=False,
+    )
+
+
+def _step_callback(on_step: OnStep | None) -> Any:
+    """Return the trainer callback that calls ``on_step``."""
+    from transformers import TrainerCallback
+
+    class StepCallback(TrainerCallback):
+        def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, Any], **_: Any) -> None:
+            if on_step is not None and state.is_world_process_zero:
+                on_step(state.global_step, state.max_steps, logs.get("loss"))
+
+    return StepCallback()
+
+
+def _last_checkpoint(folder: Path) -> Path | None:
+    """Return the newest complete checkpoint; a later one may be cut short if the process was killed."""
+    complete = []
+    for path in folder.glob("checkpoint-*"):
+        try:
+            json.loads((path / _STATE).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        complete.append(path)
+    return max(complete, key=lambda path: int(path.name.split("-")[1]), default=None)
+
+
+def _trace(state: Any, n_tokens: int, steps_before: int, seconds: float) -> TrainingTrace:
+    """Read the trace from the trainer's own history, which survives interruptions."""
+    history = state.log_history
+    best = state.best_model_checkpoint
+    best_step = None if best is None else int(Path(best).name.split("-")[1])
+    return TrainingTrace(
+        steps=state.global_step,
+        losses=[float(entry["loss"]) for entry in history if "loss" in entry],
+        valid_losses=[(int(entry["step"]), float(entry["eval_loss"])) for entry in history if "eval_loss" in entry],
+        tokens=round(n_tokens * state.epoch * (1 - steps_before / max(1, state.global_step))),
+        seconds=float(seconds),
+        best_step=None if best_step == state.global_step else best_step,
+    )

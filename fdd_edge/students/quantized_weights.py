@@ -1,0 +1,17 @@
+"""What the trainer needs to know about a recipe that it trains for."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+__all__ = ["QuantizedWeights"]
+
+
+class QuantizedWeights(Protocol):
+    """The untrained student's matrices as a recipe stores them, by their names in the Hugging Face folder."""
+
+    def type_of(self, name: str) -> str:
+        """Return ggml's name of a weight's tensor type."""
+
+    def dequantized(self, name: str) -> Any:
+        """Return a weight as it is read back from the quantized file: a float32 array of the weight's shape."""

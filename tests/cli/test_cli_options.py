@@ -1,0 +1,183 @@
+"""Options are derived from the dataclasses that define them; old names and names with underscores still work."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import click
+import pytest
+from click.testing import CliRunner, Result
+
+from fdd_edge.cli import COMMANDS, cli
+from fdd_edge.cli.click_options import RENAMED, Command, options_of
+from fdd_edge.feedback import Bands, EvolveOptions
+from fdd_edge.ondevice.options import option
+from fdd_edge.ondevice.protocol import Decoding
+from fdd_edge.resolve.dataset import DatasetOptions
+
+Kind = Literal["one", "two"]
+
+
+@dataclass(frozen=True)
+class Sample:
+    count: int = option(4, "how many", ge=1, le=9)
+    rate: float = option(0.5, "a share", gt=0, le=1)
+    threads: int | None = option(None, "default: all", ge=1)
+    kind: Kind = option("one", "which kind")
+    name: str | None = option(None, "what it is called")
+    hidden: int = option(1, "not on the command line")
+
+
+@click.command(cls=Command)
+@options_of(Sample, "count", "rate", "threads", "kind", "name", renamed={"name": "label"})
+def sample(**given: Any) -> None:
+    click.echo(repr(given))
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(sample, arguments)
+
+
+def given(*arguments: str) -> dict[str, Any]:
+    ran = run(*arguments)
+    assert ran.exit_code == 0, ran.output
+    values: dict[str, Any] = ast.literal_eval(ran.output)
+    return values
+
+
+def test_defaults_are_the_fields() -> None:
+    assert given() == {"count": 4, "rate": 0.5, "threads": None, "kind": "one", "name": None}
+
+
+def test_values_have_the_types_of_the_fields() -> None:
+    arguments = ("--count", "7", "--rate", "1", "--threads", "2", "--kind", "two", "--label", "x")
+    assert given(*arguments) == {"count": 7, "rate": 1.0, "threads": 2, "kind": "two", "name": "x"}
+    assert isinstance(given("--rate", "1")["rate"], float)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--count", "0"), "0 is not in the range 1<=x<=9"),
+        (("--count", "10"), "10 is not in the range 1<=x<=9"),
+        (("--count", "1.5"), "'1.5' is not a valid integer range"),
+        (("--rate", "0"), "0.0 is not in the range 0<x<=1"),
+        (("--rate", "1.1"), "1.1 is not in the range 0<x<=1"),
+        (("--threads", "0"), "0 is not in the range x>=1"),
+        (("--kind", "three"), "'three' is not one of 'one', 'two'"),
+        (("--hidden", "1"), "No such option"),
+    ],
+)
+def test_bounds_and_choices_are_the_fields(arguments: tuple[str, ...], message: str) -> None:
+    ran = run(*arguments)
+    assert ran.exit_code == 2
+    assert message in ran.output
+
+
+def test_help_shows_description_default_and_range() -> None:
+    text = " ".join(run("--help").output.split())
+    assert "--count INTEGER RANGE How many. [default: 4; 1<=x<=9]" in text
+    assert "--rate FLOAT RANGE A share. [default: 0.5; 0<x<=1]" in text
+    assert "--threads INTEGER RANGE Default: all. [x>=1]" in text
+    assert "--kind [one|two] Which kind. [default: one]" in text
+    assert "--label TEXT What it is called. " in text
+
+
+@pytest.mark.parametrize(
+    ("command", "options", "names"),
+    [
+        ("eval", Decoding, ("max_new_tokens", "batch_size", "threads", "wave")),
+        ("eval", DatasetOptions, ("format", "split", "subset", "revision", "limit")),
+        ("solve", Decoding, ("max_new_tokens", "threads")),
+        ("bench", Decoding, ("threads",)),
+        ("split", Bands, ("easy_at", "hard_at")),
+        ("evolve", EvolveOptions, ("per_easy", "per_hard", "max_depth", "policy")),
+    ],
+)
+def test_the_commands_take_default_and_help_from_the_room_that_uses_an_option(
+    command: str, options: type, names: tuple[str, ...]
+) -> None:
+    with click.Context(cli) as context:
+        found = cli.get_command(context, command)
+    assert found is not None
+    params = {param.name: param for param in found.params}
+    for name in names:
+        field = options.__dataclass_fields__[name]  # type: ignore[attr-defined]
+        param = params[name]
+        assert isinstance(param, click.Option)
+        assert param.default == field.default
+        description: str = field.metadata["description"]
+        assert param.help == f"{description[0].upper()}{description[1:]}."
+
+
+def commands(name: str) -> list[click.Command | None]:
+    """Return a command, or those of a group."""
+    with click.Context(cli) as context:
+        command = cli.get_command(context, name)
+    return [*command.commands.values()] if isinstance(command, click.Group) else [command]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_accepts_old_names_and_quiet_and_verbose(name: str) -> None:
+    found = commands(name)
+    assert found
+    for command in found:
+        assert isinstance(command, Command)
+        flags = {flag for param in command.params for flag in param.opts}
+        assert {"-q", "--quiet", "-v", "--verbose"} <= flags
+
+
+@click.command(cls=Command)
+@click.option("--batch-size", type=int, default=1)
+@click.option("--num-fewshot", type=int, default=0)
+@click.argument("rest", required=False)
+def decode(batch_size: int, num_fewshot: int, rest: str | None) -> None:
+    click.echo(f"{batch_size} {num_fewshot} {rest}")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "printed"),
+    [
+        (("--batch_size", "3"), "3 0 None"),
+        (("--batch_size=3", "--num_fewshot=2"), "3 2 None"),
+        (("--batch-size", "3", "--num-fewshot", "2"), "3 2 None"),
+        (("--", "--sequences"), "1 0 --sequences"),
+        (("a_file",), "1 0 a_file"),
+    ],
+)
+def test_names_with_underscores_are_those_with_dashes(arguments: tuple[str, ...], printed: str) -> None:
+    ran = CliRunner().invoke(decode, arguments)
+    assert (ran.exit_code, ran.output.strip()) == (0, printed)
+
+
+@pytest.mark.parametrize("arguments", [("--sequences", "3", "--shots", "2"), ("--sequences=3", "--shots=2")])
+def test_old_names_of_options_work_and_are_announced_once(arguments: tuple[str, ...]) -> None:
+    ran = CliRunner().invoke(decode, arguments)
+    assert ran.exit_code == 0, ran.output
+    assert ran.stdout.strip() == "3 2 None"
+    assert ran.stderr.splitlines() == [
+        "Note: --sequences is now called --batch-size; the old name still works.",
+        "Note: --shots is now called --num-fewshot; the old name still works.",
+    ]
+
+
+@pytest.mark.parametrize(("old", "new"), RENAMED.items())
+def test_an_old_name_next_to_its_new_one_is_an_error(old: str, new: str) -> None:
+    for arguments in ((old, "3", new, "3"), (f"{new}=3", f"{old}=3"), (new.replace("-", "_").replace("__", "--"), "3")):
+        ran = CliRunner().invoke(decode, arguments)
+        if old in " ".join(arguments):
+            assert ran.exit_code == 2
+            assert f"{old} is the old name of {new}, which is also given; remove one." in ran.stderr
+        else:
+            assert ran.exit_code == 0, ran.output
+
+
+@pytest.mark.parametrize("command", ["eval", "solve"])
+def test_the_commands_know_the_old_names(command: str) -> None:
+    """They get as far as the model file, which does not exist."""
+    more = ["--data", "symbolic:train", "--sequences", "2"] if command == "eval" else ["How many?"]
+    ran = CliRunner().invoke(cli, [command, "gone.gguf", *more, "--shots", "1"])
+    assert "No such option" not in ran.output
+    assert "--shots is now called --num-fewshot" in ran.stderr

@@ -1,0 +1,97 @@
+"""The prompt of a student: rendered once, kept when work is resumed, and refused in one sentence if it fails."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from fdd_edge.cli import cli
+from fdd_edge.config_file import load_config
+from fdd_edge.errors import FddError
+from fdd_edge.operations import fine_tune
+from fdd_edge.pipeline.start import started
+from fdd_edge.records import Problem, write_jsonl
+from fdd_edge.resolve.prompts import begin_prompt, chat_prompt
+from fdd_edge.resolve.student import Student, open_student
+
+CLOCK = "Now: {{ strftime_now('%f') }} {{ messages[0].content }}\n"
+"""A template that prints microseconds, which differ between two renderings as two dates do."""
+
+
+@pytest.fixture
+def student(tiny_student: Student, tmp_path: Path) -> Student:
+    """A student whose chat template prints the time."""
+    folder = Path(shutil.copytree(tiny_student.folder, tmp_path / "student"))
+    (folder / "chat_template.jinja").write_text(CLOCK, encoding="utf-8")
+    return open_student(str(folder))
+
+
+def test_a_resumed_run_keeps_the_chat_prompt_it_began_with(student: Student, tmp_path: Path) -> None:
+    """The template was rendered at every start: a run that was resumed the next day was made again from scratch."""
+    name = f"student.model_name_or_path={student.folder}"
+    config, source = load_config("smoke", [f"output_dir={tmp_path / 'run'}", name, "student.prompt=chat"])
+    templates = []
+    for _ in range(2):
+        with started(config, source, parity=False) as run:
+            templates.append(run.template)
+    assert "Now: " in templates[0]
+    assert templates[1] == templates[0]
+
+
+def test_a_chat_prompt_is_not_kept_for_another_student(student: Student) -> None:
+    first = begin_prompt("chat", student.folder, "one", None)
+    assert begin_prompt("chat", student.folder, "one", first._asdict()) == first
+    assert begin_prompt("chat", student.folder, "other", first._asdict()).template != first.template
+
+
+def test_an_edited_prompt_file_is_noticed(student: Student, tmp_path: Path) -> None:
+    path = tmp_path / "prompt.txt"
+    path.write_text("Q: {question}", encoding="utf-8")
+    first = begin_prompt(str(path), student.folder, student.sha256, None)
+    path.write_text("Frage: {question}", encoding="utf-8")
+    assert begin_prompt(str(path), student.folder, student.sha256, first._asdict()).template == "Frage: {question}"
+
+
+def test_an_interrupted_train_keeps_its_chat_prompt(
+    student: Student, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = Problem("p", "Tom had 2 figs.", 2, "test", program="answer = 2").to_row()
+    write_jsonl(tmp_path / "d.jsonl", [row])
+    words = ["train", "smoke", "--data", str(tmp_path / "d.jsonl"), "-o", str(tmp_path / "out")]
+    words += ["--set", f"student.model_name_or_path={student.folder}", "--set", "student.prompt=chat"]
+    words += ["--set", "training.threads=1"]
+
+    def interrupt(*arguments: object, **more: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fine_tune, "merge", interrupt)
+        assert CliRunner().invoke(cli, words).exit_code != 0
+    began = json.loads((tmp_path / ".out.partial" / "prompt.json").read_text(encoding="utf-8"))["template"]
+    ended = CliRunner().invoke(cli, words)
+    assert ended.exit_code == 0, ended.output
+    assert "training on" not in ended.output  # it was killed while it merged: only that is done again
+    card = json.loads((tmp_path / "out" / "merged" / "fdd_edge.json").read_text(encoding="utf-8"))
+    assert card["prompt_template"] == began
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["adapter", "merged"]
+
+
+@pytest.mark.parametrize(
+    ("source", "why"),
+    [
+        ("{{ raise_exception('no users here.') }}", "no users here"),
+        ("{{ messages + 1 }}", "can only concatenate list"),
+        ("{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", "maximum recursion depth exceeded"),
+        ("{% if %}", "Expected an expression"),
+    ],
+)
+def test_a_template_that_fails_is_a_sentence(student: Student, source: str, why: str) -> None:
+    """These were tracebacks."""
+    (student.folder / "chat_template.jinja").write_text(source, encoding="utf-8")
+    with pytest.raises(FddError, match=rf"cannot be rendered: .*{why}.*; use the prompt plain or a file") as caught:
+        chat_prompt(student.folder)
+    assert caught.value.exit_code == 2

@@ -1,0 +1,209 @@
+"""The package from Python: arguments, results, and a model held open."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from smoke import Finished
+
+import fdd_edge
+from fdd_edge import api
+from fdd_edge.errors import FddError
+from fdd_edge.results import Result, RunResult
+
+QUESTIONS = ["What is 2 + 3?", "Ann has 4 pens and 6 cups. How many?"]
+PROBLEMS = [{"question": question, "answer": 5} for question in QUESTIONS]
+
+
+def children() -> set[str]:
+    """Return the ids of this process's children."""
+    return set(Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text(encoding="ascii").split())
+
+
+def test_every_name_of_the_package_exists() -> None:
+    assert {name: getattr(fdd_edge, name) for name in fdd_edge.__all__}
+    assert set(api.__all__) <= set(fdd_edge.__all__)
+    assert issubclass(fdd_edge.ParityError, fdd_edge.FddError)
+
+
+def test_importing_the_package_is_instant() -> None:
+    heavy = {"torch", "transformers", "numpy", "pydantic", "yaml", "click", "rich"}
+    code = f"import sys, fdd_edge; fdd_edge.FddError; print(sorted(set(sys.modules) & {heavy!r}))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_many_questions_share_one_process(tiny_gguf: Path) -> None:
+    """`solve` in a loop started a process and read the file for every question."""
+    before = children()
+    with fdd_edge.load(tiny_gguf, max_new_tokens=6) as model:
+        (runner,) = children() - before
+        alone = [model.solve(question) for question in QUESTIONS]
+        together = model.solve_many(QUESTIONS)
+        assert children() - before == {runner}
+    assert [one.text for one in together] == [one.text for one in alone]
+    assert children() <= before
+    with pytest.raises(FddError, match=r"is closed; load it again"):
+        model.solve("?")
+    model.close()  # a second time is fine
+    assert "closed" in repr(model)
+
+
+def test_a_held_model_refuses_empty_questions(tiny_gguf: Path) -> None:
+    with fdd_edge.load(str(tiny_gguf), max_new_tokens=2) as model:
+        with pytest.raises(FddError, match="The question is empty"):
+            model.solve(" ")
+        with pytest.raises(FddError, match="list of questions"):
+            model.complete("2 and 2?")
+        assert len(model.complete(["2 and 2?"])) == 1
+
+
+def test_problems_may_be_a_list_and_paths_may_be_paths(tiny_gguf: Path, tmp_path: Path) -> None:
+    """A Path was an AttributeError, a list a TypeError."""
+    result = fdd_edge.evaluate(tiny_gguf, PROBLEMS, max_new_tokens=4, output=tmp_path / "out")
+    assert (result.n, len(result.rows)) == (2, 2)
+    assert result.data == {"path": "rows", "limit": None, "n": 2}
+    assert fdd_edge.evaluate(tiny_gguf, PROBLEMS, limit=1, max_new_tokens=4).n == 1
+    kept = [row.problem_id for row in result.rows]
+    assert len(set(kept)) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"limit": 0}, r"limit: must be at least 1, not 0"),
+        ({"answer": "letter"}, r"answer must be 'program' or 'number', not 'letter'"),
+        ({"max_new_tokens": 0}, r"max_new_tokens: must be at least 1, not 0"),
+        ({"batch_size": 1000}, r"batch_size: must be at most 256, not 1000"),
+        ({"num_fewshot": -1}, r"num_fewshot must be a whole number of at least 0, not -1"),
+        ({"target": "cuda"}, r"There is no target 'cuda'"),
+        ({"prompt": "plian"}, r"The prompt 'plian' is not plain, chat, or an existing file"),
+    ],
+)
+def test_arguments_are_checked_before_anything_starts(arguments: dict[str, Any], message: str, tiny_gguf: Path) -> None:
+    """`limit=0` ran all 500 problems, and an unknown `answer` failed in the runner."""
+    before = children()
+    with pytest.raises(FddError, match=message):
+        fdd_edge.evaluate(tiny_gguf, PROBLEMS, **arguments)
+    assert children() <= before
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [([], "The list of problems is empty"), ([1], "must be a dict"), ([{"question": "?"}], "answer")],
+)
+def test_broken_rows_are_named(rows: list[Any], message: str, tiny_gguf: Path) -> None:
+    with pytest.raises(FddError, match=message):
+        fdd_edge.evaluate(tiny_gguf, rows)
+
+
+def test_a_row_is_named_by_its_number(tiny_gguf: Path) -> None:
+    """The message named a temporary file that was gone."""
+    with pytest.raises(FddError, match=r"^problem 2 lacks the field 'answer'"):
+        fdd_edge.evaluate(tiny_gguf, [*PROBLEMS[:1], {"question": "?"}])
+
+
+@pytest.mark.parametrize(
+    "call", [lambda gguf: fdd_edge.bench(gguf, threads=-3), lambda gguf: fdd_edge.export(gguf, [], "x")]
+)
+def test_more_arguments_are_checked(call: Any, tiny_gguf: Path) -> None:
+    """They ended in a ProtocolError and in an IndexError."""
+    with pytest.raises(FddError, match=r"threads: must be at least 1|Name at least one recipe"):
+        call(tiny_gguf)
+
+
+def test_old_argument_names_work_with_a_warning(tiny_gguf: Path) -> None:
+    with pytest.warns(FutureWarning, match="sequences is now called batch_size"):
+        result = api.evaluate(tiny_gguf, PROBLEMS, max_new_tokens=2, sequences=1)  # type: ignore[call-arg]
+    assert result.n == 2
+
+
+def test_results_are_frozen_and_show_themselves(tiny_gguf: Path) -> None:
+    result = fdd_edge.evaluate(tiny_gguf, PROBLEMS, max_new_tokens=2)
+    assert isinstance(result, Result)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        result.n = 3  # type: ignore[misc]
+    assert len(repr(result)) < 120
+    assert result.to_dict()["artifact"]["path"] == str(tiny_gguf)
+    assert "<table>" in result._repr_html_()
+    solution = fdd_edge.solve(tiny_gguf, "<b>2</b> and 2?", max_new_tokens=4)
+    assert repr(solution).startswith("Solution(answer=")
+    assert "<b>" not in solution._repr_html_()
+
+
+def test_a_missing_pandas_says_how_to_install_it(tiny_gguf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = fdd_edge.evaluate(tiny_gguf, PROBLEMS, max_new_tokens=2)
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(FddError, match="pip install pandas"):
+        result.to_pandas()
+
+
+def test_one_recipe_may_be_a_string(tiny_student: Any, tmp_path: Path) -> None:
+    """It was read as a list of letters: there is no recipe named 'g'."""
+    (made,) = fdd_edge.export(tiny_student.folder, "gguf-q8_0", tmp_path / "out", parity=False)
+    assert (made.recipe, made.path) == ("gguf-q8_0", tmp_path / "out" / "gguf-q8_0" / "model.gguf")
+    assert made.to_dict()["bytes"] == made.bytes
+
+
+@pytest.mark.slow
+def test_a_run_is_opened_with_its_rounds(smoke: Finished) -> None:
+    run = fdd_edge.load_run(smoke.out)
+    assert [one.number for one in run.rounds] == [0, 1]
+    last = run.rounds[-1]
+    assert last.accuracies["local", "gguf-q8_0", "valid"] == last.accuracy
+    assert sorted(last.artifacts) == ["gguf-f32", "gguf-q4_0", "gguf-q8_0"]
+    assert run.best is not None
+    assert run.to_dict()["best"] == run.best.number
+    assert "accuracy on valid" in run._repr_html_()
+    with pytest.raises(FddError, match="is not a run"):
+        fdd_edge.load_run(smoke.out / "round-00")
+
+
+@pytest.mark.slow
+def test_a_run_folder_is_resumed_where_it_lies(
+    smoke: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a copied run, or one from another folder, a new run began at the config's own output_dir."""
+    copied = smoke.copy(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert fdd_edge.run(copied).path == copied
+    assert sorted(path.name for path in tmp_path.iterdir()) == [copied.name]
+
+
+@pytest.mark.slow
+def test_a_round_that_does_not_exist_is_not_looked_for_on_the_hub(smoke: Finished, tmp_path: Path) -> None:
+    with pytest.raises(FddError, match="is a run without 'round-07'"):
+        fdd_edge.export(smoke.out / "round-07", "gguf-q8_0", tmp_path / "out")
+
+
+@pytest.mark.slow
+def test_a_config_may_be_a_dict_and_everything_works_in_a_running_loop(smoke: Finished, tmp_path: Path) -> None:
+    """In Jupyter, `run` ended in a RuntimeError of asyncio after all the work."""
+    source = {
+        "student": {"model_name_or_path": "tiny", "dtype": "float32"},
+        "data": {"train": [{"path": "symbolic:train", "limit": 20}], "valid": [{"path": "symbolic:train", "limit": 3}]},
+        "training": {"threads": 1, "max_tokens": 500},
+        "export": {"recipes": ["gguf-q8_0"]},
+        "decoding": {"max_new_tokens": 8, "threads": 1},
+        "feedback": {"artifact": "gguf-q8_0", "limit": 4},
+        "rounds": 1,
+    }
+
+    async def notebook() -> RunResult:
+        fdd_edge.evolve(smoke.out / "round-00" / "split", tmp_path / "evolved")
+        return fdd_edge.run(source, output=tmp_path / "run", parity=False)
+
+    run = asyncio.run(notebook())
+    assert [one.number for one in run.rounds] == [0]
+    assert run.path == tmp_path / "run"
+
+
+def test_doctor_and_ls_are_functions() -> None:
+    assert {check.what for check in fdd_edge.doctor()} >= {"python", "cpu", "disk"}
+    assert "gguf-q4_0" in fdd_edge.ls()["recipes"]

@@ -1,0 +1,91 @@
+"""Messages: silent from Python unless asked for, bare lines on stderr from the command line, a bar on a terminal."""
+
+from __future__ import annotations
+
+import io
+import logging
+import re
+import subprocess
+import sys
+
+import pytest
+
+from fdd_edge.progress import announce, progress, show_on_stderr, warn
+
+PROGRAM = """
+from fdd_edge.progress import announce, progress, show_on_stderr, warn
+{setup}
+announce("hello")
+warn("careful")
+with progress("counting", 3) as advance:
+    advance(3)
+"""
+
+
+def messages(setup: str, **environment: str) -> list[str]:
+    """Return the lines that a program prints to stderr; it prints nothing else."""
+    ran = subprocess.run(
+        [sys.executable, "-c", PROGRAM.format(setup=setup)], capture_output=True, text=True, check=True, env=environment
+    )
+    assert ran.stdout == ""
+    return re.sub(r"[0-9.]+ s", "N s", ran.stderr).splitlines()
+
+
+def test_from_python_nothing_is_printed_unless_asked_for() -> None:
+    assert messages("") == []
+
+
+def test_from_python_logging_shows_what_is_asked_for() -> None:
+    assert messages("import logging; logging.basicConfig(level='INFO')") == [
+        "INFO:fdd_edge:hello",
+        "WARNING:fdd_edge:careful",
+        "INFO:fdd_edge:counting ...",
+        "INFO:fdd_edge:counting: done in N s",
+    ]
+
+
+@pytest.mark.parametrize("twice", ["", "; show_on_stderr()", "; import logging; logging.basicConfig(level='INFO')"])
+def test_the_command_line_shows_bare_lines_once(twice: str) -> None:
+    expected = ["hello", "careful", "counting ...", "counting: done in N s"]
+    assert messages(f"show_on_stderr(){twice}") == expected
+
+
+def test_a_quiet_command_line_shows_warnings_only() -> None:
+    assert messages("import logging; show_on_stderr(logging.WARNING)") == ["careful"]
+
+
+def test_of_several_processes_only_the_first_one_speaks() -> None:
+    assert messages("show_on_stderr()", RANK="1", WORLD_SIZE="2") == []
+    assert "hello" in messages("show_on_stderr()", RANK="0", WORLD_SIZE="2")
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_terminal_shows_a_bar_and_the_lines_between(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    show_on_stderr()
+    with progress("counting", 3) as advance:
+        announce("in between")
+        advance(3)
+    shown = terminal.getvalue()
+    assert "3/3" in shown
+    assert "in between" in shown
+    assert "done in" not in shown
+
+
+def test_no_bar_when_only_warnings_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    show_on_stderr(logging.WARNING)
+    try:
+        with progress("counting", 3) as advance:
+            advance(3)
+        warn("careful")
+    finally:
+        show_on_stderr()
+    assert terminal.getvalue() == "careful\n"

@@ -19,7 +19,7 @@ def make_student(run: Run, round_dir: RoundLayout) -> None:
     config, number = run.config, round_dir.number
     goes_on = config.training.start_from == "previous" and number > 0
     select_validation(run)
-    run.ensure(
+    run.stages.ensure(
         round_dir.adapter,
         train,
         version=_TRAIN_VERSION,
@@ -36,7 +36,7 @@ def make_student(run: Run, round_dir: RoundLayout) -> None:
         seed=run.seed,
         qat_recipe=run.named.qat_recipe,
     )
-    run.ensure(
+    run.stages.ensure(
         round_dir.merged,
         merge,
         version=_MERGE_VERSION,

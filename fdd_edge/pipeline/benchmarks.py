@@ -16,7 +16,7 @@ _VERSION = 2
 def measure_cost(run: Run, layout: ArtifactsLayout, recipe: Recipe, target: Profile) -> None:
     """Measure what one artifact costs on one target: load time, speeds, memory."""
     runtime = run.runtime(target, recipe)
-    run.ensure(
+    run.stages.ensure(
         layout.bench(target.name, recipe.name),
         write_measurement,
         version=_VERSION,

@@ -24,7 +24,7 @@ def certify_artifacts(run: Run, layout: ArtifactsLayout, recipes: Iterable[Recip
     if not run.parity:
         return
     student, merged = run.student, merged_of(layout)
-    run.ensure(
+    run.stages.ensure(
         layout.reference,
         compute_reference,
         version=CERTIFICATE_VERSION,
@@ -39,7 +39,7 @@ def certify_artifacts(run: Run, layout: ArtifactsLayout, recipes: Iterable[Recip
     )
     for recipe in recipes:
         runtime = run.runtime(run.certified_on, recipe)
-        made = run.ensure(
+        made = run.stages.ensure(
             layout.parity(recipe.name),
             certify,
             version=CERTIFICATE_VERSION,

@@ -78,7 +78,7 @@ def complete(
     """Run one artifact on one target over one set; return the evaluation's folder."""
     out, runtime = layout.evaluation(target.name, recipe.name, dataset), run.runtime(target, recipe)
     title = f"{layout.name}: {recipe.name} on {target.name}, {dataset}"
-    run.ensure(
+    run.stages.ensure(
         out,
         partial(evaluate, title=title),
         version=_VERSION,

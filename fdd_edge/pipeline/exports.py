@@ -42,7 +42,7 @@ def model_outputs(run: Run, round_dir: RoundLayout) -> list[Path]:
 
 
 def _export(run: Run, layout: ArtifactsLayout, recipe: Recipe) -> None:
-    run.ensure(
+    run.stages.ensure(
         layout.artifact(recipe.name),
         export_from_student,
         version=_EXPORT_VERSION,
@@ -70,7 +70,7 @@ def _labels(run: Run, layout: ArtifactsLayout) -> ArtifactLabels:
 def _quantize(run: Run, layout: ArtifactsLayout, recipe: Recipe) -> None:
     if recipe.measures_imatrix:
         _measure_imatrix(run, layout)
-    run.ensure(
+    run.stages.ensure(
         layout.artifact(recipe.name),
         quantize,
         version=_EXPORT_VERSION,
@@ -84,7 +84,7 @@ def _quantize(run: Run, layout: ArtifactsLayout, recipe: Recipe) -> None:
 
 def _measure_imatrix(run: Run, layout: ArtifactsLayout) -> None:
     """Measure the importance of each weight on problems that the student is trained on."""
-    run.ensure(
+    run.stages.ensure(
         layout.imatrix,
         measure_imatrix,
         version=_IMATRIX_VERSION,

@@ -19,7 +19,7 @@ def announce_eta(run: Run, round_dir: RoundLayout, target: Profile) -> None:
     rules, asking, judge = run.config.feedback, run.greedy(), run.named.judge
     runtime = run.runtime(target, judge)
     out = round_dir.throughput(target.name)
-    run.ensure(
+    run.stages.ensure(
         out,
         measure_throughput,
         version=_VERSION,

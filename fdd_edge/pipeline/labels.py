@@ -31,7 +31,7 @@ def label_problems(run: Run, round_dir: RoundLayout) -> None:
         if missed:
             local = load_profile("local")
             float_rows = complete(run, round_dir, named.float_recipe, local, NON_EASY, missed, run.sampled())
-    run.ensure(
+    run.stages.ensure(
         round_dir.split,
         split,
         version=_VERSION,

@@ -17,7 +17,7 @@ _CURATION_VERSION = 5
 
 def evolve_problems(run: Run, round_dir: RoundLayout) -> None:
     """Let the teacher write harder problems from easy ones, and similar problems from hard ones."""
-    run.ensure(
+    run.stages.ensure(
         round_dir.offspring,
         evolve,
         version=_EVOLVE_VERSION,
@@ -32,7 +32,7 @@ def evolve_problems(run: Run, round_dir: RoundLayout) -> None:
 def curate_problems(run: Run, round_dir: RoundLayout) -> None:
     """Select which of the new problems the next round trains on; the others keep the reason."""
     reserve = [] if run.reserve is None else [run.reserve]
-    run.ensure(
+    run.stages.ensure(
         round_dir.curated,
         curate_offspring,
         version=_CURATION_VERSION,

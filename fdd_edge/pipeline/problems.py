@@ -17,7 +17,7 @@ _DATA_VERSION = 5
 
 def read_sets(run: Run) -> None:
     """Read every data set into the run; if a file has changed since, it is read again, which is announced."""
-    run.ensure(
+    run.stages.ensure(
         run.layout.data,
         read_problem_sets,
         version=_SETS_VERSION,
@@ -34,7 +34,7 @@ def read_sets(run: Run) -> None:
 def collect_data(run: Run, round_dir: RoundLayout) -> None:
     """Write the data a round trains on: the seed problems, or everything so far and what was evolved."""
     if round_dir.number == 0:
-        run.ensure(
+        run.stages.ensure(
             round_dir.data,
             first_training_data,
             version=_DATA_VERSION,
@@ -46,7 +46,7 @@ def collect_data(run: Run, round_dir: RoundLayout) -> None:
         check_reserve(run)
         return
     before = run.layout.round(round_dir.number - 1)
-    run.ensure(
+    run.stages.ensure(
         round_dir.data,
         extend_training_data,
         version=_DATA_VERSION,
@@ -62,7 +62,7 @@ def collect_data(run: Run, round_dir: RoundLayout) -> None:
 
 def select_validation(run: Run) -> None:
     """Write the problems of valid that have a program, or get one."""
-    run.ensure(
+    run.stages.ensure(
         run.layout.validation,
         validation_data,
         version=_DATA_VERSION,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +13,6 @@ from fdd_edge.operations.evaluate import Asking
 from fdd_edge.resolve.dataset import FetchedSet
 from fdd_edge.resolve.student import Student
 from fdd_edge.runs import Manifest, RunLayout, Stages
-from fdd_edge.runs.fingerprint import Inputs
 from fdd_edge.runs.stage_files import VALID
 from fdd_edge.targets import Profile, TargetRuntime, is_emulated, load_profile
 
@@ -93,19 +92,6 @@ class Run:
     named: Named
     threads: int
     parity: bool = True
-
-    def ensure(
-        self,
-        output: Path,
-        make: Callable[..., object],
-        *,
-        version: int,
-        inputs: Mapping[str, Inputs],
-        is_file: bool = False,
-        **options: object,
-    ) -> bool:
-        """Make a stage's output unless it is done; see ``Stages.ensure``."""
-        return self.stages.ensure(output, make, version=version, inputs=inputs, is_file=is_file, **options)
 
     @property
     def seed(self) -> int:

@@ -47,7 +47,7 @@ test: setup
 
 # No whole run, no real model.
 test-fast: setup
-	$(BIN)/python -m pytest -n auto --dist worksteal -m 'not slow and not real'
+	$(BIN)/python -m pytest -n auto --dist worksteal -m 'not slow and not real' --hypothesis-profile=fast
 
 check: setup
 	$(BIN)/ruff check .

@@ -184,7 +184,8 @@ def read_folders(seed: int | None, training: str, recipe: str, folders: Mapping[
     for name, folder in folders.items():
         solved |= {f"{name}/{i}": row.verdict == "correct" for i, row in enumerate(read_rows(folder))}
         timing = read_evaluation(folder).timing
-        seconds, peak = seconds + timing["seconds"], max(peak, timing["peak_rss_bytes"])
+        assert timing.seconds is not None  # one runner, so its own clock measured it
+        seconds, peak = seconds + timing.seconds, max(peak, timing.peak_rss_bytes)
     facts = describe_model(model)
     return File(seed, training, recipe, facts.bytes, round(facts.bits_per_weight, 2), round(seconds, 1), peak, solved)
 

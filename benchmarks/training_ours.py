@@ -31,10 +31,11 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
     rows = [json.loads(line) for line in options.examples.read_text(encoding="utf-8").splitlines()]
     examples = [Example(row["prompt_ids"], row["completion_ids"]) for row in rows]
     aware_of = None if options.aware is None else load_gguf_recipe(options.aware)
-    with (
-        tempfile.TemporaryDirectory() as scratch,
-        quantized_weights(open_student(str(options.student)), aware_of, Path(scratch)) as quantized,
-    ):
+    with tempfile.TemporaryDirectory() as scratch, contextlib.ExitStack() as held:
+        quantized = None
+        if aware_of is not None:
+            student = open_student(str(options.student))
+            quantized = held.enter_context(quantized_weights(student, aware_of, Path(scratch)))
         before = resource.getrusage(resource.RUSAGE_SELF)
         trace = train_adapter(
             options.student,

@@ -1,12 +1,14 @@
 """Feedback-driven distillation of small math models, judged on the device they will run on.
 
-Every command is a function: ``run``, ``train``, ``export``, ``certify`` (``fdd-edge parity``), ``evaluate``, ``split``,
-``evolve``, ``bench``, ``solve``, ``doctor`` and ``ls``. ``load`` holds a model open for many questions, ``load_run``
-opens a run folder. Errors that the caller can fix are raised as ``FddError`` or one of its subclasses.
+Every command but ``targets`` is a function: ``run``, ``train``, ``export``, ``certify`` (``fdd-edge parity``),
+``evaluate`` (``fdd-edge eval``), ``split``, ``evolve``, ``bench``, ``solve``, ``doctor`` and ``ls``. They return a
+``Result``, and so does ``load_run``, which opens a run folder; ``load`` returns a ``Model``, held open for many
+questions. Errors that the caller can fix are raised as ``FddError`` or one of its subclasses.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -27,18 +29,52 @@ if TYPE_CHECKING:
     )
     from fdd_edge.errors import FddError, GateError, MissingExtraError, ParityError, TargetError
     from fdd_edge.loaded_model import Model
+    from fdd_edge.ondevice.protocol import Completion
+    from fdd_edge.operations.bench import MeasuredDevice, Measurement
+    from fdd_edge.operations.listing import Listing
+    from fdd_edge.parity import Certificate
+    from fdd_edge.pipeline.round_summary import RoundSummary
+    from fdd_edge.result_base import Result
+    from fdd_edge.results import (
+        DoctorResult,
+        EvaluationResult,
+        EvolveResult,
+        ExportedArtifact,
+        ExportResult,
+        Solution,
+        SplitResult,
+        TrainResult,
+    )
+    from fdd_edge.run_result import RoundResult, RunResult
+    from fdd_edge.targets.diagnostics import Check
 
 __version__ = "0.2.0"
 
-_ERRORS = ("FddError", "GateError", "MissingExtraError", "ParityError", "TargetError")
-
 __all__ = [
+    "Certificate",
+    "Check",
+    "Completion",
+    "DoctorResult",
+    "EvaluationResult",
+    "EvolveResult",
+    "ExportResult",
+    "ExportedArtifact",
     "FddError",
     "GateError",
+    "Listing",
+    "MeasuredDevice",
+    "Measurement",
     "MissingExtraError",
     "Model",
     "ParityError",
+    "Result",
+    "RoundResult",
+    "RoundSummary",
+    "RunResult",
+    "Solution",
+    "SplitResult",
     "TargetError",
+    "TrainResult",
     "__version__",
     "bench",
     "certify",
@@ -55,23 +91,29 @@ __all__ = [
     "train",
 ]
 
+_MODULES = {
+    "errors": ("FddError", "GateError", "MissingExtraError", "ParityError", "TargetError"),
+    "loaded_model": ("Model",),
+    "ondevice.protocol": ("Completion",),
+    "operations.bench": ("MeasuredDevice", "Measurement"),
+    "operations.listing": ("Listing",),
+    "parity": ("Certificate",),
+    "pipeline.round_summary": ("RoundSummary",),
+    "result_base": ("Result",),
+    "run_result": ("RoundResult", "RunResult"),
+    "targets.diagnostics": ("Check",),
+}
+"""Where classes are defined; those that are not named here are in ``results``, and functions in ``api``."""
+
 
 def __dir__() -> list[str]:
     return __all__
 
 
 def __getattr__(name: str) -> Any:
-    """Load a function when it is first used, so that importing the package costs nothing."""
+    """Load a name when it is first used, so that importing the package costs nothing."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if name in _ERRORS:
-        from fdd_edge import errors
-
-        return getattr(errors, name)
-    if name == "Model":
-        from fdd_edge.loaded_model import Model
-
-        return Model
-    from fdd_edge import api
-
-    return getattr(api, name)
+    usual = "results" if name[0].isupper() else "api"
+    module = next((module for module, names in _MODULES.items() if name in names), usual)
+    return getattr(import_module(f"{__name__}.{module}"), name)

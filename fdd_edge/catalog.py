@@ -20,6 +20,8 @@ Audience = Literal["users", "benchmarks", "tests"]
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 """Valid names of recipes, targets and data sets; each becomes the name of a folder."""
 
+_TORCH_DEVICES = ("auto", "cpu", "cuda", "gpu", "mps")
+
 _PACKAGE = Path(__file__).resolve().parent
 
 
@@ -119,6 +121,11 @@ def find(shelf: Shelf, name_or_path: str, *, relative_to: Path | None = None) ->
         what = "a folder without a config.yaml" if Path(name_or_path).is_dir() else "not a .yaml file"
         raise FddError(f"{name_or_path} is {what}; name a YAML file.")
     known = names(shelf)
+    if shelf == "devices/profiles" and name_or_path in _TORCH_DEVICES:
+        raise FddError(
+            f"There is no target {name_or_path!r}. For this machine's CPU use the target 'local'. "
+            f"Targets: {', '.join(known)}."
+        )
     listed = names(shelf, audience="users") if shelf == "configs" else known
     kind = {"configs": "config", "export/recipes": "recipe", "devices/profiles": "target"}.get(shelf, shelf)
     raise FddError(

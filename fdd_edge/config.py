@@ -1,13 +1,14 @@
-"""The run config: every option of a run, composed of the options that the rooms define."""
+"""The run config: every option of a run, composed of the options that other packages define."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from fdd_edge.catalog import OnShelf
 from fdd_edge.feedback import Bands, EvolveOptions
@@ -18,7 +19,7 @@ from fdd_edge.runs.stage_files import NON_EASY, POOL, VALID
 from fdd_edge.students.training_options import NO_RECIPE, LoraOptions, TrainingOptions
 from fdd_edge.targets import Budgets
 
-__all__ = ["RESERVED_SETS", "Config", "DecodingOptions", "FeedbackOptions", "Gates"]
+__all__ = ["RESERVED_SETS", "Config", "Conflict", "DecodingOptions", "FeedbackOptions", "Gates"]
 
 RESERVED_SETS = {VALID, POOL, NON_EASY}
 """Names that a run uses for its own sets among the evaluation folders."""
@@ -27,12 +28,32 @@ Recipe = Annotated[str, OnShelf("export/recipes")]
 Target = Annotated[str, OnShelf("devices/profiles")]
 
 
+class Conflict(NamedTuple):
+    """Values that do not go together.
+
+    Attributes:
+        keys: The paths of the values that were compared.
+        message: What is wrong.
+    """
+
+    keys: Sequence[str]
+    message: str
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def _report(conflicts: Sequence[Conflict], info: ValidationInfo) -> None:
+    """Add conflicts to the list in the context of the validation; without one, raise them."""
+    if info.context is not None:
+        info.context["conflicts"] += conflicts
+    elif conflicts:
+        raise ValueError("; ".join(conflict.message for conflict in conflicts))
+
+
 class StudentOptions(_Section):
-    """Which model is taught."""
+    """The model that is trained."""
 
     model_name_or_path: str = Field(description="hub id, folder, .gguf file, package:NAME, or tiny")
     revision: str | None = Field(None, description="branch, tag or commit of a hub id")
@@ -50,18 +71,18 @@ class BaselineOptions(_Section):
 
 
 class TeacherOptions(_Section):
-    """Who writes programs and problems."""
+    """Which teachers write programs and new problems."""
 
     rationale: list[str] = Field(
         ["annotated", "symbolic"],
         min_length=1,
-        description="asked in this order; the first that can writes the program",
+        description="teachers to try, in this order; the first that can writes the program",
     )
-    evolve: str = Field("symbolic", description="writes the new problems after a split")
+    evolve: str = Field("symbolic", description="teacher that writes the new problems after a split")
 
 
 class DataOptions(_Section):
-    """What is trained on, what chooses the best round, and what is only reported."""
+    """The training problems, those that choose the best round, and those that are only reported."""
 
     train: list[DatasetOptions] = Field(min_length=1, description="seed problems")
     valid: list[DatasetOptions] = Field(
@@ -70,22 +91,32 @@ class DataOptions(_Section):
     eval: list[DatasetOptions] = Field([], description="only reported; nothing is chosen or tuned on it")
 
     @model_validator(mode="after")
-    def _names_are_usable(self) -> Self:
+    def _names_are_usable(self, info: ValidationInfo) -> Self:
+        _report(list(self._conflicts()), info)
+        return self
+
+    def _conflicts(self) -> Iterator[Conflict]:
         for role, sets in (("train", self.train), ("valid", self.valid), ("eval", self.eval)):
+            keys = [
+                f"data.{role}",
+                *(f"data.{role}.{i}{key}" for i in range(len(sets)) for key in ("", ".path", ".name")),
+            ]
             counts = Counter(d.label for d in sets)
             if twice := sorted(name for name, n in counts.items() if n > 1):
-                raise ValueError(f"{role} uses the name {', '.join(twice)} twice; give each set its own name")
+                names = ", ".join(twice)
+                yield Conflict(keys, f"data.{role}: several sets are named {names}; give each its own name")
             if "" in counts:
-                raise ValueError(f"{role} has a path from which no name can be made; give the set a name")
-        if taken := sorted(RESERVED_SETS & {d.label for d in self.eval}):
-            raise ValueError(f"eval uses the name {', '.join(taken)}, which is reserved; give the set another name")
-        if any(d.path == "symbolic:heldout" for d in (*self.train, *self.valid)):
-            raise ValueError("symbolic:heldout is for eval only: nothing is trained on or chosen by its situations")
-        return self
+                yield Conflict(keys, f"data.{role}: no name can be made from the path of a set; give the set a name")
+            if role == "eval" and (taken := sorted(RESERVED_SETS & counts.keys())):
+                names = ", ".join(taken)
+                yield Conflict(keys, f"data.eval: the name {names} is reserved; give the set another name")
+            if role != "eval" and any(d.path == "symbolic:heldout" for d in sets):
+                why = "nothing is trained on its problems or chosen with them"
+                yield Conflict(keys, f"data.{role}: symbolic:heldout is for data.eval only: {why}")
 
 
 class ExportOptions(_Section):
-    """Which artifacts each round makes."""
+    """The artifacts that each round makes."""
 
     recipes: list[Recipe] = Field(["gguf-q4_0", "gguf-q8_0"], min_length=1, description="names or paths of recipes")
 
@@ -96,7 +127,9 @@ class DecodingOptions(Decoding):
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
 
-    temperature: float = option(0.7, "used if feedback.num_return_sequences is above 1; otherwise greedy", ge=0)
+    temperature: float = option(
+        0.7, "used if feedback.num_return_sequences is above 1; otherwise decoding is greedy", ge=0
+    )
 
     def as_decoding(self, *, threads: int, temperature: float) -> Decoding:
         """Return how one set of problems is decoded."""
@@ -105,7 +138,7 @@ class DecodingOptions(Decoding):
 
 @dataclass(frozen=True)
 class FeedbackOptions(EvolveOptions, Bands):
-    """Who judges, what counts as easy or hard, and what follows."""
+    """Which artifact labels the problems, what counts as easy or hard, and what is written next."""
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
 
@@ -114,16 +147,17 @@ class FeedbackOptions(EvolveOptions, Bands):
     limit: int = option(300, "problems that are labelled each round", ge=1)
     num_return_sequences: int = option(1, "replies per labelled problem; 1 decodes greedily", ge=1)
     max_new: int | None = option(
-        None, "most new problems per round, shared between the branches in proportion; default: all", ge=1
+        None, "maximum new problems per round, split proportionally between branches; default: all", ge=1
     )
     pool: Literal["trained", "fresh"] = option(
-        "trained", "what is labelled: problems that were trained on, or half of the seed problems before they are"
+        "trained",
+        "which problems are labelled: those trained on, or half of the seed problems before they are trained on",
     )
 
 
 @dataclass(frozen=True)
 class Gates(Budgets):
-    """What a round must achieve on valid and on the judge's target to become the best."""
+    """What a round must achieve, on valid and on the judge's target, to become the best."""
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
 
@@ -135,21 +169,21 @@ class Config(_Section):
     """A whole run."""
 
     student: StudentOptions
-    baseline: BaselineOptions | None = Field(None, description="evaluates the untuned student too; default: not")
+    baseline: BaselineOptions | None = Field(None, description="default: not evaluated")
     teacher: TeacherOptions = TeacherOptions()
     data: DataOptions
     lora: LoraOptions = LoraOptions()
     training: TrainingOptions = TrainingOptions()
     export: ExportOptions = ExportOptions()
     decoding: DecodingOptions = DecodingOptions()
-    targets: list[Target] = Field(["local"], min_length=1, description="where every artifact is evaluated")
+    targets: list[Target] = Field(["local"], min_length=1, description="devices on which every artifact is evaluated")
     feedback: FeedbackOptions = FeedbackOptions()
     gates: Gates = Gates()
     keep: Literal["best", "last", "all"] | None = Field(
         None, description="which rounds' models stay on disk; default: the last and the best"
     )
     rounds: int = Field(2, ge=1, description="number of rounds; more than before extends a run")
-    seed: int = Field(0, ge=0, lt=2**31, description="seed of everything that is drawn")
+    seed: int = Field(0, ge=0, lt=2**31, description="seed of every random choice")
     output_dir: str = Field(min_length=1, description="the run folder")
 
     @property
@@ -172,19 +206,25 @@ class Config(_Section):
         return names
 
     @model_validator(mode="after")
-    def _sections_fit(self) -> Self:
-        problems = []
-        if self.feedback.artifact not in (*self.export.recipes, "float"):
-            problems.append(f"feedback.artifact {self.feedback.artifact!r} is not among export.recipes")
-        if self.feedback.target not in self.targets:
-            problems.append(f"feedback.target {self.feedback.target!r} is not among targets")
-        if self.training.quantization_aware != NO_RECIPE and self.lora.lora_dropout:
-            problems.append(
-                "training.quantization_aware rounds the merged weight, to which lora.lora_dropout cannot be applied; "
-                "set it to 0"
-            )
-        if self.feedback.num_return_sequences > 1 and self.decoding.temperature == 0:
-            problems.append("feedback.num_return_sequences above 1 needs a decoding.temperature above 0")
-        if problems:
-            raise ValueError("; ".join(problems))
+    def _sections_fit(self, info: ValidationInfo) -> Self:
+        _report(list(self._conflicts()), info)
         return self
+
+    def _conflicts(self) -> Iterator[Conflict]:
+        feedback = self.feedback
+        if feedback.artifact not in (*self.export.recipes, "float"):
+            keys = ("feedback.artifact", "export.recipes")
+            yield Conflict(keys, f"feedback.artifact: {feedback.artifact!r} is not among export.recipes")
+        if feedback.target not in self.targets:
+            keys = ("feedback.target", "targets")
+            yield Conflict(keys, f"feedback.target: {feedback.target!r} is not among targets")
+        if self.training.quantization_aware != NO_RECIPE and self.lora.lora_dropout:
+            keys = ("lora.lora_dropout", "training.quantization_aware")
+            yield Conflict(
+                keys,
+                "lora.lora_dropout: must be 0, because training.quantization_aware rounds merged weights, to which "
+                "dropout cannot be applied",
+            )
+        if feedback.num_return_sequences > 1 and self.decoding.temperature == 0:
+            keys = ("decoding.temperature", "feedback.num_return_sequences")
+            yield Conflict(keys, "decoding.temperature: must be above 0 if feedback.num_return_sequences is above 1")

@@ -1,11 +1,11 @@
-"""Reading a config: YAML with ``${ENV}`` and overrides; all faults at once, each with its path."""
+"""Reading a config: YAML with ``${ENV}`` and overrides; all errors at once, each with its path."""
 
 from __future__ import annotations
 
 import copy
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from functools import partial
 from typing import Any, TypeVar
@@ -15,8 +15,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from fdd_edge import catalog
 from fdd_edge.config import Config, Gates
+from fdd_edge.config_check import Location, check_config
 from fdd_edge.errors import FddError
-from fdd_edge.progress import announce
+from fdd_edge.renames import CONFIG_KEYS, announce_rename, given_twice
 from fdd_edge.yaml_errors import faults_of, known_keys, yaml_fault
 
 __all__ = ["changed_keys", "checked", "load_config", "override_source", "parse_config", "read_config_source"]
@@ -24,13 +25,6 @@ __all__ = ["changed_keys", "checked", "load_config", "override_source", "parse_c
 _ENV = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 Options = TypeVar("Options")
-
-RENAMED = {
-    "baseline.shots": "baseline.num_fewshot",
-    "decoding.sequences": "decoding.batch_size",
-    "feedback.samples": "feedback.num_return_sequences",
-}
-"""Old names of keys, which still work."""
 
 EXTENDABLE = {"rounds", "export.recipes", "targets", "data.eval"}
 """Keys that may grow on an existing run."""
@@ -71,7 +65,7 @@ def override_source(source: Mapping[str, Any], overrides: Sequence[str]) -> dict
     """
     changed: dict[str, Any] = copy.deepcopy(dict(source))
     given = {override.partition("=")[0].strip() for override in overrides}
-    for pair in RENAMED.items():
+    for pair in CONFIG_KEYS.items():
         for name, other in (pair, pair[::-1]):
             if name in given and other not in given:
                 _remove(changed, other)
@@ -80,35 +74,51 @@ def override_source(source: Mapping[str, Any], overrides: Sequence[str]) -> dict
     return changed
 
 
-def parse_config(source: Mapping[str, Any], origin: str) -> Config:
+def parse_config(
+    source: Mapping[str, Any], origin: str, find_missing: Callable[[Config], Sequence[str]] = lambda config: ()
+) -> Config:
     """Check a config and resolve its ``${ENV}``.
 
     Args:
         source: The config as written.
         origin: What errors call it.
+        find_missing: Returns an error for everything a config names that does not exist. It is also called if there
+            are other errors, with defaults in place of broken values.
 
     Raises:
-        FddError: It has faults; lists all of them, each with its path.
+        FddError: It has errors; lists all of them, each with its path.
     """
     faults: list[str] = []
-    resolved = _with_new_names(_resolve(source, "", faults), faults)
-    try:
-        config = Config.model_validate(resolved)
-    except ValidationError as error:
-        faults += faults_of(error, partial(known_keys, Config))
-        config = None
-    if config is None or faults:
-        listed = faults[0] if len(faults) == 1 else "".join(f"\n  - {fault}" for fault in faults)
-        number = "" if len(faults) == 1 else f"{len(faults)} faults:"
-        raise FddError(f"{origin}: {number}{listed}")
-    return config
+    values, written = _with_new_names(source, faults)
+    unset: dict[Location, str] = {}
+    values = _resolve(values, (), unset)
+    found = check_config(values, unset)
+    faults += [*unset.values(), *found.faults]
+    if found.config is not None:
+        faults += find_missing(found.config)
+    if found.config is None or faults:
+        raise FddError(_listed(origin, [_as_written(fault, written) for fault in faults]))
+    return found.config
+
+
+def _listed(origin: str, faults: Sequence[str]) -> str:
+    if len(faults) == 1:
+        return f"{origin}: {faults[0]}"
+    return f"{origin}: {len(faults)} errors:" + "".join(f"\n  - {fault}" for fault in faults)
+
+
+def _as_written(fault: str, written: Mapping[str, str]) -> str:
+    """Put the names of keys that the config uses into an error."""
+    for new, old in written.items():
+        fault = re.sub(rf"\b{re.escape(new)}\b", old, fault)
+    return fault
 
 
 def checked(kind: type[Options], **values: object) -> Options:
     """Build options from a caller's values.
 
     Raises:
-        FddError: A value is of the wrong type or out of range; lists all faults.
+        FddError: A value is of the wrong type or out of range; lists all errors.
     """
     try:
         return TypeAdapter(kind).validate_python(values)
@@ -169,17 +179,17 @@ def _put(source: dict[str, Any], override: str) -> None:
     """Put ``a.b=value`` into a config; the value is read as YAML."""
     key, equals, text = override.partition("=")
     if not equals or not key.strip():
-        raise FddError(f"--set takes KEY=VALUE, such as feedback.limit=100; {override!r} is not.")
+        raise FddError(f"An override is KEY=VALUE, such as feedback.limit=100; {override!r} is not.")
     *parents, last = key.strip().split(".")
     at = source
     for parent in parents:
         at = at.setdefault(parent, {})
         if not isinstance(at, dict):
-            raise FddError(f"--set {override}: {parent} is not a group of keys.")
+            raise FddError(f"The override {override}: {parent} is not a group of keys.")
     try:
         at[last] = yaml.safe_load(text)
     except yaml.YAMLError:
-        raise FddError(f"--set {override}: the value is not valid YAML.") from None
+        raise FddError(f"The override {override}: the value is not valid YAML.") from None
 
 
 def _remove(source: Mapping[str, Any], key: str) -> None:
@@ -189,36 +199,38 @@ def _remove(source: Mapping[str, Any], key: str) -> None:
         keys.pop(name, None)
 
 
-def _with_new_names(source: dict[str, Any], faults: list[str]) -> dict[str, Any]:
-    """Move the values of renamed keys to their new names, and say so once per process and key."""
-    for old, new in RENAMED.items():
+def _with_new_names(source: Mapping[str, Any], faults: list[str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Move the values of renamed keys to their new names, and say so once per process and key.
+
+    Returns:
+        The config, and the old names that it uses, by their new names.
+    """
+    moved: dict[str, Any] = copy.deepcopy(dict(source))
+    written: dict[str, str] = {}
+    for old, new in CONFIG_KEYS.items():
         section, old_key = old.split(".")
         new_key = new.split(".")[1]
-        keys = source.get(section)
+        keys = moved.get(section)
         if not isinstance(keys, dict) or old_key not in keys:
             continue
         if new_key in keys:
-            faults.append(f"{old}: this is the old name of {new}, which is also given; remove one")
-        if old not in _ANNOUNCED:
-            _ANNOUNCED.add(old)
-            announce(f"Note: {old} is now called {new}; the old name still works.")
+            faults.append(f"{old}: this is {given_twice(new)}")
+        else:
+            written[new] = old
+        announce_rename(old, new)
         keys[new_key] = keys.pop(old_key)
-    return source
+    return moved, written
 
 
-_ANNOUNCED: set[str] = set()
-"""Old names that were announced already."""
-
-
-def _resolve(value: Any, path: str, faults: list[str]) -> Any:
-    """Replace ``${NAME}`` by environment variables; an unset one is a fault."""
+def _resolve(value: Any, location: Location, unset: dict[Location, str]) -> Any:
+    """Replace ``${NAME}`` by environment variables; ``unset`` gets an error for each value that names an unset one."""
     if isinstance(value, Mapping):
-        return {key: _resolve(item, f"{path}.{key}" if path else str(key), faults) for key, item in value.items()}
+        return {key: _resolve(item, (*location, key), unset) for key, item in value.items()}
     if isinstance(value, list):
-        return [_resolve(item, f"{path}.{i}", faults) for i, item in enumerate(value)]
+        return [_resolve(item, (*location, i), unset) for i, item in enumerate(value)]
     if not isinstance(value, str):
         return value
     for name in _ENV.findall(value):
         if not os.environ.get(name):
-            faults.append(f"{path}: the environment variable {name} is not set")
+            unset[location] = f"{'.'.join(map(str, location))}: the environment variable {name} is not set"
     return _ENV.sub(lambda match: os.environ.get(match[1], match[0]), value)

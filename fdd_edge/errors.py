@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
 
 __all__ = ["FddError", "GateError", "MissingExtraError", "ParityError", "TargetError", "did_you_mean", "no_file"]
 
@@ -31,9 +30,9 @@ class ParityError(FddError):
 
     exit_code = 4
 
-    def __init__(self, message: str, artifacts: Sequence[dict[str, Any]] = ()) -> None:
+    def __init__(self, message: str, artifacts: Sequence[Mapping[str, object]] = ()) -> None:
         super().__init__(message)
-        self.artifacts = list(artifacts)
+        self.artifacts = [dict(artifact) for artifact in artifacts]
 
 
 class TargetError(FddError):

@@ -38,7 +38,7 @@ class Model:
                 artifact,
                 settings=asking.settings(runtime),
                 prompt=asking.prompt,
-                shots=asking.examples,
+                examples=asking.examples,
             )
         )
         self._close = weakref.finalize(self, self._stack.close)
@@ -54,10 +54,13 @@ class Model:
 
     def solve_many(self, questions: Sequence[str]) -> list[Solution]:
         """Answer questions in batches; the solutions are in their order."""
-        return [Solution(c.answer, c.program, c.text, c) for c in self.complete(questions)]
+        return [Solution.of(completion) for completion in self.complete(questions)]
 
     def complete(self, questions: Sequence[str]) -> list[Completion]:
-        """Return the model's replies to questions, with token counts and verdicts, in the order of the questions."""
+        """Return the raw replies to questions: the rows of an evaluation, with token counts and verdicts.
+
+        ``solve_many`` gives the same as solutions, each with its reply as ``completion``.
+        """
         if not self._close.alive:
             raise FddError(f"{self.artifact} is closed; load it again with fdd_edge.load.")
         if isinstance(questions, str) or not all(isinstance(question, str) for question in questions):

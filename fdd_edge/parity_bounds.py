@@ -5,20 +5,20 @@ A recipe states them and a certificate repeats them. Pydantic reads descriptions
 
 from __future__ import annotations
 
-from dataclasses import MISSING, dataclass, field
-from typing import Any, ClassVar
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 __all__ = ["Bounds"]
 
 
-def _error(description: str, default: Any = MISSING) -> Any:
-    """Declare an error, which must be positive."""
-    return field(default=default, metadata={"description": description, "gt": 0})
+def _error(description: str) -> dict[str, str | int]:
+    """Return the metadata of an error, which must be positive."""
+    return {"description": description, "gt": 0}
 
 
-def _share(description: str, default: Any = MISSING) -> Any:
-    """Declare a share, between 0 and 1."""
-    return field(default=default, metadata={"description": description, "ge": 0, "le": 1})
+def _share(description: str) -> dict[str, str | int]:
+    """Return the metadata of a share, between 0 and 1."""
+    return {"description": description, "ge": 0, "le": 1}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,18 +27,22 @@ class Bounds:
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
-    tensors: float = _error("relative L2 error of any quantized tensor, dequantized")
-    own_weights: float = _error(
-        "median relative L2 error of a row of logits, compared with the float model under the file's own weights",
+    tensors: float = field(metadata=_error("relative L2 error of any quantized tensor, dequantized"))
+    own_weights: float = field(
         default=0.1,
+        metadata=_error(
+            "median relative L2 error of a row of logits, compared with the float model under the file's own weights"
+        ),
     )
-    logits_median: float = _error("median relative L2 error of a row of logits about its mean")
-    logits_p99: float = _error("99th percentile of the same error")
-    kl_mean: float = _error("mean KL divergence of the next token, in nats")
-    greedy: float = _share("share of positions at which the most likely token is the reference's")
-    stops: float = _share(
-        "share of the reference's stops at which the file stops too; 1 also forbids any stop where the reference "
-        "continues"
+    logits_median: float = field(metadata=_error("median relative L2 error of a row of logits about its mean"))
+    logits_p99: float = field(metadata=_error("99th percentile of the same error"))
+    kl_mean: float = field(metadata=_error("mean KL divergence of the next token, in nats"))
+    greedy: float = field(metadata=_share("share of positions at which the most likely token is the reference's"))
+    stops: float = field(
+        metadata=_share(
+            "share of the reference's stops at which the file stops too; 1 also forbids any stop where the reference "
+            "continues"
+        )
     )
     clear_lead: float = field(
         metadata={
@@ -47,4 +51,6 @@ class Bounds:
             "ge": 0,
         }
     )
-    answers: float | None = _share("share of prompts with the reference's answer; default: only reported", default=None)
+    answers: float | None = field(
+        default=None, metadata=_share("share of prompts with the reference's answer; default: only reported")
+    )

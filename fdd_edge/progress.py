@@ -15,7 +15,7 @@ from contextlib import contextmanager
 
 from fdd_edge.distributed import is_first_process
 
-__all__ = ["Advance", "announce", "debug", "progress", "show_on_stderr", "warn"]
+__all__ = ["Advance", "announce", "debug", "is_shown_on_stderr", "progress", "show_on_stderr", "warn"]
 
 Advance = Callable[[int], None]
 """Takes the number of steps done so far."""
@@ -41,7 +41,7 @@ class _StderrHandler(logging.Handler):
 
 def show_on_stderr(level: int = logging.INFO) -> None:
     """Print messages of at least this level to stderr; a second call only changes the level."""
-    if not _shown_on_stderr():
+    if not is_shown_on_stderr():
         _logger.addHandler(_StderrHandler())
     _logger.setLevel(level)
     # Libraries may configure the root logger, which would print every message a second time.
@@ -74,12 +74,13 @@ def progress(title: str, total: int) -> Iterator[Advance]:
         title: What is being done.
         total: The number of steps.
     """
-    on_terminal = _shown_on_stderr() and _logger.isEnabledFor(logging.INFO) and sys.stderr.isatty()
+    on_terminal = is_shown_on_stderr() and _logger.isEnabledFor(logging.INFO) and sys.stderr.isatty()
     with (_bar if on_terminal and is_first_process() else _lines)(title, total) as advance:
         yield advance
 
 
-def _shown_on_stderr() -> bool:
+def is_shown_on_stderr() -> bool:
+    """Return whether this is the command line, which prints messages; from Python they are only logged."""
     return any(isinstance(handler, _StderrHandler) for handler in _logger.handlers)
 
 

@@ -11,6 +11,7 @@ from typing import Any, Literal, Self, get_args
 
 from fdd_edge.errors import FddError
 from fdd_edge.runs.atomic import replacing
+from fdd_edge.runs.fingerprint import Json
 
 __all__ = [
     "PROBLEM_FIELDS",
@@ -102,7 +103,7 @@ class Problem:
             extra={k: v for k, v in row.items() if k not in PROBLEM_FIELDS},
         )
 
-    def to_row(self) -> dict[str, Any]:
+    def to_row(self) -> dict[str, Json]:
         """Return the JSON object of this record; optional fields that hold their default are left out."""
         row = {name: getattr(self, name) for name in PROBLEM_FIELDS}
         return {k: v for k, v in row.items() if k in _ALWAYS or v not in (None, {}, _DEFAULTS.get(k))} | dict(
@@ -114,7 +115,7 @@ PROBLEM_FIELDS = tuple(f.name for f in fields(Problem) if f.name != "extra")
 """Every field of the record; a data set's own fields of these names are not kept."""
 
 _ALWAYS = (*_REQUIRED, "depth", "round")
-_DEFAULTS: dict[str, Any] = {"renumbered": False, "repeat": 1}
+_DEFAULTS: dict[str, bool | int] = {"renumbered": False, "repeat": 1}
 
 
 class ProblemSet(tuple[Problem, ...]):
@@ -150,7 +151,7 @@ def _check_type(name: str, value: object) -> None:
     if name in _TEXTS and not isinstance(value, str):
         raise TypeError(f"{name} must be a string")
     if name in _COUNTS and not _is_count(value):
-        raise TypeError(f"{name} must be a whole number from 0 on")
+        raise TypeError(f"{name} must be a non-negative integer")
     if name in _MAPPINGS and not isinstance(value, dict):
         raise TypeError(f"{name} must be an object")
 

@@ -1,81 +1,34 @@
-"""What the package's functions return: frozen dataclasses with a short repr, ``to_dict``, and HTML in notebooks."""
+"""What the functions of ``api.py`` put together: each a frozen dataclass and a ``Result``.
+
+A result that has a path is an ``os.PathLike``, so it can be passed wherever a path can.
+"""
 
 from __future__ import annotations
 
-import html
-import json
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
-from fdd_edge.errors import FddError
+from fdd_edge.result_base import Result
 
 if TYPE_CHECKING:
     from fdd_edge.ondevice.protocol import Completion
-    from fdd_edge.runs import RunLayout
+    from fdd_edge.operations.evaluate import EvaluatedFile
+    from fdd_edge.parity import Certificate
+    from fdd_edge.targets.diagnostics import Check
 
 __all__ = [
+    "DoctorResult",
     "EvaluationResult",
     "EvolveResult",
+    "ExportResult",
     "ExportedArtifact",
-    "Result",
-    "RoundResult",
-    "RunResult",
     "Solution",
     "SplitResult",
     "TrainResult",
 ]
-
-
-class Result:
-    """What every result can do; subclasses are frozen dataclasses and write ``to_dict``."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object, the one that the command prints with ``--json``."""
-        raise NotImplementedError
-
-    def _repr_html_(self) -> str:
-        """Return a table for notebooks."""
-        rows = (
-            f"<tr><th>{html.escape(k)}</th><td>{html.escape(_brief(v))}</td></tr>" for k, v in self._shown().items()
-        )
-        return f"<table>{''.join(rows)}</table>"
-
-    def _shown(self) -> dict[str, Any]:
-        return self.to_dict()
-
-
-def _brief(value: object) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, default=str)
-    return text if len(text) <= 200 else f"{text[:200]}..."
-
-
-def _read_object(path: Path) -> dict[str, Any]:
-    """Read a JSON file.
-
-    Raises:
-        FddError: It is damaged.
-    """
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise FddError(f"{path} is damaged ({error}); run the same command again, and it is written anew.") from None
-    return content
-
-
-def to_pandas(rows: Sequence[Mapping[str, Any]]) -> Any:
-    """Return rows as a pandas DataFrame.
-
-    Raises:
-        FddError: pandas is not installed.
-    """
-    try:
-        import pandas  # type: ignore[import-not-found,import-untyped,unused-ignore]
-    except ModuleNotFoundError:
-        raise FddError("pandas is not installed. Install it with: pip install pandas") from None
-    return pandas.DataFrame(list(rows))
 
 
 @dataclass(frozen=True)
@@ -83,7 +36,7 @@ class Solution(Result):
     """One question, answered.
 
     Attributes:
-        answer: The number that the program gives; None if there is none.
+        answer: The number that the program gives, or the last one of free-form text; None if there is none.
         program: The program, in normal form; None if the reply holds none.
         text: The reply as the model wrote it.
         completion: The reply with everything that was counted on the way.
@@ -94,6 +47,11 @@ class Solution(Result):
     text: str = field(repr=False)
     completion: Completion = field(repr=False)
 
+    @classmethod
+    def of(cls, completion: Completion) -> Self:
+        """Return the solution that a reply holds."""
+        return cls(completion.answer, completion.program, completion.text, completion)
+
     @property
     def problem(self) -> str | None:
         """Why there is no answer, such as ``no_program`` or ``unfinished``; None if there is one."""
@@ -103,8 +61,8 @@ class Solution(Result):
         """Return the object that ``fdd-edge solve --json`` prints."""
         return self.completion.to_row()
 
-    def _shown(self) -> dict[str, Any]:
-        return {"answer": self.answer, "program": self.program, "problem": self.problem}
+    def _shown(self) -> Iterable[tuple[str, object]]:
+        return [("answer", self.answer), ("program", self.program), ("problem", self.problem)]
 
 
 @dataclass(frozen=True)
@@ -161,18 +119,33 @@ class EvaluationResult(Result):
             "skipped": list(self.skipped),
         }
 
-    def to_pandas(self) -> Any:
-        """Return the rows as a pandas DataFrame.
+    @classmethod
+    def of(cls, evaluated: EvaluatedFile, *, data: Mapping[str, Any], skipped: Sequence[Mapping[str, str]]) -> Self:
+        """Put together what an evaluation gave; ``data`` and ``skipped`` are those attributes."""
+        summary, timing = evaluated.evaluation.summary, evaluated.evaluation.timing
+        return cls(
+            n=summary.n,
+            correct=summary.correct,
+            accuracy=summary.accuracy,
+            ci95=(summary.ci95.low, summary.ci95.high),
+            verdicts=summary.verdicts,
+            problems_per_second=timing.problems_per_second,
+            tokens_per_second=timing.tokens_per_second,
+            peak_rss_bytes=timing.peak_rss_bytes,
+            artifact=evaluated.to_row(),
+            target=timing.target,
+            data=data,
+            skipped=skipped,
+            rows=evaluated.completions,
+        )
 
-        Raises:
-            FddError: pandas is not installed.
-        """
-        return to_pandas([row.to_row() for row in self.rows])
+    def _table_rows(self) -> Iterable[Mapping[str, Any]]:
+        return [row.to_row() for row in self.rows]
 
-    def _shown(self) -> dict[str, Any]:
+    def _shown(self) -> Iterable[tuple[str, object]]:
         low, high = self.ci95
         solved = f"{self.correct} of {self.n}: {100 * self.accuracy:.1f} % (95 %: {100 * low:.1f} to {100 * high:.1f})"
-        return {"solved": solved, "verdicts": dict(self.verdicts), "artifact": self.artifact["path"]}
+        return [("solved", solved), ("verdicts", dict(self.verdicts)), ("artifact", self.artifact["path"])]
 
 
 @dataclass(frozen=True)
@@ -195,9 +168,46 @@ class ExportedArtifact(Result):
     types: Mapping[str, int] = field(repr=False)
     card: Mapping[str, Any] = field(repr=False)
 
+    @classmethod
+    def of(cls, card: Mapping[str, Any]) -> Self:
+        """Return the artifact that a card describes."""
+        rest = {key: value for key, value in card.items() if key != "path"}
+        return cls(Path(card["path"]), card["recipe"], card["bytes"], card["bits_per_weight"], card["types"], rest)
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
     def to_dict(self) -> dict[str, Any]:
         """Return the object that ``fdd-edge export --json`` prints for it."""
         return {"path": str(self.path)} | dict(self.card)
+
+
+@dataclass(frozen=True)
+class ExportResult(Result):
+    """The artifacts of one export; iterating over it yields them.
+
+    Attributes:
+        artifacts: One per recipe.
+        certificates: Their parity certificates; empty if none were made.
+    """
+
+    artifacts: Sequence[ExportedArtifact]
+    certificates: Sequence[Certificate] = field(repr=False)
+
+    def __iter__(self) -> Iterator[ExportedArtifact]:
+        return iter(self.artifacts)
+
+    def __getitem__(self, index: int) -> ExportedArtifact:
+        return self.artifacts[index]
+
+    def __len__(self) -> int:
+        return len(self.artifacts)
+
+    def _table_rows(self) -> Iterable[Mapping[str, Any]]:
+        return [artifact.to_dict() for artifact in self.artifacts]
+
+    def _shown(self) -> Iterable[tuple[str, object]]:
+        return [(artifact.recipe, str(artifact.path)) for artifact in self.artifacts]
 
 
 @dataclass(frozen=True)
@@ -212,10 +222,6 @@ class TrainResult(Result):
     adapter: Path
     merged: Path
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object."""
-        return {"adapter": str(self.adapter), "merged": str(self.merged)}
-
 
 @dataclass(frozen=True)
 class SplitResult(Result):
@@ -228,6 +234,16 @@ class SplitResult(Result):
 
     path: Path
     counts: Mapping[str, int]
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Count the problems in the folder of a split."""
+        from fdd_edge.operations.split import read_split
+
+        return cls(path, {label: len(items) for label, items in read_split(path).items()})
+
+    def __fspath__(self) -> str:
+        return str(self.path)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the object that ``fdd-edge split --json`` prints."""
@@ -248,94 +264,55 @@ class EvolveResult(Result):
     evolved: Mapping[str, int]
     declined: Mapping[str, Mapping[str, int]]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the object that ``fdd-edge evolve --json`` prints."""
-        declined = {branch: dict(reasons) for branch, reasons in self.declined.items()}
-        return {"path": str(self.path), "evolved": dict(self.evolved), "declined": declined}
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Count what a teacher wrote to a folder, and what it declined."""
+        from fdd_edge.operations.evolve import read_declined
+        from fdd_edge.records import read_problems
+        from fdd_edge.runs.stage_files import OffspringFiles
+
+        files = OffspringFiles(path)
+        counts = Counter(problem.origin for problem in read_problems(files.problems))
+        declined = {
+            branch: {reason: len(ids) for reason, ids in reasons.items()}
+            for branch, reasons in read_declined(files.declined).items()
+        }
+        return cls(path, {branch: counts[branch] for branch in ("complex", "similar")}, declined)
+
+    def __fspath__(self) -> str:
+        return str(self.path)
 
 
 @dataclass(frozen=True)
-class RoundResult(Result):
-    """A finished round of a run.
+class DoctorResult(Result):
+    """What works on this machine or a target, and what does not; iterating over it yields the checks.
 
     Attributes:
-        path: Its folder.
-        number: Which round it is, counted from 0.
-        summary: The figures of its table, see ``to_dict``.
+        checks: In the order in which things are needed.
     """
 
-    path: Path
-    number: int
-    summary: Mapping[str, Any] = field(repr=False)
+    checks: Sequence[Check]
 
     @property
-    def accuracies(self) -> dict[tuple[str, str, str], float]:
-        """Accuracy by (target, recipe, data set)."""
-        return {
-            (row["target"], row["recipe"], row["dataset"]): row["correct"] / row["n"]
-            for row in self.summary["evaluations"]
-        }
+    def ok(self) -> bool:
+        """Whether nothing has to be fixed."""
+        return all(check.ok for check in self.checks)
 
-    @property
-    def accuracy(self) -> float:
-        """Accuracy of the judge's artifact on valid, on the judge's target."""
-        return float(self.summary["labelled"]["valid"])
+    def __iter__(self) -> Iterator[Check]:
+        return iter(self.checks)
 
-    @property
-    def artifacts(self) -> dict[str, Path]:
-        """Folders of the exported artifacts that are still on disk, by recipe."""
-        from fdd_edge.runs import RoundLayout
+    def __getitem__(self, index: int) -> Check:
+        return self.checks[index]
 
-        folders = sorted(RoundLayout(self.path).artifacts.glob("*"))
-        return {folder.name: folder for folder in folders if folder.is_dir() and not folder.name.startswith(".")}
+    def __len__(self) -> int:
+        return len(self.checks)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the object that ``fdd-edge run --json`` prints for the round."""
-        return dict(self.summary)
+    def __repr__(self) -> str:
+        failed = [check.what for check in self.checks if not check.ok]
+        return f"DoctorResult(ok={self.ok}, {f'to fix: {failed}' if failed else f'{len(self)} checks'})"
 
-    def _shown(self) -> dict[str, Any]:
-        return {"round": self.number, "accuracy on valid": self.accuracy, "artifacts": ", ".join(self.artifacts)}
+    def _table_rows(self) -> Iterable[Mapping[str, Any]]:
+        return [check.to_dict() for check in self.checks]
 
-
-@dataclass(frozen=True)
-class RunResult(Result):
-    """A run on disk.
-
-    Attributes:
-        path: Its folder.
-    """
-
-    path: Path
-
-    @property
-    def layout(self) -> RunLayout:
-        """Where each file of the run lies."""
-        from fdd_edge.runs import RunLayout
-
-        return RunLayout(self.path)
-
-    @cached_property
-    def rounds(self) -> list[RoundResult]:
-        """Its finished rounds, in their order."""
-        finished = [round_dir for round_dir in self.layout.rounds if round_dir.summary.is_file()]
-        return [RoundResult(one.root, one.number, _read_object(one.summary)) for one in finished]
-
-    @property
-    def best(self) -> RoundResult | None:
-        """The newest round that passes its gates; None if there is none yet."""
-        name = self.layout.best.resolve().name
-        return next((one for one in self.rounds if one.path.name == name), None)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON object."""
-        best = self.best
-        return {
-            "path": str(self.path),
-            "best": None if best is None else best.number,
-            "rounds": [one.to_dict() for one in self.rounds],
-        }
-
-    def _shown(self) -> dict[str, Any]:
-        best = self.best
-        shares = ", ".join(f"{100 * one.accuracy:.1f} %" for one in self.rounds)
-        return {"run": str(self.path), "accuracy on valid": shares, "best round": best and best.number}
+    def _shown(self) -> Iterable[tuple[str, object]]:
+        return [(c.what, c.found if c.ok else f"{c.found}; to fix: {c.fix}") for c in self.checks]

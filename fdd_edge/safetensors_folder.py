@@ -52,7 +52,7 @@ def named_shards(folder: Path) -> list[str]:
     if strange:
         raise FddError(f"{path} names {strange[0]!r}, which is not a *.safetensors file next to it.")
     if not shards:
-        raise FddError(f"{path} names no file.")
+        raise FddError(f"{path} lists no files.")
     return shards
 
 
@@ -85,7 +85,7 @@ class FolderTensors:
             FddError: A file is damaged.
         """
         self._files = files
-        self._torch_files: dict[Path, Any] = {}
+        self._torch_files: dict[Path, Any] = {}  # safetensors' stub leaves the methods of safe_open untyped
         self._holders: dict[str, tuple[Path, Any]] = {}
         for path in paths:
             file = self._open(path, "numpy")
@@ -115,7 +115,7 @@ class FolderTensors:
         converted: npt.NDArray[np.float32] = self._torch_files[path].get_tensor(name).float().numpy()
         return converted
 
-    def _open(self, path: Path, framework: str) -> Any:
+    def _open(self, path: Path, framework: str) -> Any:  # safe_open, whose stub has no types
         from safetensors import SafetensorError, safe_open
 
         try:

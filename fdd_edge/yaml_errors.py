@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from fdd_edge.errors import did_you_mean
 
-__all__ = ["faults_of", "known_keys", "yaml_fault"]
+__all__ = ["fault_message", "faults_of", "known_keys", "yaml_fault"]
 
 _UNKNOWN_KEY = ("extra_forbidden", "unexpected_keyword_argument")
 """What pydantic calls an unknown key: the first in a model, the second in a dataclass."""
@@ -54,7 +54,7 @@ def faults_of(error: ValidationError, keys_at: Callable[[Sequence[Any]], Sequenc
         error: What pydantic raised.
         keys_at: Returns the keys of the section at a location; ``known_keys`` with its first argument bound will do.
     """
-    return [_fault(fault, keys_at) for fault in error.errors()]
+    return [fault_message(fault, keys_at) for fault in error.errors()]
 
 
 def known_keys(root: type, location: Sequence[Any]) -> list[str]:
@@ -78,28 +78,32 @@ def yaml_fault(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def _is_section(kind: Any) -> bool:
+def _is_section(kind: object) -> bool:
     return isinstance(kind, type) and (issubclass(kind, BaseModel) or dataclasses.is_dataclass(kind))
 
 
-def _field_types(section: type) -> dict[str, Any]:
+def _field_types(section: type) -> dict[str, object]:
+    """Return the annotation of each key; annotations are of any type."""
     if issubclass(section, BaseModel):
         return {name: field.annotation for name, field in section.model_fields.items()}
     hints = get_type_hints(section)
-    return {name: hints[name] for name in getattr(section, "__dataclass_fields__", ())}
+    return {field.name: hints[field.name] for field in dataclasses.fields(section)}  # type: ignore[arg-type]
 
 
-def _section_in(annotation: Any) -> type:
+def _section_in(annotation: object) -> type:
     """Return the section that a type is or contains: of ``list[Section]`` or ``Section | None``, the ``Section``."""
     section: type = next(kind for kind in (annotation, *get_args(annotation)) if _is_section(kind))
     return section
 
 
-def _fault(fault: Mapping[str, Any], keys_at: Callable[[Sequence[Any]], Sequence[str]]) -> str:
+def fault_message(fault: Mapping[str, Any], keys_at: Callable[[Sequence[Any]], Sequence[str]]) -> str:
+    """Return the message of one of pydantic's errors; arguments as for ``faults_of``."""
     location, kind, given = fault["loc"], fault["type"], fault["input"]
     path = ".".join(str(part) for part in location)
     if kind in _UNKNOWN_KEY:
-        return f"{path}: unknown key.{did_you_mean(str(location[-1]), keys_at(location[:-1]))}"
+        keys = keys_at(location[:-1])
+        known = f" Known: {', '.join(keys)}."
+        return f"{path}: unknown key.{did_you_mean(str(location[-1]), keys) or known}"
     if kind in _MESSAGES:
         message = _MESSAGES[kind].format(**fault.get("ctx", {}))
     else:

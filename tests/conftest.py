@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from architectures import Case
 from commands import Ran, fdd_edge_process
-from families import Case
+from hypothesis import settings
 from shared import Shared, shared_root
 from smoke import Finished
 from warm import WarmPython
 
 from fdd_edge.cache import cache_dir
 from fdd_edge.progress import show_on_stderr
+from fdd_edge.runs.fingerprint import Json
 from fdd_edge.targets import Profile, load_profile
 from fdd_edge.targets.sysroot import find_sysroot
 from fdd_edge.teachers.symbolic import generate
@@ -33,6 +35,8 @@ CHAT_TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
+
+settings.register_profile("fast", max_examples=3)
 
 USER_CACHE = cache_dir()
 """Read before ``cache_folder`` puts another in its place."""
@@ -228,7 +232,7 @@ def tiny_onnx(tiny_student: Student, shared: Shared) -> dict[str, Path]:
         quantize_int8(root / "fp32", root / "int8", instructions="avx2", per_channel=True)
         with DeviceVocab(tiny_student.vocab) as vocab:
             eos_ids, adds_bos = vocab.eos_ids, vocab.adds_bos
-        card = {"prompt_template": "Question: {question}\nProgram:\n", "adds_bos": adds_bos}
+        card: dict[str, Json] = {"prompt_template": "Question: {question}\nProgram:\n", "adds_bos": adds_bos}
         for kind in kinds:
             write_folder(root / kind, tiny_student.folder, card=card, eos_ids=eos_ids, chat_template=CHAT_TEMPLATE)
 
@@ -263,8 +267,8 @@ def smoke(tiny_student: Student, shared: Shared) -> Finished:
 
 
 @pytest.fixture(scope="session")
-def family_student(cache_folder: Path, shared: Shared) -> Callable[[Case], Student]:
-    """Makes tiny students of every family, each once a session; they say something, not what is right."""
+def architecture_student(cache_folder: Path, shared: Shared) -> Callable[[Case], Student]:
+    """Makes tiny students of every architecture, each once a session; they say something, not what is right."""
     pytest.importorskip("torch", reason="needs: pip install 'fdd-edge[train]'")
     from fdd_edge.resolve.student import open_student
     from fdd_edge.students.tiny import make_tiny_student
@@ -272,8 +276,8 @@ def family_student(cache_folder: Path, shared: Shared) -> Callable[[Case], Stude
     @functools.cache
     def make(case: Case) -> Student:
         pairs = [(f"Question: {p.question}\nProgram:\n", p.program or "") for p in generate("train", 160, seed=0)]
-        fill = functools.partial(make_tiny_student, pairs=pairs, steps=160, **case._asdict())
-        return open_student(str(shared.folder(f"families/{case}", fill)))
+        fill = functools.partial(make_tiny_student, pairs=pairs, steps=100, **case._asdict())
+        return open_student(str(shared.folder(f"architectures/{case}", fill)))
 
     return make
 

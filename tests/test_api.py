@@ -7,6 +7,7 @@ import dataclasses
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,8 @@ import pytest
 from smoke import Finished
 
 import fdd_edge
-from fdd_edge import api
+from fdd_edge import Result, RunResult, api
 from fdd_edge.errors import FddError
-from fdd_edge.results import Result, RunResult
 
 QUESTIONS = ["What is 2 + 3?", "Ann has 4 pens and 6 cups. How many?"]
 PROBLEMS = [{"question": question, "answer": 5} for question in QUESTIONS]
@@ -81,7 +81,7 @@ def test_problems_may_be_a_list_and_paths_may_be_paths(tiny_gguf: Path, tmp_path
         ({"answer": "letter"}, r"answer must be 'program' or 'number', not 'letter'"),
         ({"max_new_tokens": 0}, r"max_new_tokens: must be at least 1, not 0"),
         ({"batch_size": 1000}, r"batch_size: must be at most 256, not 1000"),
-        ({"num_fewshot": -1}, r"num_fewshot must be a whole number of at least 0, not -1"),
+        ({"num_fewshot": -1}, r"num_fewshot must be a non-negative integer, not -1"),
         ({"target": "cuda"}, r"There is no target 'cuda'"),
         ({"prompt": "plian"}, r"The prompt 'plian' is not plain, chat, or an existing file"),
     ],
@@ -206,4 +206,78 @@ def test_a_config_may_be_a_dict_and_everything_works_in_a_running_loop(smoke: Fi
 
 def test_doctor_and_ls_are_functions() -> None:
     assert {check.what for check in fdd_edge.doctor()} >= {"python", "cpu", "disk"}
-    assert "gguf-q4_0" in fdd_edge.ls()["recipes"]
+    assert "gguf-q4_0" in fdd_edge.ls().recipes
+
+
+def test_an_argument_by_both_names_is_an_error(tiny_gguf: Path) -> None:
+    """The old name's value silently replaced the new one's."""
+    with pytest.raises(TypeError, match=r"^shots is the old name of num_fewshot, which is also given; remove one\.$"):
+        fdd_edge.solve(tiny_gguf, "What is 2 + 3?", num_fewshot=1, shots=2)  # type: ignore[call-arg]
+
+
+def test_options_of_a_data_set_do_not_apply_to_a_list(tiny_gguf: Path) -> None:
+    """They were passed over in silence."""
+    with pytest.raises(FddError, match="`split` does not apply to a list of problems"):
+        fdd_edge.evaluate(tiny_gguf, PROBLEMS, split="test")
+
+
+def test_what_a_list_skips_is_reported(tiny_gguf: Path) -> None:
+    rows: list[dict[str, Any]] = [*PROBLEMS, {"question": "How many?", "answer": "a few"}]
+    result = fdd_edge.evaluate(tiny_gguf, rows, max_new_tokens=2)
+    assert result.n == 2
+    assert result.skipped == [{"set": "rows", "item": "problem 3", "reason": "not numeric: 'a few'"}]
+
+
+GONE, ROWS = "gone", [{"question": "How many?", "answer": 1, "program": "answer = 1"}]
+"""A path that does not exist, and problems that may stand for any."""
+
+CALLS: dict[str, tuple[Callable[..., object], dict[str, object]]] = {
+    "run": (fdd_edge.run, {"config": "smoke", "output": GONE}),
+    "load_run": (fdd_edge.load_run, {"path": GONE}),
+    "train": (fdd_edge.train, {"config": "smoke", "data": ROWS, "output": GONE, "valid": ROWS}),
+    "export": (
+        fdd_edge.export,
+        {"model": GONE, "recipes": "gguf-q8_0", "output": GONE, "prompts": ROWS, "prompt": "plain"},
+    ),
+    "certify": (fdd_edge.certify, {"artifact": GONE, "reference": GONE, "target": "local", "output": GONE}),
+    "evaluate": (
+        fdd_edge.evaluate,
+        {"artifact": GONE, "data": ROWS, "target": "local", "output": GONE, "prompt": "plain"},
+    ),
+    "split": (fdd_edge.split, {"problems": GONE, "answers": GONE, "output": GONE, "float_answers": GONE}),
+    "evolve": (fdd_edge.evolve, {"split": GONE, "output": GONE}),
+    "bench": (fdd_edge.bench, {"artifact": GONE, "target": "local", "prompt": "plain"}),
+    "load": (fdd_edge.load, {"model": GONE, "target": "local", "prompt": "plain"}),
+    "solve": (fdd_edge.solve, {"model": GONE, "question": "How many?", "target": "local"}),
+    "doctor": (fdd_edge.doctor, {"target": "local"}),
+}
+"""Every function of the API with the arguments that are paths, names or problems."""
+
+
+@pytest.mark.parametrize("wrong", [5, b"bytes", [1, 2], [None]], ids=repr)
+@pytest.mark.parametrize(("function", "argument"), [(name, key) for name, (_, given) in CALLS.items() for key in given])
+def test_an_argument_of_the_wrong_type_is_refused_by_name(
+    function: str, argument: str, wrong: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They ended in a TypeError from somewhere inside, some after all the work."""
+    monkeypatch.chdir(tmp_path)
+    call, given = CALLS[function]
+    with pytest.raises(FddError):
+        call(**given | {argument: wrong})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_function_is_asked_with_wrong_arguments() -> None:
+    assert {*CALLS, "ls"} == set(api.__all__)
+
+
+@pytest.mark.parametrize("seed", [-1, "a", 1.5, True])
+def test_a_seed_is_a_whole_number(seed: object, tiny_gguf: Path) -> None:
+    with pytest.raises(FddError, match=r"seed must be a non-negative integer, not"):
+        fdd_edge.evaluate(tiny_gguf, ROWS, seed=seed)  # type: ignore[arg-type]
+
+
+def test_a_single_override_may_be_a_string(tmp_path: Path) -> None:
+    """It was taken for a list of characters: "'k' is not KEY=VALUE"."""
+    with pytest.raises(FddError, match=r"keep: "):
+        fdd_edge.run("smoke", output=tmp_path / "run", overrides="keep=nothing")

@@ -26,6 +26,8 @@ BASE = {
     "disk_space",
     "distributed",
     "number_words",
+    "renames",
+    "result_base",
     "parity_bounds",
     "plugins",
     "progress",
@@ -43,9 +45,11 @@ UPPER_FLOORS = (
     {"resolve"},
     {"operations"},
     {"config"},
+    {"config_check"},
     {"config_file"},
     {"pipeline"},
-    {"results"},
+    {"results", "run_result"},
+    {"arguments"},
     {"loaded_model"},
     {"api"},
     {"cli"},
@@ -157,8 +161,63 @@ def test_an_upper_floor_imports_no_higher_one(number: int) -> None:
 @pytest.mark.parametrize("path", files_of("operations"), ids=lambda path: path.stem)
 def test_operations_never_see_a_run_folder(path: Path) -> None:
     """Operations take files and typed options and write files; they never know a run folder."""
-    hidden = {"fdd_edge.runs.layout", "fdd_edge.runs.RunLayout", "fdd_edge.runs.RoundLayout", "fdd_edge.runs.Stages"}
-    assert not {name for name in imports_of(path) if name in hidden or name.startswith("fdd_edge.runs.layout.")}
+    hidden = {
+        "layout",
+        "manifest",
+        "lock",
+        "ArtifactsLayout",
+        "RoundLayout",
+        "RunLayout",
+        "Stages",
+        "Manifest",
+        "run_lock",
+    }
+    assert not {
+        name for name in imports_of(path) if name.startswith("fdd_edge.runs.") and set(name.split(".")) & hidden
+    }
+
+
+STAGES = [path for path in files_of("pipeline/stages") if path.stem != "__init__"]
+
+
+@pytest.mark.parametrize("path", STAGES, ids=lambda path: path.stem)
+def test_stages_do_not_import_each_other(path: Path) -> None:
+    """Stages do not import each other: `pipeline/one_round.py` says which follows which."""
+    assert not {name for name in imports_of(path) if name.startswith("fdd_edge.pipeline.stages")}
+
+
+def outputs_of(path: Path) -> set[str]:
+    """The outputs that a file makes: first arguments of `run.stages.ensure`, variables replaced by their values."""
+    tree = parse(path)
+    values: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign):
+            target, value = node.targets[0], node.value
+            pairs = (
+                zip(target.elts, value.elts, strict=True)
+                if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple)
+                else [(target, value)]
+            )
+            values |= {ast.unparse(name): ast.unparse(given) for name, given in pairs}
+    calls = [
+        ast.unparse(node.args[0])
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("stages.ensure")
+    ]
+    return {values.get(output, output) for output in calls}
+
+
+def test_a_stage_is_a_module_with_a_version_and_one_output() -> None:
+    """Each stage writes one output: a module has one, no two have the same one, and none is made elsewhere."""
+    made = defaultdict(list)
+    for path in FILES:
+        outputs = outputs_of(path) if path in STAGES or "stages.ensure" in path.read_text(encoding="utf-8") else set()
+        assert len(outputs) == (path in STAGES), (path, outputs)
+        for output in outputs:
+            made[output].append(path.stem)
+    assert len(made) == len(STAGES) == 15
+    for path in STAGES:
+        assert "VERSION" in {ast.unparse(n.targets[0]) for n in parse(path).body if isinstance(n, ast.Assign)}, path
 
 
 @pytest.mark.parametrize("path", files_of("pipeline"), ids=lambda path: path.stem)
@@ -242,7 +301,10 @@ def names_in_a_run() -> set[str]:
 
 
 def test_only_runs_spells_the_names_of_files_in_a_run_folder() -> None:
-    """`runs/` is the only place that knows the name of a file in a run folder."""
+    """`runs/` is the only place that knows the names of the files that stages write for each other.
+
+    Files inside an artifact or a model have the names of those formats, wherever they are.
+    """
     names = names_in_a_run()
     assert {"train.jsonl", "rows.jsonl", "training.json", "manifest.json", "imatrix.gguf"} <= names
     for path in FILES:
@@ -253,18 +315,27 @@ def test_only_runs_spells_the_names_of_files_in_a_run_folder() -> None:
             for node in ast.walk(parse(path))
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.split("/")[-1] in names
         ]
-        assert spelled == [], path
+        built = [
+            n for n in ast.walk(parse(path)) if isinstance(n, ast.JoinedStr) and ast.unparse(n).endswith(".jsonl'")
+        ]
+        assert (spelled, built) == ([], []), path
 
 
 def renames_in(path: Path) -> list[tuple[int, str]]:
-    """Calls of ``Path.rename``, ``Path.replace``, ``os.rename`` and ``os.replace``; ``str.replace`` takes two."""
+    """Calls that rename or move files, and folders made under a temporary name next to an output.
+
+    ``str.replace`` takes two arguments, ``Path.replace`` one. A temporary folder of the system, which stays where it
+    is, is made without ``dir``.
+    """
     found = []
     for node in ast.walk(parse(path)):
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
             continue
         name, is_os = node.func.attr, isinstance(node.func.value, ast.Name) and node.func.value.id == "os"
         is_path = len(node.args) == 1 and not node.keywords
-        if name in ("rename", "replace", "renames") and (is_os or is_path):
+        moves = ast.unparse(node.func) == "shutil.move"
+        beside = ast.unparse(node.func).startswith("tempfile.") and "dir" in {key.arg for key in node.keywords}
+        if moves or beside or (name in ("rename", "replace", "renames") and (is_os or is_path)):
             found.append((node.lineno, ast.unparse(node)))
     return found
 
@@ -332,7 +403,7 @@ def test_there_are_no_import_circles() -> None:
     assert len(order) == len(MODULES)
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["ls", "--help"], ["run", "--help"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["ls"], ["ls", "--help"], ["run", "--help"]])
 def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
     """`fdd-edge --help` and `fdd-edge ls` import no heavy library."""
     program = (

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import pytest
 import yaml
 
-from fdd_edge import catalog, config_file
+from fdd_edge import catalog, renames
+from fdd_edge.config import Config
 from fdd_edge.config_file import changed_keys, load_config, parse_config
 from fdd_edge.errors import FddError
+from fdd_edge.progress import show_on_stderr
 
 MINIMAL = {
     "student": {"model_name_or_path": "tiny"},
@@ -41,7 +44,9 @@ def test_every_shipped_config_is_valid(name: str, monkeypatch: pytest.MonkeyPatc
 def test_dropout_cannot_be_applied_to_a_merged_weight() -> None:
     """Quantization-aware training once ignored lora_dropout without a word."""
     overrides = ["training.quantization_aware=gguf-q4_0", "lora.lora_dropout=0.1"]
-    with pytest.raises(FddError, match=r"to which lora\.lora_dropout cannot be applied; set it to 0"):
+    with pytest.raises(
+        FddError, match=r"lora\.lora_dropout: must be 0, because training\.quantization_aware rounds merged weights"
+    ):
         load_config("smoke", overrides)
 
 
@@ -63,9 +68,68 @@ def test_all_faults_are_listed_at_once(tmp_path: Path) -> None:
     fault = fault_of(
         tmp_path, MINIMAL | {"rounds": "many", "lora": {"r": 0}, "student": {}, "output_dir": "${FDD_TEST_NOT_SET}/x"}
     )
-    assert "4 faults" in fault
+    assert "4 errors" in fault
     for part in ("rounds", "lora.r", "student.model_name_or_path: missing", "FDD_TEST_NOT_SET is not set"):
         assert part in fault
+
+
+def lines_of(fault: str) -> list[str]:
+    return [line.removeprefix("  - ") for line in fault.splitlines()[1:]]
+
+
+def test_a_broken_key_does_not_hide_the_checks_of_others(tmp_path: Path) -> None:
+    """One bad field of `feedback` hid that its bands cross; the bands' own fields are needed for that check."""
+    feedback = {"limit": 0, "easy_at": 0.2, "hard_at": 0.5, "artifact": "gguf-q6_k", "target": "pi"}
+    bands = "feedback: hard_at (0.5) must be lower than easy_at (0.2), both between 0 and 1"
+    assert lines_of(fault_of(tmp_path, MINIMAL | {"feedback": feedback})) == [
+        "feedback.limit: must be at least 1, not 0",
+        bands,
+        "feedback.artifact: 'gguf-q6_k' is not among export.recipes",
+        "feedback.target: 'pi' is not among targets",
+    ]
+    broken = MINIMAL | {"feedback": feedback | {"easy_at": "x", "hard_at": 0.9}, "export": {"recipes": []}, "rounds": 0}
+    assert lines_of(fault_of(tmp_path, broken)) == [
+        "export.recipes: needs at least 1",
+        "feedback.easy_at: must be a number, not 'x'",
+        "feedback.limit: must be at least 1, not 0",
+        "rounds: must be at least 1, not 0",
+        "feedback.target: 'pi' is not among targets",
+    ]
+
+
+def test_required_keys_that_are_missing_do_not_hide_others(tmp_path: Path) -> None:
+    fault = fault_of(tmp_path, {"data": {"train": [{"limit": 3}], "eval": 7}, "feedback": {"target": "pi"}})
+    assert lines_of(fault) == [
+        "student: missing",
+        "data.train.0.path: missing",
+        "data.eval: must be a list, not 7",
+        "output_dir: missing",
+        "feedback.target: 'pi' is not among targets",
+    ]
+
+
+def test_what_does_not_exist_is_listed_with_the_other_errors() -> None:
+    source = MINIMAL | {"data": {"train": [{"path": "${FDD_TEST_NOT_SET}/x"}, {"path": "a"}]}, "rounds": 0}
+    seen: list[Config] = []
+
+    def find_missing(config: Config) -> list[str]:
+        seen.append(config)
+        return ["data.train.1: a does not exist."]
+
+    with pytest.raises(FddError) as error:
+        parse_config(source, "mine", find_missing)
+    assert lines_of(str(error.value)) == [
+        "data.train.0.path: the environment variable FDD_TEST_NOT_SET is not set",
+        "rounds: must be at least 1, not 0",
+        "data.train.1: a does not exist.",
+    ]
+    assert [dataset.path for dataset in seen[0].data.train] == ["symbolic:train", "a"]
+    assert seen[0].rounds == 2
+
+
+def test_an_unknown_key_without_a_near_one_lists_the_known_ones(tmp_path: Path) -> None:
+    fault = fault_of(tmp_path, MINIMAL | {"lora": {"width": 3}})
+    assert "lora.width: unknown key. Known: r, lora_alpha, lora_dropout, target_modules." in fault
 
 
 def test_wrong_type_shows_what_was_given(tmp_path: Path) -> None:
@@ -74,8 +138,8 @@ def test_wrong_type_shows_what_was_given(tmp_path: Path) -> None:
 
 def test_judge_must_be_exported_and_its_target_used(tmp_path: Path) -> None:
     fault = fault_of(tmp_path, MINIMAL | {"feedback": {"artifact": "gguf-q6_k", "target": "pi"}})
-    assert "feedback.artifact 'gguf-q6_k' is not among export.recipes" in fault
-    assert "feedback.target 'pi' is not among targets" in fault
+    assert "feedback.artifact: 'gguf-q6_k' is not among export.recipes" in fault
+    assert "feedback.target: 'pi' is not among targets" in fault
 
 
 def test_bands_must_not_cross(tmp_path: Path) -> None:
@@ -85,20 +149,23 @@ def test_bands_must_not_cross(tmp_path: Path) -> None:
 
 def test_two_sets_of_one_name(tmp_path: Path) -> None:
     data = {"train": [{"path": "a"}], "eval": [{"path": "x/a.json"}, {"path": "y/a.json"}]}
-    assert "eval uses the name a twice" in fault_of(tmp_path, MINIMAL | {"data": data})
+    assert "data.eval: several sets are named a;" in fault_of(tmp_path, MINIMAL | {"data": data})
 
 
 @pytest.mark.parametrize(
     ("data", "fault"),
     [
-        ({"train": [{"path": "a/t.jsonl"}, {"path": "b/t.jsonl"}]}, "train uses the name t twice"),
+        ({"train": [{"path": "a/t.jsonl"}, {"path": "b/t.jsonl"}]}, "data.train: several sets are named t;"),
         (
             {"train": [{"path": "a"}], "eval": [{"path": "x/valid.jsonl"}]},
-            "eval uses the name valid, which is reserved",
+            "data.eval: the name valid is reserved",
         ),
-        ({"train": [{"path": "a"}], "eval": [{"path": "x/pool.jsonl"}]}, "eval uses the name pool, which is reserved"),
-        ({"train": [{"path": "a"}], "eval": [{"path": "x/.jsonl"}]}, "eval has a path from which no name can be made"),
-        ({"train": [{"path": "symbolic:heldout"}]}, "symbolic:heldout is for eval only"),
+        ({"train": [{"path": "a"}], "eval": [{"path": "x/pool.jsonl"}]}, "data.eval: the name pool is reserved"),
+        (
+            {"train": [{"path": "a"}], "eval": [{"path": "x/.jsonl"}]},
+            "data.eval: no name can be made from the path of a set",
+        ),
+        ({"train": [{"path": "symbolic:heldout"}]}, "data.train: symbolic:heldout is for data.eval only"),
     ],
 )
 def test_names_of_sets_that_would_collide_in_a_run(tmp_path: Path, data: object, fault: str) -> None:
@@ -107,7 +174,7 @@ def test_names_of_sets_that_would_collide_in_a_run(tmp_path: Path, data: object,
 
 def test_sampling_needs_a_temperature(tmp_path: Path) -> None:
     fault = fault_of(tmp_path, MINIMAL | {"feedback": {"num_return_sequences": 4}, "decoding": {"temperature": 0}})
-    assert "needs a decoding.temperature above 0" in fault
+    assert "decoding.temperature: must be above 0 if feedback.num_return_sequences is above 1" in fault
 
 
 def test_override_puts_a_key_in(tmp_path: Path) -> None:
@@ -118,7 +185,7 @@ def test_override_puts_a_key_in(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("override", ["feedback.limit", "=3", "student.model_name_or_path.x=3"])
 def test_a_bad_override_is_one_sentence(tmp_path: Path, override: str) -> None:
-    assert "--set" in fault_of(tmp_path, MINIMAL, override)
+    assert "override" in fault_of(tmp_path, MINIMAL, override)
 
 
 def test_environment_is_resolved_but_not_in_the_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,9 +235,9 @@ def test_a_run_can_be_extended_and_not_changed_otherwise() -> None:
 
 
 @pytest.fixture
-def nothing_announced(monkeypatch: pytest.MonkeyPatch) -> None:
+def nothing_announced() -> None:
     """Old names are announced once per process; each test starts like a new process."""
-    monkeypatch.setattr(config_file, "_ANNOUNCED", set())
+    renames.announce_rename.cache_clear()
 
 
 OLD = {"baseline": {"shots": 2}, "decoding": {"sequences": 3}, "feedback": {"samples": 4}}
@@ -180,7 +247,7 @@ NEW = {"baseline": {"num_fewshot": 2}, "decoding": {"batch_size": 3}, "feedback"
 def test_old_names_of_keys_work_and_are_announced_once(
     tmp_path: Path, nothing_announced: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert set(config_file.RENAMED) == {f"{section}.{key}" for section, keys in OLD.items() for key in keys}
+    assert set(renames.CONFIG_KEYS) == {f"{section}.{key}" for section, keys in OLD.items() for key in keys}
     old, source = load_config(write(tmp_path, MINIMAL | OLD))
     new, _ = load_config(write(tmp_path, MINIMAL | NEW))
     assert old == new
@@ -193,7 +260,29 @@ def test_old_names_of_keys_work_and_are_announced_once(
     ]
 
 
-@pytest.mark.parametrize(("old", "new"), config_file.RENAMED.items())
+def test_an_old_name_of_a_key_is_announced_even_if_the_command_line_is_quiet(
+    tmp_path: Path, nothing_announced: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    show_on_stderr(logging.WARNING)
+    try:
+        load_config(write(tmp_path, MINIMAL | {"decoding": OLD["decoding"]}))
+    finally:
+        show_on_stderr()
+    assert capsys.readouterr().err == (
+        "Note: decoding.sequences is now called decoding.batch_size; the old name still works.\n"
+    )
+
+
+def test_an_old_name_of_a_key_is_a_warning_from_python(
+    tmp_path: Path, nothing_announced: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(renames, "is_shown_on_stderr", lambda: False)
+    with pytest.warns(FutureWarning, match=r"decoding\.sequences is now called decoding\.batch_size"):
+        load_config(write(tmp_path, MINIMAL | {"decoding": OLD["decoding"]}))
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(("old", "new"), renames.CONFIG_KEYS.items())
 def test_an_old_name_next_to_its_new_one_is_a_fault(
     old: str, new: str, tmp_path: Path, nothing_announced: None
 ) -> None:
@@ -214,8 +303,14 @@ def test_an_override_by_either_name_replaces_the_other_in_the_file(tmp_path: Pat
 
 def test_an_unknown_key_next_to_an_old_name_is_still_a_fault(tmp_path: Path, nothing_announced: None) -> None:
     fault = fault_of(tmp_path, MINIMAL | {"decoding": {"sequences": 0, "wav": 3}})
-    assert "decoding.batch_size: must be at least 1, not 0" in fault
+    assert "decoding.sequences: must be at least 1, not 0" in fault
     assert "decoding.wav: unknown key. Did you mean 'wave'?" in fault
+
+
+def test_a_torch_device_among_the_targets_is_answered_with_the_name_to_use(tmp_path: Path) -> None:
+    """`--target cuda` said so, a config did not."""
+    fault = fault_of(tmp_path, MINIMAL | {"targets": ["cuda"], "feedback": {"target": "cuda"}})
+    assert "targets.0: there is no target 'cuda'. For this machine's CPU use the target 'local'." in fault
 
 
 def test_a_section_that_is_not_a_mapping_is_a_fault_and_not_a_traceback(tmp_path: Path) -> None:

@@ -54,7 +54,14 @@ def test_the_readme_is_short_and_says_what_a_stranger_asks_first() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert len(text.splitlines()) < 160
     heads = [head for head in re.findall(r"^## (.+)$", text, re.MULTILINE)]
-    for head in ("Install", "Distil a model", "Export mine", "Evaluate somebody's GGUF", "Use a board", "Results"):
+    for head in (
+        "Install",
+        "Distil a model",
+        "Export your own model",
+        "Evaluate any GGUF file",
+        "Use a board",
+        "Results",
+    ):
         assert head in heads
     python = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["requires-python"]
     assert f"Python {python.removeprefix('>=')} or newer" in text

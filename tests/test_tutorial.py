@@ -90,4 +90,4 @@ def test_the_snippets_of_the_python_page_run(folder: Path, environment: dict[str
         [sys.executable, "-c", code], cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
     assert ran.returncode == 0, ran.stderr
-    assert ran.stdout.endswith("no-such-file.jsonl does not exist.\n"), ran.stdout
+    assert ran.stdout.splitlines()[-1].startswith("no-such-file.jsonl does not exist."), ran.stdout

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from fdd_edge import catalog
 from fdd_edge.parity_bounds import Bounds
+from fdd_edge.runs.fingerprint import Json
 
 __all__ = ["Recipe"]
 
@@ -48,6 +48,6 @@ class Recipe(BaseModel):
         """Disk space that its export needs while it runs, in float32 copies of the model."""
         return 1.0
 
-    def fingerprint(self) -> dict[str, Any]:
+    def fingerprint(self) -> dict[str, Json]:
         """Return what the bytes of its artifacts depend on: all keys except the description and the parity bounds."""
         return self.model_dump(mode="json", exclude={"description", "parity"})

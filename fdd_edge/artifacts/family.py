@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fdd_edge.artifacts.artifact_labels import ArtifactLabels
 from fdd_edge.artifacts.family_types import Quantizer, TypeMismatch, WrongKey
 from fdd_edge.artifacts.model_facts import ModelFacts
-from fdd_edge.artifacts.vocab_protocol import Vocab
+from fdd_edge.artifacts.vocab_protocol import FolderTokenizer, Vocab
 from fdd_edge.errors import FddError
 from fdd_edge.ondevice.families import FAMILIES, DeviceFamily, device_family
 from fdd_edge.ondevice.model_files import decoder_start
@@ -66,7 +66,7 @@ class Family:
         quantized_weights: Yields (Hugging Face name, values) of every quantized matrix of (model file, folder of its
             float model), dequantized.
         wrong_configs: Returns the keys next to a model file that do not describe the float model in (folder, ids that
-            end a reply). None if nothing lies next to its model files.
+            end a reply). None if there is nothing next to its model files.
         dequantized: Writes a copy of a model that computes in float with the same weights and the same graph into a
             folder, and returns its model file; None if the model does not round while it computes.
     """
@@ -88,7 +88,7 @@ class Family:
     makes: Callable[[Recipe], bool] = lambda recipe: True
     export_packages: tuple[str, ...] = ()
     install_note: str = ""
-    write_vocab: Callable[[Path, Any, Path], None] | None = None
+    write_vocab: Callable[[Path, FolderTokenizer, Path], None] | None = None
     quantizer: Quantizer | None = None
     wrong_configs: Callable[[Path, Path, Sequence[int]], list[WrongKey]] | None = None
     dequantized: Callable[[Path, Path], Path | None] = lambda model, out: None
@@ -123,7 +123,7 @@ def family_for(recipe_family: str, student: Path) -> Family:
     )
     if (name := next(fitting, None)) is None:
         kind = "an encoder-decoder" if encoder_decoder else "a decoder"
-        raise FddError(f"{student} is {kind}, which a {recipe_family.upper()} file cannot hold here.")
+        raise FddError(f"{student} is {kind}, which fdd-edge cannot export to {recipe_family.upper()}.")
     return family_named(name)
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+from fdd_edge.runs.fingerprint import Json
 
 if TYPE_CHECKING:
     from fdd_edge.artifacts.base_recipe import Recipe
@@ -16,8 +18,8 @@ class WrongKey(NamedTuple):
     """A key that does not describe the model, such as ``genai_config.json: model.eos_token_id``."""
 
     key: str
-    reference: Any
-    file: Any
+    reference: Json
+    file: Json
 
 
 class TypeMismatch(NamedTuple):

@@ -54,12 +54,12 @@ def load_recipe(name_or_path: str) -> Recipe:
         raise FddError(f"{path} is not a valid recipe: {faults}") from None
 
 
-def load_gguf_recipe(name_or_path: str, option: str = "this") -> GgufRecipe:
+def load_gguf_recipe(name_or_path: str, key: str = "") -> GgufRecipe:
     """Load a recipe that must be a GGUF recipe.
 
     Args:
         name_or_path: The recipe.
-        option: The option that names it, for the message.
+        key: The config key that names it, for the message.
 
     Raises:
         FddError: It is of another family; the message lists the packaged GGUF recipes.
@@ -68,7 +68,7 @@ def load_gguf_recipe(name_or_path: str, option: str = "this") -> GgufRecipe:
     if isinstance(recipe, GgufRecipe):
         return recipe
     raise FddError(
-        f"{option} takes a GGUF recipe, but {recipe.name} makes {recipe.family.upper()} files. Choose one of: "
+        f"{f'{key}: ' if key else ''}{recipe.name} makes {recipe.family.upper()} files; choose a GGUF recipe: "
         f"{', '.join(names_of('gguf'))}."
     )
 

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from fdd_edge.artifacts.chat_template import Tokens
 
-__all__ = ["Vocab"]
+__all__ = ["FolderTokenizer", "Vocab"]
+
+
+class FolderTokenizer(Protocol):
+    """What is asked of a student's own tokenizer, a fast one of transformers, which this package does not import."""
+
+    bos_token_id: int | None
+    eos_token_id: int
+    pad_token_id: int | None
+    chat_template: str | None
+
+    def __call__(self, text: str, *, add_special_tokens: bool = True) -> Mapping[str, list[int]]:
+        """Return a mapping whose ``input_ids`` are the ids of a text."""
 
 
 class Vocab(Tokens, Protocol):

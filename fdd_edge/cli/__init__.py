@@ -16,20 +16,21 @@ from fdd_edge.progress import show_on_stderr
 __all__ = ["cli", "main"]
 
 COMMANDS = {
-    "run": "Distil a student as a config says, or resume a run.",
-    "train": "LoRA-tune a student on problem records and merge it.",
-    "export": "Export a model by recipes.",
-    "parity": "Compare a model file with the float model it was made from.",
-    "eval": "Evaluate a model file on a target.",
-    "split": "Split problems into easy and hard by an artifact's answers.",
-    "evolve": "Let a teacher write new problems from a split.",
-    "solve": "Ask a model file, or a run, one question.",
-    "bench": "Measure what a model file costs on a target.",
-    "targets": "Create an emulated target, set up a board, clean up what a target keeps.",
-    "doctor": "Check this machine or a target, and show how to fix problems.",
+    "run": "Distil the student described in CONFIG, or resume a run.",
+    "train": "LoRA-tune the student of CONFIG on problem records and merge it.",
+    "export": "Export MODEL by recipes, and compare every artifact with it.",
+    "parity": "Compare ARTIFACT with the float model it was made from, item by item.",
+    "eval": "Evaluate ARTIFACT on a target.",
+    "split": "Split PROBLEMS into easy and hard by an artifact's answers.",
+    "evolve": "Let a teacher write new problems from SPLIT.",
+    "solve": "Ask MODEL one QUESTION; print its program and the answer.",
+    "bench": "Measure what ARTIFACT costs on a target: load time, speeds, memory, energy.",
+    "targets": "Create an emulated target, set up a board, and delete what a target stores.",
+    "doctor": "Check this machine or a target; print the command that fixes each problem.",
     "ls": "List recipes, targets, configs, teachers and data formats.",
 }
-"""Commands in the order a newcomer needs them, each with its line of help."""
+"""Commands in the order a newcomer needs them, each with its summary: a command is imported only to be called, so the
+first paragraph of its help stands here too (a test compares them)."""
 
 
 _FIXABLE = {

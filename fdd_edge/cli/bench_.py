@@ -15,10 +15,10 @@ from fdd_edge.ondevice.protocol import Decoding
 @options_of(Decoding, "threads")
 @json_option()
 def command(artifact: str, target: str, prompt: str | None, threads: int | None, as_json: bool) -> None:
-    """Measure what ARTIFACT costs on a target: load time, first token, speeds, memory, energy.
+    """Measure what ARTIFACT costs on a target: load time, speeds, memory, energy.
 
     Asks packaged questions, five one at a time and sixteen in a batch. ARTIFACT is a model file, package:NAME, an
-    artifact folder, or a run (the judge's artifact of its best round).
+    artifact folder, a run (the judge's artifact of its best round), or a round.
     """
     import json
 
@@ -27,6 +27,6 @@ def command(artifact: str, target: str, prompt: str | None, threads: int | None,
 
     measured = api.bench(artifact, target=target, prompt=prompt, threads=threads)
     if as_json:
-        click.echo(json.dumps(measured.to_row()))
+        click.echo(json.dumps(measured.to_dict()))
     else:
         print_measurement(measured)

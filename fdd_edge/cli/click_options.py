@@ -9,12 +9,26 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 
 import click
 
-__all__ = ["Command", "json_option", "options_of", "prompt_option", "revision_option", "target_option"]
+from fdd_edge.renames import OPTIONS, given_twice, rename_note
+
+__all__ = [
+    "EXAMPLE_QUESTION",
+    "Command",
+    "answer_option",
+    "json_option",
+    "num_fewshot_option",
+    "options_of",
+    "prompt_option",
+    "revision_option",
+    "seed_option",
+    "set_option",
+    "target_option",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-RENAMED = {"--sequences": "--batch-size", "--shots": "--num-fewshot"}
-"""Old names of options, which still work."""
+EXAMPLE_QUESTION = "Tom has 3 bags with 4 apples each. He eats 2 apples. How many apples are left?"
+"""The question in the commands that `run` and `export` suggest."""
 
 
 class Command(click.Command):
@@ -24,7 +38,7 @@ class Command(click.Command):
         super().__init__(*args, **settings)
         for name, flag, level, text in (
             ("quiet", "-q", "WARNING", "Print only warnings and errors on stderr."),
-            ("verbose", "-v", "DEBUG", "Also print each stage that is up to date, and times."),
+            ("verbose", "-v", "DEBUG", "Also print up-to-date stages and timings."),
         ):
             self.params.append(
                 click.Option(
@@ -42,12 +56,12 @@ class Command(click.Command):
         end = args.index("--") if "--" in args else len(args)
         options, rest = args[:end], args[end:]
         names = [_option_name(arg, known) for arg in options]
-        for old, new in RENAMED.items():
+        for old, new in OPTIONS.items():
             if old in names and new in known:
                 if new in names:
-                    raise click.UsageError(f"{old} is the old name of {new}, which is also given; remove one.", ctx)
-                click.echo(f"Note: {old} is now called {new}; the old name still works.", err=True)
-        renamed = [_renamed(arg, RENAMED.get(name, name), known) for arg, name in zip(options, names, strict=True)]
+                    raise click.UsageError(f"{old} is {given_twice(new)}.", ctx)
+                click.echo(f"Note: {rename_note(old, new)}", err=True)
+        renamed = [_renamed(arg, OPTIONS.get(name, name), known) for arg, name in zip(options, names, strict=True)]
         return super().parse_args(ctx, [*renamed, *rest])
 
 
@@ -139,6 +153,35 @@ def target_option(function: F) -> F:
 def prompt_option(text: str = "Default: the prompt stored in the file.") -> Callable[[F], F]:
     """Return a decorator that adds ``--prompt``."""
     return click.option("--prompt", metavar="plain|chat|FILE", help=text)
+
+
+def num_fewshot_option(function: F) -> F:
+    """Add ``--num-fewshot``."""
+    kind = click.IntRange(min=0)
+    return click.option(
+        "--num-fewshot", type=kind, default=0, show_default=True, metavar="N", help="Worked examples in the prompt."
+    )(function)
+
+
+def answer_option(function: F) -> F:
+    """Add ``--answer``."""
+    return click.option(
+        "--answer",
+        type=click.Choice(["program", "number"]),
+        default="program",
+        show_default=True,
+        help="Take the answer of the reply's program, or the last number in the reply.",
+    )(function)
+
+
+def seed_option(text: str) -> Callable[[F], F]:
+    """Return a decorator that adds ``--seed``."""
+    return click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help=text)
+
+
+def set_option(text: str = "Override a key of the config; repeatable.") -> Callable[[F], F]:
+    """Return a decorator that adds ``--set``."""
+    return click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help=text)
 
 
 def revision_option(text: str) -> Callable[[F], F]:

@@ -16,8 +16,8 @@ _WIDTH = 100
 _HEAD = """# Commands
 
 Results go to stdout, everything else to stderr. Exit codes: 0 done; 1 `solve` found no answer; 2 wrong usage or input;
-3 a gate holds the last round back (`run --fail-on-gate`); 4 a file does not answer as its model; 6 a target failed;
-130 interrupted.
+3 the last round fails a gate (`run --fail-on-gate`); 4 an exported file does not match its float model; 6 a target
+failed; 130 interrupted.
 """
 
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from fdd_edge.config import Config
-from fdd_edge.config_file import RENAMED
+from fdd_edge.renames import CONFIG_KEYS
 
 __all__ = ["config_page"]
 
@@ -24,6 +24,8 @@ is replaced by an environment variable. Any key can be set on the command line, 
 `fdd-edge ls configs` lists the packaged configs.
 """
 
+_BOUNDS = {"ge": "at least", "gt": "greater than", "le": "at most", "lt": "less than"}
+
 
 class _Key(NamedTuple):
     name: str
@@ -32,18 +34,27 @@ class _Key(NamedTuple):
     description: str
 
 
+class _Field(NamedTuple):
+    default: Any
+    description: str
+    bounds: dict[str, float]
+
+
 def config_page() -> str:
     """Return docs/config.md."""
     parts = [_HEAD, "## Top level\n", _table(_keys(Config, sections=False))]
+    described = _fields(Config)
     for name, kind in _sections(Config):
         doc = " ".join((kind.__doc__ or "").split("\n\n")[0].split()).replace("``", "`")
-        parts.append(f"\n## {name}\n\n{doc}\n")
+        about = described[name].description
+        more = f" {about[0].upper()}{about[1:]}." if about else ""
+        parts.append(f"\n## {name}\n\n{doc}{more}\n")
         parts.append(_table(_keys(kind)))
         for inner, section in _sections(kind):
             if inner == "train":  # valid and eval take the same keys
                 parts.append("\nEach set of `train`, `valid` and `eval` has these keys:\n")
                 parts.append(_table(_keys(section)))
-    renamed = "\n".join(f"| `{old}` | `{new}` |" for old, new in RENAMED.items())
+    renamed = "\n".join(f"| `{old}` | `{new}` |" for old, new in CONFIG_KEYS.items())
     parts.append(f"\n## Renamed keys\n\nThe old names still work.\n\n| old | new |\n|---|---|\n{renamed}\n")
     return "\n".join(parts)
 
@@ -61,16 +72,42 @@ def _sections(kind: type) -> Iterator[tuple[str, type]]:
 
 def _keys(kind: type, *, sections: bool = True) -> Iterator[_Key]:
     hints = get_type_hints(kind, include_extras=False)
-    for name, (default, description) in _fields(kind).items():
+    for name, field in _fields(kind).items():
         if sections or _section_in(hints[name]) is None:
-            yield _Key(name, _type_name(hints[name]), _shown(default), _sentence(description))
+            allowed = ", ".join([_type_name(hints[name]), *_bounds(field.bounds)])
+            yield _Key(name, allowed, _shown(field.default), _sentence(field.description))
 
 
-def _fields(kind: type) -> dict[str, tuple[Any, str]]:
-    """Return default and description of each field."""
+def _fields(kind: type) -> dict[str, _Field]:
+    """Return default, description and bounds of each field."""
     if issubclass(kind, BaseModel):
-        return {n: (f.default, f.description or "") for n, f in kind.model_fields.items()}
-    return {f.name: (f.default, f.metadata.get("description", "")) for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
+        return {
+            name: _Field(
+                field.default,
+                field.description or "",
+                # annotated_types.Ge(ge=1) and its like: each has its bound under its own name.
+                {key: getattr(found, key) for found in field.metadata for key in _BOUNDS if hasattr(found, key)},
+            )
+            for name, field in kind.model_fields.items()
+        }
+    return {
+        field.name: _Field(
+            field.default,
+            field.metadata.get("description", ""),
+            {key: field.metadata[key] for key in _BOUNDS if key in field.metadata},
+        )
+        for field in dataclasses.fields(kind)  # type: ignore[arg-type]
+    }
+
+
+def _bounds(bounds: dict[str, float]) -> Iterator[str]:
+    """Yield the limits of a value in words, such as "0 to 1" or "at least 1"."""
+    if {"ge", "le"} <= bounds.keys():
+        yield f"{bounds['ge']} to {bounds['le']}"
+        return
+    for key, words in _BOUNDS.items():
+        if key in bounds:
+            yield f"{words} {bounds[key]}"
 
 
 def _section_in(hint: Any) -> type | None:

@@ -1,27 +1,21 @@
-"""Printing on stdout: as wide as the terminal, 80 columns elsewhere, long lines wrapped under their label."""
+"""Printing text on stdout: as wide as the terminal, 80 columns elsewhere, long lines wrapped under their label."""
 
 from __future__ import annotations
 
+import shutil
+import sys
 import textwrap
 from collections.abc import Iterable
+from functools import partial
 
 import click
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-__all__ = ["print_labelled", "print_lines", "print_table"]
+__all__ = ["WIDTH", "print_labelled", "print_lines", "print_text"]
 
-_WIDTH = 80
-"""Columns of files and pipes, where there is no terminal to ask."""
+WIDTH = 80
+"""Width for files and pipes, which have no width of their own."""
 
-
-def print_table(table: Table) -> None:
-    """Print a table without trailing blanks; in colour only on a terminal."""
-    console = _console()
-    with console.capture() as captured:
-        console.print(table, highlight=False)
-    click.echo("\n".join(line.rstrip() for line in captured.get().split("\n")), nl=False)
+_wrapped = partial(textwrap.wrap, break_long_words=False, break_on_hyphens=False)
 
 
 def print_labelled(rows: Iterable[tuple[str, str]], *, width: int) -> None:
@@ -31,19 +25,23 @@ def print_labelled(rows: Iterable[tuple[str, str]], *, width: int) -> None:
         rows: Label and text; an empty label continues the one above.
         width: Columns of the labels.
     """
-    columns = _console().width
+    columns = _columns()
     for label, text in rows:
-        lines = textwrap.wrap(text, max(20, columns - width - 1), break_long_words=False, break_on_hyphens=False)
+        lines = _wrapped(text, max(20, columns - width - 1))
         for number, line in enumerate(lines or [""]):
             click.echo(f"{'' if number else label:<{width}} {line}".rstrip())
 
 
-def print_lines(*lines: str | Text) -> None:
+def print_text(text: str) -> None:
+    """Print a paragraph, wrapped."""
+    print_lines(*_wrapped(text, _columns()))
+
+
+def print_lines(*lines: str) -> None:
     """Print lines as they are: a path that is copied from here must not be broken."""
     for line in lines:
-        click.echo(str(line))
+        click.echo(line)
 
 
-def _console() -> Console:
-    console = Console()
-    return console if console.is_terminal else Console(width=_WIDTH, color_system=None)
+def _columns() -> int:
+    return shutil.get_terminal_size((WIDTH, 24)).columns if sys.stdout.isatty() else WIDTH

@@ -27,19 +27,19 @@ def command(target: str | None, as_json: bool) -> None:
     from fdd_edge import api
     from fdd_edge.errors import TargetError
 
-    checks = api.doctor(target)
+    found = api.doctor(target)
     if as_json:
-        click.echo(json.dumps({"checks": [check._asdict() for check in checks]}))
+        click.echo(json.dumps(found.to_dict()))
     else:
-        _print(checks)
-    if target is not None and any(check.fix is not None for check in checks):
+        _print(found.checks)
+    if target is not None and not found.ok:
         raise SystemExit(TargetError.exit_code)
 
 
 def _print(checks: Sequence[Check]) -> None:
     width = max(len(check.what) for check in checks)
     for check in checks:
-        mark = "ok" if check.fix is None else "--"
+        mark = "ok" if check.ok else "--"
         click.echo(f"{mark}  {check.what:<{width}}  {check.found}".rstrip())
     fixes: dict[str, list[str]] = {}
     for check in checks:

@@ -8,20 +8,29 @@ from fdd_edge.cli.click_options import Command, json_option
 
 
 @click.command("ls", cls=Command)
-@click.argument("kind", required=False, type=click.Choice(["recipes", "targets", "configs", "teachers", "formats"]))
+@click.argument(
+    "kind",
+    required=False,
+    metavar="[KIND]",
+    type=click.Choice(["recipes", "targets", "configs", "teachers", "formats"]),
+)
 @json_option()
 def command(kind: str | None, as_json: bool) -> None:
-    """List recipes, targets, configs, teachers and data formats, or one KIND of them."""
+    """List recipes, targets, configs, teachers and data formats.
+
+    With KIND (recipes, targets, configs, teachers or formats), list only these.
+    """
     import json
 
     from fdd_edge import api
+    from fdd_edge.cli.console import print_labelled
 
-    names = api.ls() if kind is None else {kind: api.ls()[kind]}
+    listed = api.ls().to_dict()
+    names = listed if kind is None else {kind: listed[kind]}
     if as_json:
         click.echo(json.dumps(names))
         return
     for title, entries in names.items():
         click.echo(f"{title}:")
-        width = max(len(entry) for entry in entries)
-        for entry, description in entries.items():
-            click.echo(f"  {entry:<{width}}  {description}".rstrip())
+        width = max(len(entry) for entry in entries) + 3
+        print_labelled(((f"  {entry}", description) for entry, description in entries.items()), width=width)

@@ -14,19 +14,24 @@ from fdd_edge.cli.click_options import Command, json_option, prompt_option, revi
 @click.option("--reference", required=True, metavar="MODEL", help="The float model it was made from.")
 @revision_option("Branch, tag or commit of MODEL, if it is a hub id.")
 @click.option(
-    "--prompts", metavar="FILE", help="Problems to ask; default: 64 packaged ones, which also fill up a smaller number."
+    "--prompts",
+    metavar="FILE",
+    help="Problems to ask, filled up to 64 with packaged ones; default: 64 packaged problems.",
 )
-@click.option("--recipe", metavar="NAME", help="Whose bounds apply; default: the recipe named in the file.")
-@prompt_option("For both sides; default: the prompt stored with each of them.")
+@click.option(
+    "--recipe", metavar="NAME", help="Recipe whose bounds to check against; default: the one named in the file."
+)
+@prompt_option("Prompt for both sides; default: the one stored with each.")
 @target_option
-@click.option("-o", "--output", metavar="FILE", help="Gets the certificate, as JSON.")
+@click.option("-o", "--output", metavar="FILE", help="File for the certificate, as JSON.")
 @json_option("Print the certificate as one JSON object.")
 def command(artifact: str, reference: str, as_json: bool, **options: Any) -> None:
-    """Compare ARTIFACT with the float model it was made from, item by item; exit code 4 if an item fails.
+    """Compare ARTIFACT with the float model it was made from, item by item.
 
-    ARTIFACT is a model file, an artifact folder, or a run (the judge's artifact of its best round). MODEL is a
-    Hugging Face folder or hub id, a .gguf file, package:NAME, a run, or a round of one. `eval` finds a certificate
-    that is stored as parity.json next to the model file.
+    The exit code is 4 if an item fails. ARTIFACT is a model file, package:NAME, an artifact folder, a run (the judge's
+    artifact of its best round), or a round. MODEL is a Hugging Face folder or hub id, a .gguf file, package:NAME, a
+    run (its best round), or a round. `eval` reports a certificate that is stored as parity.json next to the model
+    file.
     """
     import json
 
@@ -36,7 +41,7 @@ def command(artifact: str, reference: str, as_json: bool, **options: Any) -> Non
 
     certificate = api.certify(artifact, reference, **options)
     if as_json:
-        click.echo(json.dumps(certificate.to_row()))
+        click.echo(json.dumps(certificate.to_dict()))
     else:
         print_certificate(certificate, items=True)
     if not certificate.passed:

@@ -8,7 +8,8 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from fdd_edge.cli.console import print_labelled, print_lines, print_table
+from fdd_edge.cli.console import print_labelled, print_lines
+from fdd_edge.cli.rich_table import Name, print_table
 from fdd_edge.feedback import Side
 from fdd_edge.operations.bench import Measurement
 from fdd_edge.operations.figures import EvaluationFigures
@@ -26,18 +27,20 @@ def print_round(summary: RoundSummary) -> None:
     print_lines("")
     print_table(_accuracies(summary))
     if summary.measured:
+        print_lines("")
         print_table(_costs(summary.measured))
+    print_lines("")
     print_labelled(_lines(summary), width=_LABEL_WIDTH)
     print_lines("")
 
 
 def print_legend(summaries: Sequence[RoundSummary]) -> None:
     """Explain the columns, once per run."""
-    parts = ["share: problems solved, with its 95 % interval", "no answer: replies that give no number"]
+    parts = ["share: problems solved, with its 95 % interval", "no answer: replies without a number"]
     if len(summaries) > 1:
-        parts.append("change: in points, against the round before, on the same problems")
+        parts.append("change: points gained or lost on the same problems since the round before")
     if any(summary.measured for summary in summaries):
-        parts.append("load, 1st token: seconds; tok/s: one reply at a time; batched: 16 replies together")
+        parts.append("tok/s: tokens per second, one reply at a time; batched: 16 replies together")
     if any(figures.emulated for summary in summaries for figures in summary.evaluations):
         parts.append("*: measured in the emulator, not on the board")
     print_labelled([("legend", f"{'; '.join(parts)}.")], width=_LABEL_WIDTH)
@@ -45,7 +48,7 @@ def print_legend(summaries: Sequence[RoundSummary]) -> None:
 
 
 def _empty_table(title: str | None = None) -> Table:
-    """Return a table without a border: every column counts if only 80 are there."""
+    """Return a table without a border, which would not fit into 80 columns."""
     return Table(
         title=title,
         title_justify="left",
@@ -60,7 +63,7 @@ def _accuracies(summary: RoundSummary) -> Table:
     columns = _columns(summary)
     table = _empty_table(f"Round {summary.round}")
     for name in ("set", "artifact"):
-        table.add_column(name, overflow="fold")
+        table.add_column(name)
     for name, _ in columns:
         table.add_column(name, justify="right", no_wrap=True)
     last = None
@@ -69,8 +72,8 @@ def _accuracies(summary: RoundSummary) -> Table:
             table.add_section()
         artifact = _artifact(figures.recipe, figures.target)
         table.add_row(
-            figures.dataset if figures.dataset != last else "",
-            f"untuned {artifact}" if figures in summary.untuned else artifact,
+            Name(figures.dataset if figures.dataset != last else ""),
+            Name(f"untuned {artifact}" if figures in summary.untuned else artifact),
             *(cell(figures) for _, cell in columns),
         )
         last = figures.dataset
@@ -117,11 +120,11 @@ def _change(figures: EvaluationFigures) -> Text:
 def _costs(measured: Sequence[Measurement]) -> Table:
     """Return what every artifact costs on every target."""
     table = _empty_table()
-    table.add_column("artifact", overflow="fold")
+    table.add_column("artifact")
     for name, _ in _COST_COLUMNS:
         table.add_column(name, justify="right", no_wrap=True)
     for m in measured:
-        table.add_row(_artifact(m.recipe, m.target), *(cell(m) for _, cell in _COST_COLUMNS))
+        table.add_row(Name(_artifact(m.recipe, m.target)), *(cell(m) for _, cell in _COST_COLUMNS))
     return table
 
 
@@ -182,25 +185,28 @@ def _labels(split: Mapping[str, int]) -> str:
 
 def _memorised(figures: LabelledFigures) -> str:
     """Compare how much of the labelled problems is solved with how much of valid."""
-    kind = "not yet trained on" if figures.fresh else "trained on"
-    text = f"{figures.pass_rate:.1%} of {figures.n} problems {kind} are solved"
+    kind = "not yet trained on" if figures.fresh else "it was trained on"
+    text = f"solves {figures.pass_rate:.1%} of {figures.n} problems {kind}"
     if figures.seed_pass_rate is not None and figures.seeds < figures.n:
         text += f" ({figures.seed_pass_rate:.1%} of the {figures.seeds} seed problems among them)"
     text += f", {figures.valid:.1%} of valid"
     low, high = figures.gap or (0.0, 0.0)
     if low <= 0 <= high:
         return text
-    gap = f"a gap of {100 * low:+.1f} to {100 * high:+.1f} points, beyond chance"
+    gap = f"gap between seed problems and valid: {100 * low:+.1f} to {100 * high:+.1f} points"
     if low > 0 and not figures.fresh:
-        return f"{text}: memorised, {gap}. Set feedback.pool=fresh to label problems before they are trained on"
-    return f"{text}: {gap}"
+        return (
+            f"{text}. It has memorised training problems ({gap}); set feedback.pool=fresh to label problems before "
+            "they are trained on"
+        )
+    return f"{text} ({gap})"
 
 
 def _new_problems(evolved: Mapping[str, int], accepted: Mapping[str, int]) -> str:
     words = {"complex": "harder", "similar": "similar"}
     written = {words.get(origin, origin): n for origin, n in evolved.items()}
     if not written:
-        return "none written"
+        return "none"
     total, kept = sum(evolved.values()), sum(accepted.values())
     if kept == total:
         return (
@@ -213,17 +219,18 @@ def _new_problems(evolved: Mapping[str, int], accepted: Mapping[str, int]) -> st
 
 
 def _without(name: str, side: Side) -> str:
-    """Return what share of the easy or hard problems has no new problem, and why."""
+    """Return what share of the easy or hard problems led to no new problem, and why."""
     share = side.without_offspring / side.parents
-    return f"{side.without_offspring} of {side.parents} {name} ones have none ({share:.0%}: {_counts(side.reasons)})"
+    return (
+        f"{side.without_offspring} of {side.parents} {name} problems ({share:.0%}) led to none: {_counts(side.reasons)}"
+    )
 
 
 def _gates(summary: RoundSummary) -> str:
     if summary.held_back:
-        return f"held back: {'; '.join(summary.held_back)}"
-    if not summary.solved_any:
-        return "no problem of valid is solved yet"
-    return "passed; best round so far"
+        return f"failed: {'; '.join(summary.held_back)}"
+    kept = "passed" if summary.gates else "none set"
+    return f"{kept}; {'best round so far' if summary.solved_any else 'no validation problem solved yet'}"
 
 
 def _parity(parity: Mapping[str, Sequence[str]]) -> str:

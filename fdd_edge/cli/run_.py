@@ -7,28 +7,20 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fdd_edge.cli.click_options import Command, json_option
+from fdd_edge.cli.click_options import EXAMPLE_QUESTION, Command, json_option, set_option
 
 if TYPE_CHECKING:
     from fdd_edge.pipeline.round_summary import RoundSummary
-    from fdd_edge.results import RunResult
-
-_QUESTION = "Tom has 3 bags with 4 apples each. He eats 2 apples. How many apples are left?"
+    from fdd_edge.run_result import RoundResult, RunResult
 
 
 @click.command("run", cls=Command)
 @click.argument("config")
 @click.option("-o", "--output", metavar="RUN", help="Run folder; default: output_dir of the config.")
-@click.option(
-    "--set",
-    "overrides",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Override a key, such as feedback.limit=100; repeatable.",
-)
+@set_option("Override a key, such as feedback.limit=100; repeatable.")
 @click.option("--rounds", type=click.IntRange(min=1), help="Number of rounds; more than before extends a run.")
-@click.option("--no-parity", is_flag=True, help="Make no parity certificates; the manifest says so.")
-@click.option("--fail-on-gate", is_flag=True, help="Exit with code 3 if a gate holds the last round back.")
+@click.option("--no-parity", is_flag=True, help="Skip the parity certificates; the manifest records it.")
+@click.option("--fail-on-gate", is_flag=True, help="Exit with code 3 if the last round fails a gate.")
 @json_option("Print one JSON object per round instead of tables.")
 def command(
     config: str,
@@ -39,7 +31,7 @@ def command(
     fail_on_gate: bool,
     as_json: bool,
 ) -> None:
-    """Distil a student as CONFIG says, or resume where an earlier call stopped.
+    """Distil the student described in CONFIG, or resume a run.
 
     CONFIG is the name of a packaged config (see `fdd-edge ls configs`), a YAML file, or a run folder.
     """
@@ -47,41 +39,48 @@ def command(
 
     from fdd_edge import api
     from fdd_edge.cli.round_table import print_legend, print_round
+    from fdd_edge.config_file import read_config_source
     from fdd_edge.errors import GateError
 
     shown: list[RoundSummary] = []
 
-    def show(summary: RoundSummary) -> None:
-        shown.append(summary)
+    def show(finished: RoundResult) -> None:
+        shown.append(finished.summary)
         if as_json:
-            click.echo(json.dumps(summary.to_row()))
+            click.echo(json.dumps(finished.to_dict()))
         else:
-            print_round(summary)
+            print_round(finished.summary)
 
     result = api.run(config, output=output, overrides=overrides, rounds=rounds, parity=not no_parity, on_round=show)
     last = shown[-1]
     if not as_json:
         print_legend(shown)
-        _say_what_next(result, last)
+        source = read_config_source(str(result.layout.config))
+        _suggest_next_step(result, source["student"]["model_name_or_path"])
     if fail_on_gate and last.held_back:
-        raise GateError(f"Round {last.round} is held back: {'; '.join(last.held_back)}.")
+        raise GateError(f"Round {last.round} failed its gates: {'; '.join(last.held_back)}.")
 
 
-def _say_what_next(run: RunResult, last: RoundSummary) -> None:
-    """Say what came out, and how to try it."""
+def _suggest_next_step(run: RunResult, student: str) -> None:
+    """Print how the run ended, and what to try next."""
+    from fdd_edge.cli.console import print_text
+    from fdd_edge.students.locate import TINY, TINY_T5
+
     path, best = shlex.quote(str(run.path)), run.best
-    if last.would_repeat:
-        click.echo(last.would_repeat)
     if best is None:
-        newest = shlex.quote(str(run.rounds[-1].path))
-        click.echo(
-            "No round passed its gates. To change a gate, repeat the command with --set gates.KEY=VALUE: nothing"
+        path = shlex.quote(str(run.rounds[-1].path))
+        print_text(
+            "No round passed its gates. To change a gate, repeat the command with --set gates.KEY=VALUE; nothing is "
+            "trained again. To try the newest round anyway:"
         )
-        click.echo("is trained again. Or try the newest round as it is:\n")
-        click.echo(f'  fdd-edge solve {newest} "{_QUESTION}"\n')
     elif not any(one.accuracy for one in run.rounds):
-        click.echo("The run is complete, but no round has solved a validation problem. For a student that does:\n")
-        click.echo("  fdd-edge run quickstart\n")
+        complete = "The run is complete, but no round has solved a validation problem."
+        if student in (TINY, TINY_T5):
+            print_text(f"{complete} For a student that does:")
+            click.echo("\n  fdd-edge run quickstart\n")
+        else:
+            print_text(f"{complete} Train longer (training.num_train_epochs), or add data.")
+        return
     else:
-        click.echo(f"The best round is {best.path.name}. Try it:\n")
-        click.echo(f'  fdd-edge solve {path} "{_QUESTION}"\n')
+        print_text(f"The best round is {best.path.name}. Try it:")
+    click.echo(f'\n  fdd-edge solve {path} "{EXAMPLE_QUESTION}"\n')

@@ -6,7 +6,15 @@ from typing import Any
 
 import click
 
-from fdd_edge.cli.click_options import Command, json_option, options_of, prompt_option, target_option
+from fdd_edge.cli.click_options import (
+    Command,
+    answer_option,
+    json_option,
+    num_fewshot_option,
+    options_of,
+    prompt_option,
+    target_option,
+)
 from fdd_edge.ondevice.protocol import Decoding
 
 
@@ -15,15 +23,15 @@ from fdd_edge.ondevice.protocol import Decoding
 @click.argument("question")
 @target_option
 @prompt_option()
-@click.option(
-    "--num-fewshot", type=click.IntRange(min=0), default=0, metavar="N", help="Worked examples in the prompt."
-)
+@num_fewshot_option
+@answer_option
 @options_of(Decoding, "max_new_tokens", "threads")
 @json_option()
 def command(model: str, question: str, as_json: bool, **options: Any) -> None:
     """Ask MODEL one QUESTION; print its program and the answer.
 
-    MODEL is a model file, package:NAME, an artifact folder, or a run (the judge's artifact of its best round).
+    MODEL is a model file, package:NAME, an artifact folder, a run (the judge's artifact of its best round), or a
+    round.
     """
     import json
     import sys

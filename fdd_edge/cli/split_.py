@@ -13,9 +13,11 @@ from fdd_edge.feedback import Bands
 @click.command("split", cls=Command)
 @click.argument("problems")
 @click.argument("answers")
-@click.option("-o", "--output", required=True, metavar="DIR", help="New folder; gets one file of problems per label.")
+@click.option("-o", "--output", required=True, metavar="DIR", help="New folder for one file of problems per label.")
 @click.option(
-    "--float-answers", metavar="DIR", help="The float artifact's evaluation; problems that only it solves are `lost`."
+    "--float-answers",
+    metavar="DIR",
+    help="Evaluation folder of the float artifact; problems that only it solves are `lost`. It may lack easy problems.",
 )
 @options_of(Bands, "easy_at", "hard_at")
 @json_option()
@@ -28,11 +30,12 @@ def command(
     hard_at: float,
     as_json: bool,
 ) -> None:
-    """Split problems into easy, hard, borderline, format and lost by an artifact's answers.
+    """Split PROBLEMS into easy and hard by an artifact's answers.
 
-    PROBLEMS is a round's data/train.jsonl (with feedback.pool: fresh, round-00/data/reserve.jsonl), or any data set.
-    ANSWERS is the folder of an evaluation of them, such as round-00/eval/local/gguf-q4_0/pool, or one that `fdd-edge
-    eval -o` wrote; problems that it does not answer are left out.
+    The other labels are borderline, format and lost. PROBLEMS is a round's data/train.jsonl (with feedback.pool:
+    fresh, round-00/data/reserve.jsonl), or any data set. ANSWERS is an evaluation folder for these problems, such as
+    round-00/eval/local/gguf-q4_0/pool, or one written by `fdd-edge eval -o`; problems without an answer in it are left
+    out.
     """
     import json
 

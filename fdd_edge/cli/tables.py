@@ -9,7 +9,8 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
-from fdd_edge.cli.console import print_labelled, print_lines, print_table
+from fdd_edge.cli.console import print_labelled, print_lines, print_text
+from fdd_edge.cli.rich_table import Name, print_table
 from fdd_edge.operations.bench import Measurement
 from fdd_edge.parity import Certificate
 from fdd_edge.results import EvaluationResult
@@ -24,7 +25,7 @@ _PARITY = {
 }
 _NOT_OURS = "not made by fdd-edge"
 _EMULATED = " (in the emulator, not on the board)"
-_THROTTLED = {True: "yes: the board can do better than these speeds", False: "no"}
+_THROTTLED = {True: "yes; without throttling the board would be faster", False: "no"}
 
 
 def print_measurement(measured: Measurement) -> None:
@@ -45,11 +46,11 @@ def print_measurement(measured: Measurement) -> None:
         ("temperature", _shown(m.temperature_c, "{:.0f} °C at its hottest")),
         ("clock", _shown(m.clock_mhz, "{:.0f} MHz at its slowest")),
         ("throttled", "not measured" if m.throttled is None else _THROTTLED[m.throttled]),
-        ("target", f"{m.target}: {device['cpu']}, {m.threads} {'thread' if m.threads == 1 else 'threads'}"),
-        *([("board", device["board"])] if device["board"] else []),
-        ("features", " ".join(device["cpu_features"])),
-        ("runtime", f"{device['runtime']} {device['runtime_version']}, Python {device['python']}"),
-        ("build", device["system_info"].strip(" |")),
+        ("target", f"{m.target}: {device.cpu}, {m.threads} {'thread' if m.threads == 1 else 'threads'}"),
+        *([("board", device.board)] if device.board else []),
+        ("features", " ".join(device.cpu_features)),
+        ("runtime", f"{device.runtime} {device.runtime_version}, Python {device.python}"),
+        ("build", device.system_info.strip(" |")),
         *(("over budget", sentence) for sentence in m.broken_budgets),
     ]
     if m.emulated:
@@ -74,24 +75,27 @@ def print_certificate(certificate: Certificate, *, items: bool = False) -> None:
     print_lines(f"{name}: {compared}, {passed if certificate.passed else 'FAILED'}")
     if certificate.passed and not items:
         return
+    rows = []
     for item in certificate.items:
         mark = "ok" if item.passed else "FAILED"
         text = item.summary if item.passed else item.failure_message.split(": ", 1)[1]
-        print_lines(f"  {mark:<6} {item.name:<13} {text}")
+        rows.append((f"  {mark:<6} {item.name}", text))
+    print_labelled(rows, width=22)
 
 
 def print_artifacts(cards: Sequence[Mapping[str, Any]]) -> None:
     """Print what an export made."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in ("recipe", "MB", "bits per weight", "matrices"):
-        table.add_column(column, justify="right" if column in ("MB", "bits per weight") else "left", overflow="fold")
+        table.add_column(column, justify="right" if column in ("MB", "bits per weight") else "left")
     for card in cards:
         types = ", ".join(f"{n} {kind}" for kind, n in card["types"].items())
-        table.add_row(card["recipe"], f"{card['bytes'] / 1e6:.1f}", f"{card['bits_per_weight']:.2f}", types)
+        table.add_row(Name(card["recipe"]), f"{card['bytes'] / 1e6:.1f}", f"{card['bits_per_weight']:.2f}", types)
     print_table(table)
     print_lines(*(str(card["path"]) for card in cards))
     for card in cards:
-        print_lines(*(f"{card['recipe']}: {sentence}" for sentence in _fallbacks(card["fallbacks"])))
+        for sentence in _fallbacks(card["fallbacks"]):
+            print_text(f"{card['recipe']}: {sentence}")
 
 
 def _fallbacks(fallbacks: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -102,7 +106,7 @@ def _fallbacks(fallbacks: Sequence[Mapping[str, Any]]) -> list[str]:
         n = sum(f["matrices"] for f in own)
         types = ", ".join(dict.fromkeys(f["got"] for f in own))
         matrices = "1 matrix is" if n == 1 else f"{n} matrices are"
-        sentences.append(f"{matrices} stored as {types}, because rows of {row} do not divide by {block}")
+        sentences.append(f"{matrices} stored as {types}, because row length {row} is not a multiple of {block}")
     return sentences
 
 
@@ -121,7 +125,7 @@ def print_evaluation(result: EvaluationResult, *, kept: str | None = None) -> No
     rows = [
         ("solved", f"{result.correct} of {result.n}: {100 * result.accuracy:.1f} %"),
         ("95 %", f"{100 * low:.1f} to {100 * high:.1f} %"),
-        ("verdicts", verdicts + _skipped(result.skipped)),
+        ("verdicts", verdicts + _cut(result.verdicts) + _skipped(result.skipped)),
         ("speed", _speed_of(result, emulated)),
         ("memory", f"{result.peak_rss_bytes / 1e6:.0f} MB at peak{emulated}"),
         ("file", f"{artifact['path']}, {artifact['bytes'] / 1e6:.1f} MB, {artifact['recipe'] or _NOT_OURS}"),
@@ -134,8 +138,13 @@ def print_evaluation(result: EvaluationResult, *, kept: str | None = None) -> No
 
 def _speed_of(result: EvaluationResult, emulated: str) -> str:
     if result.problems_per_second is None:
-        return "not measured: the work was shared by several runners and resumed"
+        return "not measured, because several runners shared the work and some of it was done earlier"
     return f"{result.problems_per_second:.2f} problems/s, {result.tokens_per_second:.0f} tokens/s{emulated}"
+
+
+def _cut(verdicts: Mapping[str, int]) -> str:
+    """Return what to do about replies that reached the token limit, which count as not solved."""
+    return "; unfinished replies were cut at the token limit: raise --max-new-tokens" if verdicts["unfinished"] else ""
 
 
 def _skipped(items: Sequence[Mapping[str, str]]) -> str:

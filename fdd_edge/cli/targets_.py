@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from fdd_edge.cli.click_options import Command
 
 if TYPE_CHECKING:
+    from fdd_edge.ondevice.device_info import DeviceInfo
     from fdd_edge.targets import Profile
 
 
@@ -87,6 +88,6 @@ def setup(name: str, on_board: bool) -> None:
     click.echo(_describe(profile, set_up_board(profile, on_board=on_board)))
 
 
-def _describe(profile: Profile, device: dict[str, Any]) -> str:
-    runtimes = ", ".join(f"{package} {version}" for package, version in device["runtimes"].items())
-    return f"{profile.name}: {device['cpu']}, Python {device['python']}, {runtimes}"
+def _describe(profile: Profile, device: DeviceInfo) -> str:
+    runtimes = ", ".join(f"{package} {version}" for package, version in device.runtimes.items())
+    return f"{profile.name}: {device.cpu}, Python {device.python}, {runtimes}"

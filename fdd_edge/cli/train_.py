@@ -6,23 +6,22 @@ import shlex
 
 import click
 
-from fdd_edge.cli.click_options import Command
+from fdd_edge.cli.click_options import Command, set_option
 
 
 @click.command("train", cls=Command)
 @click.argument("config")
 @click.option("--data", required=True, metavar="FILE", help="JSON lines with question, answer and program.")
-@click.option("--valid", metavar="FILE", help="The same, for a validation loss.")
-@click.option("-o", "--output", required=True, metavar="DIR", help="New folder; gets adapter/ and merged/.")
-@click.option(
-    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key of the config; repeatable."
-)
+@click.option("--valid", metavar="FILE", help="Problems for the validation loss, in the same format.")
+@click.option("-o", "--output", required=True, metavar="DIR", help="New folder for adapter/ and merged/.")
+@set_option()
 def command(config: str, data: str, valid: str | None, output: str, overrides: tuple[str, ...]) -> None:
     """LoRA-tune the student of CONFIG on problem records and merge it.
 
     CONFIG is the name of a packaged config, a YAML file, or a run folder. The same command resumes an interrupted
-    training from its last checkpoint. Training runs on the CPU; several processes share it under `accelerate launch
-    --cpu --num_processes N -m fdd_edge train ...`.
+    training from its last checkpoint. Training runs on the CPU. For several processes use
+    `accelerate launch --multi_gpu --num_processes N -m fdd_edge train ...`: in spite of its name, accelerate needs
+    that option on CPUs too.
     """
     from fdd_edge import api
     from fdd_edge.distributed import is_first_process

@@ -1,7 +1,7 @@
 """Decides what may enter a training set: problems with a correct program, no duplicates, nothing from a test set.
 
 Overlap is detected as in GPT-3's contamination study (Brown et al. 2020, arXiv 2005.14165, appendix C), by shared
-13-grams, and also by equality except for numbers, which is common among word problems.
+13-grams, and also by equality with numbers masked, which is common among word problems.
 """
 
 from fdd_edge.curation._admission import Curated, curate, reject, with_right_programs

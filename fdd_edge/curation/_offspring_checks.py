@@ -94,7 +94,7 @@ def _forms(found: Quantity) -> list[float]:
 def _check_answer(problem: Problem) -> None:
     answer = float(problem.answer)
     if not 0 <= answer < _MOST or not same_answer(round(answer, _DECIMALS), answer):
-        raise RejectedError(Reason.ANSWER_NOT_SANE, detail=str(problem.answer))
+        raise RejectedError(Reason.IMPLAUSIBLE_ANSWER, detail=str(problem.answer))
 
 
 def _check_question(problem: Problem) -> None:
@@ -106,7 +106,7 @@ def _check_question(problem: Problem) -> None:
     asks_for_number = re.search(r"[^\W\d_]{2}", last) is not None and not _YES_OR_NO.match(last)
     asks_more = any(pattern.search(last) for pattern in (_ANOTHER_QUESTION, _ANOTHER_ORDER))
     if asking != sentences[-1:] or not is_complete or not asks_for_number or asks_more:
-        raise RejectedError(Reason.ASKS_NOT_ONE_THING)
+        raise RejectedError(Reason.NOT_ONE_QUESTION)
 
 
 def _check_operations(problem: Problem, parent: Problem) -> None:
@@ -115,4 +115,4 @@ def _check_operations(problem: Problem, parent: Problem) -> None:
         return
     more = problem.n_ops - parent.n_ops
     if not (more > 0 if problem.origin == "complex" else abs(more) <= 1):
-        raise RejectedError(Reason.OPERATIONS_NOT_AS_ASKED, detail=f"{problem.n_ops} (parent: {parent.n_ops})")
+        raise RejectedError(Reason.WRONG_OPERATION_COUNT, detail=f"{problem.n_ops} (parent: {parent.n_ops})")

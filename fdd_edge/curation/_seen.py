@@ -16,7 +16,7 @@ _GRAM = 13
 
 
 class Seen:
-    """Questions of the training set: finds duplicates, duplicates except for numbers and names, and near-duplicates.
+    """Questions of the training set: finds duplicates, also once numbers and names are masked, and near-duplicates.
 
     Seed problems are compared with their names; new ones also without, because a teacher draws new names.
     """

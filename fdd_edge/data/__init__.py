@@ -7,7 +7,7 @@ package is named ``module:function`` (docs/plugins.md).
 from fdd_edge.data._formats import FORMATS, load_format
 from fdd_edge.data._gold import parse_gold
 from fdd_edge.data._item import BrokenRowError, Format, Item, Row, id_of, join_question, text_of, texts_of, value_of
-from fdd_edge.data._read import Dataset, Skipped, read_dataset
+from fdd_edge.data._read import Dataset, Skipped, read_dataset, read_list
 from fdd_edge.data.splits import choose_files
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "load_format",
     "parse_gold",
     "read_dataset",
+    "read_list",
     "text_of",
     "texts_of",
     "value_of",

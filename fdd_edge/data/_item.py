@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
+from fdd_edge.runs.fingerprint import Json
+
 __all__ = ["BrokenRowError", "Format", "Item", "Row", "id_of", "join_question", "text_of", "texts_of", "value_of"]
 
 Row = Mapping[str, Any]
@@ -53,11 +55,12 @@ class Format(Protocol):
         ...
 
 
-def value_of(row: Row, key: str) -> Any:
+def value_of(row: Row, key: str) -> Json:
     """Return a required field."""
     if key not in row:
         raise BrokenRowError(f"lacks the field {key!r}")
-    return row[key]
+    value: Json = row[key]
+    return value
 
 
 def text_of(row: Row, key: str) -> str:

@@ -6,9 +6,9 @@ import math
 from datetime import date, datetime, time
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 from fdd_edge.errors import FddError, MissingExtraError
+from fdd_edge.runs.fingerprint import Json
 
 __all__ = ["is_parquet", "parquet_rows"]
 
@@ -24,7 +24,7 @@ def is_parquet(path: Path) -> bool:
         return False  # reported when the file is read as text
 
 
-def parquet_rows(path: Path) -> list[dict[str, Any]]:
+def parquet_rows(path: Path) -> list[dict[str, Json]]:
     """Read all rows of a Parquet file; columns of bytes, such as images, are left out.
 
     Raises:
@@ -42,13 +42,13 @@ def parquet_rows(path: Path) -> list[dict[str, Any]]:
     return [{key: _as_json(value) for key, value in row.items() if not _has_bytes(value)} for row in rows]
 
 
-def _has_bytes(value: Any) -> bool:
+def _has_bytes(value: object) -> bool:
     if isinstance(value, dict):
         return any(_has_bytes(item) for item in value.values())
     return isinstance(value, bytes) or (isinstance(value, list) and any(_has_bytes(item) for item in value))
 
 
-def _as_json(value: Any) -> Any:
+def _as_json(value: object) -> Json:
     """Return a value as the JSON reader would; what JSON cannot represent becomes text."""
     match value:
         case dict():

@@ -1,22 +1,22 @@
-"""Reads the problems of a data file, and reports each item that is left out."""
+"""Reads the problems of a data file or of rows in memory, and reports each item that is left out."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fdd_edge.data._formats import known_formats, load_format, recognise
 from fdd_edge.data._gold import parse_gold
 from fdd_edge.data._item import BrokenRowError, Format, Item
-from fdd_edge.data._rows import PlacedRow, read_rows
+from fdd_edge.data._rows import PlacedRow, place_rows, read_rows
 from fdd_edge.errors import FddError
 from fdd_edge.records import Problem
 
-__all__ = ["Dataset", "Skipped", "read_dataset"]
+__all__ = ["Dataset", "Skipped", "read_dataset", "read_list"]
 
 _KEYS_SHOWN = 8
 
@@ -81,8 +81,28 @@ def read_dataset(
     return dataset
 
 
+def read_list(rows: Iterable[Mapping[str, Any]], *, name: str = "list", limit: int | None = None) -> Dataset:
+    """Read problems from rows in memory, in our own format: ``question``, ``answer``, and ``program`` for training.
+
+    Args:
+        rows: The rows.
+        name: The data set's name, as for ``read_dataset``.
+        limit: Read only this many problems; skipped rows do not count.
+
+    Raises:
+        FddError: There are none, a row is broken (the message gives its number), or none has a numeric answer.
+    """
+    placed = place_rows(rows)
+    if not placed:
+        raise FddError("The list of problems is empty.")
+    dataset = _collect([_Part(None, placed)], "jsonl", load_format("jsonl"), name, limit)
+    if not dataset.problems:
+        raise FddError(f"The list has no problem with a numeric answer ({_summary(dataset.skipped)}).")
+    return dataset
+
+
 class _Part(NamedTuple):
-    path: Path
+    path: Path | None
     rows: list[PlacedRow]
 
 
@@ -129,7 +149,7 @@ def _collect(parts: Sequence[_Part], format: str, reader: Format, name: str, lim
     return Dataset(name, format, problems, skipped)
 
 
-def _read_item(path: Path, placed: PlacedRow, format: str, reader: Format) -> Item:
+def _read_item(path: Path | None, placed: PlacedRow, format: str, reader: Format) -> Item:
     place = placed.place(path)
     try:
         item = reader.read_row(placed.row)

@@ -1,18 +1,20 @@
-"""Reads the rows of a file, each with its position: a JSON array, JSON lines, Parquet or XML."""
+"""Reads rows, each with its position: from a JSON array, JSON lines, Parquet, XML, or a list in memory."""
 
 from __future__ import annotations
 
 import json
 import math
 import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
 from fdd_edge.data._parquet import is_parquet, parquet_rows
 from fdd_edge.errors import FddError
+from fdd_edge.runs.fingerprint import Json
 
-__all__ = ["PlacedRow", "read_rows"]
+__all__ = ["PlacedRow", "place_rows", "read_rows"]
 
 _ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
@@ -22,16 +24,18 @@ class PlacedRow(NamedTuple):
 
     Attributes:
         number: Its line in JSON lines, otherwise its position among the items; the first is 1.
-        kind: What ``number`` counts: ``line`` or ``item``.
+        kind: What ``number`` counts: ``line`` or ``item`` of a file, ``problem`` of a list in memory.
         row: The fields.
     """
 
     number: int
     kind: str
-    row: dict[str, Any]
+    row: Mapping[str, Json]
 
-    def place(self, path: Path) -> str:
-        """Return the position for an error message."""
+    def place(self, path: Path | None) -> str:
+        """Return the position for an error message; rows in memory have no path."""
+        if path is None:
+            return f"{self.kind} {self.number}"
         return f"{path}:{self.number}" if self.kind == "line" else f"{path}, item {self.number},"
 
 
@@ -53,6 +57,24 @@ def read_rows(path: Path) -> list[PlacedRow] | None:
     if start == "{":
         return _line_rows(path, text)
     return _xml_rows(path, text) if start == "<" else None
+
+
+def place_rows(rows: Iterable[Mapping[str, Any]]) -> list[PlacedRow]:
+    """Take rows from memory; their values become what JSON would make of them.
+
+    Raises:
+        FddError: A row is not a mapping, or has a value that JSON cannot represent.
+    """
+    placed = []
+    for number, row in enumerate(rows, start=1):
+        if not isinstance(row, Mapping):
+            raise FddError(f"Each problem must be a dict with question and answer, not {row!r}.")
+        try:
+            text = json.dumps(dict(row))
+        except (TypeError, ValueError, RecursionError) as error:
+            raise FddError(f"problem {number} cannot be written as JSON: {error}.") from None
+        placed.append(PlacedRow(number, "problem", _loads(text, f"problem {number}")))
+    return placed
 
 
 def _read_text(path: Path) -> str:
@@ -90,14 +112,18 @@ def _array_rows(path: Path, text: str) -> list[PlacedRow]:
 def _parse_json(path: Path, text: str, line_number: int | None = None) -> Any:
     """Parse JSON; ``line_number`` is the position of the text, or None if it is the whole file."""
     try:
-        # Numbers that JSON cannot represent are kept as text, so that rows can always be written again.
-        value = json.loads(text, parse_constant=str, parse_float=_float_or_text, parse_int=_int_or_text)
+        return _loads(text, f"{path}:{line_number}" if line_number else str(path))
     except json.JSONDecodeError as error:
         raise FddError(f"{path}:{line_number or error.lineno} is not valid JSON: {error.msg}.") from None
     except RecursionError:
         raise FddError(f"{path}:{line_number or 1} is nested too deeply.") from None
+
+
+def _loads(text: str, place: str) -> Any:
+    # Numbers that JSON cannot represent are kept as text, so that rows can always be written again.
+    value = json.loads(text, parse_constant=str, parse_float=_float_or_text, parse_int=_int_or_text)
     if _ESCAPED_SURROGATE.search(text):
-        _refuse_lone_surrogates(value, f"{path}:{line_number}" if line_number else str(path))
+        _refuse_lone_surrogates(value, place)
     return value
 
 

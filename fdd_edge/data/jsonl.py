@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import get_args
 
 from fdd_edge.data._item import BrokenRowError, Item, Row, id_of, text_of, value_of
 from fdd_edge.records import PROBLEM_FIELDS, Origin
+from fdd_edge.runs.fingerprint import Json
 
 __all__ = ["matches", "read_row"]
 
@@ -28,7 +29,7 @@ def read_row(row: Row) -> Item:
     return Item(text_of(row, "question"), value_of(row, "answer"), id_of(row, "id"), extra, _record(row))
 
 
-def _record(row: Row) -> dict[str, Any]:
+def _record(row: Row) -> dict[str, Json]:
     """Return the optional fields that are set; null means not set."""
     record = {key: row[key] for key in (*_TEXTS, *_COUNTS, "origin") if row.get(key) is not None}
     for key in _TEXTS:
@@ -37,7 +38,7 @@ def _record(row: Row) -> dict[str, Any]:
     for key in _COUNTS:
         count = record.get(key, 0)
         if isinstance(count, bool) or not isinstance(count, int) or count < 0:
-            raise BrokenRowError(f"has a {key!r} that is not a whole number of at least 0")
+            raise BrokenRowError(f"has a {key!r} that is not a non-negative integer")
     for key, kind in (("solution", str), ("teacher_notes", dict)):
         if isinstance(row.get(key), kind):
             record[key] = row[key]

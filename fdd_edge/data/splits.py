@@ -165,7 +165,9 @@ def _refuse_gaps(id: str, chosen: Sequence[str]) -> None:
     """Refuse a split with missing parts, as in a cache that was only partly filled."""
     parts = [found for name in chosen if (found := _SHARD.search(PurePosixPath(name).stem))]
     if parts and len(parts) == len(chosen) and len(chosen) != int(parts[0]["count"]):
-        raise FddError(f"{id} has {len(chosen)} of {int(parts[0]['count'])} parts of {_group(chosen[0], None)}.")
+        raise FddError(
+            f"{id} has only {len(chosen)} of the {int(parts[0]['count'])} parts of {_group(chosen[0], None)}."
+        )
 
 
 def _listed(names: Sequence[str]) -> str:

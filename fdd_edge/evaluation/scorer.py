@@ -11,6 +11,7 @@ from fdd_edge.intervals import Interval, wilson
 from fdd_edge.ondevice.protocol import Completion
 from fdd_edge.ondevice.verdicts import Verdict
 from fdd_edge.records import Problem, same_answer
+from fdd_edge.runs.fingerprint import Json
 
 __all__ = ["Summary", "score", "summarize"]
 
@@ -32,7 +33,7 @@ class Summary(NamedTuple):
     ci95: Interval
     verdicts: dict[str, int]
 
-    def to_row(self) -> dict[str, Any]:
+    def to_row(self) -> dict[str, Json]:
         """Return the JSON object."""
         return self._asdict() | {"ci95": list(self.ci95)}
 

@@ -21,8 +21,8 @@ class Bands:
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
 
-    easy_at: float = option(0.75, "a problem is easy from this pass rate on", ge=0, le=1)
-    hard_at: float = option(0.25, "a problem is hard up to this pass rate", ge=0, le=1)
+    easy_at: float = option(0.75, "a problem is easy at or above this pass rate", ge=0, le=1)
+    hard_at: float = option(0.25, "a problem is hard at or below this pass rate", ge=0, le=1)
 
     def __post_init__(self) -> None:
         # Written this way round, it also refuses NaN, for which no comparison holds.
@@ -40,5 +40,5 @@ class EvolveOptions:
 
     per_easy: int = option(1, "harder problems per easy one", ge=0)
     per_hard: int = option(1, "similar problems per hard one", ge=0)
-    max_depth: int = option(3, "only problems whose depth is lower than this evolve", ge=1)
+    max_depth: int = option(3, "only problems with a lower depth than this evolve", ge=1)
     policy: Policy = option("fdd", "which problems evolve into what; all but fdd are controls")

@@ -29,7 +29,7 @@ VENV = "venv"
 """The runtime's virtual environment, which ``clean`` keeps."""
 
 _HASH = re.compile(r"[0-9a-f]{64}")
-"""A model of several files lies in a folder that is named by their hash."""
+"""A model of several files is stored in a folder that is named by their hash."""
 
 _OUR_FILES = {
     MODELS: re.compile(r"[0-9a-f]{64}(\.\w+)?(\.\d+\.partial)?"),

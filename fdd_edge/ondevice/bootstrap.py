@@ -23,7 +23,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 MARK = "fdd-edge board 1 "
 REQUIRED_PYTHON = (3, 11)
@@ -33,6 +33,14 @@ _CHUNK = 1 << 20
 STEERING_PREFIXES = ("GGML_", "LLAMA_", "OMP_", "PYTHON")
 """Environment variables with these prefixes steer the runtime or Python. They are removed, so that rows do not depend
 on the board's shell."""
+
+
+class File(NamedTuple):
+    """A file that the host wants to be here, under ``path`` in the board's folder."""
+
+    path: str
+    sha256: str
+    bytes: int
 
 
 def main() -> None:
@@ -47,8 +55,8 @@ def main() -> None:
     python = str(venv) if venv.exists() else sys.executable
     if not venv.exists() and sys.version_info < REQUIRED_PYTHON:
         _fail("python", f"{python} is Python {version}")
-    files = request["files"]
-    paths = [home / file["path"] for file in files]
+    files = [File(**file) for file in request["files"]]
+    paths = [home / file.path for file in files]
     try:
         home.mkdir(parents=True, exist_ok=True)
         missing = [i for i, path in enumerate(paths) if not _is_present(path, files[i])]
@@ -62,15 +70,15 @@ def main() -> None:
     _run([python, str(paths[0]), *(str(home) if a == HOME else a for a in request["arguments"])])
 
 
-def _is_present(path: Path, wanted: dict[str, Any]) -> bool:
+def _is_present(path: Path, wanted: File) -> bool:
     """Compare the file's hash every time, even if it was used before: memory cards lose bits."""
-    if not path.is_file() or path.stat().st_size != wanted["bytes"]:
+    if not path.is_file() or path.stat().st_size != wanted.bytes:
         return False
     digest = hashlib.sha256()
     with path.open("rb") as file:
         for chunk in iter(lambda: file.read(_CHUNK), b""):
             digest.update(chunk)
-    return bool(digest.hexdigest() == wanted["sha256"])
+    return digest.hexdigest() == wanted.sha256
 
 
 def _remove_stale_partials(folder: Path) -> None:
@@ -81,11 +89,11 @@ def _remove_stale_partials(folder: Path) -> None:
             partial.unlink()
 
 
-def _receive_file(path: Path, wanted: dict[str, Any]) -> None:
+def _receive_file(path: Path, wanted: File) -> None:
     """Write a file under a temporary name, and rename it if its hash is right."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    digest, left = hashlib.sha256(), wanted["bytes"]
+    digest, left = hashlib.sha256(), wanted.bytes
     try:
         with partial.open("wb") as file:
             while left:
@@ -97,7 +105,7 @@ def _receive_file(path: Path, wanted: dict[str, Any]) -> None:
                 left -= len(chunk)
             file.flush()
             os.fsync(file.fileno())
-        if digest.hexdigest() != wanted["sha256"]:
+        if digest.hexdigest() != wanted.sha256:
             _fail("device", f"a file was damaged in transit: {path}")
         partial.replace(path)
     finally:
@@ -118,7 +126,7 @@ def _fail(kind: str, message: str) -> None:
     sys.exit(1)
 
 
-def _send(message: dict[str, Any]) -> None:
+def _send(message: dict[str, object]) -> None:
     _write(json.dumps(message))
 
 

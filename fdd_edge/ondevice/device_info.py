@@ -11,14 +11,17 @@ import re
 import resource
 import signal
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib import metadata, util
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from .families import runtime_modules
 
 __all__ = [
     "ARM_CORES",
+    "DeviceInfo",
     "board_model",
     "cpu_features",
     "cpu_model",
@@ -155,19 +158,51 @@ def runtimes() -> dict[str, str | None]:
     return {name: _version(name, module) for name, module in _PACKAGES.items()}
 
 
-def describe_device() -> dict[str, Any]:
-    """Return the object that the runner's ``info`` command prints."""
-    return {
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "system": platform.platform(),
-        "board": board_model(),
-        "cpu": cpu_model(),
-        "cpu_features": cpu_features(),
-        "cores": physical_cores(),
-        "runtimes": runtimes(),
-        "load_errors": load_errors(),
-    }
+@dataclass(frozen=True)
+class DeviceInfo:
+    """A device and what is installed on it; the object that the runner's ``info`` command prints.
+
+    Attributes:
+        python: Version of Python.
+        machine: Architecture, as the kernel names it.
+        system: Operating system and its version.
+        board: Name of the board; None if it has none.
+        cpu: Name of the CPU.
+        cpu_features: Its instruction sets, sorted.
+        cores: Number of cores that a process may use.
+        runtimes: Version of each package; None if it is not installed.
+        load_errors: Why installed packages do not load.
+    """
+
+    python: str
+    machine: str
+    system: str
+    board: str | None
+    cpu: str
+    cpu_features: tuple[str, ...]
+    cores: int
+    runtimes: Mapping[str, str | None]
+    load_errors: Mapping[str, str]
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Self:
+        """Build a description from its JSON object."""
+        return cls(**{**row, "cpu_features": tuple(row["cpu_features"])})
+
+
+def describe_device() -> DeviceInfo:
+    """Return the description of this device."""
+    return DeviceInfo(
+        python=platform.python_version(),
+        machine=platform.machine(),
+        system=platform.platform(),
+        board=board_model(),
+        cpu=cpu_model(),
+        cpu_features=cpu_features(),
+        cores=physical_cores(),
+        runtimes=runtimes(),
+        load_errors=load_errors(),
+    )
 
 
 def load_errors() -> dict[str, str]:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, NamedTuple, Self
+from typing import Literal, NamedTuple, Self
 
 import llama_cpp
 import numpy as np
@@ -67,7 +67,9 @@ class Model:
         _check_magic(path)
         c_api.llama_log_set(_keep_errors, None)
         _errors.clear()
-        self._model: Any = c_api.llama_model_load_from_file(os.fsencode(path), c_api.llama_model_default_params())
+        self._model: c_api.llama_model_p | None = c_api.llama_model_load_from_file(
+            os.fsencode(path), c_api.llama_model_default_params()
+        )
         if not self._model:
             raise RunnerError("bad_artifact", f"llama.cpp cannot load {path}{_last_error()}.")
         self._vocab = c_api.llama_model_get_vocab(self._model)
@@ -204,7 +206,9 @@ class Context:
     if its sequences follow one another without a gap (``llama_batch_allocr::split_equal``).
     """
 
-    def __init__(self, model: Any, n_vocab: int, cells: int, sequences: int, threads: int, kv: str) -> None:
+    def __init__(
+        self, model: c_api.llama_model_p, n_vocab: int, cells: int, sequences: int, threads: int, kv: str
+    ) -> None:
         params = c_api.llama_context_default_params()
         params.n_ctx = cells * sequences
         params.n_batch = params.n_ubatch = BATCH
@@ -216,7 +220,7 @@ class Context:
         params.flash_attn_type = c_api.LLAMA_FLASH_ATTN_TYPE_DISABLED
         params.kv_unified = False
         params.no_perf = True
-        self._context: Any = c_api.llama_init_from_model(model, params)
+        self._context: c_api.llama_context_p | None = c_api.llama_init_from_model(model, params)
         if not self._context:
             raise RunnerError("bad_artifact", f"llama.cpp cannot run this model{_last_error()}.")
         self._memory = c_api.llama_get_memory(self._context)

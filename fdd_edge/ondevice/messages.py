@@ -71,12 +71,14 @@ class Decoding:
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
-    max_new_tokens: int = option(200, "maximum number of tokens per reply", ge=1)
+    max_new_tokens: int = option(200, "maximum tokens per reply", ge=1)
     batch_size: int = option(16, "number of sequences that share a batch", ge=1, le=256)  # LLAMA_MAX_SEQ of llama.cpp
     threads: int | None = option(
-        None, "threads of the runtime; default: one per physical core; a target's own number takes precedence",
-        ge=1, le=512,
-    )  # fmt: skip
+        None,
+        "threads of the runtime; default: one per physical core; `threads` in the target's profile takes precedence",
+        ge=1,
+        le=512,
+    )
     temperature: float = option(0.0, "sampling temperature; 0 decodes greedily", ge=0)
     wave: int = option(64, "number of replies that are decoded, resumed and shared between boards as one unit", ge=1)
 
@@ -238,7 +240,7 @@ class Completion:
         for name, f in known.items():
             if name not in row and f.default is MISSING:
                 raise ProtocolError(f"a completion lacks the field {name!r}")
-        values: dict[str, Any] = {
+        values: dict[str, Any] = {  # as read from JSON
             name: tuple(v) if isinstance(v, list) else v for name, v in row.items() if name in known
         }
         if values["verdict"] is not None:

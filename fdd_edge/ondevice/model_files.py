@@ -24,7 +24,7 @@ ENCODER_LENGTH = 512
 
 def find_model(folder: Path) -> Path:
     """Return the model file of an artifact's folder, or the path that a GGUF would have if there is none."""
-    # A folder with a graph is an ONNX model, even if somebody has put a GGUF next to it.
+    # A folder with a graph is an ONNX model, even if there is a GGUF next to it.
     candidates = (folder / family.model_file for family in reversed(FAMILIES.values()))
     return next((model for model in candidates if model.is_file()), folder / GGUF.model_file)
 
@@ -38,7 +38,7 @@ def model_in(path: str | Path) -> str:
 def artifact_files(artifact: Path) -> list[Path]:
     """Return every file that a model consists of, its model file first.
 
-    The weights of a graph may lie in files whose names begin with the graph's.
+    The weights of a graph may be in files whose names begin with the graph's.
     """
     companions = device_family(artifact).companions
     if companions is None:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import onnxruntime
 
@@ -80,7 +80,7 @@ class FolderModel:
         return self._vocabulary.special_ids
 
 
-def load_session(path: str, threads: int) -> Any:
+def load_session(path: str, threads: int) -> onnxruntime.InferenceSession:
     """Open a session of ONNX Runtime.
 
     Raises:

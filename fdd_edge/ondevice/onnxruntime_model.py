@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from onnxruntime import InferenceSession, IOBinding
 
 from .onnxruntime_folder import FolderModel, first_line
 from .protocol import RunnerError
@@ -79,7 +80,7 @@ class Context:
 
     def __init__(
         self,
-        session: Any,
+        session: InferenceSession,
         caches: Sequence[_Cache],
         logits: tuple[int, np.dtype[Any], bool],
         cells: int,
@@ -92,7 +93,7 @@ class Context:
         self._caches = {c.name: np.zeros((sequences, c.heads, cells, c.width), c.dtype) for c in caches}
         self._filled = [0] * sequences
         self._columns = np.arange(cells)
-        self._bindings: dict[tuple[int, int], Any] = {}
+        self._bindings: dict[tuple[int, int], IOBinding] = {}
 
     def close(self) -> None:
         """Release the memory."""
@@ -155,7 +156,7 @@ class Context:
             self._filled[sequence] = end
         return logits[:, -1].astype(np.float32, copy=False)
 
-    def _binding(self, rows: slice) -> Any:
+    def _binding(self, rows: slice) -> IOBinding:
         """Return the binding in which the cache of a range of sequences is both input and output."""
         key = (rows.start, rows.stop)
         if key not in self._bindings:
@@ -168,7 +169,7 @@ class Context:
         return self._bindings[key]
 
 
-def _caches(session: Any, path: str) -> list[_Cache]:
+def _caches(session: InferenceSession, path: str) -> list[_Cache]:
     """Return the tensors of a graph's cache.
 
     Raises:

@@ -8,13 +8,14 @@ is decoded by itself.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+from onnxruntime import InferenceSession
 
 from .families import DECODER, DECODER_WITH_PAST, ENCODER
 from .model_files import ENCODER_LENGTH
@@ -26,6 +27,9 @@ from .vocabulary import read_json
 __all__ = ["Context", "Model", "open_model"]
 
 _PAST, _PRESENT = "past_key_values.", "present."
+
+_Floats = npt.NDArray[np.float32]
+_Tensor = npt.NDArray[np.int64] | _Floats
 
 
 def open_model(artifact: str, threads: int) -> Model:
@@ -68,14 +72,14 @@ class _Sequence:
         cache: Keys and values by their names without the prefix; empty until a token has been decoded.
     """
 
-    hidden: npt.NDArray[np.float32]
-    cache: dict[str, npt.NDArray[np.float32]]
+    hidden: _Floats
+    cache: dict[str, _Floats]
 
 
 class Context:
     """Sequences, each with the encoder's output for its prompt and a cache that grows by concatenation."""
 
-    def __init__(self, sessions: Sequence[Any], shape: tuple[int, int]) -> None:
+    def __init__(self, sessions: Sequence[InferenceSession], shape: tuple[int, int]) -> None:
         self.shape = shape
         self._encoder, self._first, self._later = sessions
         names = [one.name for one in self._later.get_inputs()]
@@ -120,7 +124,7 @@ class Context:
         """Append a token to a sequence and return the logits after it, shape (1, n_vocab)."""
         state = self._sequences[sequence]
         mask = np.ones((1, state.hidden.shape[1]), np.int64)
-        inputs: dict[str, Any] = {"input_ids": np.array([[token]], np.int64), "encoder_attention_mask": mask}
+        inputs: dict[str, _Tensor] = {"input_ids": np.array([[token]], np.int64), "encoder_attention_mask": mask}
         if state.cache:
             session = self._later
             inputs |= {_PAST + name: array for name, array in state.cache.items()}
@@ -137,10 +141,10 @@ class Context:
         return logits
 
 
-def _run(session: Any, names: Sequence[str], inputs: dict[str, Any]) -> list[Any]:
+def _run(session: InferenceSession, names: Sequence[str], inputs: Mapping[str, _Tensor]) -> list[_Floats]:
     known = {one.name for one in session.get_inputs()}
     try:
-        outputs: list[Any] = session.run(names, {name: array for name, array in inputs.items() if name in known})
+        outputs: list[_Floats] = session.run(names, {name: array for name, array in inputs.items() if name in known})
     except Exception as error:  # ONNX Runtime has one type per kind of failure, each a direct subclass of Exception
         raise RunnerError("internal", f"ONNX Runtime could not run a batch: {first_line(error)}.") from None
     return outputs

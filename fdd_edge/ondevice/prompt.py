@@ -102,7 +102,7 @@ def make_prompt(requested: str | None, shots: Sequence[Shot], model: ModelTexts)
     template = requested if requested is not None else model.metadata(TEMPLATE_KEY)
     if template is None:
         raise RunnerError(
-            "bad_request", "This model stores no prompt. Add --prompt chat (its own chat template) or --prompt plain."
+            "bad_request", "This model stores no prompt. Use the prompt chat (its own chat template) or plain."
         )
     if template == CHAT:
         return Prompt.parse(_render_chat(shots, model))
@@ -115,9 +115,7 @@ def _render_chat(shots: Sequence[Shot], model: ModelTexts) -> str:
     """Render the model's chat template once, with the placeholder as the last user message."""
     template = model.metadata("tokenizer.chat_template")
     if template is None:
-        raise RunnerError(
-            "bad_request", "This model has no chat template. Choose another prompt, such as --prompt plain."
-        )
+        raise RunnerError("bad_request", "This model has no chat template. Use another prompt, such as plain.")
     messages: list[dict[str, str]] = []
     for shot in shots:
         messages.append({"role": "user", "content": shot.question})

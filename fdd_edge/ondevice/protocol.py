@@ -87,7 +87,7 @@ def encode(message: Request | Command | Event) -> str:
     """Encode a message as one line of JSON, without a line end."""
     if isinstance(message, Request):
         shots = [shot._asdict() for shot in message.shots]
-        row: dict[str, Any] = {"protocol": PROTOCOL, **asdict(message), "shots": shots}
+        row = {"protocol": PROTOCOL, **asdict(message), "shots": shots}
     elif isinstance(message, WaveResult):
         rows = [completion.to_row() for completion in message.completions]
         row = {"event": "wave", "index": message.index, "completions": rows, "timing": asdict(message.timing)}
@@ -162,7 +162,7 @@ def _build(kind: type[T], row: Mapping[str, Any]) -> T:
         raise ProtocolError(f"{kind.__name__} has a field of the wrong type: {error}") from None
 
 
-def _as_is(value: Any) -> Any:
+def _as_is(value: T) -> T:
     return value
 
 
@@ -170,7 +170,7 @@ def _shot(row: Mapping[str, Any]) -> Shot:
     try:
         return Shot(row["question"], row["reply"])
     except (KeyError, TypeError):
-        raise ProtocolError(f"a shot needs a question and a reply, not {row!r}") from None
+        raise ProtocolError(f"a worked example needs a question and a reply, not {row!r}") from None
 
 
 def _each(read: Callable[[Any], Any]) -> Callable[[Any], Any]:

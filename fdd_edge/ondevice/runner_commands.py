@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from . import device_info
@@ -47,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command == "serve":
         return _serve(options)
     if options.command == "info":
-        sys.stdout.write(json.dumps(device_info.describe_device()) + "\n")
+        sys.stdout.write(json.dumps(asdict(device_info.describe_device())) + "\n")
         return 0
     if options.command == "clean":
         return _print_result(lambda: {"bytes": clean(options.home)})

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from fdd_edge.artifacts.facts import describe_model, model_bytes
 from fdd_edge.errors import FddError, TargetError
 from fdd_edge.ondevice.model_files import model_in
 from fdd_edge.ondevice.protocol import Decoding, Settings, TargetInfo, Task, Timing, Wave
 from fdd_edge.operations.certify import packaged_prompts
-from fdd_edge.progress import announce, progress
+from fdd_edge.progress import progress, warn
+from fdd_edge.result_base import Result
 from fdd_edge.targets import Budgets, Profile, TargetRuntime, load_profile, open_session
 
-__all__ = ["Measurement", "measure", "read_measurement", "write_measurement"]
+__all__ = ["MeasuredDevice", "Measurement", "measure", "read_measurement", "write_measurement"]
 
 _ALONE = 5
 """Questions asked one at a time; the time to the first token is their median."""
@@ -26,7 +27,23 @@ _DECODING = Decoding(max_new_tokens=64, batch_size=16)
 """How the questions are answered: first one at a time, then ``batch_size`` of them in one batch."""
 
 
-class Measurement(NamedTuple):
+@dataclass(frozen=True)
+class MeasuredDevice:
+    """The device of a measurement; its fields are those of ``TargetInfo``."""
+
+    board: str | None
+    cpu: str
+    cpu_features: list[str]
+    emulated: bool
+    machine: str
+    runtime: str
+    runtime_version: str
+    system_info: str
+    python: str
+
+
+@dataclass(frozen=True)
+class Measurement(Result):
     """One file on one target. None for what was not measured.
 
     Attributes:
@@ -66,22 +83,27 @@ class Measurement(NamedTuple):
     clock_mhz: float | None
     throttled: bool | None
     joules_per_token: float | None
-    device: dict[str, Any]
+    device: MeasuredDevice
     broken_budgets: list[str]
 
     @property
     def emulated(self) -> bool:
         """Whether times and memory are those of an emulator, not of a board."""
-        return bool(self.device["emulated"])
-
-    def to_row(self) -> dict[str, Any]:
-        """Return the JSON object."""
-        return self._asdict()
+        return self.device.emulated
 
     @classmethod
-    def from_row(cls, row: Mapping[str, Any]) -> Self:
+    def from_dict(cls, row: Mapping[str, Any]) -> Self:
         """Build a measurement from its JSON object."""
-        return cls(**row)
+        return cls(**{**row, "device": MeasuredDevice(**row["device"])})
+
+    def __repr__(self) -> str:
+        speed = self.decode_tokens_per_second
+        return f"Measurement({self.recipe} on {self.target}: {self.bytes} bytes, {speed} tokens/s)"
+
+    def _shown(self) -> Iterable[tuple[str, object]]:
+        skipped = ("device", "broken_budgets") if not self.broken_budgets else ("device",)
+        yield from ((name, value) for name, value in self.to_dict().items() if name not in skipped)
+        yield "cpu", self.device.cpu
 
 
 def measure(
@@ -95,7 +117,7 @@ def measure(
         artifact: The model file, or its folder.
         runtime: Where it runs. The boards of a pool are equal, so the first one that answers is measured.
         prompt: A template that holds ``{question}``, ``chat``, or None for the file's own.
-        threads: None for one per physical core; a target's own number takes precedence.
+        threads: None for one per physical core; ``threads`` in the target's profile takes precedence.
 
     Raises:
         FddError: The file is broken, or it cannot be asked this way.
@@ -107,7 +129,7 @@ def measure(
         try:
             return _measure_on(board, model, prompt, threads)
         except TargetError as error:
-            announce(f"{error} Measuring another board of the pool.")
+            warn(f"{error} Measuring another board of the pool.")
     return _measure_on(last, model, prompt, threads)
 
 
@@ -144,13 +166,13 @@ def write_measurement(out: Path, *, artifact: Path, runtime: TargetRuntime, thre
         budgets: The target's; which of them the artifact exceeds is part of the measurement.
     """
     assert budgets == runtime.profile.budgets
-    row = measure(artifact, runtime=runtime, threads=threads).to_row()
+    row = measure(artifact, runtime=runtime, threads=threads).to_dict()
     out.write_text(json.dumps(row, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def read_measurement(path: Path) -> Measurement:
     """Read a measurement back."""
-    return Measurement.from_row(json.loads(path.read_text(encoding="utf-8")))
+    return Measurement.from_dict(json.loads(path.read_text(encoding="utf-8")))
 
 
 def _devices(profile: Profile) -> list[Profile]:
@@ -194,13 +216,20 @@ def _measurement(
         clock_mhz=min((t.conditions.clock_mhz for t in every if t.conditions.clock_mhz), default=None),
         throttled=any(throttled) if throttled else None,
         joules_per_token=None if None in joules else _per_token(joules, alone),
-        device={key: getattr(info, key) for key in _DEVICE} | {"cpu_features": list(info.cpu_features)},
+        device=MeasuredDevice(
+            board=info.board,
+            cpu=info.cpu,
+            cpu_features=list(info.cpu_features),
+            emulated=info.emulated,
+            machine=info.machine,
+            runtime=info.runtime,
+            runtime_version=info.runtime_version,
+            system_info=info.system_info,
+            python=info.python,
+        ),
         broken_budgets=[],
     )
-    return measured._replace(broken_budgets=_broken(profile, measured))
-
-
-_DEVICE = ("board", "cpu", "cpu_features", "emulated", "machine", "runtime", "runtime_version", "system_info", "python")
+    return replace(measured, broken_budgets=_broken(profile, measured))
 
 
 def _rate(count: int, seconds: float) -> float | None:

@@ -1,4 +1,4 @@
-"""Turns an exported file into a folder that anybody can copy to a board and use."""
+"""Turns an exported file into a folder that can be copied to a board and used there."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ __all__ = ["PROMPT_FILE", "README_FILE", "RUNNER_FILE", "write_bundle"]
 PROMPT_FILE, RUNNER_FILE, README_FILE = "prompt.txt", "runner.pyz", "README.md"
 
 _TRAINED = """\
-A small math model with everything it takes to ask it. It answers a word problem with a short program; running the
-program gives the answer."""
+A small math model with everything needed to run it. It answers a word problem with a short program, whose result is
+the answer."""
 _UNTRAINED = """\
-A language model with everything it takes to ask it. It is asked for a short program that solves a word problem, but it
-was not trained for that: its replies are read as programs, whatever it writes."""
+A language model with everything needed to run it. It is asked for a short program that solves a word problem, but was
+not trained to write one, so many replies will not be valid programs."""
 
 
 def write_bundle(
@@ -50,10 +50,10 @@ def write_bundle(
         size=f"{facts.bytes / 1e6:.1f} MB",
         bits=f"{facts.bits_per_weight:.2f}",
         types=", ".join(f"{n} {kind}" for kind, n in facts.types.items()),
-        parameters=f"{facts.parameters / 1e6:.0f} million",
+        parameters=_count(facts.parameters),
         about=_TRAINED if labels.base else _UNTRAINED,
         users="the runner and the file's chat template use" if labels.trained else "the runner uses",
-        aware=f", trained for the rounding of {labels.quantization_aware}" if labels.quantization_aware else "",
+        aware=f", trained for {labels.quantization_aware.upper()} rounding" if labels.quantization_aware else "",
         made="distilled from" if labels.base else "exported from",
         base=base,
         license=labels.license or "unknown; ask the authors of the base model",
@@ -67,10 +67,14 @@ def write_bundle(
     (folder / README_FILE).write_text(text, encoding="utf-8")
 
 
+def _count(parameters: int) -> str:
+    return f"{parameters / 1e6:.0f} million" if parameters >= 1e6 else f"{parameters / 1e3:.0f} thousand"
+
+
 def _measured(rows: Sequence[MeasuredSet]) -> str:
     """Return a table of what the file solved, or the command that measures it."""
     if not rows:
-        return "Nothing has been measured with this file yet; `fdd-edge eval` does it."
+        return "This file has not been evaluated yet; use `fdd-edge eval`."
     lines = ["| problems | target | solved | | 95 % interval |", "|---|---|---|---|---|"]
     for row in rows:
         low, high = row.ci95

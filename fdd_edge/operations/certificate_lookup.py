@@ -9,7 +9,7 @@ from fdd_edge.artifacts.family import family_of
 from fdd_edge.artifacts.recipe import Recipe, load_recipe, names_of
 from fdd_edge.errors import FddError
 from fdd_edge.parity import Certificate
-from fdd_edge.progress import announce
+from fdd_edge.progress import warn
 from fdd_edge.resolve.model_file import certificate_paths
 
 __all__ = ["check_new", "find_bounds", "find_certificate"]
@@ -30,7 +30,7 @@ def find_bounds(artifact: Path, recipe: str | None) -> Recipe:
     facts = family.describe(artifact)
     if not facts.types:
         raise FddError(f"{artifact} contains no weights: it is damaged, or not a model.")
-    advice = f"Say whose bounds apply, for example --recipe {family.example_recipe}."
+    advice = f"Name the recipe whose bounds apply, such as {family.example_recipe}."
     if facts.recipe is None:
         raise FddError(f"{artifact} does not name its recipe. {advice}")
     if facts.recipe not in catalog.names("export/recipes"):
@@ -65,7 +65,7 @@ def check_new(out: Path) -> None:
         FddError: The file exists, or its folder does not.
     """
     if out.exists():
-        raise FddError(f"{out} exists already; choose another file, or delete it.")
+        raise FddError(f"{out} already exists; choose another file, or delete it.")
     if not out.parent.is_dir():
         raise FddError(f"The folder {out.parent} does not exist; create it, or choose another one.")
 
@@ -85,7 +85,7 @@ def find_certificate(artifact: Path, sha256: str) -> Certificate | None:
         try:
             certificate = Certificate.read(path)
         except FddError as error:
-            announce(f"{error} It is ignored.")
+            warn(f"{error} It is ignored.")
             continue
         if certificate.artifact.get("sha256") == sha256:
             return certificate

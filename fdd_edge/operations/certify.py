@@ -42,8 +42,8 @@ __all__ = [
     "failure_message",
     "find_bounds",
     "find_certificate",
+    "judge_failure_message",
     "packaged_prompts",
-    "packaged_sha256",
     "reference_of",
 ]
 
@@ -51,15 +51,10 @@ CERTIFICATE_PROMPTS = 64
 """Minimum number of prompts that the reference answers."""
 
 
-def packaged_prompts() -> list[Problem]:
+def packaged_prompts() -> ProblemSet:
     """Return the 64 packaged word problems, which contain texts that tokenizers often get wrong."""
     path = catalog.shelf_path("configs/prompts") / "parity.jsonl"
-    return read_dataset(path, name="packaged").problems
-
-
-def packaged_sha256() -> str:
-    """Return the hash of the packaged prompts."""
-    return ProblemSet(packaged_prompts()).fingerprint()
+    return ProblemSet(read_dataset(path, name="packaged").problems)
 
 
 def compute_reference(
@@ -72,7 +67,7 @@ def compute_reference(
     trained: bool,
     seed: int,
     threads: int | None,
-    packaged: str,
+    packaged: Sequence[Problem],
 ) -> None:
     """Write the reference's side of a run's certificates.
 
@@ -85,13 +80,13 @@ def compute_reference(
         trained: Whether the reference was trained on it.
         seed: Seed of the draw.
         threads: Number of torch threads; None for torch's default.
-        packaged: Hash of the packaged prompts, which are compared too; only there for the fingerprint.
+        packaged: Prompts to add, see ``reference_of``.
     """
-    del packaged
     files = problems.values() if isinstance(problems, Mapping) else problems
     drawn = sample_pool([problem for file in files for problem in read_problems(file)], CERTIFICATE_PROMPTS, seed)
     reference = student if merged is None else student.at(merged)
-    save_reference(reference_of(reference, drawn, template=template, trained=trained, threads=threads), out)
+    outputs = reference_of(reference, drawn, packaged=packaged, template=template, trained=trained, threads=threads)
+    save_reference(outputs, out)
 
 
 def certify(
@@ -126,16 +121,24 @@ def certify(
 
 
 def reference_of(
-    student: Student, problems: Sequence[Problem], *, template: str, trained: bool, threads: int | None = None
+    student: Student,
+    problems: Sequence[Problem],
+    *,
+    template: str,
+    trained: bool,
+    threads: int | None = None,
+    packaged: Sequence[Problem] | None = None,
 ) -> ReferenceOutputs:
     """Let the float student answer the prompts of a certificate.
 
     Args:
         student: The reference.
-        problems: The prompts. Packaged ones fill them up to 64; the other packaged ones are compared in bytes and ids.
+        problems: The prompts.
         template: The prompt it was trained on, or is asked with.
         trained: Whether it was trained on it; otherwise an artifact may also keep the student's own chat template.
         threads: Number of torch threads; None for torch's default.
+        packaged: More prompts, which fill them up to 64; the rest is compared in bytes and ids only. Default:
+            ``packaged_prompts``.
     """
     with open_vocab(student.vocab) as vocab:
         eos_ids = vocab.eos_ids
@@ -143,7 +146,7 @@ def reference_of(
         vocabulary = Vocabulary(vocab.pieces, (*own_chats, expected_prompts(template, vocab)))
     return compute_reference_outputs(
         student.folder,
-        _with_packaged(problems),
+        _with_packaged(problems, packaged_prompts() if packaged is None else packaged),
         name=student.name,
         sha256=HashCache().of(student.folder),
         template=template,
@@ -153,13 +156,13 @@ def reference_of(
     )
 
 
-def _with_packaged(problems: Sequence[Problem]) -> list[ParityPrompt]:
+def _with_packaged(problems: Sequence[Problem], packaged: Sequence[Problem]) -> list[ParityPrompt]:
     """Return the prompts to answer, followed by the packaged ones that are only encoded."""
     questions = {p.question for p in problems}
-    packaged = [p for p in packaged_prompts() if p.question not in questions]
+    others = [p for p in packaged if p.question not in questions]
     missing = max(0, CERTIFICATE_PROMPTS - len(problems))
-    answered = [ParityPrompt(p.id, p.question, p.answer) for p in (*problems, *packaged[:missing])]
-    return [*answered, *(ParityPrompt(p.id, p.question, p.answer, answered=False) for p in packaged[missing:])]
+    answered = [ParityPrompt(p.id, p.question, p.answer) for p in (*problems, *others[:missing])]
+    return [*answered, *(ParityPrompt(p.id, p.question, p.answer, answered=False) for p in others[missing:])]
 
 
 def certify_file(
@@ -208,7 +211,7 @@ def certify_file(
     return Certificate(
         artifact={"sha256": hash_model(artifact), "bytes": model_bytes(artifact), "recipe": recipe.name},
         reference={"name": reference.name, "sha256": reference.sha256},
-        target={"name": runtime.profile.name, "threads": on_target, "kv": outputs.kv} | facts,
+        target={"name": runtime.profile.name, "threads": on_target, "kv": outputs.kv, **facts},
         prompts=n_prompts | {"sha256": questions.fingerprint()},
         bounds=recipe.parity,
         items=items,
@@ -223,7 +226,17 @@ def failure_message(failed: Sequence[Certificate], where: str) -> str:
         where: What they are left out of.
     """
     names = ", ".join(str(certificate.artifact["recipe"]) for certificate in failed)
-    items = [(certificate.artifact["recipe"], item) for certificate in failed for item in certificate.failed]
-    lines = "".join(f"\n  {recipe}: {item.failure_message}" for recipe, item in items)
-    verb = "is" if len(failed) == 1 else "are"
-    return f"{names} failed the parity certificate and {verb} left out of {where}:{lines}"
+    lines = "".join(_failed_items(certificate) for certificate in failed)
+    check, verb = ("its parity check", "is") if len(failed) == 1 else ("their parity checks", "are")
+    return f"{names} failed {check} and {verb} left out of {where}:{lines}"
+
+
+def judge_failure_message(failed: Certificate, round_name: str) -> str:
+    """Return the message about a judge that failed: one line per item, with its first difference."""
+    recipe = failed.artifact["recipe"]
+    return f"{recipe} failed its parity check, so it cannot judge {round_name}:{_failed_items(failed)}"
+
+
+def _failed_items(certificate: Certificate) -> str:
+    recipe = certificate.artifact["recipe"]
+    return "".join(f"\n  {recipe}: {item.failure_message}" for item in certificate.failed)

@@ -29,7 +29,7 @@ def curate_offspring(
         evolved: New problems.
         known: Problems that are trained on, or will be.
         protected: The valid and eval sets, by name.
-        max_new: Accept at most this many, shared between the branches in proportion; None accepts all.
+        max_new: Accept at most this many, split proportionally between branches; None accepts all.
         seed: Draws which.
     """
     inside = [problem for path in known for problem in read_problems(path)]

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from fdd_edge.artifacts.facts import describe_model, model_bytes
 from fdd_edge.errors import FddError
@@ -30,13 +30,15 @@ from fdd_edge.ondevice.protocol import (
     plan_waves,
 )
 from fdd_edge.operations.certify import find_certificate
+from fdd_edge.operations.evaluation_timing import EvaluationTiming, read_timing, timing_of
 from fdd_edge.progress import announce, progress
 from fdd_edge.records import Problem, ProblemSet, read_jsonl, write_jsonl
+from fdd_edge.runs.fingerprint import Json
 from fdd_edge.runs.stage import build_atomic
 from fdd_edge.runs.stage_files import EvaluationFiles
 from fdd_edge.targets import IDENTICAL_FIELDS, TargetRuntime, n_runners, open_session
 
-__all__ = ["Asking", "Evaluation", "evaluate", "evaluate_file", "read_evaluation", "read_rows"]
+__all__ = ["Asking", "EvaluatedFile", "Evaluation", "evaluate", "evaluate_file", "read_evaluation", "read_rows"]
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class Asking:
         decoding: How replies are decoded.
         num_return_sequences: Replies per problem.
         seed: Draws, if the temperature is above 0.
-        answer: ``program``, or ``number`` for the last number of a free text.
+        answer: ``program``, or ``number`` for the last number of free-form text.
         prompt: A template that holds ``{question}``, ``chat``, or None for the file's own.
         examples: Worked examples before the question.
         stop: Strings that end a reply.
@@ -75,7 +77,40 @@ class Evaluation:
     """What an evaluation folder holds besides the rows."""
 
     summary: Summary
-    timing: Mapping[str, Any]
+    timing: EvaluationTiming
+
+
+@dataclass(frozen=True)
+class EvaluatedFile:
+    """A model file that was evaluated outside a run.
+
+    Attributes:
+        path: The file.
+        sha256: Hash of the model.
+        bytes: Size of the model.
+        recipe: The recipe it was made by; None for a file from elsewhere.
+        parity: Result of its certificate; ``none`` if it has none.
+        evaluation: Summary and timing.
+        completions: The scored completions, in the order of the problems.
+    """
+
+    path: Path
+    sha256: str
+    bytes: int
+    recipe: str | None
+    parity: Literal["passed", "failed", "none"]
+    evaluation: Evaluation
+    completions: list[Completion]
+
+    def to_row(self) -> dict[str, Json]:
+        """Return what is known about the file, as JSON."""
+        return {
+            "path": str(self.path),
+            "sha256": self.sha256,
+            "bytes": self.bytes,
+            "recipe": self.recipe,
+            "parity": self.parity,
+        }
 
 
 def evaluate(
@@ -104,7 +139,7 @@ def evaluate(
         TargetError: The target failed.
     """
     if not problems:
-        raise FddError("There are no problems to evaluate on.")
+        raise FddError("There are no problems to evaluate.")
     model = Path(model_in(artifact))
     by_id = {p.id: p for p in problems}
     tasks = [Task(p.id, k, p.question) for p in problems for k in range(asking.num_return_sequences)]
@@ -118,10 +153,10 @@ def evaluate(
     # Runners that share the waves work at the same time, so only a clock on this side measures the total.
     seconds = sum(r.timing.seconds for r in results) if n_runners(runtime.profile) == 1 else decoded.seconds
     device = {"name": runtime.profile.name, "transport": runtime.profile.transport} | asdict(decoded.info)
-    timing = {"artifact_bytes": model_bytes(model)} | _timing(results, seconds) | {"target": device}
+    timing = timing_of(results, seconds, artifact_bytes=model_bytes(model), target=device)
     evaluation = Evaluation(summarize(rows), timing)
     write_jsonl(files.rows, (c.to_row() for c in rows))
-    _write_json(files.timing, evaluation.timing)
+    _write_json(files.timing, timing.to_row())
     _write_json(files.summary, evaluation.summary.to_row())
     files.journal.unlink(missing_ok=True)
     return evaluation
@@ -135,7 +170,7 @@ def evaluate_file(
     runtime: TargetRuntime,
     asking: Asking,
     dataset: str = "problems",
-) -> tuple[Evaluation, list[Completion], dict[str, Any]]:
+) -> EvaluatedFile:
     """Evaluate any model file outside a run.
 
     Args:
@@ -145,9 +180,6 @@ def evaluate_file(
         runtime: Where it runs.
         asking: How.
         dataset: Name of the problems, for the progress line.
-
-    Returns:
-        The evaluation, its scored completions, and what is known about the file: path, sha256, bytes, recipe, parity.
 
     Raises:
         FddError: The file is broken, or ``out`` exists.
@@ -176,14 +208,15 @@ def evaluate_file(
             out, make, artifact=sha256, problems=ProblemSet(problems), runtime=runtime, asking=asking.on(runtime)
         )
     evaluation, completions = found[0]
-    file = {
-        "path": str(artifact),
-        "sha256": sha256,
-        "bytes": evaluation.timing["artifact_bytes"],
-        "recipe": facts.recipe,
-        "parity": "none" if certificate is None else "passed" if certificate.passed else "failed",
-    }
-    return evaluation, completions, file
+    return EvaluatedFile(
+        path=artifact,
+        sha256=sha256,
+        bytes=evaluation.timing.artifact_bytes,
+        recipe=facts.recipe,
+        parity="none" if certificate is None else "passed" if certificate.passed else "failed",
+        evaluation=evaluation,
+        completions=completions,
+    )
 
 
 def read_rows(folder: Path) -> list[Completion]:
@@ -198,14 +231,17 @@ def read_rows(folder: Path) -> list[Completion]:
             f"{folder} is not an evaluation; name a folder such as RUN/round-00/eval/TARGET/RECIPE/pool, or one that "
             "fdd-edge eval -o wrote."
         )
-    return [Completion.from_row(row) for _, row in read_jsonl(path)]
+    try:
+        return [Completion.from_row(row) for _, row in read_jsonl(path)]
+    except ProtocolError as error:
+        raise FddError(f"{folder} is not an evaluation ({error}); name a folder that fdd-edge eval wrote.") from None
 
 
 def read_evaluation(folder: Path) -> Evaluation:
     """Read summary and timing of an evaluation folder back."""
     files = EvaluationFiles(folder)
     summary = json.loads(files.summary.read_text(encoding="utf-8"))
-    return Evaluation(Summary.from_row(summary), json.loads(files.timing.read_text(encoding="utf-8")))
+    return Evaluation(Summary.from_row(summary), read_timing(files.timing))
 
 
 def _title(artifact: Path) -> str:
@@ -242,7 +278,7 @@ def _decode(
         with progress(title, total) as advance:
             for event in _run(artifact, runtime, asking, missing, lambda n: advance(total - left + n)):
                 if isinstance(event, TargetInfo) and info is not None and (other := _differences(info, event)):
-                    announce(f"{title}: {other} of {runtime.profile.name} has changed, so it starts from the beginning")
+                    announce(f"{title}: {other} of {runtime.profile.name} has changed, so the evaluation starts over")
                     journal.unlink()
                     return None
                 with journal.open("a", encoding="utf-8") as file:
@@ -273,7 +309,7 @@ def _run(
         artifact,
         settings=asking.settings(runtime),
         prompt=asking.prompt,
-        shots=asking.examples,
+        examples=asking.examples,
     ) as session:
         yield session.info
         yield from session.complete(waves, on_progress)
@@ -296,33 +332,5 @@ def _read_journal(path: Path) -> tuple[TargetInfo | None, dict[int, WaveResult]]
     return (info, finished) if info else (None, {})
 
 
-def _timing(results: Sequence[WaveResult], seconds: float | None) -> dict[str, Any]:
-    """Return what the evaluation cost; None for what was not measured.
-
-    Problems and tokens per second are those of the whole target; prompt and reply speeds are those of one runner.
-
-    Args:
-        results: The waves.
-        seconds: Time the target took; None if runners shared the waves and some were finished earlier.
-    """
-    timings = [result.timing for result in results]
-    busy, reading = sum(t.seconds for t in timings), sum(t.prompt_seconds for t in timings)
-    prompt_tokens, decode_tokens = sum(t.prompt_tokens for t in timings), sum(t.decode_tokens for t in timings)
-
-    def per_second(count: int, spent: float | None) -> float | None:
-        return round(count / spent, 3) if spent else None
-
-    return {
-        "seconds": None if seconds is None else round(seconds, 3),
-        "problems_per_second": per_second(sum(len(r.completions) for r in results), seconds),
-        "tokens_per_second": per_second(decode_tokens, seconds),
-        "prompt_tokens_per_second": per_second(prompt_tokens, reading),
-        "decode_tokens_per_second": per_second(decode_tokens, busy - reading),
-        "prompt_tokens": prompt_tokens,
-        "decode_tokens": decode_tokens,
-        "peak_rss_bytes": max(t.peak_rss_bytes for t in timings),
-    }
-
-
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+def _write_json(path: Path, content: Mapping[str, Json]) -> None:
     path.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")

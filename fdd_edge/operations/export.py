@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 from collections.abc import Callable, Sequence
-from glob import escape
 from pathlib import Path
-from typing import Any
 
-from fdd_edge.artifacts.artifact_card import read_card, write_card
+from fdd_edge.artifacts.artifact_card import ArtifactCard, read_card, write_card
 from fdd_edge.artifacts.artifact_labels import ArtifactLabels
 from fdd_edge.artifacts.family import family_for, family_named
 from fdd_edge.artifacts.recipe import Recipe, is_float, load_recipe, names_of
@@ -25,7 +20,7 @@ from fdd_edge.progress import announce, warn
 from fdd_edge.records import Problem, read_problems
 from fdd_edge.resolve.model import FloatModel
 from fdd_edge.resolve.student import Student
-from fdd_edge.runs.atomic import publish
+from fdd_edge.runs.atomic import publish, scratch_folder
 from fdd_edge.safetensors_folder import count_parameters
 from fdd_edge.targets import TargetRuntime, load_profile
 
@@ -94,7 +89,7 @@ def export_all(
     prompts: Sequence[Problem] = (),
     parity: bool = True,
     on_certificate: Callable[[Certificate], None] = lambda certificate: None,
-) -> list[dict[str, Any]]:
+) -> list[ArtifactCard]:
     """Export a model by every recipe into ``out``: one folder per recipe, each ready to be copied to a board.
 
     An artifact whose certificate fails is left out; only its certificate is kept, as ``RECIPE.parity.json``.
@@ -111,7 +106,7 @@ def export_all(
         The card of each artifact.
 
     Raises:
-        FddError: The folder of a recipe exists already, or the disk is too small.
+        FddError: The folder of a recipe already exists, or the disk is too small.
         ParityError: An artifact does not match the model; the others are in place, and the error holds their cards.
     """
     student = model.student
@@ -120,11 +115,8 @@ def export_all(
     if model.quantization_aware is not None:
         warn_of_rounding(model.quantization_aware, recipes)
     check_disk(out, count_parameters(student.folder), copies=1 + 0.5 * len(recipes))
-    out.parent.mkdir(parents=True, exist_ok=True)
     failed: list[Certificate] = []
-    _delete_leftovers(out)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-{os.getpid()}-") as temporary:
-        work = Path(temporary)
+    with scratch_folder(out) as work:
         _write_artifacts(model, work, recipes, prompts)
         reference = None
         if parity:
@@ -231,24 +223,4 @@ def _check_free(out: Path, recipes: Sequence[Recipe]) -> None:
         raise FddError(f"{out} is a file; choose a folder.")
     taken = [recipe.name for recipe in recipes if (out / recipe.name).exists()]
     if taken:
-        raise FddError(f"{out / taken[0]} exists already; choose another folder, or delete it.")
-
-
-def _delete_leftovers(out: Path) -> None:
-    """Delete the temporary folders that killed exports to the same folder have left."""
-    for left in out.parent.glob(f".{escape(out.name)}-*-*"):
-        pid = left.name.split("-")[-2]
-        if pid.isdecimal() and not _is_running(int(pid)):
-            announce(f"deleting {left}, which an export that was killed has left")
-            shutil.rmtree(left, ignore_errors=True)
-
-
-def _is_running(pid: int) -> bool:
-    """Return whether there is such a process, of any user."""
-    try:
-        os.kill(pid, 0)
-    except PermissionError:
-        pass
-    except (ProcessLookupError, OverflowError):
-        return False
-    return True
+        raise FddError(f"{out / taken[0]} already exists; choose another folder, or delete it.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from fdd_edge.artifacts.chat_template import chat_prompts
 from fdd_edge.artifacts.family import family_of
@@ -23,6 +23,7 @@ from fdd_edge.parity import (
     sample_replies,
 )
 from fdd_edge.parity_bounds import Bounds
+from fdd_edge.runs.fingerprint import Json
 from fdd_edge.targets import load_profile, resolve_threads
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class FileContent(NamedTuple):
     tensors: Item
     quantized: dict[str, Array]
     vocabulary: Vocabulary
-    wrong_configs: list[dict[str, Any]] | None
+    wrong_configs: list[dict[str, Json]] | None
 
 
 def read_content(artifact: Path, folder: Path, reference: ReferenceOutputs, bounds: Bounds) -> FileContent:

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 from zlib import crc32
 
 from fdd_edge.curation import mask_numbers
@@ -42,7 +41,7 @@ def read_problem_sets(
         FddError: A set is broken, or two problems of one role have the same id.
     """
     written = ProblemSetFiles(out)
-    skipped: list[dict[str, Any]] = []
+    skipped: list[dict[str, str]] = []
 
     def read(role: str, sets: Sequence[DatasetOptions]) -> list[list[Problem]]:
         found = []
@@ -101,6 +100,6 @@ def _set_apart(problems: Sequence[Problem], seed: int) -> tuple[list[Problem], l
     if not apart:
         raise FddError(
             f"A tenth of the {len(problems)} training problems cannot be set apart for validation: there are too few, "
-            "or they differ only in their numbers. Name a validation set, as in --set data.valid='[{path: FILE}]'."
+            "or they differ only in their numbers. Name a validation set in data.valid, such as [{path: FILE}]."
         )
     return [p for p in problems if p.id in apart], [p for p in problems if p.id not in apart]

@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from fdd_edge.artifacts.gguf import QuantizedFile, quantize_gguf, write_float_gguf
 from fdd_edge.artifacts.recipe import GgufRecipe
@@ -17,6 +16,7 @@ from fdd_edge.parity import relative_error
 from fdd_edge.resolve.student import Student
 from fdd_edge.safetensors_folder import count_parameters, weight_files
 from fdd_edge.students.grids import GRIDS
+from fdd_edge.students.quantized_weights import QuantizedWeights
 
 __all__ = ["QUANTIZED_COPIES", "quantized_weights", "round_weights"]
 
@@ -25,14 +25,11 @@ QUANTIZED_COPIES = 1.4
 
 
 @contextmanager
-def quantized_weights(student: Student, recipe: GgufRecipe | None, out: Path) -> Iterator[QuantizedFile | None]:
+def quantized_weights(student: Student, recipe: GgufRecipe, out: Path) -> Iterator[QuantizedFile]:
     """Quantize a student by a recipe; yield the tensor types it gives, and the weights as they read back.
 
-    The files lie in ``out`` while they are needed, one copy per process.
+    The files stay in ``out`` while they are needed, one copy per process.
     """
-    if recipe is None:
-        yield None
-        return
     check_disk(out, count_parameters(student.folder), copies=QUANTIZED_COPIES * local_world_size())
     folder = out / f"quantized-{rank()}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -44,14 +41,14 @@ def quantized_weights(student: Student, recipe: GgufRecipe | None, out: Path) ->
     shutil.rmtree(folder)
 
 
-def round_weights(folder: Path, quantized: Any, *, most: float) -> None:
+def round_weights(folder: Path, quantized: QuantizedWeights, *, most: float) -> None:
     """Put the matrices of a float32 folder onto the grids of its quantized file, in place.
 
     Matrices that the recipe stores in a type without a grid (a K-quant head) stay as they are: rounding those twice
     would not give the same file.
 
     Raises:
-        FddError: A matrix reads back further from itself than rounding explains. No certificate would notice later,
+        FddError: A matrix differs more after reading back than rounding allows. No certificate would notice later,
             because both of its sides are made from this folder.
     """
     from safetensors.numpy import load_file, save_file
@@ -63,5 +60,5 @@ def round_weights(folder: Path, quantized: Any, *, most: float) -> None:
                 continue
             tensors[name] = quantized.dequantized(name)
             if (error := relative_error(tensors[name], weight)) > most:
-                raise FddError(f"{name} reads back with a relative error of {error:.2g}; rounding explains {most:g}.")
+                raise FddError(f"{name} differs by {error:.2g} after reading back; rounding allows at most {most:g}.")
         save_file(tensors, path, metadata={"format": "pt"})

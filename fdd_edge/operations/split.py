@@ -9,7 +9,6 @@ from pathlib import Path
 from fdd_edge.errors import FddError
 from fdd_edge.evaluation import score
 from fdd_edge.feedback import LABELS, Bands, LabelledProblem, Split, pass_rates, sample_pool, split_problems
-from fdd_edge.ondevice.messages import ProtocolError
 from fdd_edge.ondevice.verdicts import Verdict
 from fdd_edge.operations.evaluate import read_rows
 from fdd_edge.operations.user_problems import read_user_problems
@@ -64,7 +63,7 @@ def read_split(folder: Path) -> Split:
         FddError: A file is missing, or does not hold labelled problems.
     """
     files = SplitFiles(folder)
-    if folder.is_dir() and not files.label(LABELS[0]).exists():
+    if not files.label(LABELS[0]).exists():
         raise FddError(
             f"{folder} is not a split; name a folder such as RUN/round-00/split, or one that fdd-edge split wrote."
         )
@@ -101,7 +100,7 @@ def read_answered(problems: Path, rows: Path, float_rows: Path | None, bands: Ba
             f"{missing[0]!r}; name the file that was evaluated."
         )
     if not found:
-        raise FddError(f"{rows} answers no problem.")
+        raise FddError(f"{rows} contains no answers.")
     _check_verdicts(rows, problems, found)
     if float_rows is not None:
         _check_verdicts(float_rows, problems, found)
@@ -120,11 +119,12 @@ def _solved_share(rows: Path) -> dict[str, float]:
     Raises:
         FddError: The folder holds no scored completions.
     """
-    if rows.is_file():
-        raise FddError(f"{rows} is a file; name the folder that fdd-edge eval wrote.")
+    if not rows.is_dir():
+        what = "is a file" if rows.exists() else "does not exist"
+        raise FddError(f"{rows} {what}; name a folder that fdd-edge eval wrote.")
     try:
         return pass_rates(read_rows(rows))
-    except (ProtocolError, ValueError) as error:
+    except ValueError as error:
         raise FddError(f"{rows} is not an evaluation ({error}); name a folder that fdd-edge eval wrote.") from None
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,10 +18,10 @@ from fdd_edge.ondevice.model_files import decoder_start
 from fdd_edge.ondevice.prompt import Prompt
 from fdd_edge.operations.export import warn_of_rounding
 from fdd_edge.operations.quantized_student import quantized_weights
+from fdd_edge.operations.training_record import TrainingRecord, write_training
 from fdd_edge.progress import announce, progress
 from fdd_edge.records import Problem, read_problems
 from fdd_edge.resolve.student import Student
-from fdd_edge.runs.stage_files import AdapterFiles
 from fdd_edge.safetensors_folder import tensor_names
 from fdd_edge.students.grids import GRIDS
 from fdd_edge.students.training_options import LoraOptions, ResolvedTraining, TrainingOptions
@@ -27,10 +29,29 @@ from fdd_edge.students.training_options import LoraOptions, ResolvedTraining, Tr
 if TYPE_CHECKING:
     from fdd_edge.students.tokenizer import Example
 
-__all__ = ["check_training", "train", "train_on"]
+__all__ = ["TrainingSetup", "check_training", "train", "train_on"]
 
 _EMBEDDINGS = ("lm_head", "embed_tokens", "shared")
 """Names of the modules that share one matrix if the head is tied, in every architecture."""
+
+
+@dataclass(frozen=True)
+class TrainingSetup:
+    """How a student is trained, whatever it is trained on.
+
+    Attributes:
+        lora: Shape of the adapter.
+        training: How it is trained.
+        dtype: ``auto``, ``float32`` or ``bfloat16``.
+        seed: Order of the data, and the initial adapter.
+        qat_recipe: For quantization-aware training, the recipe by which weights are rounded in the forward pass.
+    """
+
+    lora: LoraOptions
+    training: TrainingOptions
+    dtype: str
+    seed: int
+    qat_recipe: GgufRecipe | None = None
 
 
 def train(
@@ -41,41 +62,21 @@ def train(
     start_from: Path | None,
     student: Student,
     template: str,
-    lora: LoraOptions,
-    training: TrainingOptions,
-    dtype: str,
-    seed: int,
-    qat_recipe: GgufRecipe | None,
+    setup: TrainingSetup,
 ) -> None:
     """Train an adapter on files of problem records; see ``train_on``."""
-    train_on(
-        read_problems(problems),
-        out,
-        valid=read_problems(valid),
-        start_from=start_from,
-        student=student,
-        template=template,
-        lora=lora,
-        training=training,
-        dtype=dtype,
-        seed=seed,
-        qat_recipe=qat_recipe,
-    )
+    train_on(read_problems(problems), out, student, template, setup, valid=read_problems(valid), start_from=start_from)
 
 
 def train_on(
     problems: Sequence[Problem],
     out: Path,
-    *,
-    valid: Sequence[Problem],
     student: Student,
     template: str,
-    lora: LoraOptions,
-    training: TrainingOptions,
-    dtype: str,
-    seed: int,
+    setup: TrainingSetup,
+    *,
+    valid: Sequence[Problem] = (),
     start_from: Path | None = None,
-    qat_recipe: GgufRecipe | None = None,
 ) -> None:
     """Train a LoRA adapter on problem records and write it, with its trace, to the folder ``out``.
 
@@ -84,15 +85,11 @@ def train_on(
     Args:
         problems: Training examples; those without a program are left out.
         out: Folder for the adapter, see ``AdapterFiles``.
-        valid: Problems for the validation loss; those without a program are left out.
         student: The model to train.
         template: The prompt, which holds ``{question}``.
-        lora: Shape of the adapter.
-        training: How it is trained.
-        dtype: ``auto``, ``float32`` or ``bfloat16``.
-        seed: Order of the data, and the initial adapter.
+        setup: How it is trained.
+        valid: Problems for the validation loss; those without a program are left out.
         start_from: An adapter to continue from.
-        qat_recipe: For quantization-aware training, the recipe by which weights are rounded in the forward pass.
 
     Raises:
         FddError: There is no problem to train on, a token id differs from what the device would see, early stopping
@@ -100,29 +97,23 @@ def train_on(
     """
     from fdd_edge.students.lora_training import train_adapter
 
-    check_training(student, lora.target_modules, qat_recipe)
-    examples, too_long = _examples(student, problems, template, training.max_length)
-    if not examples:
-        raise FddError(f"There is no problem to train on ({too_long} are longer than training.max_length).")
-    held_out = _examples(student, valid, template, training.max_length)[0]
-    if training.early_stopping_patience is not None and not held_out:
-        raise FddError(
-            "training.early_stopping_patience needs a validation loss, but no problem of valid has a program: name a "
-            "set with programs under data.valid, or remove the key."
-        )
-    resolved = _resolve(training, dtype, seed, tokens=sum(len(e.prompt_ids) + len(e.completion_ids) for e in examples))
+    training, qat_recipe = setup.training, setup.qat_recipe
+    check_training(student, setup.lora.target_modules, qat_recipe)
+    examples, held_out, too_long = _encode(student, problems, valid, template, training)
+    resolved = _resolve(setup, tokens=sum(len(e.prompt_ids) + len(e.completion_ids) for e in examples))
     if qat_recipe is not None:
         warn_of_rounding(qat_recipe.type, [qat_recipe])
         announce(f"reading the tensor types of {qat_recipe.name} ...")
     per_step = training.per_device_train_batch_size * training.gradient_accumulation_steps * world_size()
     steps = round(-(-len(examples) // per_step) * resolved.num_train_epochs)
     title = f"training on {len(examples)} examples"
-    with quantized_weights(student, qat_recipe, out) as quantized, progress(title, steps) as advance:
+    quantizing = nullcontext() if qat_recipe is None else quantized_weights(student, qat_recipe, out)
+    with quantizing as quantized, progress(title, steps) as advance:
         trace = train_adapter(
             student.folder,
             examples,
             out,
-            lora=lora,
+            lora=setup.lora,
             options=training,
             resolved=resolved,
             base_name=student.name,
@@ -132,8 +123,8 @@ def train_on(
             on_step=lambda step, of, loss: advance(step),
         )
     if is_first_process():
-        facts = {"examples": len(examples), "too_long": too_long, "bf16": resolved.bf16} | trace._asdict()
-        AdapterFiles(out).trace.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+        done = trace._asdict()
+        write_training(out, TrainingRecord(examples=len(examples), too_long=too_long, bf16=resolved.bf16, **done))
 
 
 def check_training(student: Student, target_modules: Sequence[str], qat_recipe: GgufRecipe | None) -> None:
@@ -145,8 +136,8 @@ def check_training(student: Student, target_modules: Sequence[str], qat_recipe: 
     """
     if qat_recipe is not None and qat_recipe.type.upper() not in GRIDS:
         raise FddError(
-            f"training.quantization_aware: {qat_recipe.name} holds {qat_recipe.type}, which cannot be trained for yet. "
-            f"Types that can: {', '.join(kind.lower() for kind in GRIDS)}."
+            f"training.quantization_aware: {qat_recipe.name} stores {qat_recipe.type}; training for it is not "
+            f"supported yet. Supported: {', '.join(kind.lower() for kind in GRIDS)}."
         )
     config = json.loads((student.folder / "config.json").read_text(encoding="utf-8"))
     is_seq2seq = decoder_start(student.folder) is not None
@@ -154,7 +145,7 @@ def check_training(student: Student, target_modules: Sequence[str], qat_recipe: 
     if shared and (is_seq2seq or check_architecture(student.folder).is_tied(config)):
         raise FddError(
             f"lora.target_modules names {' and '.join(shared)}, but the head of {student.name} is tied to its "
-            "embeddings, and a merged adapter would change both: leave it out."
+            "embeddings, and a merged adapter would change both. Remove it."
         )
     stored = tensor_names(student.folder) if is_seq2seq else hf_names(student.folder).values()
     names = [name.removesuffix(".weight") for name in stored if name.endswith(".weight")]
@@ -166,13 +157,34 @@ def check_training(student: Student, target_modules: Sequence[str], qat_recipe: 
         )
 
 
-def _resolve(training: TrainingOptions, dtype: str, seed: int, *, tokens: int) -> ResolvedTraining:
-    """Return what follows from the options, this machine, and the number of tokens in all examples."""
+def _encode(
+    student: Student, problems: Sequence[Problem], valid: Sequence[Problem], template: str, training: TrainingOptions
+) -> tuple[list[Example], list[Example], int]:
+    """Return training examples, those of the validation loss, and how many problems are too long to train on.
+
+    Raises:
+        FddError: There is nothing to train on, or no validation loss although early stopping needs one.
+    """
+    examples, too_long = _examples(student, problems, template, training.max_length)
+    if not examples:
+        raise FddError(f"There is no problem to train on ({too_long} are longer than training.max_length).")
+    held_out, _ = _examples(student, valid, template, training.max_length)
+    if training.early_stopping_patience is not None and not held_out:
+        raise FddError(
+            "training.early_stopping_patience needs a validation loss, but no problem of valid has a program: name a "
+            "set with programs under data.valid, or remove the key."
+        )
+    return examples, held_out, too_long
+
+
+def _resolve(setup: TrainingSetup, *, tokens: int) -> ResolvedTraining:
+    """Return what follows from the setup, this machine, and the number of tokens in all examples."""
     from fdd_edge.students.lora_training import cpu_has_bf16
 
+    training, dtype = setup.training, setup.dtype
     return ResolvedTraining(
         num_train_epochs=training.max_tokens / tokens if training.max_tokens else training.num_train_epochs,
-        seed=seed,
+        seed=setup.seed,
         bf16=dtype == "bfloat16" or (dtype == "auto" and cpu_has_bf16()),
         threads=training.threads or max(1, len(os.sched_getaffinity(0)) // local_world_size()),
     )
@@ -220,7 +232,10 @@ def _check_ids(vocab: Path, pairs: Sequence[tuple[str, str]], examples: Sequence
             )
             for text, ids, seen in sides:
                 if seen != ids:
-                    raise FddError(f"The device would see other ids than training for {text!r}: {seen}, not {ids}.")
+                    raise FddError(
+                        f"The device would encode {text!r} as {seen}, but training used {ids}: the exported vocabulary "
+                        "does not match the student's tokenizer. Choose another student."
+                    )
             back = device.write_back(written)
             if back != program.encode():
                 raise FddError(

@@ -11,7 +11,7 @@ from fdd_edge.errors import FddError
 from fdd_edge.event_loop import run_to_end
 from fdd_edge.feedback import sample_pool
 from fdd_edge.operations.curate import read_protected
-from fdd_edge.progress import announce
+from fdd_edge.progress import warn
 from fdd_edge.records import Problem, read_jsonl, read_problems, write_jsonl
 from fdd_edge.runs.stage_files import SplitFiles, TrainingDataFiles
 from fdd_edge.teachers import Declined, load_teacher
@@ -93,7 +93,7 @@ def validation_data(out: Path, *, valid: Path, teachers: Sequence[str]) -> None:
     solved, _ = _with_programs(read_problems(valid), teachers)
     right = with_right_programs(solved)
     if wrong := len(solved) - len(right):
-        announce(f"valid: {wrong} of {len(solved)} programs do not give their answer; the validation loss omits them")
+        warn(f"valid: {wrong} of {len(solved)} programs do not give their answer; the validation loss omits them")
     write_jsonl(out, (p.to_row() for p in right))
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from fdd_edge.errors import FddError
 from fdd_edge.parity_bounds import Bounds
+from fdd_edge.result_base import Result
+from fdd_edge.runs.fingerprint import Json
 
-__all__ = ["CERTIFICATE_FILE", "CERTIFICATE_VERSION", "ITEMS", "Certificate", "Item"]
+__all__ = ["CERTIFICATE_FILE", "CERTIFICATE_VERSION", "ITEMS", "Certificate", "Figures", "Item"]
 
 CERTIFICATE_FILE = "parity.json"
 """Name of the certificate next to a model file."""
@@ -26,6 +28,9 @@ ITEMS = (
 """Names of the items, in the order in which a text passes through the layers."""
 
 _LONGEST_VALUE = 90
+
+Figures = Mapping[str, Json]
+"""Named values of a certificate: figures, or the sides of a difference."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +48,8 @@ class Item:
     name: str
     passed: bool
     summary: str
-    figures: Mapping[str, Any] = field(default_factory=dict)
-    first_difference: Mapping[str, Any] | None = None
+    figures: Figures = field(default_factory=dict)
+    first_difference: Figures | None = None
 
     @property
     def failure_message(self) -> str:
@@ -56,7 +61,7 @@ class Item:
 
 
 @dataclass(frozen=True)
-class Certificate:
+class Certificate(Result):
     """The result of comparing a file with its reference.
 
     Attributes:
@@ -68,10 +73,10 @@ class Certificate:
         items: One for each of ``ITEMS``.
     """
 
-    artifact: Mapping[str, Any]
-    reference: Mapping[str, Any]
-    target: Mapping[str, Any]
-    prompts: Mapping[str, Any]
+    artifact: Figures
+    reference: Figures
+    target: Figures
+    prompts: Figures
     bounds: Bounds
     items: tuple[Item, ...]
 
@@ -85,8 +90,8 @@ class Certificate:
         """The items that did not pass."""
         return [item for item in self.items if not item.passed]
 
-    def to_row(self) -> dict[str, Any]:
-        """Return the JSON object."""
+    def to_dict(self) -> dict[str, Json]:
+        """Return the JSON object, as in the file and as ``fdd-edge parity --json`` prints it."""
         return {
             "version": CERTIFICATE_VERSION,
             "passed": self.passed,
@@ -96,16 +101,30 @@ class Certificate:
             "prompts": dict(self.prompts),
             "bounds": asdict(self.bounds),
             "items": {
-                item.name: {"passed": item.passed, "summary": item.summary}
-                | dict(item.figures)
-                | {"first_difference": item.first_difference}
+                item.name: {
+                    "passed": item.passed,
+                    "summary": item.summary,
+                    **item.figures,
+                    "first_difference": item.first_difference,
+                }
                 for item in self.items
             },
         }
 
     def write(self, path: Path) -> None:
         """Write it as JSON."""
-        path.write_text(json.dumps(self.to_row(), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+    def __repr__(self) -> str:
+        return f"Certificate(recipe={self.artifact.get('recipe')!r}, passed={self.passed})"
+
+    def _table_rows(self) -> Iterable[Mapping[str, Any]]:
+        return [{"item": item.name, "passed": item.passed, "summary": item.summary} for item in self.items]
+
+    def _shown(self) -> Iterable[tuple[str, object]]:
+        yield "recipe", self.artifact.get("recipe")
+        yield "reference", self.reference.get("name")
+        yield from ((item.name, item.summary if item.passed else f"FAILED: {item.summary}") for item in self.items)
 
     @classmethod
     def read(cls, path: Path) -> Certificate:
@@ -118,7 +137,7 @@ class Certificate:
             row = json.loads(path.read_text(encoding="utf-8"))
             if row["version"] != CERTIFICATE_VERSION:
                 raise ValueError(f"its version is {row['version']}, not {CERTIFICATE_VERSION}")
-            items = tuple(_item(name, dict(content)) for name, content in row["items"].items())
+            items = tuple(_item(name, content) for name, content in row["items"].items())
             artifact, reference, target, prompts = (
                 dict(row[k]) for k in ("artifact", "reference", "target", "prompts")
             )
@@ -127,14 +146,16 @@ class Certificate:
             raise FddError(f"{path} is not a parity certificate ({error}); delete it and make it again.") from None
 
 
-def _item(name: str, content: dict[str, Any]) -> Item:
-    fixed = {key: content.pop(key) for key in ("passed", "summary", "first_difference")}
-    if not isinstance(fixed["passed"], bool):
-        raise TypeError(f"the result of {name} is {fixed['passed']!r}")
-    return Item(name, figures=content, **fixed)
+def _item(name: str, content: Mapping[str, Any]) -> Item:
+    """Read an item back; every key that is not one of its own is a figure."""
+    passed, summary, first = (content[key] for key in ("passed", "summary", "first_difference"))
+    if not isinstance(passed, bool):
+        raise TypeError(f"the result of {name} is {passed!r}")
+    figures = {key: value for key, value in content.items() if key not in ("passed", "summary", "first_difference")}
+    return Item(name, passed, summary, figures, first)
 
 
-def _shown(value: Any) -> str:
+def _shown(value: Json) -> str:
     """Return a value for a message: texts are quoted, so that spaces and line ends are visible."""
     if isinstance(value, float):
         return f"{value:.4g}"

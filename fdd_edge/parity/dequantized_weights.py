@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from fdd_edge.parity.certificate import Item
+from fdd_edge.parity.certificate import Figures, Item
 from fdd_edge.parity.device_outputs import DeviceOutputs
 from fdd_edge.parity.item_figures import rounded
 from fdd_edge.parity.reference_outputs import ReferenceOutputs, Reply
@@ -75,7 +75,8 @@ def compare_own_weights(
     if not rows or {one.shape[1] for one in rows} != {model.n_vocab}:
         return Item(_NAME, False, "the file does not give the logits that it was asked for", {"n": 0})
     model.replace_weights(weights)
-    errors, places = [], []
+    errors: list[float] = []
+    places: list[Figures] = []
     for reply, found in zip(replies, rows, strict=True):
         wanted = model.logits_at(reply.prompt_ids, reply.ids, reply.rows)
         for row, position, file in zip(wanted, reply.rows, found, strict=True):
@@ -84,7 +85,7 @@ def compare_own_weights(
     median, largest = float(np.median(errors)), float(np.max(errors))
     passed = median <= bound
     summary = (
-        f"error {median:.2g} median, {largest:.2g} largest of {len(errors)} rows under the file's own weights "
+        f"error {median:.2g} median, {largest:.2g} largest of {len(errors)} positions under the file's own weights "
         f"(median at most {bound:g})"
     )
     figures = {"n": len(errors), "median": rounded(median), "max": rounded(largest)}

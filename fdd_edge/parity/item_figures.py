@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -15,7 +14,7 @@ _BEFORE, _AFTER = 12, 24
 """Characters of an excerpt around a difference."""
 
 
-def first_different(one: Sequence[Any], other: Sequence[Any]) -> int:
+def first_different(one: Sequence[object], other: Sequence[object]) -> int:
     """Return the first position at which two sequences differ, or the length of the shorter one."""
     pairs = enumerate(zip(one, other, strict=False))
     return next((i for i, (a, b) in pairs if a != b), min(len(one), len(other)))
@@ -45,10 +44,6 @@ def interval(successes: int, n: int) -> list[float] | None:
     return [round(end, 4) for end in wilson(successes, n)] if n else None
 
 
-def rounded(value: Any) -> Any:
-    """Return a figure, or all figures of a mapping, with four digits; None for a number that JSON cannot hold."""
-    if isinstance(value, dict):
-        return {key: rounded(inner) for key, inner in value.items()}
-    if not isinstance(value, float):
-        return value
+def rounded(value: float) -> float | None:
+    """Return a figure with four digits; None for a number that JSON cannot hold."""
     return float(f"{value:.4g}") if np.isfinite(value) else None

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
-from fdd_edge.parity.certificate import Item
+from fdd_edge.parity.certificate import Figures, Item
 from fdd_edge.parity.device_outputs import DeviceOutputs
 from fdd_edge.parity.logit_items import Pairs, answers_item, greedy_tokens_item, logits_item, stops_item
 from fdd_edge.parity.prompt_items import (
@@ -28,7 +27,7 @@ def compare_outputs(
     vocabulary: Vocabulary,
     bounds: Bounds,
     *,
-    configs: Sequence[Mapping[str, Any]] | None,
+    configs: Sequence[Figures] | None,
     weights: Sequence[Item],
 ) -> tuple[Item, ...]:
     """Return every item, in the order in which a text passes through the layers: ids, prompt, weights, logits, answers.
@@ -73,7 +72,7 @@ def _unreadable(answered: Pairs) -> Callable[[str], Item | None]:
     return lambda name: Item(name, False, summary, {"n": len(answered)}, {"prompt": reply.id})
 
 
-def _configs_item(wrong: Sequence[Mapping[str, Any]] | None) -> Item:
+def _configs_item(wrong: Sequence[Figures] | None) -> Item:
     """Check that the configs next to a graph describe it to the programs that read them."""
     if wrong is None:
         return Item("configs", True, "not needed: the file itself says how it is run", {"n": 0})

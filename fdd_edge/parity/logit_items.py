@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from fdd_edge.ondevice.protocol import Completion, Scores, SpecialIds
-from fdd_edge.parity.certificate import Item
+from fdd_edge.parity.certificate import Figures, Item
 from fdd_edge.parity.item_figures import interval, percent, rounded, side_by_side
 from fdd_edge.parity.reference_outputs import Reply
 from fdd_edge.parity_bounds import Bounds
@@ -43,15 +43,16 @@ def logits_item(reference: _Rows, file: _Rows, answered: Pairs, bounds: Bounds) 
     median, p99, largest = (float(np.quantile(errors, q)) for q in (0.5, 0.99, 1.0))
     kl_mean, kl_max = float(divergences.mean()), float(divergences.max())
     passed = median <= bounds.logits_median and p99 <= bounds.logits_p99 and kl_mean <= bounds.kl_mean
-    figures = {"n": len(errors), "relative_error": {"median": median, "p99": p99, "max": largest}}
-    figures |= {"kl": {"mean": kl_mean, "max": kl_max}}
+    error_figures = {"median": rounded(median), "p99": rounded(p99), "max": rounded(largest)}
+    kl_figures = {"mean": rounded(kl_mean), "max": rounded(kl_max)}
+    figures: Figures = {"n": len(errors), "relative_error": error_figures, "kl": kl_figures}
     summary = (
         f"error {median:.2g} median, {p99:.2g} p99; KL {kl_mean:.2g} mean "
         f"(at most {bounds.logits_median:g}, {bounds.logits_p99:g}; {bounds.kl_mean:g})"
     )
     over = np.flatnonzero(errors > (bounds.logits_p99 if p99 > bounds.logits_p99 else bounds.logits_median))
     first = None if passed else _place_of_row(answered, int(over[0]) if len(over) else int(divergences.argmax()))
-    return Item("logits", passed, summary, rounded(figures), first)
+    return Item("logits", passed, summary, figures, first)
 
 
 def _kl(reference: _Rows, file: _Rows) -> npt.NDArray[np.float64]:
@@ -67,7 +68,7 @@ def _log_softmax(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return logs
 
 
-def _place_of_row(answered: Pairs, row: int) -> dict[str, Any]:
+def _place_of_row(answered: Pairs, row: int) -> Figures:
     places = [(reply, position) for reply, _ in answered for position in reply.rows]
     reply, position = places[row]
     return {"prompt": reply.id, "position": position}
@@ -76,7 +77,7 @@ def _place_of_row(answered: Pairs, row: int) -> dict[str, Any]:
 def greedy_tokens_item(answered: Pairs, bounds: Bounds) -> Item:
     """Compare the most likely token at every position of the reference's replies."""
     n = agree = unclear = 0
-    first: dict[str, Any] | None = None
+    first: Figures | None = None
     for position in _positions(answered):
         same = position.file == position.reference
         if not same and position.lead < bounds.clear_lead:
@@ -96,7 +97,7 @@ def greedy_tokens_item(answered: Pairs, bounds: Bounds) -> Item:
 def stops_item(reference: SpecialIds, answered: Pairs, bounds: Bounds) -> Item:
     """Check that the file's most likely token ends a reply where the reference ends it, and only there."""
     n = stopped = early = unclear = 0
-    first: dict[str, Any] | None = None
+    first: Figures | None = None
     for position in _positions(answered):
         reference_stops = position.reference in reference.eos_ids
         file_stops = position.file in reference.eos_ids
@@ -128,9 +129,9 @@ class _Position(NamedTuple):
     lead: float
     file: int
 
-    def difference(self) -> dict[str, Any]:
+    def difference(self) -> Figures:
         ids = {"reference": self.reference, "lead": round(self.lead, 4), "file": self.file}
-        return {"prompt": self.reply.id, "position": self.position} | ids
+        return {"prompt": self.reply.id, "position": self.position, **ids}
 
 
 def _positions(answered: Pairs) -> Iterator[_Position]:
@@ -146,7 +147,7 @@ def answers_item(replies: Sequence[Reply], completions: Sequence[Completion], bo
         return Item("answers", False, "the file could not be decoded", {"n": 0})
     agree = texts = neither = 0
     flips = {"to_none": 0, "from_none": 0, "other": 0, "right_to_wrong": 0, "wrong_to_right": 0}
-    first: dict[str, Any] | None = None
+    first: Figures | None = None
     for reply, completion in zip(replies, completions, strict=True):
         texts += reply.text.strip() == completion.text.strip()
         if reply.answer is completion.answer is None:
@@ -162,8 +163,8 @@ def answers_item(replies: Sequence[Reply], completions: Sequence[Completion], bo
             flips["right_to_wrong"] += right == [True, False]
             flips["wrong_to_right"] += right == [False, True]
         if first is None:
-            first = {"prompt": reply.id, "reference": reply.answer, "file": completion.answer}
-            first |= side_by_side(reply.text, completion.text)
+            answers = {"prompt": reply.id, "reference": reply.answer, "file": completion.answer}
+            first = {**answers, **side_by_side(reply.text, completion.text)}
     n = len(replies) - neither
     share = agree / n if n else 1.0
     few = n < _FEW_ANSWERS
@@ -173,8 +174,8 @@ def answers_item(replies: Sequence[Reply], completions: Sequence[Completion], bo
         f"right to wrong {flips['right_to_wrong']}, wrong to right {flips['wrong_to_right']}"
         f" ({'too few to judge' if few and bounds.answers is not None else bound})"
     )
-    figures: dict[str, Any] = {"n": n, "agree": agree, "share": round(share, 4), "ci95": interval(agree, n)}
-    figures |= {"neither": neither, "same_text": texts, "flips": flips}
+    counts = {"n": n, "agree": agree, "share": round(share, 4), "ci95": interval(agree, n)}
+    figures: Figures = {**counts, "neither": neither, "same_text": texts, "flips": flips}
     return Item("answers", bounds.answers is None or few or share >= bounds.answers, summary, figures, first)
 
 

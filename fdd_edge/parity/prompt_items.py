@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from fdd_edge.ondevice.protocol import Scores, SpecialIds
-from fdd_edge.parity.certificate import Item
+from fdd_edge.parity.certificate import Figures, Item
 from fdd_edge.parity.item_figures import excerpt, first_different, side_by_side
 from fdd_edge.parity.reference_outputs import ReferenceOutputs, Reply
+from fdd_edge.runs.fingerprint import Json
 
 __all__ = [
     "bos_item",
@@ -26,29 +26,29 @@ _IDS_SHOWN = 4
 
 
 def bos_item(reference: SpecialIds, file: SpecialIds, pairs: _Pairs) -> Item:
-    """Compare the BOS id, whether it is added to a prompt, and how often it stands at its beginning."""
+    """Compare the BOS id, whether it is added to a prompt, and how many of them a prompt begins with."""
     figures = {"reference": reference.bos, "file": file.bos, "adds_bos": file.adds_bos}
     if reference.adds_bos != file.adds_bos:
-        difference: dict[str, Any] = {"adds_bos of the reference": reference.adds_bos, "file": file.adds_bos}
-        return Item("bos", False, "only one side adds it to a prompt", figures, difference)
+        sides = {"adds_bos of the reference": reference.adds_bos, "file": file.adds_bos}
+        return Item("bos", False, "only one side adds it to a prompt", figures, sides)
     if reference.bos is None:
-        return Item("bos", True, "neither side has one", figures)
+        return Item("bos", True, "no BOS token on either side", figures)
     if reference.bos != file.bos:
         return Item("bos", False, f"{file.bos} instead of {reference.bos}", figures, dict(figures))
     for reply, scores in pairs:
         counts = [_leading(ids, reference.bos) for ids in (reply.prompt_ids, scores.prompt_ids)]
         if counts[0] != counts[1]:
-            difference = {"prompt": reply.id, "reference begins with": counts[0], "file with": counts[1]}
+            difference: Figures = {"prompt": reply.id, "reference begins with": counts[0], "file with": counts[1]}
             return Item("bos", False, f"prompts begin with different numbers of {file.bos}", figures, difference)
     return Item("bos", True, f"{file.bos}, added to prompts as in the reference", figures)
 
 
 def _leading(ids: Sequence[int], token: int) -> int:
-    """Return how often a token stands at the beginning."""
+    """Return how many times a token is repeated at the beginning."""
     return next((n for n, other in enumerate(ids) if other != token), len(ids))
 
 
-def ids_item(name: str, reference: object, file: object) -> Item:
+def ids_item(name: str, reference: Json, file: Json) -> Item:
     """Compare an id, or a list of ids."""
     figures = {"reference": reference, "file": file}
     same = reference == file
@@ -61,7 +61,7 @@ def vocabulary_item(reference: ReferenceOutputs, pieces: Sequence[bytes]) -> Ite
     Replies with a control token, or with bytes that are not text, are left out: each side writes those its own way.
     """
     wanted = reference.vocabulary.pieces
-    figures: dict[str, Any] = {"n": len(wanted)}
+    figures = {"n": len(wanted)}
     if len(pieces) != len(wanted):
         sizes = {"reference": len(wanted), "file": len(pieces)}
         return Item("vocabulary", False, f"{len(pieces)} tokens instead of {len(wanted)}", figures, sizes)
@@ -70,7 +70,7 @@ def vocabulary_item(reference: ReferenceOutputs, pieces: Sequence[bytes]) -> Ite
         token, n = different[0], len(different)
         sides = {"reference": _text(wanted[token]), "file": _text(pieces[token])}
         summary = f"{n} of {len(pieces)} tokens {'is' if n == 1 else 'are'} written differently"
-        return Item("vocabulary", False, summary, figures | {"different": n}, {"token": token} | sides)
+        return Item("vocabulary", False, summary, figures | {"different": n}, {"token": token, **sides})
     compared = 0
     for reply in reference.answered:
         written = [pieces[token] for token in (reply.ids[:-1] if reply.ended else reply.ids)]
@@ -92,11 +92,11 @@ def chat_template_item(reference: Sequence[Sequence[str | None]], file: Sequence
     """Compare the prompts that the file's chat template makes of user messages with those of the reference."""
     figures = {"n": len(file)}
     if any(tuple(file) == tuple(chat) for chat in reference):
-        summary = "neither side has one" if file[0] is None else "a user's message becomes the reference's prompt"
+        summary = "no template on either side" if file[0] is None else "a user's message becomes the reference's prompt"
         return Item("chat_template", True, summary, figures)
     wanted, found = next(pair for pair in zip(reference[0], file, strict=True) if pair[0] != pair[1])
     if wanted is None or found is None:
-        sides: dict[str, Any] = {"reference": wanted, "file": found}
+        sides: Figures = {"reference": wanted, "file": found}
     else:
         at = first_different(wanted, found)
         sides = {"byte": len(wanted[:at].encode()), "reference": excerpt(wanted, at), "file": excerpt(found, at)}
@@ -106,28 +106,27 @@ def chat_template_item(reference: Sequence[Sequence[str | None]], file: Sequence
 def prompt_bytes_item(pairs: _Pairs) -> Item:
     """Compare the file's prompt for each question with the reference's, byte for byte."""
     different = [(reply, scores) for reply, scores in pairs if reply.prompt != scores.prompt]
-    first = None
+    first: Figures | None = None
     if different:
         reply, scores = different[0]
         at = first_different(reply.prompt, scores.prompt)
-        first = {"prompt": reply.id, "byte": len(reply.prompt[:at].encode())}
-        first |= {"reference": excerpt(reply.prompt, at), "file": excerpt(scores.prompt, at)}
+        sides = {"reference": excerpt(reply.prompt, at), "file": excerpt(scores.prompt, at)}
+        first = {"prompt": reply.id, "byte": len(reply.prompt[:at].encode()), **sides}
     return _exact("prompt_bytes", len(pairs), len(different), first)
 
 
 def prompt_ids_item(pairs: _Pairs) -> Item:
     """Compare the ids that both tokenizers give for the reference's prompts."""
     different = [(reply, scores) for reply, scores in pairs if reply.prompt_ids != scores.text_ids]
-    first = None
+    first: Figures | None = None
     if different:
         reply, scores = different[0]
         at = first_different(reply.prompt_ids, scores.text_ids)
-        first = {"prompt": reply.id, "token": at}
-        sides = {"reference": reply.prompt_ids, "file": scores.text_ids}
-        first |= {side: list(ids[at : at + _IDS_SHOWN]) for side, ids in sides.items()}
-        first |= {"question": reply.question}
+        shown = slice(at, at + _IDS_SHOWN)
+        sides = {"reference": list(reply.prompt_ids[shown]), "file": list(scores.text_ids[shown])}
+        first = {"prompt": reply.id, "token": at, **sides, "question": reply.question}
     return _exact("prompt_ids", len(pairs), len(different), first)
 
 
-def _exact(name: str, n: int, wrong: int, first: dict[str, Any] | None) -> Item:
+def _exact(name: str, n: int, wrong: int, first: Figures | None) -> Item:
     return Item(name, not wrong, f"{n - wrong} of {n} prompts are equal", {"n": n, "different": wrong}, first)

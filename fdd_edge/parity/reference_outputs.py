@@ -19,6 +19,8 @@ from fdd_edge.ondevice.replies import judge
 from fdd_edge.progress import announce, progress
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
     from fdd_edge.students.float_model import GreedyReply
 
 __all__ = [
@@ -208,7 +210,7 @@ def _choose(prompts: Sequence[ParityPrompt], fitting: Sequence[int], *, limit: i
     return sorted([*first_choice, *spare[:missing]][:limit])
 
 
-def _answered(reply: Reply, written: GreedyReply, tokenizer: Any, ends: set[int]) -> Reply:
+def _answered(reply: Reply, written: GreedyReply, tokenizer: PreTrainedTokenizerFast, ends: set[int]) -> Reply:
     """Return a reply with the text that was written and the answer that it gives."""
     ended = written.ids[-1] in ends
     text = tokenizer.decode(written.ids[:-1] if ended else written.ids, clean_up_tokenization_spaces=False)
@@ -248,7 +250,7 @@ def load_reference(path: Path) -> ReferenceOutputs:
     from safetensors import SafetensorError, safe_open
 
     try:
-        file: Any
+        file: Any  # safetensors' stub leaves the methods of safe_open untyped
         with safe_open(path, framework="numpy") as file:
             content = json.loads(file.metadata()[_METADATA_KEY])
             logits = file.get_tensor(_LOGITS)

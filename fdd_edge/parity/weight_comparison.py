@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,7 @@ import numpy.typing as npt
 from fdd_edge.parity.certificate import Item
 from fdd_edge.parity.item_figures import rounded
 from fdd_edge.parity_bounds import Bounds
+from fdd_edge.runs.fingerprint import Json
 
 __all__ = ["FileTensor", "compare_tensors", "relative_error"]
 
@@ -48,7 +49,7 @@ def compare_tensors(
     """
     largest: dict[str, float] = {}
     total = 0
-    wrong: list[dict[str, Any]] = []
+    wrong: list[dict[str, Json]] = []
     seen = set()
     for name, weights in reference():
         seen.add(name)
@@ -87,7 +88,7 @@ def relative_error(values: _Array, reference: _Array) -> float:
     return difference / norm if norm else 0.0 if difference == 0 else float("inf")
 
 
-def _what_it_holds(reference: Callable[[], Iterable[tuple[str, _Array]]], name: str, values: _Array) -> dict[str, Any]:
+def _what_it_holds(reference: Callable[[], Iterable[tuple[str, _Array]]], name: str, values: _Array) -> dict[str, str]:
     """Return what a wrong tensor holds instead, if it can be recognised: its own rows reordered, or another tensor."""
     nearest, error = name, _SAME
     for other, weights in reference():

@@ -1,8 +1,9 @@
-"""Which round is the best: the newest that passes its gates and is not worse than an earlier one beyond chance."""
+"""Which round is the best: the newest that passes its gates and is not significantly worse than any earlier one."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from statistics import fmean
 from typing import NamedTuple
@@ -17,7 +18,7 @@ from fdd_edge.pipeline.run import Run
 from fdd_edge.runs.stage_files import VALID
 from fdd_edge.targets import Profile, is_emulated
 
-__all__ = ["Contender", "Standing", "best_of", "check_gates", "judge_rounds", "standings"]
+__all__ = ["Contender", "Standing", "best_of", "check_gates", "judge_rounds", "set_gates", "standings"]
 
 
 def judge_rounds(run: Run, last: int | None = None) -> list[Standing]:
@@ -44,10 +45,22 @@ def check_gates(gates: Gates, judge_target: Profile) -> None:
     """
     named = [f"gates.{key}" for key in ("max_rss_mb", "min_tokens_per_s") if getattr(gates, key) is not None]
     if named and is_emulated(judge_target):
+        remove = "it" if len(named) == 1 else "them"
         raise FddError(
             f"{' and '.join(named)} cannot be measured on {judge_target.name}, which is emulated: speed and memory "
-            "would be the emulator's. Remove the gate, or judge on a board."
+            f"would be the emulator's. Remove {remove}, or set feedback.target to a board."
         )
+
+
+def set_gates(gates: Gates, judge_target: Profile) -> list[str]:
+    """Return the names of the gates that a config sets, and of the budgets that the judge's target sets."""
+    sides = (("gates", gates), (f"budgets of {judge_target.name}", judge_target.budgets))
+    return [
+        f"{side}.{field.name}"
+        for side, limits in sides
+        for field in fields(limits)
+        if getattr(limits, field.name) is not None
+    ]
 
 
 class Contender(NamedTuple):
@@ -112,7 +125,7 @@ def standings(contenders: Sequence[Contender], gates: Gates) -> list[Standing]:
 
 
 def best_of(found: Sequence[Standing]) -> str | None:
-    """Return the newest round that is not held back; None if every round is."""
+    """Return the newest round that fails no gate; None if every round fails one."""
     return next((standing.name for standing in reversed(found) if not standing.held_back), None)
 
 
@@ -126,7 +139,7 @@ def _compare(contender: Contender, strongest: Contender) -> str | None:
         return None
     low, high = (-100 * end for end in interval)
     return (
-        f"it solves {-100 * fmean(differences):.1f} points less of valid than {strongest.name} "
+        f"its accuracy on valid is {-100 * fmean(differences):.1f} points lower than {strongest.name}'s "
         f"(95 %: {high:.1f} to {low:.1f})"
     )
 

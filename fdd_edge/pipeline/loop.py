@@ -10,19 +10,16 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from fdd_edge.config import Config
-from fdd_edge.pipeline.adapters import make_student
-from fdd_edge.pipeline.certificates import certify_artifacts, check_judge, raise_if_any_failed
-from fdd_edge.pipeline.evaluations import evaluate_reported, evaluate_untuned
-from fdd_edge.pipeline.exports import export_artifacts
-from fdd_edge.pipeline.labels import label_problems
-from fdd_edge.pipeline.offspring import curate_problems, evolve_problems
-from fdd_edge.pipeline.problems import collect_data
+from fdd_edge.errors import ParityError
+from fdd_edge.operations.certify import failure_message
+from fdd_edge.pipeline.one_round import evaluate_untuned, make_round
 from fdd_edge.pipeline.retention import bring_best_back, prune_models, restore_models
-from fdd_edge.pipeline.round_summary import RoundSummary, summarize_round, write_summary
+from fdd_edge.pipeline.round_summary import RoundSummary
 from fdd_edge.pipeline.run import Run
+from fdd_edge.pipeline.stages.certificates import failed_certificates
 from fdd_edge.pipeline.start import check_room, started
-from fdd_edge.progress import announce
-from fdd_edge.runs import PrunedInputError, RoundLayout, RunLayout
+from fdd_edge.progress import warn
+from fdd_edge.runs import PrunedInputError, RunLayout
 
 __all__ = ["run"]
 
@@ -60,40 +57,38 @@ def _run_rounds(run: Run, on_round: Callable[[RoundSummary], None]) -> None:
     Raises:
         ParityError: An artifact failed its certificate and was left out.
     """
-    if run.config.baseline is not None:
-        evaluate_untuned(run)
+    evaluate_untuned(run)
     for number in range(run.config.rounds):
         round_dir = run.layout.round(number)
         if not run.stages.was_made(round_dir.merged):
             check_room(run)
         try:
-            summary = _run_round(run, round_dir)
+            summary = make_round(run, round_dir)
         except PrunedInputError:
             restore_models(run, round_dir)
-            summary = _run_round(run, round_dir)
+            summary = make_round(run, round_dir)
         on_round(summary)
         if not run.stages.was_made(run.layout.round(number + 1).data):
             # An earlier round was pruned when the next one began; damage to that one is only found later.
             prune_models(run, number)
         if summary.would_repeat and number + 1 < run.config.rounds:
-            announce(summary.would_repeat)
+            warn(summary.would_repeat)
             break
-    bring_best_back(run, _run_round)
-    raise_if_any_failed(run)
+    bring_best_back(run, make_round)
+    _raise_if_any_failed(run)
 
 
-def _run_round(run: Run, round_dir: RoundLayout) -> RoundSummary:
-    """Train, export, judge, label, evolve and curate once; return what happened."""
-    announce(f"Starting round {round_dir.number}, of rounds 0 to {run.config.rounds - 1}")
-    collect_data(run, round_dir)
-    make_student(run, round_dir)
-    export_artifacts(run, round_dir, run.named.recipes.values())
-    certify_artifacts(run, round_dir, run.certified.values())
-    check_judge(run, round_dir)
-    evaluate_reported(run, round_dir)
-    label_problems(run, round_dir)
-    evolve_problems(run, round_dir)
-    curate_problems(run, round_dir)
-    summary = summarize_round(run, round_dir)
-    write_summary(summary, round_dir.summary)
-    return summary
+def _raise_if_any_failed(run: Run) -> None:
+    """Report every artifact of the run that failed its certificate.
+
+    Raises:
+        ParityError: There are some; each was left out of the evaluations.
+    """
+    folders = [run.layout.untuned, *map(run.layout.round, range(run.config.rounds))]
+    messages = [
+        failure_message(list(failed.values()), f"the evaluations of {layout.name}")
+        for layout in folders
+        if (failed := failed_certificates(run, layout))
+    ]
+    if messages:
+        raise ParityError("\n".join(messages))

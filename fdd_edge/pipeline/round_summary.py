@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, Self
+
+from pydantic import TypeAdapter, ValidationError
 
 from fdd_edge.curation import ReportRow, report
+from fdd_edge.errors import FddError
 from fdd_edge.feedback import Side, Split, without_offspring
 from fdd_edge.intervals import independent_difference
 from fdd_edge.operations.bench import Measurement, read_measurement
@@ -18,13 +21,13 @@ from fdd_edge.operations.evaluate import read_evaluation
 from fdd_edge.operations.evolve import Refusals, read_declined
 from fdd_edge.operations.figures import EvaluationFigures, evaluation_figures
 from fdd_edge.operations.split import read_split
+from fdd_edge.operations.training_record import read_training
 from fdd_edge.parity import Certificate
-from fdd_edge.pipeline.gates import judge_rounds
+from fdd_edge.pipeline.gates import judge_rounds, set_gates
 from fdd_edge.pipeline.run import Run
 from fdd_edge.records import Problem, read_jsonl, read_problems
-from fdd_edge.runs import RoundLayout, write_atomic
-from fdd_edge.runs.layout import ArtifactsLayout
-from fdd_edge.runs.stage_files import VALID, AdapterFiles, EvaluationFiles
+from fdd_edge.runs import ArtifactsLayout, RoundLayout, write_atomic
+from fdd_edge.runs.stage_files import VALID, EvaluationFiles
 
 __all__ = ["LabelledFigures", "RoundSummary", "summarize_round", "write_summary"]
 
@@ -71,6 +74,7 @@ class RoundSummary:
         accepted: Those of them that may be trained on, by origin.
         curation: All of them by branch, kind and number of operations, with the reasons for rejections.
         without: How many easy and hard problems have no accepted offspring, and why.
+        gates: The gates and budgets that are set.
         held_back: The gates that keep this round from being the best so far, one sentence each.
         parity: The failed items of each certified artifact; empty if no certificates were made.
         evaluations: Every artifact on every target and set.
@@ -94,6 +98,7 @@ class RoundSummary:
     accepted: dict[str, int]
     curation: list[ReportRow]
     without: dict[str, Side]
+    gates: list[str]
     held_back: list[str]
     parity: dict[str, list[str]]
     evaluations: list[EvaluationFigures]
@@ -115,15 +120,29 @@ class RoundSummary:
             "curation": [line._asdict() for line in self.curation],
             "without": {name: side._asdict() for name, side in self.without.items()},
             "evaluations": [figures.to_row() for figures in self.evaluations],
-            "measured": [measurement.to_row() for measurement in self.measured],
+            "measured": [measurement.to_dict() for measurement in self.measured],
             "untuned": [figures.to_row() for figures in self.untuned],
         }
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Self:
+        """Build a summary from its JSON object.
+
+        Raises:
+            FddError: Another version wrote it, with other figures.
+        """
+        try:
+            return TypeAdapter(cls).validate_python(row)
+        except ValidationError:
+            raise FddError(
+                f"The figures of round {row.get('round')} were written by another version of fdd-edge."
+            ) from None
 
 
 def summarize_round(run: Run, round_dir: RoundLayout) -> RoundSummary:
     """Collect a finished round's figures; an artifact whose certificate failed has none."""
     number, layout, reported = round_dir.number, run.layout, list(run.reported)
-    trace = json.loads(AdapterFiles(round_dir.adapter).trace.read_text(encoding="utf-8"))
+    trained = read_training(round_dir.adapter)
     parity = _failed_items(layout.untuned, round_dir, list(run.certified) if run.parity else [])
     recipes = [recipe for recipe in run.evaluated if not parity.get(recipe)]
     found = read_split(round_dir.split)
@@ -137,17 +156,18 @@ def summarize_round(run: Run, round_dir: RoundLayout) -> RoundSummary:
         round=number,
         rounds=run.config.rounds,
         data=dict(Counter(p.origin for p in train)),
-        too_long=trace["too_long"],
+        too_long=trained.too_long,
         reserve=_waiting(run.reserve, {p.id for p in train}),
         rejected=dict(Counter(row["reason"] for _, row in read_jsonl(round_dir.rejected))),
-        loss=_ends(trace["losses"]),
-        valid_loss=_kept_loss(trace["valid_losses"], trace["best_step"]),
+        loss=_ends(trained.losses),
+        valid_loss=_kept_loss(trained.valid_losses, trained.best_step),
         split={label: len(items) for label, items in found.items()},
         labelled=_labelled(judged, found, fresh=run.reserve is not None),
         evolved=dict(Counter(p.origin for p in evolved)),
         accepted=dict(Counter(p.origin for p in accepted)),
         curation=report(accepted, rejected),
         without=_without(found, read_declined(round_dir.declined), accepted, rejected),
+        gates=set_gates(run.config.gates, run.named.judge_target),
         held_back=judge_rounds(run, number)[number].held_back,
         parity=parity,
         evaluations=[

@@ -14,6 +14,7 @@ from fdd_edge.resolve.dataset import FetchedSet
 from fdd_edge.resolve.student import Student
 from fdd_edge.runs import Manifest, RunLayout, Stages
 from fdd_edge.runs.stage_files import VALID
+from fdd_edge.students.training_options import NO_RECIPE
 from fdd_edge.targets import Profile, TargetRuntime, is_emulated, load_profile
 
 __all__ = ["Named", "Run", "name_objects"]
@@ -59,7 +60,7 @@ def name_objects(config: Config) -> Named:
         {recipe.name: recipe for recipe in recipes},
         judge,
         float_recipe,
-        None if qat == "none" else load_gguf_recipe(qat, "training.quantization_aware"),
+        None if qat == NO_RECIPE else load_gguf_recipe(qat, "training.quantization_aware"),
         tuple(load_profile(target) for target in config.targets),
         load_profile(config.feedback.target),
     )
@@ -78,7 +79,7 @@ class Run:
         sets: The data sets by role: ``train``, ``valid``, ``eval``.
         template: The prompt, which holds ``{question}``.
         named: The recipes and targets that the config names.
-        threads: To decode with, unless a target has its own number.
+        threads: To decode with, unless the target's profile states ``threads``.
         parity: Whether artifacts get parity certificates.
     """
 

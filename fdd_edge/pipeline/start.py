@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from fdd_edge.artifacts.recipe import float_recipe_of, load_recipe, load_recipes
+from fdd_edge.artifacts.recipe import float_recipe_of, load_gguf_recipe, load_recipe, load_recipes
 from fdd_edge.config import Config
 from fdd_edge.config_file import changed_keys, load_config
 from fdd_edge.disk_space import check_disk
@@ -22,20 +22,22 @@ from fdd_edge.operations.export import check_recipes, warn_of_rounding
 from fdd_edge.operations.imatrix import check_imatrix
 from fdd_edge.operations.train import check_training
 from fdd_edge.pipeline.gates import check_gates
-from fdd_edge.pipeline.problems import check_reserve, read_sets
 from fdd_edge.pipeline.run import Named, Run, name_objects
-from fdd_edge.progress import announce
+from fdd_edge.pipeline.stages.data_sets import read_sets
+from fdd_edge.progress import announce, warn
+from fdd_edge.records import read_problems
 from fdd_edge.resolve.dataset import DatasetOptions, FetchedSet, check_set, fetch_set
-from fdd_edge.resolve.prompts import begin_prompt, requested_prompt, worked_examples
+from fdd_edge.resolve.prompts import pin_prompt, requested_prompt, worked_examples
 from fdd_edge.resolve.student import Student, open_student
 from fdd_edge.runs import Manifest, RunLayout, Stages, run_lock, write_atomic
 from fdd_edge.runs.manifest import RUN_FORMAT
 from fdd_edge.safetensors_folder import count_parameters
+from fdd_edge.students.training_options import NO_RECIPE
 from fdd_edge.targets import load_profile
 from fdd_edge.targets.diagnostics import require_ready
 from fdd_edge.teachers import load_teacher, load_writer
 
-__all__ = ["check_room", "started"]
+__all__ = ["check_reserve", "check_room", "find_missing", "started"]
 
 _ROUND_COPIES = 4
 """Disk that a round needs, in float32 copies of the student: merged, float file, quantized files, one in progress."""
@@ -43,7 +45,7 @@ _ROUND_COPIES = 4
 
 @contextmanager
 def started(config: Config, source: Mapping[str, Any], *, parity: bool) -> Iterator[Run]:
-    """Check a config and open its run, new or begun, while the folder is locked.
+    """Check a config and open its run, new or resumed, while the folder is locked.
 
     Args:
         config: The checked config.
@@ -64,7 +66,7 @@ def started(config: Config, source: Mapping[str, Any], *, parity: bool) -> Itera
     student = _open_student(config, named, commits)
     new_folder = not layout.root.exists()
     with run_lock(layout.lock):
-        # Checked again now that nobody else can write: another process may have begun a run here meanwhile.
+        # Checked again under the lock: another process may have started a run here in the meantime.
         _check_folder(config, layout)
         begins = not layout.is_run()
         text = yaml.safe_dump(dict(source), sort_keys=False, allow_unicode=True)
@@ -73,8 +75,7 @@ def started(config: Config, source: Mapping[str, Any], *, parity: bool) -> Itera
         try:
             run = _open_run(config, layout, student, sets, commits, named, parity=parity)
             read_sets(run)
-            if layout.round(0).reserve.is_file():
-                check_reserve(run)
+            check_reserve(run)
             if not begins:
                 # Save the extended config only now that its inputs could be read; otherwise neither the old nor the
                 # new command would match the folder.
@@ -95,12 +96,29 @@ def check_room(run: Run) -> None:
     check_disk(run.layout.root, count_parameters(run.student.folder), copies=_ROUND_COPIES)
 
 
+def check_reserve(run: Run) -> None:
+    """Refuse a run whose reserve of untrained problems is too small for its rounds, once the reserve is there.
+
+    Raises:
+        FddError: It is.
+    """
+    if run.reserve is None or not run.reserve.is_file():
+        return
+    rounds, limit, n = run.config.rounds, run.config.feedback.limit, len(read_problems(run.reserve))
+    if limit * rounds > n:
+        raise FddError(
+            f"feedback.pool: fresh reserves half of the seed problems, {n}, to be labelled before they are trained on; "
+            f"{rounds} rounds with feedback.limit {limit} need {limit * rounds}. Add problems, or lower "
+            "rounds or feedback.limit."
+        )
+
+
 def _read_commits(layout: RunLayout) -> dict[str, str]:
     """Return the hub commits that a run began with: branches move, a run does not."""
     commits: dict[str, str] = dict(Manifest(layout.manifest).facts.get("commits", {}))
     for name, commit in commits.items():
         if not name.endswith(f"@{commit}"):
-            announce(f"{name}: using commit {commit}, with which this run began")
+            announce(f"{name}: using commit {commit}, which this run started with")
     return commits
 
 
@@ -134,12 +152,12 @@ def _open_run(
 ) -> Run:
     """Read or begin the manifest, and record what later commands and later starts need to know."""
     if not layout.manifest.exists() and layout.round(0).root.exists():
-        announce(f"{layout.manifest} is missing, so every stage is made again")
+        warn(f"{layout.manifest} is missing, so every stage is made again")
     manifest = Manifest(layout.manifest, packages=runtime_modules())
     facts = manifest.facts
     # The default depends on this machine; a run that is resumed on another one keeps the number it began with.
     threads = facts.setdefault("threads", config.decoding.threads or physical_cores())
-    prompt = begin_prompt(config.student.prompt, student.folder, student.sha256, facts.get("prompt"))
+    prompt = pin_prompt(config.student.prompt, student.folder, student.sha256, facts.get("prompt"))
     facts["prompt"] = prompt._asdict()
     facts["student"] = {"name": student.name, "sha256": student.sha256, "revision": student.revision}
     facts["datasets"] = {
@@ -161,32 +179,50 @@ def _check_before_start(config: Config, layout: RunLayout) -> Named:
     """Find what would stop the run later, and return the objects that the config names.
 
     Raises:
-        FddError: Something was found: another run's folder, or unknown recipes, targets, teachers or files. Lists all.
+        FddError: Something was found: another run's folder, or something missing. Lists all errors.
     """
     _check_folder(config, layout)
-    checks: list[Callable[[], object]] = [
-        *(partial(_check_recipe, name) for name in config.recipe_names),
-        *(partial(load_profile, name) for name in config.targets),
-        *(partial(load_teacher, name) for name in config.teacher.rationale),
-        partial(load_writer, config.teacher.evolve),
-        *(partial(check_set, spec) for specs in _sets(config).values() for spec in specs),
-        partial(requested_prompt, config.student.prompt),
-        lambda: check_gates(config.gates, load_profile(config.feedback.target)),
-    ]
-    if config.baseline is not None:
-        checks.append(partial(worked_examples, config.baseline.num_fewshot))
-        checks.append(partial(requested_prompt, config.baseline.prompt))
-    faults = list(dict.fromkeys(fault for check in checks if (fault := _fault(check))))
-    if faults:
-        raise FddError(faults[0] if len(faults) == 1 else "".join(f"\n  - {fault}" for fault in faults))
+    if missing := find_missing(config):
+        raise FddError(missing[0] if len(missing) == 1 else "".join(f"\n  - {error}" for error in missing))
     return name_objects(config)
+
+
+def find_missing(config: Config) -> list[str]:
+    """Return an error for each recipe, target, teacher or file that a config names and that cannot be used.
+
+    Each error has the path of its key; nothing is read from the network.
+    """
+    teacher, qat = config.teacher, config.training.quantization_aware
+    checks: list[tuple[str, Callable[[], object]]] = [
+        *((f"export.recipes.{i}", partial(_check_recipe, name)) for i, name in enumerate(config.export.recipes)),
+        *((f"targets.{i}", partial(load_profile, name)) for i, name in enumerate(config.targets)),
+        *((f"teacher.rationale.{i}", partial(load_teacher, name)) for i, name in enumerate(teacher.rationale)),
+        ("teacher.evolve", partial(load_writer, teacher.evolve)),
+        *(
+            (f"data.{role}.{i}", partial(check_set, s))
+            for role, sets in _sets(config).items()
+            for i, s in enumerate(sets)
+        ),
+        ("student.prompt", partial(requested_prompt, config.student.prompt)),
+        ("feedback.target", lambda: check_gates(config.gates, load_profile(config.feedback.target))),
+    ]
+    if qat != NO_RECIPE:
+        checks.append(("training.quantization_aware", partial(load_gguf_recipe, qat)))
+    if config.baseline is not None:
+        checks.append(("baseline.num_fewshot", partial(worked_examples, config.baseline.num_fewshot)))
+        checks.append(("baseline.prompt", partial(requested_prompt, config.baseline.prompt)))
+    errors: dict[str, str] = {}
+    for key, check in checks:
+        if message := _error_of(check):
+            errors.setdefault(message, f"{key}: {message}")
+    return list(errors.values())
 
 
 def _check_recipe(name: str) -> None:
     check_imatrix(load_recipe(name))
 
 
-def _fault(check: Callable[[], object]) -> str | None:
+def _error_of(check: Callable[[], object]) -> str | None:
     try:
         check()
     except FddError as error:
@@ -216,7 +252,8 @@ def _check_format(layout: RunLayout) -> None:
         made_by = f"fdd-edge {manifest.made_by}" if layout.manifest.exists() else "an earlier version of fdd-edge"
         raise FddError(
             f"{layout.root} was made by {made_by}, whose runs this version cannot resume; nothing in it was changed. "
-            "Name another output_dir, or finish the run with that version. solve, eval, bench and export still read it."
+            "Choose another run folder, or finish the run with that version; solve, eval, bench and export can still "
+            "read it."
         )
 
 
@@ -228,23 +265,23 @@ def _check_settings(config: Config, layout: RunLayout) -> None:
     if changed := changed_keys(before, config):
         listed = "; ".join(f"{key} is {was!r} there, not {now!r}" for key, (was, now) in changed.items())
         raise FddError(
-            f"{layout.root} holds a run with other settings: {listed}. Name another folder, or use these settings."
+            f"{layout.root} holds a run with other settings: {listed}. Choose another folder, or use these settings."
         )
     was, now = (float_recipe_of(load_recipes(one.export.recipes)) for one in (before, config))
     if was != now:
         raise FddError(
             f"{layout.root} holds a run without a GGUF: its float model, which finds the lost problems, is {was}. With "
-            f"a GGUF it would be {now}, and every label would change. Name another folder; to get a GGUF of a finished "
-            f"round, use: fdd-edge export {shlex.quote(str(layout.root))}"
+            f"a GGUF it would be {now}, and every label would change. Choose another folder; to get a GGUF of a "
+            f"finished round, use: fdd-edge export {shlex.quote(str(layout.root))}"
         )
 
 
 def _why_not_free(layout: RunLayout) -> str:
     """Return why no run can begin in a folder that holds none, and what to do."""
     if layout.root.is_symlink() and not layout.root.exists():
-        return "is a link to a folder that does not exist; create that folder, or name another output_dir."
+        return "is a link to a folder that does not exist; create that folder, or choose another run folder."
     if layout.root.is_file():
-        return "is a file; name another output_dir."
+        return "is a file; choose another run folder."
     if layout.manifest.is_file():
-        return f"holds a run without its {layout.config.name}; restore the config that the run began with."
-    return "is not empty and does not hold a run; name another output_dir."
+        return f"is a run whose {layout.config.name} is missing; restore the config that the run began with."
+    return "is not empty and does not hold a run; choose another run folder."

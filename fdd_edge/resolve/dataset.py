@@ -6,7 +6,7 @@ import re
 from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 from fdd_edge import catalog, hub
 from fdd_edge.data import choose_files, load_format, read_dataset
@@ -30,9 +30,9 @@ class DatasetOptions:
 
     path: str = field(metadata={"description": "file, hub id, symbolic:train or symbolic:heldout"})
     name: str | None = option(None, "name of the set; default: from the path", pattern=catalog.NAME)
-    format: str | None = option(None, "data format, or module:attribute; default: recognised from the content")
+    format: str | None = option(None, "data format, or `module:attribute`; default: recognised from the content")
     limit: int | None = option(None, "take the first N problems", ge=1)
-    max_operations: int | None = option(None, "for a symbolic set: most operations per problem", ge=1)
+    max_operations: int | None = option(None, "for a symbolic set: maximum operations per problem", ge=1)
     split: str | None = option(None, "split of a hub id, such as train")
     subset: str | None = option(None, "subset of a hub id that has several, such as main")
     revision: str | None = option(None, "branch, tag or commit of a hub id")
@@ -86,19 +86,28 @@ def check_set(spec: DatasetOptions) -> None:
         FddError: A file is missing, a format is unknown, or a key does not apply to the path.
     """
     if not spec.is_on_hub:
-        if not spec.is_symbolic and not Path(spec.path).expanduser().is_file():
-            raise no_file(spec.path)
+        if not spec.is_symbolic:
+            _check_file(spec.path)
         given = [key for key in ("split", "subset", "revision") if getattr(spec, key) is not None]
         if given:
-            raise FddError(f"`{given[0]}` applies to hub ids only, and {spec.path} is not one: leave it out.")
+            raise FddError(f"`{given[0]}` applies to hub ids only, and {spec.path} is not one; remove it.")
     if spec.is_symbolic:
         _symbolic_split(spec.path)
     elif spec.max_operations is not None:
         raise FddError(
-            f"`max_operations` applies to symbolic:train and symbolic:heldout only, not to {spec.path}: leave it out."
+            f"`max_operations` applies to symbolic:train and symbolic:heldout only, not to {spec.path}; remove it."
         )
     if spec.format is not None:
         load_format(spec.format)
+
+
+def _check_file(path: str) -> None:
+    file = Path(path).expanduser()
+    if not file.exists() and not file.is_absolute():
+        # A run folder may have been moved, or the command was started elsewhere.
+        raise FddError(f"{path} does not exist. Relative paths start at the current folder, {Path.cwd()}.")
+    if not file.is_file():
+        raise no_file(path)
 
 
 def fetch_set(spec: DatasetOptions, *, commits: MutableMapping[str, str] | None = None) -> FetchedSet:
@@ -127,8 +136,15 @@ def fetch_set(spec: DatasetOptions, *, commits: MutableMapping[str, str] | None 
     return FetchedSet(spec, tuple(found[name] for name in names), repository.commit)
 
 
-def read_set(spec: DatasetOptions, files: Sequence[Path], *, seed: int) -> tuple[list[Problem], list[dict[str, Any]]]:
-    """Read one set: its problems, and the items that were skipped, each with its reason.
+class ReadSet(NamedTuple):
+    """The problems of a set, and the items that were skipped: ``set``, ``item`` and ``reason``."""
+
+    problems: list[Problem]
+    skipped: list[dict[str, str]]
+
+
+def read_set(spec: DatasetOptions, files: Sequence[Path], *, seed: int) -> ReadSet:
+    """Read one set.
 
     Args:
         spec: The set.
@@ -142,10 +158,10 @@ def read_set(spec: DatasetOptions, files: Sequence[Path], *, seed: int) -> tuple
         from fdd_edge.teachers.symbolic import generate
 
         split, n = _symbolic_split(spec.path), spec.limit or _SYMBOLIC_DEFAULT
-        return generate(split, n, seed, max_operations=spec.max_operations, name=spec.label), []
+        return ReadSet(generate(split, n, seed, max_operations=spec.max_operations, name=spec.label), [])
     dataset = read_dataset(*files, format=spec.format, name=spec.label, limit=spec.limit)
     skipped = [{"set": spec.label, "item": s.item, "reason": s.reason} for s in dataset.skipped]
-    return dataset.problems, skipped
+    return ReadSet(dataset.problems, skipped)
 
 
 def _symbolic_split(path: str) -> Literal["train", "heldout"]:

@@ -15,7 +15,7 @@ from fdd_edge.resolve.student import MODEL_CARD, Student, open_student
 from fdd_edge.runs import Manifest, RoundLayout, RunLayout, Stages
 from fdd_edge.runs.stage_files import NON_EASY, POOL, EvaluationFiles
 
-__all__ = ["FloatModel", "MeasuredSet", "TrainedOn", "best_round", "check_kept", "open_float_model"]
+__all__ = ["FloatModel", "MeasuredSet", "TrainedOn", "best_round", "check_kept", "open_float_model", "read_manifest"]
 
 
 class TrainedOn(NamedTuple):
@@ -116,7 +116,7 @@ def open_float_model(
     return model._replace(
         student=student._replace(name=f"{card.get('base', student.name)} {round_dir.name}"),
         round=round_dir.number,
-        trained_on=TrainedOn(round_dir.train, _training_seed(round_dir)),
+        trained_on=TrainedOn(round_dir.train, _seed_of(RunLayout(round_dir.root.parent))),
         # Asked with another prompt, it is not the model that the round has measured.
         measured=_measured(round_dir) if prompt is None else {},
     )
@@ -138,10 +138,22 @@ def _round_named(path: Path, name: str) -> RoundLayout | None:
     return round_dir
 
 
-def _training_seed(round_dir: RoundLayout) -> int:
-    run = RunLayout(round_dir.root.parent)
-    stage = Manifest(run.manifest).stages[round_dir.adapter.relative_to(run.root).as_posix()]
-    seed = stage.options["seed"]
+def read_manifest(run: RunLayout) -> Manifest:
+    """Read the manifest of a run.
+
+    Raises:
+        FddError: It is missing or damaged.
+    """
+    if not run.manifest.is_file():
+        raise FddError(
+            f"{run.manifest} is missing. Restore it, or make every stage of the run again: fdd-edge run {run.root}"
+        )
+    return Manifest(run.manifest)
+
+
+def _seed_of(run: RunLayout) -> int:
+    """Return the seed of a run, which its manifest states with the data sets that it divided."""
+    seed = read_manifest(run).stages[run.data.relative_to(run.root).as_posix()].options["seed"]
     assert isinstance(seed, int)
     return seed
 
@@ -183,7 +195,7 @@ def _read_model_card(path: Path) -> dict[str, str]:
     }
     wrong = [key for key, value in known.items() if not isinstance(value, str)]
     if wrong:
-        raise FddError(f"{path}: {wrong[0]} must be a text, not {known[wrong[0]]!r}; restore the file, or delete it.")
+        raise FddError(f"{path}: {wrong[0]} must be a string, not {known[wrong[0]]!r}; restore the file, or delete it.")
     if PLACEHOLDER not in known.get("prompt_template", PLACEHOLDER):
         raise FddError(f"{path}: prompt_template does not contain {PLACEHOLDER}; restore the file, or delete it.")
     return known

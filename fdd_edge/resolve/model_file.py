@@ -8,8 +8,8 @@ from fdd_edge.errors import FddError
 from fdd_edge.ondevice.families import FAMILIES
 from fdd_edge.ondevice.model_files import find_model
 from fdd_edge.parity.certificate import CERTIFICATE_FILE
-from fdd_edge.resolve.model import best_round, check_kept
-from fdd_edge.runs import Manifest, RoundLayout, RunLayout
+from fdd_edge.resolve.model import best_round, check_kept, read_manifest
+from fdd_edge.runs import RoundLayout, RunLayout
 from fdd_edge.students.locate import locate
 
 __all__ = ["certificate_paths", "find_model_file"]
@@ -34,12 +34,11 @@ def find_model_file(name: str) -> Path:
         return find_model(path)
     run = RunLayout(path if RunLayout(path).is_run() else path.resolve().parent)
     if not run.is_run():
-        names = " or ".join(dict.fromkeys(family.model_file for family in FAMILIES.values()))
+        *names, last = dict.fromkeys(family.model_file for family in FAMILIES.values())
         hint = " Export it first: fdd-edge export." if (path / "config.json").is_file() else ""
-        raise FddError(f"{name} is not a model file, a folder with a {names}, or a run.{hint}")
+        raise FddError(f"{name} is not a model file, a folder with a {', '.join(names)} or {last}, or a run.{hint}")
     round_dir = RoundLayout(path) if run.root != path else best_round(run, name)
-    recipe = Manifest(run.manifest).facts.get("judge", "")
-    artifact = round_dir.artifact(recipe)
+    artifact = round_dir.artifact(read_manifest(run).facts.get("judge", ""))
     check_kept(run, artifact, name)
     model = find_model(artifact)
     if not model.is_file():

@@ -13,19 +13,19 @@ from fdd_edge.ondevice.protocol import Shot
 from fdd_edge.records import read_jsonl
 
 __all__ = [
-    "BegunPrompt",
-    "begin_prompt",
+    "PinnedPrompt",
     "chat_prompt",
     "few_shot_stops",
     "file_prompt",
+    "pin_prompt",
     "requested_prompt",
     "student_prompt",
     "worked_examples",
 ]
 
 
-class BegunPrompt(NamedTuple):
-    """The prompt that some work began with, stored with the work.
+class PinnedPrompt(NamedTuple):
+    """The prompt that a run or a training began with, stored with it.
 
     Attributes:
         asked: What the config says: ``plain``, ``chat``, or a file.
@@ -38,24 +38,24 @@ class BegunPrompt(NamedTuple):
     template: str
 
 
-def begin_prompt(prompt: str, folder: Path, sha256: str, noted: Mapping[str, Any] | None) -> BegunPrompt:
+def pin_prompt(prompt: str, folder: Path, sha256: str, earlier: Mapping[str, Any] | None) -> PinnedPrompt:
     """Return the prompt of new or resumed work.
 
     A chat template may print the date, so resumed work keeps the prompt of the day it began. A file is read again: its
-    text changes only if somebody edits it, and that must be noticed.
+    text changes only if somebody edits it, and an edit must be noticed.
 
     Args:
         prompt: As for ``student_prompt``.
         folder: The student's Hugging Face folder.
         sha256: Hash of the student.
-        noted: The fields of the earlier ``BegunPrompt``; None for new work.
+        earlier: The fields of the ``PinnedPrompt`` stored with the work; None for new work.
 
     Raises:
         FddError: As ``student_prompt``.
     """
-    if noted is not None and prompt == CHAT and (noted["asked"], noted["student"]) == (prompt, sha256):
-        return BegunPrompt(**noted)
-    return BegunPrompt(prompt, sha256, student_prompt(prompt, folder))
+    if earlier is not None and prompt == CHAT and (earlier["asked"], earlier["student"]) == (prompt, sha256):
+        return PinnedPrompt(**earlier)
+    return PinnedPrompt(prompt, sha256, student_prompt(prompt, folder))
 
 
 def student_prompt(prompt: str, folder: Path) -> str:

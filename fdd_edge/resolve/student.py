@@ -58,11 +58,12 @@ class Student(NamedTuple):
         """Return the same student in another folder, such as a merged one, which also holds its vocabularies."""
         return self._replace(folder=folder, vocabs=tuple(folder / vocab.name for vocab in self.vocabs))
 
-    def fingerprint(self) -> dict[str, str | bool | None]:
+    def fingerprint(self) -> dict[str, str | int | bool | None]:
         """Return what outputs depend on: the student itself, not where its files are."""
         return {
             "name": self.name,
             "sha256": self.sha256,
+            "conversion": _VERSION,
             "license": self.license,
             "adds_bos": self.adds_bos,
             "revision": self.revision,
@@ -226,7 +227,7 @@ def _tiny(name: str, families: Collection[str]) -> Student:
         announce(f"Making the tiny student (once; kept in {cache_dir()}) ...")
         problems = generate("train", 160, seed=0)
         pairs = [(prompt.render(p.question), p.program or "") for p in problems]
-        make_tiny_student(folder, pairs, family="t5" if name == TINY_T5 else "llama")
+        make_tiny_student(folder, pairs, architecture="t5" if name == TINY_T5 else "llama")
 
     return _from_folder(name, _cached(name, make), families)
 

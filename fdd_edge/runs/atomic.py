@@ -10,13 +10,25 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from glob import escape
 from pathlib import Path
 
-__all__ = ["build_once", "delete", "partial_of", "publish", "replacing", "write_atomic", "write_shared"]
+from fdd_edge.progress import announce
+
+__all__ = [
+    "build_once",
+    "delete",
+    "partial_of",
+    "publish",
+    "replacing",
+    "scratch_folder",
+    "write_atomic",
+    "write_shared",
+]
 
 
 def partial_of(output: Path) -> Path:
-    """Return the path at which an output lies while it is being built."""
+    """Return the path of an output while it is being built."""
     return output.with_name(f".{output.name}.partial")
 
 
@@ -47,6 +59,33 @@ def write_shared(path: Path, content: bytes) -> None:
 def publish(built: Path, final: Path) -> None:
     """Give a finished file or folder on the same disk its final path, at which nothing may exist."""
     built.rename(final)
+
+
+@contextmanager
+def scratch_folder(output: Path) -> Iterator[Path]:
+    """Yield an empty folder next to an output, from which ``publish`` can move files to it; deleted at the end.
+
+    Folders for the same output that killed processes left are deleted first.
+    """
+    output.parent.mkdir(parents=True, exist_ok=True)
+    for left in output.parent.glob(f".{escape(output.name)}-*-*"):
+        pid = left.name.split("-")[-2]
+        if pid.isdecimal() and not _is_running(int(pid)):
+            announce(f"deleting {left}, left by a process that was killed")
+            shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-{os.getpid()}-") as name:
+        yield Path(name)
+
+
+def _is_running(pid: int) -> bool:
+    """Return whether there is such a process, of any user."""
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        pass
+    except (ProcessLookupError, OverflowError):
+        return False
+    return True
 
 
 def build_once(folder: Path, build: Callable[[Path], object]) -> Path:

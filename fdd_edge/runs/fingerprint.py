@@ -11,7 +11,8 @@ from typing import Protocol, runtime_checkable
 
 __all__ = ["Fingerprinted", "Inputs", "Json", "fingerprint", "named_paths", "plain"]
 
-Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
+Json = str | int | float | bool | None | Sequence["Json"] | Mapping[str, "Json"]
+"""What can be written as JSON. What was read from JSON has no type but the one that its reader gives it."""
 
 Inputs = Path | None | Sequence["Inputs"] | Mapping[str, "Inputs"]
 """What an output is made from: files and folders, alone or in lists and mappings; None for one that is absent."""
@@ -38,7 +39,7 @@ def plain(value: object) -> Json:
         value: JSON, a dataclass or NamedTuple of such values, or an object with a method ``fingerprint``.
 
     Raises:
-        TypeError: It is something else, which nobody could compare with a later call's.
+        TypeError: It is anything else, which has no stable form to compare with a later call's.
     """
     if isinstance(value, str | int | float | bool | None):
         return value

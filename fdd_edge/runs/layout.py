@@ -1,4 +1,4 @@
-"""Where everything lies inside a run folder. Only ``runs`` knows the name of a file or folder in it."""
+"""Where everything is inside a run folder. Only ``runs`` knows the name of a file or folder in it."""
 
 from __future__ import annotations
 
@@ -39,6 +39,11 @@ class ArtifactsLayout:
     def parity(self, recipe: str) -> Path:
         """The parity certificate of an artifact."""
         return self.root / "parity" / f"{recipe}.json"
+
+    @property
+    def merged(self) -> Path | None:
+        """The Hugging Face folder that the artifacts are made from; None if it is the student's own."""
+        return None
 
     @property
     def reference(self) -> Path:
@@ -253,7 +258,7 @@ class RunLayout:
         return (self.manifest, self.config, self.lock, self.data, self.round(0).data)
 
     def discard(self, *, folder: bool) -> None:
-        """Delete what a run without work left, and its folder if asked to; nothing that belongs to somebody else."""
+        """Delete what a run without work left, and its folder if asked to; nothing else in it."""
         for path in (self.data, self.round(0).root):
             for made in (path, partial_of(path)):
                 shutil.rmtree(made, ignore_errors=True)
@@ -271,7 +276,7 @@ class RunLayout:
             FddError: Something else is at its path.
         """
         if self.best.exists() and not self.best.is_symlink():
-            raise FddError(f"{self.best} is not the link to the best round any more; move it away.")
+            raise FddError(f"{self.best} is no longer the link to the best round; move it elsewhere.")
         if name is None:
             self.best.unlink(missing_ok=True)
             return

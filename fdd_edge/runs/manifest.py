@@ -14,6 +14,7 @@ from fdd_edge import __version__
 from fdd_edge.errors import FddError
 from fdd_edge.runs.atomic import write_atomic
 from fdd_edge.runs.fingerprint import Json
+from fdd_edge.runs.layout import RunLayout
 
 __all__ = ["RUN_FORMAT", "Manifest", "StageEntry"]
 
@@ -94,9 +95,13 @@ class Manifest:
                 if wrong:
                     raise TypeError(f"facts.{wrong[0]}: {self.facts[wrong[0]]!r}")
             except (ValueError, KeyError, TypeError, AttributeError) as error:
-                raise FddError(
-                    f"{path} is damaged ({error}). Restore it; or delete it, and every stage is made again."
-                ) from None
+                raise FddError(f"{path} is damaged ({error}). {self._how_to_fix()}") from None
+
+    def _how_to_fix(self) -> str:
+        """Return what to do about a damaged file: without one, only a run of this format is made again."""
+        if self.format != RUN_FORMAT or RunLayout(self.path.parent).is_format_1():
+            return "Restore it from a backup: the run has another format, whose stages this version cannot make."
+        return "Restore it; or delete it, and every stage is made again."
 
     def write(self) -> None:
         """Write the manifest, atomically."""

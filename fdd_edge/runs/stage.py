@@ -154,7 +154,7 @@ def build_atomic(output: Path, make: Callable[[Path], object], **made_from: obje
         FddError: The folder exists and is not empty.
     """
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise FddError(f"{output} already exists; choose another folder, or remove it.")
+        raise FddError(f"{output} already exists; choose another folder, or delete it.")
     _build(output, make, fingerprint(0, plain(made_from), {}), is_file=False)
     (output / _FINISHED).unlink()
 

@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 from fdd_edge.students.gguf_import import load_model
 from fdd_edge.students.tokenizer import Example
+
+if TYPE_CHECKING:
+    import torch
 
 __all__ = ["InputSquares", "input_squares"]
 
@@ -17,11 +23,11 @@ class InputSquares(NamedTuple):
     """Squared inputs of the matrices of a model.
 
     Attributes:
-        sums: Name of the weight in the folder -> sum of its squared inputs per column, float32 array.
+        sums: Name of the weight in the folder -> sum of its squared inputs per column.
         n_inputs: Number of inputs, the same for every weight.
     """
 
-    sums: Mapping[str, Any]
+    sums: Mapping[str, npt.NDArray[np.float32]]
     n_inputs: int
 
 
@@ -38,9 +44,9 @@ def input_squares(folder: Path, examples: Sequence[Example]) -> InputSquares:
     from torch import nn
 
     model = load_model(folder).eval()
-    sums: dict[str, Any] = {}
+    sums: dict[str, torch.Tensor] = {}
 
-    def add(name: str, module: Any, inputs: tuple[Any, ...]) -> None:
+    def add(name: str, module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
         sums[name] = sums.get(name, 0) + inputs[0].detach().reshape(-1, inputs[0].shape[-1]).square().sum(0)
 
     for name, module in model.named_modules():

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, TypedDict
 
 from torch.utils.data import Sampler
 
 from fdd_edge.students.fast_forward import IGNORED
 from fdd_edge.students.tokenizer import Example
 
-__all__ = ["LengthGroupedSampler", "collate", "collate_for_encoder", "to_rows"]
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["LengthGroupedSampler", "TrainingRow", "collate", "collate_for_encoder", "to_rows"]
 
 _GROUP = 50
 """Batches that are sorted by length together: enough for little padding, few enough for a random order."""
+
+
+class TrainingRow(TypedDict):
+    """One row of the trainer's dataset; the trainer wants dictionaries."""
+
+    input_ids: list[int]
+    prompt_length: int
 
 
 class LengthGroupedSampler(Sampler[int]):
@@ -55,12 +65,12 @@ class LengthGroupedSampler(Sampler[int]):
             yield from batch
 
 
-def to_rows(examples: Sequence[Example]) -> list[dict[str, Any]]:
+def to_rows(examples: Sequence[Example]) -> list[TrainingRow]:
     """Return examples as the rows of a dataset for the trainer."""
     return [{"input_ids": [*e.prompt_ids, *e.completion_ids], "prompt_length": len(e.prompt_ids)} for e in examples]
 
 
-def collate_for_encoder(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def collate_for_encoder(rows: Sequence[TrainingRow]) -> dict[str, torch.Tensor]:
     """Pad on the right, for an encoder-decoder: the last id of a prompt is the decoder's start token.
 
     Returns:
@@ -83,7 +93,7 @@ def collate_for_encoder(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def collate(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def collate(rows: Sequence[TrainingRow]) -> dict[str, torch.Tensor]:
     """Pad on the right; the labels are the ids of the completion.
 
     Returns:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -15,6 +15,11 @@ from torch.nn.functional import cross_entropy
 
 from fdd_edge.students.fused_ops import CausalAttention, CompletionLoss, LoraLinear, StraightThroughLinear
 from fdd_edge.students.grids import Grid
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from peft.tuners.lora import Linear
+    from transformers import PreTrainedModel
 
 __all__ = ["IGNORED", "lora_layers", "round_merged", "use_fused_ops"]
 
@@ -27,7 +32,7 @@ _SHORT = 768
 _ATTENTION = "fdd_edge_short"
 
 
-def use_fused_ops(model: Any, *, max_length: int) -> None:
+def use_fused_ops(model: PeftModel, *, max_length: int) -> None:
     """Replace the forward passes of a PEFT model's causal model, its attention and its LoRA layers.
 
     The model then takes ``input_ids`` and ``labels``, padded on the right, and returns ``{"loss": ...}``.
@@ -48,7 +53,7 @@ def use_fused_ops(model: Any, *, max_length: int) -> None:
         causal.set_attn_implementation(_ATTENTION)
 
 
-def lora_layers(model: Any) -> Iterator[tuple[str, Any]]:
+def lora_layers(model: PeftModel) -> Iterator[tuple[str, Linear]]:
     """Yield (name in the base model, layer) of every linear layer that has an adapter."""
     from peft.tuners.lora import Linear
 
@@ -57,7 +62,7 @@ def lora_layers(model: Any) -> Iterator[tuple[str, Any]]:
             yield name, module
 
 
-def round_merged(layer: Any, grid: Grid, dtype: torch.dtype) -> None:
+def round_merged(layer: Linear, grid: Grid, dtype: torch.dtype) -> None:
     """Make a LoRA layer compute with its merged weight rounded to a grid, as the exported file will.
 
     Args:
@@ -74,14 +79,14 @@ def round_merged(layer: Any, grid: Grid, dtype: torch.dtype) -> None:
 class _RoundedForward:
     """The forward pass of one layer; during evaluation, when the adapter does not change, it rounds only once."""
 
-    def __init__(self, layer: Any, weight: Any, grid: Grid, dtype: torch.dtype) -> None:
+    def __init__(self, layer: Linear, weight: torch.Tensor, grid: Grid, dtype: torch.dtype) -> None:
         self._layer = layer
         self._weight = weight
         self._grid = grid
         self._dtype = dtype
-        self._rounded: Any = None
+        self._rounded: torch.Tensor | None = None
 
-    def __call__(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, x: torch.Tensor, *args: object, **kwargs: object) -> torch.Tensor:
         """Return the layer's output."""
         adapter = _adapter(self._layer)
         a, b = self._layer.lora_A[adapter].weight, self._layer.lora_B[adapter].weight
@@ -96,21 +101,25 @@ class _RoundedForward:
         return StraightThroughLinear.apply(x, rounded, self._layer.base_layer.bias, a, b, scale)
 
 
-def _adapter(layer: Any) -> str:
+def _adapter(layer: Linear) -> str:
     """Return the name of the one active adapter."""
     (name,) = layer.active_adapters
     return str(name)
 
 
-def _lora_forward(layer: Any, x: Any, *args: Any, **kwargs: Any) -> Any:
+def _lora_forward(layer: Linear, x: torch.Tensor, *args: object, **kwargs: object) -> torch.Tensor:
     adapter, base = _adapter(layer), layer.base_layer
     a, b = layer.lora_A[adapter].weight, layer.lora_B[adapter].weight
     return LoraLinear.apply(x, base.weight, base.bias, a, b, layer.scaling[adapter])
 
 
 def _completion_forward(
-    causal: Any, input_ids: Any, labels: Any, num_items_in_batch: Any = None, **kwargs: Any
-) -> dict[str, Any]:
+    causal: PreTrainedModel,
+    input_ids: torch.Tensor,
+    labels: torch.Tensor,
+    num_items_in_batch: torch.Tensor | int | None = None,
+    **kwargs: object,
+) -> dict[str, torch.Tensor]:
     """Return the loss on the labelled tokens: the mean, or the sum divided by ``num_items_in_batch``.
 
     The head of a small model with a large vocabulary costs as much as a third of its layers, and most tokens of a word
@@ -129,16 +138,24 @@ def _completion_forward(
 
 
 def _short_attention(
-    module: Any, query: Any, key: Any, value: Any, attention_mask: Any, *, scaling: float, **kwargs: Any
-) -> tuple[Any, None]:
+    module: nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    *,
+    scaling: float,
+    sliding_window: int | None = None,
+    **kwargs: object,
+) -> tuple[torch.Tensor, None]:
     """Implement transformers' attention interface; it passes no mask to an attention that is not its own."""
-    mask = _causal_mask(query.shape[2], kwargs.get("sliding_window"))
+    mask = _causal_mask(query.shape[2], sliding_window)
     return CausalAttention.apply(query, key, value, mask, scaling).transpose(1, 2), None
 
 
 # A batch has one length, and a Gemma two windows; a mask for 768 tokens takes 2.4 MB.
 @functools.lru_cache(maxsize=4)
-def _causal_mask(tokens: int, window: int | None) -> Any:
+def _causal_mask(tokens: int, window: int | None) -> torch.Tensor:
     """Return the mask that is added to scores: 0 or minus infinity; shape (tokens, tokens)."""
     visible = torch.ones(tokens, tokens, dtype=torch.bool).tril()
     if window is not None:

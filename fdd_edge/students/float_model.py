@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,10 @@ import numpy.typing as npt
 from fdd_edge.ondevice.model_files import ENCODER_LENGTH
 from fdd_edge.progress import Advance
 from fdd_edge.students.gguf_import import load_model
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
 
 __all__ = ["GreedyReply", "Reference"]
 
@@ -29,7 +33,7 @@ class Reference:
 
         if threads is not None:
             torch.set_num_threads(threads)
-        self._model: Any = load_model(folder).eval()
+        self._model = load_model(folder).eval()
 
     @property
     def context(self) -> int:
@@ -138,8 +142,20 @@ class Reference:
         return drafts
 
 
-def _start_decoder(model: Any, prompts: Sequence[Sequence[int]]) -> tuple[Callable[[Any], Any], Any]:
-    """Return a function from the next ids to their logits, and the first ids: the prompts, padded on the left."""
+class _Started(NamedTuple):
+    """A batch that is about to be decoded.
+
+    Attributes:
+        step: Takes the next ids, shape (prompts, n), and returns their logits.
+        first_ids: The first ids to give it.
+    """
+
+    step: Callable[[torch.Tensor], torch.Tensor]
+    first_ids: torch.Tensor
+
+
+def _start_decoder(model: PreTrainedModel, prompts: Sequence[Sequence[int]]) -> _Started:
+    """Start a decoder; its first ids are the prompts, padded on the left."""
     import torch
 
     width = max(len(ids) for ids in prompts)
@@ -147,7 +163,7 @@ def _start_decoder(model: Any, prompts: Sequence[Sequence[int]]) -> tuple[Callab
     mask = torch.tensor([[0] * pad + [1] * (width - pad) for pad in padding])
     cache = None
 
-    def step(ids: Any) -> Any:
+    def step(ids: torch.Tensor) -> torch.Tensor:
         nonlocal mask, cache
         if cache is not None:
             mask = torch.cat([mask, mask.new_ones(len(prompts), 1)], 1)
@@ -158,11 +174,11 @@ def _start_decoder(model: Any, prompts: Sequence[Sequence[int]]) -> tuple[Callab
         cache = out.past_key_values
         return out.logits
 
-    return step, torch.tensor([[0] * pad + list(ids) for pad, ids in zip(padding, prompts, strict=True)])
+    return _Started(step, torch.tensor([[0] * pad + list(ids) for pad, ids in zip(padding, prompts, strict=True)]))
 
 
-def _start_encoder_decoder(model: Any, prompts: Sequence[Sequence[int]]) -> tuple[Callable[[Any], Any], Any]:
-    """Return the same for an encoder-decoder, whose decoder starts with the last id of a prompt."""
+def _start_encoder_decoder(model: PreTrainedModel, prompts: Sequence[Sequence[int]]) -> _Started:
+    """Start an encoder-decoder; its first ids are the last one of each prompt."""
     import torch
     from torch.nn.utils.rnn import pad_sequence
 
@@ -171,7 +187,7 @@ def _start_encoder_decoder(model: Any, prompts: Sequence[Sequence[int]]) -> tupl
     encoded = model.get_encoder()(pad_sequence(texts, batch_first=True), attention_mask=mask)
     cache = None
 
-    def step(ids: Any) -> Any:
+    def step(ids: torch.Tensor) -> torch.Tensor:
         nonlocal cache
         out = model(
             encoder_outputs=encoded, attention_mask=mask, decoder_input_ids=ids, past_key_values=cache, use_cache=True
@@ -179,7 +195,7 @@ def _start_encoder_decoder(model: Any, prompts: Sequence[Sequence[int]]) -> tupl
         cache = out.past_key_values
         return out.logits
 
-    return step, torch.tensor([[ids[-1]] for ids in prompts])
+    return _Started(step, torch.tensor([[ids[-1]] for ids in prompts]))
 
 
 class GreedyReply(NamedTuple):

@@ -6,10 +6,10 @@ gradients of frozen weights, a second pass over the vocabulary, and attention ke
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
+from torch import Tensor
 from torch.autograd import Function
+from torch.autograd.function import FunctionCtx
 from torch.nn.functional import cross_entropy
 
 __all__ = ["CausalAttention", "CompletionLoss", "LoraLinear", "StraightThroughLinear"]
@@ -22,7 +22,9 @@ class LoraLinear(Function):
     """A frozen linear layer with its adapter: ``x W' + bias + scale x A' B'`` (arXiv 2106.09685, section 4.1)."""
 
     @staticmethod
-    def forward(ctx: Any, x: Any, weight: Any, bias: Any, a: Any, b: Any, scale: float) -> Any:
+    def forward(
+        ctx: FunctionCtx, x: Tensor, weight: Tensor, bias: Tensor | None, a: Tensor, b: Tensor, scale: float
+    ) -> Tensor:
         """Return the layer's output.
 
         Args:
@@ -44,7 +46,7 @@ class LoraLinear(Function):
         return out.view(*x.shape[:-1], -1)
 
     @staticmethod
-    def backward(ctx: Any, *grads: Any) -> Any:
+    def backward(ctx: FunctionCtx, *grads: Tensor) -> tuple[Tensor | None, ...]:
         """Return the gradients of x, a and b."""
         rows, weight, a, b, low = ctx.saved_tensors
         grad = grads[0].reshape(-1, grads[0].shape[-1])
@@ -65,7 +67,9 @@ class StraightThroughLinear(Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Any, rounded: Any, bias: Any, a: Any, b: Any, scale: float) -> Any:
+    def forward(
+        ctx: FunctionCtx, x: Tensor, rounded: Tensor, bias: Tensor | None, a: Tensor, b: Tensor, scale: float
+    ) -> Tensor:
         """Return the layer's output.
 
         Args:
@@ -84,7 +88,7 @@ class StraightThroughLinear(Function):
         return out.view(*x.shape[:-1], -1)
 
     @staticmethod
-    def backward(ctx: Any, *grads: Any) -> Any:
+    def backward(ctx: FunctionCtx, *grads: Tensor) -> tuple[Tensor | None, ...]:
         """Return the gradients of x, a and b."""
         rows, rounded, a, b = ctx.saved_tensors
         grad = grads[0].reshape(-1, grads[0].shape[-1])
@@ -98,7 +102,7 @@ class CausalAttention(Function):
     """Grouped-query attention over short texts, with the whole matrix of scores computed at once."""
 
     @staticmethod
-    def forward(ctx: Any, query: Any, key: Any, value: Any, mask: Any, scale: float) -> Any:
+    def forward(ctx: FunctionCtx, query: Tensor, key: Tensor, value: Tensor, mask: Tensor, scale: float) -> Tensor:
         """Return the outputs of the heads, in the shape of the query.
 
         Args:
@@ -122,7 +126,7 @@ class CausalAttention(Function):
         return torch.bmm(weights, value).view(batch, heads, tokens, size)
 
     @staticmethod
-    def backward(ctx: Any, *grads: Any) -> Any:
+    def backward(ctx: FunctionCtx, *grads: Tensor) -> tuple[Tensor | None, ...]:
         """Return the gradients of query, key and value."""
         query, key, value, weights = ctx.saved_tensors
         batch, heads, shared, tokens, size = ctx.shape
@@ -143,7 +147,7 @@ class CompletionLoss(Function):
     """Cross entropy of a frozen head, summed over tokens; the gradient is computed while the logits are in memory."""
 
     @staticmethod
-    def forward(ctx: Any, hidden: Any, head: Any, targets: Any) -> Any:
+    def forward(ctx: FunctionCtx, hidden: Tensor, head: Tensor, targets: Tensor) -> Tensor:
         """Return the summed loss, float32.
 
         Args:
@@ -172,7 +176,7 @@ class CompletionLoss(Function):
         return total
 
     @staticmethod
-    def backward(ctx: Any, *grads: Any) -> Any:
+    def backward(ctx: FunctionCtx, *grads: Tensor) -> tuple[Tensor | None, ...]:
         """Return the gradient of hidden."""
         (grad,) = ctx.saved_tensors
         return grad * grads[0].to(grad.dtype), None, None

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from fdd_edge.errors import FddError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 __all__ = ["import_gguf_weights", "is_encoder_decoder", "load_model"]
 
@@ -35,7 +38,7 @@ def is_encoder_decoder(folder: Path) -> bool:
     return bool(json.loads((folder / "config.json").read_text(encoding="utf-8")).get("is_encoder_decoder"))
 
 
-def load_model(folder: Path, dtype: str = "float32") -> Any:
+def load_model(folder: Path, dtype: str = "float32") -> PreTrainedModel:
     """Load the language model of a Hugging Face folder; reads safetensors only, and runs no code from the folder."""
     from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
     from transformers.utils import logging

@@ -8,7 +8,10 @@ torch is imported on use, so that asking which types have a grid does not load i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["GRIDS", "Grid"]
 
@@ -20,7 +23,7 @@ class Grid(Protocol):
     def block(self) -> int:
         """Number of weights that share a scale; the number of input features is a multiple of it."""
 
-    def round_(self, weight: Any) -> Any:
+    def round_(self, weight: Tensor) -> Tensor:
         """Round every weight to the grid, in place.
 
         Args:
@@ -36,7 +39,7 @@ class Q4_0:
 
     block = 32
 
-    def round_(self, weight: Any) -> Any:
+    def round_(self, weight: Tensor) -> Tensor:
         """Round every weight to the grid, in place."""
         blocks = weight.view(-1, self.block, weight.shape[1])
         scale = _extreme(blocks).div_(-8)
@@ -49,7 +52,7 @@ class Q8_0:
 
     block = 32
 
-    def round_(self, weight: Any) -> Any:
+    def round_(self, weight: Tensor) -> Tensor:
         """Round every weight to the grid, in place."""
         import torch
 
@@ -72,7 +75,7 @@ class _Float:
     def __init__(self, dtype: str) -> None:
         self._dtype = dtype
 
-    def round_(self, weight: Any) -> Any:
+    def round_(self, weight: Tensor) -> Tensor:
         """Round every weight to the type, in place."""
         import torch
 
@@ -89,7 +92,7 @@ GRIDS: Mapping[str, Grid] = {
 """Grids by ggml's name of the tensor type."""
 
 
-def _extreme(blocks: Any) -> Any:
+def _extreme(blocks: Tensor) -> Tensor:
     """Return the value of largest magnitude of each block, the first one if tied; shape (n, 1, out features)."""
     import torch
 
@@ -102,7 +105,7 @@ def _extreme(blocks: Any) -> Any:
     return found
 
 
-def _reciprocal(scale: Any) -> Any:
+def _reciprocal(scale: Tensor) -> Tensor:
     """Return 1 / scale, or 0 for a block of zeros."""
     import torch
 

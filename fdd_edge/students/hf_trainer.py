@@ -5,10 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from fdd_edge.students.tokenizer import Example
 from fdd_edge.students.training_options import ResolvedTraining, TrainingOptions
+
+if TYPE_CHECKING:
+    import torch
+    from peft import PeftModel
+    from torch.utils.data import Dataset, Sampler
+    from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 __all__ = ["OnStep", "TrainingTrace", "fit"]
 
@@ -40,7 +46,7 @@ class TrainingTrace(NamedTuple):
 
 
 def fit(
-    model: Any,
+    model: PeftModel,
     examples: Sequence[Example],
     valid: Sequence[Example],
     checkpoints: Path,
@@ -68,10 +74,10 @@ def fit(
     batch = options.per_device_train_batch_size * options.gradient_accumulation_steps * processes.num_processes
 
     class LengthGroupedTrainer(Trainer):
-        def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+        def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler:
             return LengthGroupedSampler([len(row["input_ids"]) for row in rows], batch, resolved.seed)
 
-        def floating_point_ops(self, inputs: Any) -> int:
+        def floating_point_ops(self, inputs: dict[str, torch.Tensor]) -> int:
             # Counting them visits every parameter at every step, and nothing reads the count.
             return 0
 
@@ -97,7 +103,9 @@ def fit(
     return _trace(trainer.state, n_tokens, steps_before, result.metrics["train_runtime"]), processes.is_main_process
 
 
-def _arguments(checkpoints: Path, options: TrainingOptions, resolved: ResolvedTraining, *, has_valid: bool) -> Any:
+def _arguments(
+    checkpoints: Path, options: TrainingOptions, resolved: ResolvedTraining, *, has_valid: bool
+) -> TrainingArguments:
     """Return the trainer's arguments."""
     from transformers import TrainingArguments
 
@@ -134,12 +142,19 @@ def _arguments(checkpoints: Path, options: TrainingOptions, resolved: ResolvedTr
     )
 
 
-def _step_callback(on_step: OnStep | None) -> Any:
+def _step_callback(on_step: OnStep | None) -> TrainerCallback:
     """Return the trainer callback that calls ``on_step``."""
     from transformers import TrainerCallback
 
     class StepCallback(TrainerCallback):
-        def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, Any], **_: Any) -> None:
+        def on_log(
+            self,
+            args: TrainingArguments,
+            state: TrainerState,
+            control: TrainerControl,
+            logs: Mapping[str, float],
+            **_: object,
+        ) -> None:
             if on_step is not None and state.is_world_process_zero:
                 on_step(state.global_step, state.max_steps, logs.get("loss"))
 
@@ -158,7 +173,7 @@ def _last_checkpoint(folder: Path) -> Path | None:
     return max(complete, key=lambda path: int(path.name.split("-")[1]), default=None)
 
 
-def _trace(state: Any, n_tokens: int, steps_before: int, seconds: float) -> TrainingTrace:
+def _trace(state: TrainerState, n_tokens: int, steps_before: int, seconds: float) -> TrainingTrace:
     """Read the trace from the trainer's own history, which survives interruptions."""
     history = state.log_history
     best = state.best_model_checkpoint

@@ -58,7 +58,7 @@ def fetch_student(
     lacking = [name for name in weights if name not in repository.files] if repository.listed else []
     if lacking and sharded:
         raise FddError(
-            f"{id} lacks {lacking[0]}, which its {INDEX} lists. Choose another revision, or tell the owner of {id}."
+            f"{id} lacks {lacking[0]}, which its {INDEX} lists. Choose another revision, or ask its owner to fix it."
         )
     if lacking:
         raise FddError(f"{id} has no {SINGLE}. Other weight files are not read, because they can contain code.")

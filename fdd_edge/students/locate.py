@@ -63,7 +63,7 @@ def locate(name: str, revision: str | None = None, *, commits: MutableMapping[st
     """
     path = Path(name).expanduser()
     if revision is not None and (name in (TINY, TINY_T5) or name.startswith("package:") or path.exists()):
-        raise FddError(f"revision ({revision!r}) applies to hub ids only, and {name} is a local model; leave it out.")
+        raise FddError(f"revision ({revision!r}) applies to hub ids only, and {name} is a local model; remove it.")
     if name in (TINY, TINY_T5):
         return StudentSource("tiny", name, None)
     if name.startswith("package:"):
@@ -78,7 +78,7 @@ def locate(name: str, revision: str | None = None, *, commits: MutableMapping[st
         return StudentSource("folder", name, path)
     if not is_hub_id(name):
         raise FddError(
-            f"{name} does not exist. A student is a folder, a .gguf file, package:NAME or a hub id OWNER/NAME."
+            f"{name} does not exist. A model is a folder, a .gguf file, package:NAME or a hub id OWNER/NAME."
         )
     return StudentSource("folder", name, *fetch_student(name, revision, check=check_folder, commits=commits))
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from fdd_edge.students.gguf_import import load_model
 from fdd_edge.students.hf_trainer import OnStep, TrainingTrace, fit
 from fdd_edge.students.quantized_weights import QuantizedWeights
 from fdd_edge.students.tokenizer import Example
 from fdd_edge.students.training_options import LoraOptions, ResolvedTraining, TrainingOptions
+
+if TYPE_CHECKING:
+    from peft import PeftModel
 
 __all__ = ["TrainingTrace", "cpu_has_bf16", "train_adapter", "wait_for_processes"]
 
@@ -98,7 +101,7 @@ def _add_adapter(
     resolved: ResolvedTraining,
     start_from: Path | None,
     quantized: QuantizedWeights | None,
-) -> Any:
+) -> PeftModel:
     """Return the base model with an adapter, as a PEFT model that is ready to be trained."""
     import torch
     from peft import LoraConfig, PeftModel, get_peft_model

@@ -6,7 +6,7 @@ head, layers without an adapter) do not change, so they are rounded to the recip
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -15,10 +15,13 @@ from fdd_edge.students.fast_forward import lora_layers, round_merged
 from fdd_edge.students.grids import GRIDS
 from fdd_edge.students.quantized_weights import QuantizedWeights
 
+if TYPE_CHECKING:
+    from peft import PeftModel
+
 __all__ = ["round_weights_as_recipe"]
 
 
-def round_weights_as_recipe(model: Any, quantized: QuantizedWeights, dtype: torch.dtype) -> None:
+def round_weights_as_recipe(model: PeftModel, quantized: QuantizedWeights, dtype: torch.dtype) -> None:
     """Make a PEFT model compute with the weights that its exported file will contain.
 
     Args:
@@ -35,8 +38,8 @@ def round_weights_as_recipe(model: Any, quantized: QuantizedWeights, dtype: torc
         kind = quantized.type_of(f"{name}.weight")
         if kind not in GRIDS:
             raise FddError(
-                f"training.quantization_aware: the recipe stores {name} as {kind}, which cannot be trained for yet. "
-                f"Types that can: {', '.join(GRIDS)}."
+                f"training.quantization_aware: the recipe stores {name} as {kind}; training for it is not supported "
+                f"yet. Supported: {', '.join(GRIDS)}."
             )
         round_merged(layer, GRIDS[kind], dtype)
     for name, parameter in causal.named_parameters():

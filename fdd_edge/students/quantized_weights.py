@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
 
 __all__ = ["QuantizedWeights"]
 
@@ -13,5 +16,5 @@ class QuantizedWeights(Protocol):
     def type_of(self, name: str) -> str:
         """Return ggml's name of a weight's tensor type."""
 
-    def dequantized(self, name: str) -> Any:
-        """Return a weight as it is read back from the quantized file: a float32 array of the weight's shape."""
+    def dequantized(self, name: str) -> npt.NDArray[np.float32]:
+        """Return a weight as it is read back from the quantized file, in the weight's shape."""

@@ -5,12 +5,15 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from fdd_edge.students.tiny_vocab import train_codet5_like, train_gemma_like, train_qwen_like, train_smollm_like
 from fdd_edge.students.tokenizer import Example, begins_texts, encode_examples
 
-__all__ = ["FAMILIES", "Family", "make_tiny_student"]
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+__all__ = ["TINY_ARCHITECTURES", "TinyArchitecture", "make_tiny_student"]
 
 _STEPS = 400
 _BATCH = 8
@@ -18,8 +21,8 @@ _LEARNING_RATE = 3e-3
 _BIAS = 0.3
 
 
-class Family(NamedTuple):
-    """How the tiny model of one family is made.
+class TinyArchitecture(NamedTuple):
+    """How the tiny model of one architecture is made.
 
     Attributes:
         config: Name of its config class in transformers.
@@ -31,28 +34,28 @@ class Family(NamedTuple):
 
     config: str
     model: str
-    train_tokenizer: Callable[[Sequence[str]], Any]
-    settings: Mapping[str, Any]
-    biased: Mapping[str, Any] = {}
+    train_tokenizer: Callable[[Sequence[str]], PreTrainedTokenizerFast]
+    settings: Mapping[str, int | float | list[str]]
+    biased: Mapping[str, bool] = {}
 
 
-FAMILIES = {
-    "llama": Family(
+TINY_ARCHITECTURES = {
+    "llama": TinyArchitecture(
         "LlamaConfig",
         "LlamaForCausalLM",
         train_smollm_like,
         {},
         {"attention_bias": True, "mlp_bias": True},
     ),
-    "qwen2": Family("Qwen2Config", "Qwen2ForCausalLM", train_qwen_like, {"rope_theta": 1e6}),
-    "qwen3": Family("Qwen3Config", "Qwen3ForCausalLM", train_qwen_like, {"rope_theta": 5e5, "head_dim": 48}),
-    "t5": Family(
+    "qwen2": TinyArchitecture("Qwen2Config", "Qwen2ForCausalLM", train_qwen_like, {"rope_theta": 1e6}),
+    "qwen3": TinyArchitecture("Qwen3Config", "Qwen3ForCausalLM", train_qwen_like, {"rope_theta": 5e5, "head_dim": 48}),
+    "t5": TinyArchitecture(
         "T5Config",
         "T5ForConditionalGeneration",
         train_codet5_like,
         {"d_model": 128, "d_ff": 256, "num_layers": 2, "num_heads": 4, "d_kv": 32, "dropout_rate": 0.0},
     ),
-    "gemma3": Family(
+    "gemma3": TinyArchitecture(
         "Gemma3TextConfig",
         "Gemma3ForCausalLM",
         train_gemma_like,
@@ -66,7 +69,7 @@ FAMILIES = {
         },
     ),
 }
-"""The families of students, by the name that GGUF gives them."""
+"""The architectures of students, by the name that GGUF gives them."""
 
 
 def make_tiny_student(
@@ -74,7 +77,7 @@ def make_tiny_student(
     pairs: Sequence[tuple[str, str]],
     *,
     steps: int = _STEPS,
-    family: str = "llama",
+    architecture: str = "llama",
     tied: bool = True,
     biases: bool = False,
 ) -> None:
@@ -86,14 +89,14 @@ def make_tiny_student(
         out: The folder.
         pairs: Prompts, each with the program that answers it.
         steps: Optimizer steps.
-        family: A key of ``FAMILIES``.
+        architecture: A key of ``TINY_ARCHITECTURES``.
         tied: Whether the head is the embedding matrix.
-        biases: Whether a llama model gets biases; qwen2 always has them, the other families never.
+        biases: Whether a llama model gets biases; qwen2 always has them, the other architectures never.
     """
     import torch
     import transformers
 
-    design = FAMILIES[family]
+    design = TINY_ARCHITECTURES[architecture]
     tokenizer = design.train_tokenizer([text for pair in pairs for text in pair])
     tokenizer.save_pretrained(out)
     # With one thread and a fixed seed, the same machine always makes the same student.
@@ -127,7 +130,7 @@ def make_tiny_student(
     torch.set_num_threads(threads)
 
 
-def _fit(model: Any, examples: Sequence[Example], steps: int) -> None:
+def _fit(model: PreTrainedModel, examples: Sequence[Example], steps: int) -> None:
     """Train all weights, with the loss on completions only."""
     import torch
 

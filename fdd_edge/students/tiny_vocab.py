@@ -5,7 +5,12 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+    from tokenizers.pre_tokenizers import PreTokenizer
+    from transformers import PreTrainedTokenizerFast
 
 __all__ = ["SIZE", "train_codet5_like", "train_gemma_like", "train_qwen_like", "train_smollm_like"]
 
@@ -17,7 +22,7 @@ _QWEN_SPLIT = (
 )
 
 
-def train_smollm_like(texts: Sequence[str]) -> Any:
+def train_smollm_like(texts: Sequence[str]) -> PreTrainedTokenizerFast:
     """Return a fast tokenizer: byte-level BPE that splits digits."""
     from tokenizers import pre_tokenizers
 
@@ -25,7 +30,7 @@ def train_smollm_like(texts: Sequence[str]) -> Any:
     return _wrap(_train_byte_level(texts, split, ["<|end|>"]), eos_token="<|end|>", pad_token="<|end|>")
 
 
-def train_qwen_like(texts: Sequence[str]) -> Any:
+def train_qwen_like(texts: Sequence[str]) -> PreTrainedTokenizerFast:
     """Return a fast tokenizer: byte-level BPE after Qwen2's regular expression, with its chat tokens."""
     from tokenizers import Regex, pre_tokenizers
 
@@ -37,7 +42,7 @@ def train_qwen_like(texts: Sequence[str]) -> Any:
     return _wrap(_train_byte_level(texts, split, special), eos_token="<|im_end|>", pad_token="<|endoftext|>")
 
 
-def train_codet5_like(texts: Sequence[str]) -> Any:
+def train_codet5_like(texts: Sequence[str]) -> PreTrainedTokenizerFast:
     """Return a fast tokenizer: RoBERTa's byte-level BPE, which puts ``<s>`` and ``</s>`` around a text."""
     from tokenizers import pre_tokenizers, processors
 
@@ -48,7 +53,7 @@ def train_codet5_like(texts: Sequence[str]) -> Any:
     return _wrap(backend, bos_token="<s>", eos_token="</s>", pad_token="<pad>")
 
 
-def train_gemma_like(texts: Sequence[str]) -> Any:
+def train_gemma_like(texts: Sequence[str]) -> PreTrainedTokenizerFast:
     """Return a fast tokenizer in the form of Gemma's ``tokenizer.json``.
 
     This is SentencePiece's BPE as transformers converts it: spaces are ``▁``, there is no pre-tokenizer, every pair
@@ -90,7 +95,7 @@ def train_gemma_like(texts: Sequence[str]) -> Any:
     return _wrap(backend, bos_token="<bos>", eos_token="<eos>", pad_token="<pad>", unk_token="<unk>")
 
 
-def _train_byte_level(texts: Sequence[str], split: Sequence[Any], special: Sequence[str]) -> Any:
+def _train_byte_level(texts: Sequence[str], split: Sequence[PreTokenizer], special: Sequence[str]) -> Tokenizer:
     """Train a byte-level BPE."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
@@ -108,7 +113,7 @@ def _train_byte_level(texts: Sequence[str], split: Sequence[Any], special: Seque
     return tokenizer
 
 
-def _wrap(backend: Any, **special: str) -> Any:
+def _wrap(backend: Tokenizer, **special: str) -> PreTrainedTokenizerFast:
     from transformers import PreTrainedTokenizerFast
 
     return PreTrainedTokenizerFast(tokenizer_object=backend, clean_up_tokenization_spaces=False, **special)

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from fdd_edge.errors import FddError
 from fdd_edge.ondevice.prompt import begins_with_bos
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
 __all__ = [
     "PRE_TOKENIZERS",
@@ -95,7 +98,7 @@ def rebuild_tokenizer(
     tokenizer.save_pretrained(out)
 
 
-def load_tokenizer(folder: Path) -> Any:
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
     """Return the fast tokenizer of a Hugging Face folder.
 
     Raises:
@@ -116,13 +119,13 @@ def load_tokenizer(folder: Path) -> Any:
     return tokenizer
 
 
-def begins_texts(tokenizer: Any) -> bool:
+def begins_texts(tokenizer: PreTrainedTokenizerFast) -> bool:
     """Return whether a tokenizer puts its BOS before every text; the runtimes then do so too."""
     return tokenizer.bos_token_id is not None and tokenizer("a")["input_ids"][:1] == [tokenizer.bos_token_id]
 
 
 def encode_prompts(
-    tokenizer: Any, prompts: Sequence[str], *, adds_bos: bool, decoder_start: int | None = None
+    tokenizer: PreTrainedTokenizerFast, prompts: Sequence[str], *, adds_bos: bool, decoder_start: int | None = None
 ) -> list[list[int]]:
     """Encode prompts as the runner does: BOS comes first if the vocabulary adds it and the text does not start with it.
 
@@ -141,7 +144,11 @@ def encode_prompts(
 
 
 def encode_examples(
-    tokenizer: Any, pairs: Sequence[tuple[str, str]], *, adds_bos: bool = False, decoder_start: int | None = None
+    tokenizer: PreTrainedTokenizerFast,
+    pairs: Sequence[tuple[str, str]],
+    *,
+    adds_bos: bool = False,
+    decoder_start: int | None = None,
 ) -> list[Example]:
     """Encode (prompt, program) pairs; each completion ends with the end token.
 

@@ -44,7 +44,7 @@ class TrainingOptions:
     num_train_epochs: float = option(1.0, "passes over the training set; ignored if max_tokens is set", gt=0)
     per_device_train_batch_size: int = option(4, "examples per batch, per process", ge=1)
     gradient_accumulation_steps: int = option(1, "batches per optimizer step", ge=1)
-    max_length: int = option(512, "longer examples, in tokens, are left out and counted", ge=1)
+    max_length: int = option(512, "maximum tokens per example; longer ones are skipped and counted", ge=1)
     max_tokens: int | None = option(
         None, "train on this many tokens, however many examples there are; replaces num_train_epochs", ge=1
     )

@@ -59,7 +59,7 @@ def open_session(
     *,
     settings: Settings,
     prompt: str | None = None,
-    shots: Sequence[Shot] = (),
+    examples: Sequence[Shot] = (),
     fresh: bool = False,
 ) -> Iterator[Session]:
     """Load an artifact on a target and hold it open.
@@ -69,7 +69,7 @@ def open_session(
         artifact: A model file on this machine.
         settings: How to decode; ``resolve_threads`` gives the number of threads.
         prompt: A template with ``{question}``, ``chat``, or None for the template stored in the file.
-        shots: Worked examples.
+        examples: Worked examples in the prompt.
         fresh: Decode every wave, even if the board has a stored result; for measuring.
 
     Yields:
@@ -82,7 +82,7 @@ def open_session(
     """
     if not artifact.is_file():
         raise no_file(artifact)
-    request = Request(str(artifact.resolve()), settings, prompt, tuple(shots), fresh)
+    request = Request(str(artifact.resolve()), settings, prompt, tuple(examples), fresh)
     if profile.transport == "pool":
         boards = [partial(_open, load_profile(board), request) for board in profile.pool]
     else:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Any
 
 from fdd_edge.errors import FddError, TargetError
 from fdd_edge.ondevice.board_store import WHEELS
 from fdd_edge.ondevice.bootstrap import HOME
-from fdd_edge.ondevice.device_info import missing_library
+from fdd_edge.ondevice.device_info import DeviceInfo, missing_library
 from fdd_edge.ondevice.runtime_versions import RUNTIME_VERSIONS
 from fdd_edge.progress import announce
 from fdd_edge.targets.profile import Profile
@@ -31,7 +30,7 @@ __all__ = ["set_up_board"]
 _PACKAGE = "llama-cpp-python"
 
 
-def set_up_board(profile: Profile, *, on_board: bool = False) -> dict[str, Any]:
+def set_up_board(profile: Profile, *, on_board: bool = False) -> DeviceInfo:
     """Install the runtime on a board; return the board's description afterwards.
 
     The wheel is the one that the emulated target of the same CPU uses, if it has been built. Otherwise it is compiled
@@ -45,9 +44,9 @@ def set_up_board(profile: Profile, *, on_board: bool = False) -> dict[str, Any]:
         TargetError: The board cannot be reached, the installation failed there, or the runtime does not load.
         FddError: The profile is for another architecture, or a compiler failed on this machine.
     """
-    device = ask_runner(profile, ["info"]).output
-    if profile.architecture not in (None, device["machine"]):
-        raise FddError(f"{profile.name} is a profile for {profile.architecture}, but the board is {device['machine']}.")
+    device = DeviceInfo.from_row(ask_runner(profile, ["info"]).output)
+    if profile.architecture not in (None, device.machine):
+        raise FddError(f"{profile.name} is a profile for {profile.architecture}, but the board is {device.machine}.")
     requirement = f"{_PACKAGE}=={RUNTIME_VERSIONS[_PACKAGE]}"
     arguments = ["setup", "--home", HOME, "--requirement", requirement]
     arguments += [f"--also={other}" for other in other_requirements(profile)]
@@ -59,10 +58,10 @@ def set_up_board(profile: Profile, *, on_board: bool = False) -> dict[str, Any]:
     else:
         announce(f"installing {wheel.name} on {profile.name} ...")
         with tempfile.TemporaryDirectory(prefix="fdd-edge-wheels-") as folder:
-            others = _download(profile, device["python"], Path(folder))
+            others = _download(profile, device.python, Path(folder))
             ask_runner(profile, arguments, files={f"{WHEELS}/{path.name}": path for path in (wheel, *others)})
-    device = ask_runner(profile, ["info"]).output
-    if error := device["load_errors"].get(_PACKAGE):
+    device = DeviceInfo.from_row(ask_runner(profile, ["info"]).output)
+    if error := device.load_errors.get(_PACKAGE):
         package = missing_library(error)
         fix = f" On Debian, run there: apt install {package}" if package else ""
         raise TargetError(f"{requirement} is installed on {profile.name}, but does not load there: {error}.{fix}")

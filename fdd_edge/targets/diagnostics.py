@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from typing import Any, NamedTuple
+from dataclasses import dataclass
 
 from fdd_edge.errors import FddError, TargetError
 from fdd_edge.ondevice import device_info
+from fdd_edge.ondevice.device_info import DeviceInfo
 from fdd_edge.ondevice.families import RUNTIMES
 from fdd_edge.ondevice.runtime_versions import RUNTIME_VERSIONS
-from fdd_edge.progress import announce
+from fdd_edge.progress import warn
+from fdd_edge.result_base import Result
 from fdd_edge.targets.emulated import n_processes
 from fdd_edge.targets.profile import Profile, load_profile, packages_for
 from fdd_edge.targets.runtime_wheel import missing_compilers
@@ -19,12 +21,18 @@ from fdd_edge.targets.sysroot import emulator, find_sysroot
 __all__ = ["Check", "check_target", "require_ready"]
 
 
-class Check(NamedTuple):
+@dataclass(frozen=True)
+class Check(Result):
     """The result of one check: what was found, and how to fix it if something is wrong."""
 
     what: str
     found: str
     fix: str | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing has to be fixed."""
+        return self.fix is None
 
 
 _FIRST_STEP = {"ssh": "connection", "emulated": "emulator"}
@@ -54,7 +62,7 @@ def require_ready(profile: Profile, families: Collection[str]) -> None:
     """
     if profile.transport == "local":
         device = device_info.describe_device()
-        if mismatch := profile.mismatch(device["machine"], device["cpu_features"]):
+        if mismatch := profile.mismatch(device.machine, device.cpu_features):
             raise TargetError(f"{profile.name} {mismatch}")
         return
     if profile.pool:
@@ -73,7 +81,7 @@ def require_ready(profile: Profile, families: Collection[str]) -> None:
 
 
 def _require_any(pool: Profile, families: Collection[str]) -> None:
-    """Check that at least one board of a pool is ready; announce what is wrong with the others."""
+    """Check that at least one board of a pool is ready; warn about the others."""
     errors = []
     for board in pool.pool:
         try:
@@ -83,7 +91,7 @@ def _require_any(pool: Profile, families: Collection[str]) -> None:
     if len(errors) == len(pool.pool):
         raise TargetError(" ".join(errors))
     for message in errors:
-        announce(message)
+        warn(message)
 
 
 def _boards(profile: Profile) -> Iterator[Check]:
@@ -97,11 +105,11 @@ def _local(profile: Profile) -> Iterator[Check]:
 
 def _board(profile: Profile) -> Iterator[Check]:
     answer = ask_runner(profile, ["info"])
-    yield Check("connection", f"{answer.name}, folder {answer.facts['home']}")
-    free = answer.facts["free"]
+    yield Check("connection", f"{answer.name}, folder {answer.facts.home}")
+    free = answer.facts.free
     fix = None if free > 1e9 else f"free some space there, or run: fdd-edge targets clean {profile.argument}"
     yield Check("disk", f"{free / 1e9:.1f} GB free", fix)
-    yield from _device(profile, answer.output)
+    yield from _device(profile, DeviceInfo.from_row(answer.output))
 
 
 def _emulated(profile: Profile) -> Iterator[Check]:
@@ -120,23 +128,23 @@ def _emulated(profile: Profile) -> Iterator[Check]:
     yield from _device(profile, sysroot.describe(profile))
 
 
-def _device(profile: Profile, device: dict[str, Any]) -> Iterator[Check]:
+def _device(profile: Profile, device: DeviceInfo) -> Iterator[Check]:
     """Compare a device's description with its profile."""
-    fits = profile.architecture in (None, device["machine"])
+    fits = profile.architecture in (None, device.machine)
     fix = None if fits else f"{profile.name} is a profile for {profile.architecture}: use another one"
-    if device["board"] is not None:
-        yield Check("board", device["board"])
-    yield Check("cpu", f"{device['cpu']}, {device['machine']}, {device['cores']} cores", fix)
-    missing = profile.missing_features(device["cpu_features"])
+    if device.board is not None:
+        yield Check("board", device.board)
+    yield Check("cpu", f"{device.cpu}, {device.machine}, {device.cores} cores", fix)
+    missing = profile.missing_features(device.cpu_features)
     if profile.features:
         fix = f"use a profile that fits, or correct features in {profile.argument}" if missing else None
         yield Check("features", f"lacks {' '.join(missing)}" if missing else " ".join(profile.features), fix)
-    yield Check("python", device["python"])
+    yield Check("python", device.python)
     extras = {package: RUNTIMES[name].extra for name in profile.runtimes for package in RUNTIMES[name].packages}
     for package, extra in extras.items():
-        version = device["runtimes"].get(package)
+        version = device.runtimes.get(package)
         fits = bool(version) if profile.transport == "local" else version == RUNTIME_VERSIONS[package]
-        error = device["load_errors"].get(package, "")
+        error = device.load_errors.get(package, "")
         found = version or "not installed"
         if error:
             found = f"{version} does not load: {error}"

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from fdd_edge.errors import TargetError
 from fdd_edge.ondevice.protocol import Score, Scores, TargetInfo, Totals, Wave, WaveResult
-from fdd_edge.progress import announce
+from fdd_edge.progress import warn
 from fdd_edge.targets.runner_session import kill_owned
 from fdd_edge.targets.session import IDENTICAL_FIELDS, Session
 
@@ -158,7 +158,7 @@ class PoolSession:
             # Runners on one target fail for the same reason, so each message is kept once.
             raise TargetError(" ".join(failures) or "The pool has no board.")
         for message in failures:
-            announce(f"{message} Continuing without it.")
+            warn(f"{message} Continuing without it.")
         self._check_identical()
 
     def complete(self, waves: Iterable[Wave], on_progress: Callable[[int], None] | None = None) -> Iterator[WaveResult]:
@@ -204,7 +204,7 @@ class PoolSession:
                 error = _target_error(event)
                 if not self._alive:
                     raise error
-                announce(f"{error} Continuing without it.")
+                warn(f"{error} Continuing without it.")
                 if event.job is not None:
                     waiting.appendleft(event.job)
             if on_progress:
@@ -224,7 +224,7 @@ class PoolSession:
                 if event.error is not None and not isinstance(event.error, TargetError):
                     raise event.error
                 if event.error is not None:
-                    announce(str(event.error))  # all results have arrived, so a board that dies now loses nothing
+                    warn(str(event.error))  # all results have arrived, so a board that dies now loses nothing
 
     def abort(self) -> None:
         """End all sessions immediately, including those that are still being opened."""

@@ -20,6 +20,7 @@ from fdd_edge.ondevice.device_info import physical_cores
 from fdd_edge.ondevice.families import FAMILIES, RUNTIMES
 from fdd_edge.ondevice.options import option
 from fdd_edge.ondevice.runtime_versions import RUNTIME_VERSIONS
+from fdd_edge.runs.fingerprint import Json
 from fdd_edge.yaml_errors import faults_of, yaml_fault
 
 __all__ = [
@@ -33,8 +34,6 @@ __all__ = [
     "resolve_variables",
     "runtime_version",
 ]
-
-_TORCH_DEVICES = ("auto", "cpu", "cuda", "gpu", "mps")
 
 _ENV = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -146,11 +145,6 @@ def load_profile(name_or_path: str) -> Profile:
     Raises:
         FddError: There is no such profile, or it has errors; all are listed, each with its key.
     """
-    if name_or_path in _TORCH_DEVICES:
-        known = ", ".join(catalog.names("devices/profiles"))
-        raise FddError(
-            f"There is no target {name_or_path!r}. For this machine's CPU use --target local. Targets: {known}."
-        )
     path = catalog.find("devices/profiles", name_or_path)
     content = _read(path, ())
     try:
@@ -209,7 +203,7 @@ def _known_keys(location: object) -> list[str]:
     return [f.name for f in fields(Budgets)] if location else [*Profile.model_fields, "extends"]
 
 
-def device_facts(profile: Profile) -> dict[str, Any]:
+def device_facts(profile: Profile) -> dict[str, Json]:
     """Return the part of a profile that identifies the device, as JSON; if it is edited, results no longer match."""
     facts = ("transport", "architecture", "cpu", "features", "build", "pool")
     return {key: profile.model_dump(mode="json")[key] for key in facts}

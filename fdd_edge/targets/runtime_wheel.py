@@ -13,7 +13,6 @@ import platform
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from functools import partial
 from importlib.util import find_spec
@@ -24,7 +23,7 @@ from fdd_edge.errors import FddError, MissingExtraError
 from fdd_edge.ondevice.families import RUNTIMES
 from fdd_edge.ondevice.runtime_versions import RUNTIME_VERSIONS
 from fdd_edge.progress import announce
-from fdd_edge.runs.atomic import build_once, delete
+from fdd_edge.runs.atomic import build_once, delete, scratch_folder
 from fdd_edge.targets.profile import Profile
 
 __all__ = [
@@ -79,17 +78,17 @@ def build_runtime(profile: Profile) -> Path:
 def _compile(profile: Profile, out: Path) -> None:
     """Compile the wheel into a folder, with a note of how it was built."""
     options = [*_toolchain(profile), *profile.build]
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix="wheel-") as building:
+    with scratch_folder(out) as building:
         run_tool(
-            pip("wheel", "-w", building, "--no-deps", "--no-cache-dir", "--no-binary", _PACKAGE, _REQUIREMENT),
+            pip("wheel", "-w", str(building), "--no-deps", "--no-cache-dir", "--no-binary", _PACKAGE, _REQUIREMENT),
             doing=f"compiling {_PACKAGE} for {profile.name}",
             variables={"CMAKE_ARGS": " ".join(options)},
         )
-        (built,) = Path(building).glob("*.whl")
+        (built,) = building.glob("*.whl")
         # pip names the wheel after this machine's platform, which the board's pip would not accept.
         rename = ["tags", "--remove", "--platform-tag", f"linux_{profile.architecture}", str(built)]
         run_tool([sys.executable, "-m", "wheel", *rename], doing="renaming the wheel")
-        (named,) = Path(building).glob("*.whl")
+        (named,) = building.glob("*.whl")
         shutil.copy2(named, out / named.name)
     facts = {
         "package": _PACKAGE,

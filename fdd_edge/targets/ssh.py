@@ -28,7 +28,8 @@ from fdd_edge.ondevice.families import device_family
 from fdd_edge.ondevice.model_files import artifact_files, hash_model
 from fdd_edge.ondevice.protocol import Failure, Request
 from fdd_edge.ondevice.runtime_versions import RUNTIME_VERSIONS
-from fdd_edge.progress import announce, progress
+from fdd_edge.progress import progress, warn
+from fdd_edge.runs.fingerprint import Json
 from fdd_edge.runs.hashing import hash_file
 from fdd_edge.targets.local import clean_environment
 from fdd_edge.targets.profile import Profile, resolve_variables
@@ -83,19 +84,38 @@ class _File(NamedTuple):
     sha256: str
 
 
+class BoardFacts(NamedTuple):
+    """What a board reported about itself.
+
+    Attributes:
+        python: Version of the Python that answered.
+        machine: Its architecture.
+        home: Our folder there.
+        interpreter: The Python that runs the runner.
+        free: Free bytes in the folder.
+    """
+
+    python: str
+    machine: str
+    home: str
+    interpreter: str
+    free: int
+
+
 class Board:
     """An open connection to a board, on which the runner runs after ``start``.
 
     Attributes:
         paths: Paths of the transferred files on the board, in the order in which they were given.
-        facts: What the board reported: ``python`` (version), ``machine``, ``home``, ``interpreter``, ``free`` (bytes).
+        facts: What the board reported; None before ``start``.
     """
 
     def __init__(self, profile: Profile, host: str, process: subprocess.Popen[bytes], stderr: IO[bytes]) -> None:
         self.process = process
         self.stderr = stderr
         self.paths: list[str] = []
-        self.facts: dict[str, Any] = {}
+        self.facts: BoardFacts | None = None
+        self._answered = False
         self._profile = profile
         self._host = host
 
@@ -117,17 +137,20 @@ class Board:
             TargetError: The board cannot be reached, its Python is too old, its disk is full, or a file was damaged in
                 transit.
         """
-        wanted = [{"path": f.remote, "sha256": f.sha256, "bytes": f.path.stat().st_size} for f in files]
+        sizes = [f.path.stat().st_size for f in files]
+        wanted = [bootstrap.File(f.remote, f.sha256, size)._asdict() for f, size in zip(files, sizes, strict=True)]
         self._write(Path(bootstrap.__file__).read_bytes())
-        self.facts = self._read_greeting()
+        greeting = self._read_greeting()
+        self._answered = True
         self._send({"home": self._profile.home, "files": wanted, "arguments": list(arguments)})
         reply = self._receive()
-        self.facts |= {"home": reply["home"], "interpreter": reply["python"], "free": reply["free"]}
-        missing = [(files[i].path, int(wanted[i]["bytes"])) for i in reply["missing"]]
+        facts = BoardFacts(greeting["python"], greeting["machine"], reply["home"], reply["python"], reply["free"])
+        self.facts = facts
+        missing = [(files[i].path, sizes[i]) for i in reply["missing"]]
         total = sum(size for _, size in missing)
-        if missing and total + reserve > reply["free"]:
+        if missing and total + reserve > facts.free:
             raise TargetError(
-                f"{self.name} has only {reply['free'] / 1e6:.1f} MB free in {reply['home']}, and {total / 1e6:.1f} MB "
+                f"{self.name} has only {facts.free / 1e6:.1f} MB free in {facts.home}, and {total / 1e6:.1f} MB "
                 f"must be sent there. Free some space, or run: fdd-edge targets clean {self._profile.argument}"
             )
         if missing:
@@ -171,7 +194,7 @@ class Board:
                 f"{self.name} has no {self._profile.python}. Install Python 3.11 or later there, or set python in "
                 f"{self._profile.argument}."
             )
-        if not self.facts:
+        if not self._answered:
             return TargetError(f"Cannot connect to {self.name}: {message or f'ssh ended with exit code {code}'}.")
         if code == _SSH_FAILED or code < 0:
             return TargetError(
@@ -205,7 +228,7 @@ class Board:
     def _setup_hint(self) -> str:
         return f"Install it with: fdd-edge targets setup {self._profile.argument}"
 
-    def _read_greeting(self) -> dict[str, Any]:
+    def _read_greeting(self) -> dict[str, str]:
         """Skip what a login shell prints; return the board's first message."""
         expired = threading.Event()
 
@@ -220,7 +243,7 @@ class Board:
             for _ in range(_BANNER_LINES):
                 _, found, rest = self.read_line("connecting").decode(errors="replace").partition(bootstrap.MARK)
                 if found:
-                    greeting: dict[str, Any] = json.loads(rest)
+                    greeting: dict[str, str] = json.loads(rest)
                     return greeting
         except TargetError:
             if expired.is_set():
@@ -274,7 +297,7 @@ class Board:
                         sent += len(chunk)
                         advance(sent // 1000)
 
-    def _send(self, message: dict[str, Any]) -> None:
+    def _send(self, message: Mapping[str, Json]) -> None:
         self._write(json.dumps(message).encode() + b"\n")
 
     def _write(self, content: bytes) -> None:
@@ -350,11 +373,11 @@ def _quoted(python: str) -> str:
 
 
 class Answer(NamedTuple):
-    """What a command of the runner printed on a board, with the board's name and facts."""
+    """What a command of the runner printed on a board, a JSON object, with the board's name and facts."""
 
     name: str
-    facts: dict[str, Any]
-    output: dict[str, Any]
+    facts: BoardFacts
+    output: Mapping[str, Any]
 
 
 def ask_runner(profile: Profile, arguments: Sequence[str], *, files: Mapping[str, Path] | None = None) -> Answer:
@@ -372,6 +395,7 @@ def ask_runner(profile: Profile, arguments: Sequence[str], *, files: Mapping[str
     all_files = {f"{RUNNERS}/{runner.name}": runner} | dict(files or {})
     with connect(profile) as board:
         board.start([_File(remote, path, hash_file(path)) for remote, path in all_files.items()], arguments)
+        assert board.facts is not None
         return Answer(board.name, board.facts, board.read_output())
 
 
@@ -406,7 +430,7 @@ def ssh_session(profile: Profile, request: Request) -> Iterator[RunnerSession]:
             try:
                 session.close()
             except TargetError as error:
-                announce(str(error))  # all results have arrived, so a board that dies now loses nothing
+                warn(str(error))  # all results have arrived, so a board that dies now loses nothing
 
 
 @contextmanager

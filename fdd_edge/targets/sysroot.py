@@ -14,11 +14,10 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from fdd_edge.cache import cache_dir
 from fdd_edge.errors import FddError
-from fdd_edge.ondevice.device_info import ARM_CORES
+from fdd_edge.ondevice.device_info import ARM_CORES, DeviceInfo
 from fdd_edge.ondevice.families import RUNTIMES
 from fdd_edge.ondevice.runtime_versions import RUNTIME_VERSIONS
 from fdd_edge.progress import announce
@@ -78,12 +77,11 @@ class Sysroot:
         """Return the environment variables that select the CPU and the packages outside the sysroot."""
         return {"QEMU_CPU": str(profile.cpu), "PYTHONPATH": str(self.site), "PYTHONNOUSERSITE": "1"}
 
-    def describe(self, profile: Profile) -> dict[str, Any]:
+    def describe(self, profile: Profile) -> DeviceInfo:
         """Return the runner's description of the emulated device."""
         variables = clean_environment(os.environ) | self.variables(profile)
         output = run_tool(self.command(profile, ["info"]), doing=f"starting {profile.name}", variables=variables)
-        description: dict[str, Any] = json.loads(output)
-        return description
+        return DeviceInfo.from_row(json.loads(output))
 
 
 def emulator(profile: Profile) -> str:

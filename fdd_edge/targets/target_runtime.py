@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from fdd_edge.runs.fingerprint import Json
 from fdd_edge.targets.profile import Profile, device_facts, resolve_threads, runtime_version
 
 __all__ = ["TargetRuntime"]
@@ -20,9 +21,9 @@ class TargetRuntime(NamedTuple):
     profile: Profile
     family: str
 
-    def fingerprint(self) -> dict[str, Any]:
+    def fingerprint(self) -> dict[str, Json]:
         """Return what results depend on in addition to the artifact and the settings, as JSON values."""
-        depends = {"target": self.profile.name, "runtime": runtime_version(self.profile, self.family)}
+        depends: dict[str, Json] = {"target": self.profile.name, "runtime": runtime_version(self.profile, self.family)}
         return depends if self.profile.transport == "local" else depends | {"device": device_facts(self.profile)}
 
     def threads(self, requested: int | None) -> int:

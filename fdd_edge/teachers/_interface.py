@@ -33,7 +33,7 @@ class Declined(NamedTuple):
     Attributes:
         problem_id: Id of the problem.
         teacher: Name of the teacher.
-        reason: A short slug such as ``number_stands_twice``; reasons are counted and reported.
+        reason: A short slug such as ``number_occurs_twice``; reasons are counted and reported.
     """
 
     problem_id: str

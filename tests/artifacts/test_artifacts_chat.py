@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from architectures import Case, open_float
 from conftest import CHAT_TEMPLATE
-from families import Case, open_float
 
 from fdd_edge.artifacts.artifact_labels import ArtifactLabels
 from fdd_edge.artifacts.chat_template import fitting_chat_template, renders, write_chat_template
@@ -34,12 +34,12 @@ NEW_TOKENS = 32
 TRIMMING = CHAT_TEMPLATE.replace("message['content']", "message['content'] | trim")
 BEGUN = "{{ bos_token }}" + CHAT_TEMPLATE
 DATED = "Today is {{ strftime_now('%d %b %Y') }}.\n" + CHAT_TEMPLATE
-FAMILIES = {"no BOS": Case("qwen2"), "BOS": Case("gemma3")}
+STUDENTS = {"no BOS": Case("qwen2"), "BOS": Case("gemma3")}
 
 
-@pytest.fixture(params=list(FAMILIES.values()), ids=list(FAMILIES))
-def student(request: pytest.FixtureRequest, family_student: Callable[[Case], Student]) -> Student:
-    made: Student = family_student(request.param)
+@pytest.fixture(params=list(STUDENTS.values()), ids=list(STUDENTS))
+def student(request: pytest.FixtureRequest, architecture_student: Callable[[Case], Student]) -> Student:
+    made: Student = architecture_student(request.param)
     return made
 
 
@@ -92,9 +92,9 @@ def test_a_chat_asks_what_the_runner_asks_and_is_answered_alike(
 
 
 def test_the_bases_own_template_stays_where_it_says_the_prompt(
-    family_student: Callable[[Case], Student], tmp_path: Path
+    architecture_student: Callable[[Case], Student], tmp_path: Path
 ) -> None:
-    student = with_chat_template(family_student(Case("qwen2")), CHAT_TEMPLATE, tmp_path)
+    student = with_chat_template(architecture_student(Case("qwen2")), CHAT_TEMPLATE, tmp_path)
     template = student_prompt("chat", student.folder)
     with DeviceVocab(student.vocab) as vocab:
         assert vocab.chat_template == CHAT_TEMPLATE
@@ -115,20 +115,22 @@ def test_the_bases_own_template_stays_where_it_says_the_prompt(
 
 
 def test_a_template_of_the_day_it_was_trained_on_is_replaced(
-    family_student: Callable[[Case], Student], tmp_path: Path
+    architecture_student: Callable[[Case], Student], tmp_path: Path
 ) -> None:
     """It would render another prompt tomorrow."""
-    student = with_chat_template(family_student(Case("qwen2")), DATED, tmp_path)
+    student = with_chat_template(architecture_student(Case("qwen2")), DATED, tmp_path)
     template = student_prompt("chat", student.folder)
     with DeviceVocab(student.vocab) as vocab:
         assert not renders(DATED, template, vocab)
         assert renders(fitting_chat_template(DATED, template, vocab), template, vocab)
 
 
-def test_a_hostile_template_is_rendered_in_a_sandbox(tmp_path: Path, family_student: Callable[[Case], Student]) -> None:
+def test_a_hostile_template_is_rendered_in_a_sandbox(
+    tmp_path: Path, architecture_student: Callable[[Case], Student]
+) -> None:
     reach = "{{ ''.__class__.__mro__[1].__subclasses__() }}"
     touch = "{{ cycler.__init__.__globals__.os.system('touch " + str(tmp_path / "reached") + "') }}"
-    with DeviceVocab(family_student(Case("qwen2")).vocab) as vocab:
+    with DeviceVocab(architecture_student(Case("qwen2")).vocab) as vocab:
         assert not renders(reach, PLAIN, vocab)
         assert not renders(touch, PLAIN, vocab)
     assert not (tmp_path / "reached").exists()
@@ -162,8 +164,10 @@ def test_a_system_message_is_refused_in_words() -> None:
         formatter(messages=[{"role": "system", "content": "Be brief."}])
 
 
-def test_a_model_as_it_came_keeps_its_own_template(family_student: Callable[[Case], Student], tmp_path: Path) -> None:
-    student = with_chat_template(family_student(Case("qwen2")), CHAT_TEMPLATE, tmp_path)
+def test_a_model_as_it_came_keeps_its_own_template(
+    architecture_student: Callable[[Case], Student], tmp_path: Path
+) -> None:
+    student = with_chat_template(architecture_student(Case("qwen2")), CHAT_TEMPLATE, tmp_path)
     out = tmp_path / "out"
     labels = ArtifactLabels("x", PLAIN, trained=False)
     export_from_student(out, merged=None, student=student, labels=labels, recipe=load_recipe("gguf-f32"))

@@ -66,7 +66,7 @@ def test_a_student_decides_what_a_recipe_makes_of_it(
 ) -> None:
     (tmp_path / "config.json").write_text(config, encoding="utf-8")
     if expected is None:
-        with pytest.raises(FddError, match="is an encoder-decoder, which a GGUF file cannot hold here"):
+        with pytest.raises(FddError, match="is an encoder-decoder, which fdd-edge cannot export to GGUF"):
             family_for(recipe_family, tmp_path)
     else:
         assert family_for(recipe_family, tmp_path).device.name == expected

@@ -95,7 +95,7 @@ def test_an_export_says_what_fell_back_and_where_it_comes_from(
     print_artifacts([card])
     said = " ".join(capsys.readouterr().out.split())
     assert re.search(
-        r"gguf-q4_k_m: \d+ matrices are stored as Q5_0, Q8_0, because rows of 128 do not divide by 256", said
+        r"gguf-q4_k_m: \d+ matrices are stored as Q5_0, Q8_0, because row length 128 is not a multiple of 256", said
     )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from families import Case
+from architectures import Case
 
 pytest.importorskip("torch", reason="needs: pip install 'fdd-edge[train]'")
 pytest.importorskip("onnxruntime_genai", reason="needs: pip install 'fdd-edge[onnx]'")
@@ -156,10 +156,10 @@ def test_absmax_loses_nothing_of_a_student_trained_for_q4_0(tiny_student: Studen
 )
 @pytest.mark.parametrize("tied", [True, False])
 def test_every_algorithm_rounds_every_matrix(
-    family_student: Callable[[Case], Student], algorithm: str, mixed: str, tied: bool, tmp_path: Path
+    architecture_student: Callable[[Case], Student], algorithm: str, mixed: str, tied: bool, tmp_path: Path
 ) -> None:
     """Embedding and head too, whether they are one matrix or two."""
-    student = family_student(Case("llama", tied=tied))
+    student = architecture_student(Case("llama", tied=tied))
     graph = export(student, int4(algorithm, mixed), tmp_path / "int4")
     types = describe_onnx(graph).types
     assert (types.get("INT8", 0) > 0) == (mixed != "none") and types["INT4"] > 1 and "F32" not in types

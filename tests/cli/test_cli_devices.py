@@ -74,6 +74,7 @@ def test_a_board_at_work_is_not_cleaned(tmp_path: Path, tiny_gguf: Path) -> None
         assert (tmp_path / "home" / "models").is_dir()
 
 
+@pytest.mark.slow
 def test_a_bare_board_is_set_up_and_answers(tmp_path: Path, tiny_gguf: Path, user_cache: str) -> None:
     """With the wheel of its CPU that is there already: nothing is compiled."""
     from fdd_edge.targets import RUNTIME_VERSIONS, load_profile
@@ -110,7 +111,7 @@ def test_a_bare_board_is_set_up_and_answers(tmp_path: Path, tiny_gguf: Path, use
         ),
         (["targets", "create", "rpi5"], "Set up a board with: fdd-edge targets setup rpi5"),
         (["targets", "create", "rpi6"], "no target named 'rpi6'. Did you mean"),
-        (["doctor", "--target", "cuda"], "There is no target 'cuda'. For this machine's CPU use --target local"),
+        (["doctor", "--target", "cuda"], "There is no target 'cuda'. For this machine's CPU use the target 'local'"),
     ],
 )
 def test_targets_that_are_none(command: list[str], sentence: str) -> None:

@@ -7,10 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+import yaml
 from click.testing import CliRunner
 
+from fdd_edge import api
 from fdd_edge.cli import COMMANDS, cli
 from fdd_edge.cli.commands_page import reference
+from fdd_edge.cli.config_page import config_page
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -19,6 +22,24 @@ def test_the_reference_is_up_to_date() -> None:
     assert (ROOT / "docs" / "commands.md").read_text(encoding="utf-8") == reference(), (
         "run: python -m fdd_edge.cli.commands_page > docs/commands.md"
     )
+
+
+def test_the_config_reference_is_up_to_date() -> None:
+    assert (ROOT / "docs" / "config.md").read_text(encoding="utf-8") == config_page(), (
+        "run: python -m fdd_edge.cli.config_page > docs/config.md"
+    )
+
+
+def test_the_config_reference_shows_bounds_and_what_happens_without_a_section() -> None:
+    page = config_page()
+    assert "\n## baseline\n\nThe untuned student, evaluated next to the trained one. Default: not evaluated.\n" in page
+    for line in (
+        "| `rounds` | whole number, at least 1 | `2` |",
+        "| `batch_size` | whole number, 1 to 256 | `16` |",
+        "| `learning_rate` | number, greater than 0 |",
+        "| `seed` | whole number, at least 0, less than 2147483648 | `0` |",
+    ):
+        assert f"\n{line}" in page
 
 
 def code_lines(text: str) -> list[str]:
@@ -64,6 +85,16 @@ def test_every_link_of_the_docs_leads_somewhere() -> None:
     for path in (*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")):
         for link in re.findall(r"\]\(([^)#:]+)\)", path.read_text(encoding="utf-8")):
             assert (path.parent / link).exists(), f"{path.name}: {link}"
+
+
+def test_ls_shows_the_description_that_a_file_states() -> None:
+    """It reads one line per file instead of importing a YAML parser."""
+    listed = api.ls().to_dict()
+    for kind, shelf in (("recipes", "export/recipes"), ("targets", "devices/profiles")):
+        files = sorted((ROOT / shelf).glob("*.yaml"))
+        assert files
+        stated = {file.stem: yaml.safe_load(file.read_text(encoding="utf-8"))["description"] for file in files}
+        assert listed[kind] == stated
 
 
 def test_ls_and_doctor_speak_json_too() -> None:

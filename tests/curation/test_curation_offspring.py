@@ -113,7 +113,7 @@ def test_small_number_words_may_be_descriptive() -> None:
     [("answer = 15 - 25", -10), ("answer = 15 * 25 * 10000000", 3.75e9), ("answer = 15 / 25 / 30000", 0.00002)],
 )
 def test_answers_that_no_school_problem_has(program: str, answer: float) -> None:
-    assert reason_of(replace(GOOD, program=program, answer=answer))[0] == Reason.ANSWER_NOT_SANE
+    assert reason_of(replace(GOOD, program=program, answer=answer))[0] == Reason.IMPLAUSIBLE_ANSWER
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_answers_that_no_school_problem_has(program: str, answer: float) -> None
     ],
 )
 def test_exactly_one_thing_must_be_asked_at_the_end(question: str) -> None:
-    assert reason_of(replace(GOOD, question=question))[0] == Reason.ASKS_NOT_ONE_THING
+    assert reason_of(replace(GOOD, question=question))[0] == Reason.NOT_ONE_QUESTION
 
 
 def test_an_instruction_is_as_good_as_a_question() -> None:
@@ -161,9 +161,9 @@ def test_an_instruction_may_have_many_forms(order: str) -> None:
 def test_the_number_of_operations_must_be_as_requested() -> None:
     """A more complex problem has more operations than its parent, a similar one about the same number."""
     same = replace(GOOD, origin="complex")
-    assert reason_of(same) == (Reason.OPERATIONS_NOT_AS_ASKED, "1 (parent: 1)")
+    assert reason_of(same) == (Reason.WRONG_OPERATION_COUNT, "1 (parent: 1)")
     more = replace(GOOD, program="answer = 15 + 25 + 0 + 0", origin="similar")
-    assert reason_of(more)[0] == Reason.OPERATIONS_NOT_AS_ASKED
+    assert reason_of(more)[0] == Reason.WRONG_OPERATION_COUNT
 
 
 def test_without_its_parent_a_problem_is_not_compared() -> None:

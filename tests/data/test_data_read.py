@@ -126,7 +126,7 @@ def test_a_long_answer_is_shown_short(tmp_path: Path) -> None:
         ('{"question": " ", "answer": 3}', "set.jsonl:1 has an empty 'question' (format jsonl)."),
         (
             '{"question": "?", "answer": 3, "depth": -1}',
-            "set.jsonl:1 has a 'depth' that is not a whole number of at least 0 (format jsonl).",
+            "set.jsonl:1 has a 'depth' that is not a non-negative integer (format jsonl).",
         ),
         (
             '{"question": "?", "answer": 3, "program": ["answer = 3"]}',

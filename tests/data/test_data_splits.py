@@ -86,7 +86,7 @@ def test_a_long_list_is_cut() -> None:
 
 
 def test_a_missing_shard_is_an_error() -> None:
-    assert "has 1 of 2 parts of data/train-*.parquet" in fault(PARTS[1:], "train")
+    assert "has only 1 of the 2 parts of data/train-*.parquet" in fault(PARTS[1:], "train")
 
 
 def test_a_loading_script_is_refused_and_the_converted_copy_is_suggested() -> None:

@@ -174,7 +174,7 @@ def test_a_partly_filled_cache_is_not_a_split(hub: Hub, gsm: str, tiny_gguf: Pat
     words = ["eval", str(tiny_gguf), "--data", "school/gsm", "--split", "train"]
     refused(
         fdd_edge(tmp_path, hub, *words, HF_HUB_OFFLINE="1"),
-        "In the hub's cache, without a network: school/gsm has 1 of 2 parts of main/train-*.parquet",
+        "In the hub's cache, without a network: school/gsm has only 1 of the 2 parts of main/train-*.parquet",
     )
 
 

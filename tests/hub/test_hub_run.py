@@ -109,7 +109,7 @@ def test_a_branch_that_moved_does_not_change_a_run(hub: Hub, home: Path) -> None
     hub.push("datasets/school/sums", {"other.jsonl": "{}\n"})
     ran = run(home, hub, "--rounds", "1", HF_TOKEN=TOKEN)
     for name, commit in before["commits"].items():
-        assert ran.stderr.count(f"{name}: using commit {commit}, with which this run began\n") == 1
+        assert ran.stderr.count(f"{name}: using commit {commit}, which this run started with\n") == 1
     assert "merging" in ran.stderr
     assert "training" not in ran.stderr
     assert (place / "merged" / "model.safetensors").read_bytes() == merged

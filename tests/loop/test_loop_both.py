@@ -15,7 +15,7 @@ pytest.importorskip("onnxruntime_genai", reason="needs: pip install 'fdd-edge[on
 
 from fdd_edge import api
 from fdd_edge.errors import FddError
-from fdd_edge.operations.train import train_on
+from fdd_edge.operations.train import TrainingSetup, train_on
 from fdd_edge.records import read_jsonl
 from fdd_edge.resolve.student import Student, open_student
 from fdd_edge.runs import RunLayout
@@ -75,15 +75,11 @@ def test_both_runtimes_see_the_ids_of_training(tiny_student: Student, tmp_path: 
     (tmp_path / "tokenizer.json").write_text(json.dumps(tokenizer), encoding="utf-8")
     other = student._replace(vocabs=(student.vocab, tmp_path / "tokenizer.json"))
     problems = generate("train", 2, seed=0)
-    with pytest.raises(FddError, match="would see other ids"):
+    with pytest.raises(FddError, match=r"The device would encode .* but training used"):
         train_on(
             problems,
             tmp_path / "adapter",
-            valid=[],
-            student=other,
-            template="Question: {question}\n",
-            lora=LoraOptions(),
-            training=TrainingOptions(),
-            dtype="float32",
-            seed=0,
+            other,
+            "Question: {question}\n",
+            TrainingSetup(LoraOptions(), TrainingOptions(), "float32", seed=0),
         )

@@ -26,10 +26,10 @@ DRIVER = Path(__file__).with_name("faults.py")
 SETTINGS = (
     "student.dtype=bfloat16",
     "baseline=null",
-    "data.train=[{path: 'symbolic:train', limit: 36}]",
+    "data.train=[{path: 'symbolic:train', limit: 24}]",
     "data.eval=[{path: 'symbolic:heldout', limit: 4}]",
-    "training.save_steps=3",
-    "feedback.limit=12",
+    "training.save_steps=2",
+    "feedback.limit=6",
     "keep=all",
 )
 
@@ -59,11 +59,13 @@ def test_a_training_that_was_killed_goes_on_with_the_same_losses(
     finished: Path, warm: WarmPython, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
-    fault = {"fault": "signal", "number": 9, "stage": "round-00/adapter", "moment": "step 5"}
+    fault = {"fault": "signal", "number": 9, "stage": "round-00/adapter", "moment": "step 4"}
+    trained = {"fault": "signal", "number": 9, "stage": "round-00/merged", "moment": "begun"}
     killed = warm.run([DRIVER, json.dumps([fault]), *arguments(out)])
     assert killed.returncode == -signal.SIGKILL, killed.stderr
-    assert (out / "round-00/.adapter.partial/checkpoints/checkpoint-3").is_dir()
-    run(warm, out)
+    assert (out / "round-00/.adapter.partial/checkpoints/checkpoint-2").is_dir()
+    resumed = warm.run([DRIVER, json.dumps([trained]), *arguments(out)])
+    assert resumed.returncode == -signal.SIGKILL, resumed.stderr
     assert len(losses(out)) > 5
     assert losses(out) == pytest.approx(losses(finished), abs=1e-3)
 

@@ -141,7 +141,7 @@ def test_a_run_without_its_config_is_told_so(smoke: Finished, tmp_path: Path) ->
     (out / "config.yaml").unlink()
     ran = run(out)
     assert ran.returncode == 2
-    assert f"{out} holds a run without its config.yaml; restore the config that the run began with" in ran.stderr
+    assert f"{out} is a run whose config.yaml is missing; restore the config that the run began with" in ran.stderr
 
 
 def test_split_takes_folders_and_bands_that_are_some(smoke: Finished, tmp_path: Path) -> None:
@@ -222,7 +222,7 @@ def test_gates_choose_again_and_train_nothing(smoke: Finished, tmp_path: Path) -
     words = ["--set", "gates.max_size_mb=0.01", "--fail-on-gate"]
     ran = fdd_edge_process("run", "smoke", "-o", out, *words)
     assert ran.returncode == 3, ran.stderr
-    assert "Round 1 is held back: gates.max_size_mb: it takes 0.4 MB, more than 0.01" in ran.stderr
+    assert "Round 1 failed its gates: gates.max_size_mb: it takes 0.4 MB, more than 0.01" in ran.stderr
     assert "training" not in ran.stderr
     assert not (out / "best").is_symlink()
     assert "has no best round, because none passed its gates" in fdd_edge("solve", str(out), "?").stderr
@@ -254,7 +254,7 @@ def test_problems_may_be_labelled_before_they_are_trained_on(tmp_path: Path, tin
     assert asked[1].isdisjoint(p.id for p in second)
     assert asked[0] < {p.id for p in second}
     assert len([p for p in second if p.origin != "seed"]) <= 5
-    assert "of 20 problems not yet trained on are solved" in ran.stdout
+    assert "of 20 problems not yet trained on" in " ".join(ran.stdout.split())
     assert "data         60 problems: 60 seed; 60 more are reserved for labelling" in ran.stdout
     assert "; 40 more are reserved for labelling" in " ".join(ran.stdout.split())
     longer = run(out, "--rounds", "9", *words)
@@ -264,7 +264,7 @@ def test_problems_may_be_labelled_before_they_are_trained_on(tmp_path: Path, tin
     assert again.returncode == 0, again.stderr
     too_few = run(tmp_path / "other", "--set", "feedback.pool=fresh", "--set", "feedback.limit=60")
     assert too_few.returncode == 2
-    assert "need 120. Add problems, or lower one of the two." in too_few.stderr
+    assert "need 120. Add problems, or lower rounds or feedback.limit." in too_few.stderr
     assert not (tmp_path / "other").exists()  # or the lower one that it asks for were other settings there
 
 
@@ -436,8 +436,7 @@ def test_a_round_that_would_be_the_same_again_ends_the_run(tmp_path: Path, tiny_
     settings = [word for setting in none for word in ("--set", setting)]
     ran = run(out, "--no-parity", *settings)
     assert ran.returncode == 0, ran.stderr
-    assert "Round 1 would repeat round 0: there are no new problems, so the run stops here." in ran.stdout
-    assert "Round 1 would repeat round 0" in ran.stderr
+    assert "Round 1 would repeat round 0: there are no new problems, so the run stops here." in ran.stderr
     assert [path.name for path in sorted(out.glob("round-*"))] == ["round-00"]
     assert "would_repeat" in json.loads((out / "round-00" / "summary.json").read_text(encoding="utf-8"))
     again = run(out, "--no-parity", *settings)

@@ -31,6 +31,8 @@ from fdd_edge.resolve.prompts import file_prompt
 from fdd_edge.resolve.student import Student, open_student
 from fdd_edge.targets import TargetRuntime, load_profile
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = Settings(Decoding(30, batch_size=3, threads=1), return_ids=True)
 WAVE = Wave(0, tuple(Task(f"p{i}", 0, f"Tom has {i + 3} apples{' and more' * i}. How many?") for i in range(5)))
 
@@ -62,7 +64,6 @@ def certificate_of(student: Student, graph: Path, recipe: str) -> Certificate:
     return certify_file(graph, student.folder, reference, load_recipe(recipe), runtime=runtime, threads=1)
 
 
-@pytest.mark.slow
 def test_a_run_of_an_encoder_decoder(student: Student, tmp_path: Path) -> None:
     layout = api.run("smoke-t5", output=tmp_path / "run", overrides=["keep=all"]).layout
     for number in range(2):

@@ -53,8 +53,8 @@ def test_shots_of_a_chat_are_earlier_turns() -> None:
 @pytest.mark.parametrize(
     ("requested", "file", "fault"),
     [
-        (None, File(), "This model stores no prompt. Add --prompt chat (its own chat template) or --prompt plain."),
-        ("chat", File(), "This model has no chat template. Choose another prompt, such as --prompt plain."),
+        (None, File(), "This model stores no prompt. Use the prompt chat (its own chat template) or plain."),
+        ("chat", File(), "This model has no chat template. Use another prompt, such as plain."),
         ("Solve it.", File(), "The prompt template does not contain {question}: 'Solve it.'."),
         ("chat", File(tokenizer__chat_template="{{ raise_exception('no users') }}"), "cannot be rendered: no users."),
         ("chat", File(tokenizer__chat_template="{% if %}"), "cannot be rendered"),

@@ -22,9 +22,9 @@ def test_every_figure_of_a_local_file(tiny_gguf: Path) -> None:
     assert measured.prompt_tokens_per_second
     assert measured.batch_tokens_per_second
     assert measured.peak_rss_bytes > measured.bytes
-    assert measured.device["runtime"] == "llama-cpp-python"
+    assert measured.device.runtime == "llama-cpp-python"
     assert measured.broken_budgets == []
-    assert Measurement.from_row(json.loads(json.dumps(measured.to_row()))) == measured
+    assert Measurement.from_dict(json.loads(json.dumps(measured.to_dict()))) == measured
 
 
 def test_budgets_that_are_exceeded_are_named(tiny_gguf: Path, tmp_path: Path) -> None:

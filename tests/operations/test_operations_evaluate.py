@@ -34,8 +34,8 @@ def test_two_evaluations_are_byte_equal_and_complete(tiny_gguf: Path, tmp_path: 
     found = read_evaluation(tmp_path / "a")
     assert found.summary.n == 7
     assert sum(found.summary.verdicts.values()) == 7
-    assert found.timing["peak_rss_bytes"] > 1e6
-    assert found.timing["artifact_bytes"] == tiny_gguf.stat().st_size
+    assert found.timing.peak_rss_bytes > 1e6
+    assert found.timing.artifact_bytes == tiny_gguf.stat().st_size
     assert {p.name for p in (tmp_path / "a").iterdir()} == {"rows.jsonl", "timing.json", "summary.json"}
 
 
@@ -93,15 +93,15 @@ def test_waves_of_another_build_are_not_resumed(
     wave["completions"][0]["text"] = "of another build"
     journal.write_text(f"{json.dumps(info)}\n{json.dumps(wave)}\n", encoding="utf-8")
     assert rows_of(tiny_gguf, out) == whole
-    assert "test: system_info of local has changed, so it starts from the beginning" in capsys.readouterr().err
+    assert "test: system_info of local has changed, so the evaluation starts over" in capsys.readouterr().err
 
 
 def test_a_file_is_evaluated_without_leaving_anything_behind(tiny_gguf: Path) -> None:
-    evaluation, rows, file = evaluate_file(tiny_gguf, PROBLEMS[:2], None, runtime=LOCAL, asking=ASKING)
-    assert [row.problem_id for row in rows] == ["p0", "p1"]
-    assert evaluation.summary.n == 2
-    assert set(file) == {"path", "sha256", "bytes", "recipe", "parity"}
-    assert (file["recipe"], file["parity"]) == (None, "none")
+    found = evaluate_file(tiny_gguf, PROBLEMS[:2], None, runtime=LOCAL, asking=ASKING)
+    assert [row.problem_id for row in found.completions] == ["p0", "p1"]
+    assert found.evaluation.summary.n == 2
+    assert list(found.to_row()) == ["path", "sha256", "bytes", "recipe", "parity"]
+    assert (found.recipe, found.parity) == (None, "none")
 
 
 def test_an_evaluation_that_is_kept_is_the_folder_of_a_run(tiny_gguf: Path, tmp_path: Path) -> None:
@@ -125,5 +125,5 @@ def test_the_report_is_what_eval_prints(tiny_gguf: Path, tmp_path: Path) -> None
 
 
 def test_no_problems_is_one_sentence(tiny_gguf: Path, tmp_path: Path) -> None:
-    with pytest.raises(FddError, match="There are no problems to evaluate on"):
+    with pytest.raises(FddError, match="There are no problems to evaluate"):
         evaluate(tmp_path, artifact=tiny_gguf, problems=[], runtime=LOCAL, asking=ASKING)

@@ -87,7 +87,7 @@ def test_a_failed_artifact_is_left_out_and_named(tiny_student: Student, impossib
     out = tmp_path / "out"
     ran = fdd_edge("export", tiny_student.folder, "-r", impossible, "-r", "gguf-f16", "-o", out, "--json")
     assert ran.returncode == 4
-    assert f"impossible failed the parity certificate and is left out of {out}:" in ran.stderr
+    assert f"impossible failed its parity check and is left out of {out}:" in ran.stderr
     assert "\n  impossible: tensors: " in ran.stderr
     assert "first: tensor " in ran.stderr
     assert sorted(p.name for p in out.iterdir()) == ["gguf-f16", "impossible.parity.json"]
@@ -113,7 +113,7 @@ def test_parity_alone_gives_the_same_and_never_overwrites(
     assert row_of(ran)["prompts"]["encoded"] == 65  # type: ignore[index]
     again = fdd_edge("parity", exported, "--reference", tiny_student.folder, "-o", out)
     assert again.returncode == 2
-    assert "exists already" in again.stderr
+    assert "already exists" in again.stderr
     failed = fdd_edge("parity", exported, "--reference", tiny_student.folder, "--recipe", impossible)
     assert failed.returncode == 4
     assert "FAILED tensors" in failed.stdout
@@ -129,7 +129,7 @@ def test_a_revision_reaches_the_reference(exported: Path, tiny_student: Student)
 def test_a_file_without_a_recipe_needs_one_named(tiny_gguf: Path, tiny_student: Student) -> None:
     ran = fdd_edge("parity", tiny_gguf, "--reference", tiny_student.folder)
     assert ran.returncode == 2
-    assert "does not name its recipe. Say whose bounds apply, for example --recipe gguf-q8_0" in ran.stderr
+    assert "does not name its recipe. Name the recipe whose bounds apply, such as gguf-q8_0" in ran.stderr
 
 
 @pytest.mark.parametrize(("state", "word"), [("beside", "passed"), ("alone", "none"), ("failed", "failed")])
@@ -165,7 +165,7 @@ def test_a_run_leaves_a_failed_artifact_out_and_goes_on(
     for again in (False, True):
         ran = fdd_edge("run", "smoke", "-o", out, "--set", recipes, *SMALL)
         assert ran.returncode == 4, ran.stderr
-        assert "impossible failed the parity certificate and is left out of the evaluations of round-00" in ran.stderr
+        assert "impossible failed its parity check and is left out of the evaluations of round-00" in ran.stderr
         assert ("parity of impossible" in ran.stderr) != again
     assert (out / "round-00" / "evolved" / "problems.jsonl").is_file()
     assert (out / "round-00" / "eval" / "local" / "gguf-q8_0" / "valid").is_dir()
@@ -185,7 +185,7 @@ def test_a_failed_judge_stops_the_run_at_once_unless_no_parity_is_said(
     for _ in range(2):
         ran = fdd_edge("run", "smoke", "-o", out, *settings, *SMALL)
         assert ran.returncode == 4, ran.stderr
-        assert "left out of round-00, which it should judge" in ran.stderr
+        assert "failed its parity check, so it cannot judge round-00:" in ran.stderr
         assert not (out / "round-00" / "eval").exists()
     ran = fdd_edge("run", "smoke", "-o", out, *settings, *SMALL, "--no-parity")
     assert ran.returncode == 0, ran.stderr

@@ -34,14 +34,16 @@ def test_a_file_names_no_path_as_its_recipe(float_file: Path, tmp_path: Path) ->
     text = (Path(__file__).parents[2] / "export/recipes/gguf-q8_0.yaml").read_text(encoding="utf-8")
     mine.write_text(text, encoding="utf-8")
     quantize_gguf(float_file, tmp_path / GGUF.model_file, "q8_0", recipe=str(mine))
-    with pytest.raises(FddError, match=r"is not a packaged one\. Say whose bounds apply, for example --recipe"):
+    with pytest.raises(FddError, match=r"is not a packaged one\. Name the recipe whose bounds apply, such as"):
         find_bounds(tmp_path / GGUF.model_file, None)
     assert find_bounds(tmp_path / GGUF.model_file, str(mine)).name == "gguf-q8_0"
 
 
 def test_a_file_is_not_judged_by_the_coarser_bounds_it_names(float_file: Path, tmp_path: Path) -> None:
     quantize_gguf(float_file, tmp_path / GGUF.model_file, "q8_0", recipe="gguf-q3_k_m")
-    with pytest.raises(FddError, match=r"recipe gguf-q3_k_m, which gives .*, but it contains \d+ Q8_0\. Say whose"):
+    with pytest.raises(
+        FddError, match=r"recipe gguf-q3_k_m, which gives .*, but it contains \d+ Q8_0\. Name the recipe"
+    ):
         find_bounds(tmp_path / GGUF.model_file, None)
     assert find_bounds(tmp_path / GGUF.model_file, "gguf-q8_0").name == "gguf-q8_0"
 
@@ -82,10 +84,10 @@ def test_a_foreign_certificate_is_none(
 CARDS = {
     "{": "is not valid JSON",
     "[]": "is not a JSON object",
-    '{"prompt_template": 3}': "prompt_template must be a text, not 3",
+    '{"prompt_template": 3}': "prompt_template must be a string, not 3",
     '{"prompt_template": "hello"}': "prompt_template does not contain {question}",
-    '{"base": ["x"]}': "base must be a text",
-    '{"license": {}}': "license must be a text",
+    '{"base": ["x"]}': "base must be a string",
+    '{"license": {}}': "license must be a string",
 }
 
 

@@ -10,15 +10,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from smoke import Finished
 
 import fdd_edge
 from fdd_edge.errors import FddError
+from fdd_edge.runs import RunLayout
 from fdd_edge.runs.manifest import RUN_FORMAT, Manifest
 
 OLD = Path(__file__).with_name("old_run")
 SENTENCE = (
-    "whose runs this version cannot resume; nothing in it was changed. Name another output_dir, or finish the run with "
-    "that version. solve, eval, bench and export still read it."
+    "whose runs this version cannot resume; nothing in it was changed. Choose another run folder, or finish the run "
+    "with that version; solve, eval, bench and export can still read it."
 )
 
 Change = Callable[[Path], None]
@@ -121,6 +123,17 @@ def test_a_version_of_another_number_is_named(tmp_path: Path) -> None:
         fdd_edge.run("smoke", output=out)
 
 
+def test_a_damaged_manifest_is_not_advised_to_be_deleted(tmp_path: Path) -> None:
+    """Without its manifest, an old run is refused all the same."""
+    out = Path(shutil.copytree(OLD, tmp_path / "run", symlinks=True))
+    manifest = (out / "manifest.json").read_text(encoding="utf-8")
+    for damaged in (manifest[:100], json.dumps(json.loads(manifest) | {"stages": 3})):
+        (out / "manifest.json").write_text(damaged, encoding="utf-8")
+        with pytest.raises(FddError, match=r"manifest\.json is damaged .* Restore it from a backup") as caught:
+            fdd_edge.run("smoke", output=out)
+        assert "delete" not in str(caught.value)
+
+
 def test_a_run_of_a_later_format_is_refused_too(tmp_path: Path) -> None:
     out = Path(shutil.copytree(OLD, tmp_path / "run", symlinks=True))
     manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
@@ -130,3 +143,19 @@ def test_a_run_of_a_later_format_is_refused_too(tmp_path: Path) -> None:
     with pytest.raises(FddError, match=r"was made by fdd-edge 9\.0, whose runs this version cannot resume"):
         fdd_edge.run("smoke", output=out)
     assert content(out) == before
+
+
+@pytest.mark.slow
+def test_solve_eval_bench_and_export_still_read_it(smoke: Finished, tmp_path: Path) -> None:
+    """The folder has the models of today's smoke run, which are byte for byte those of the version before."""
+    out = Path(shutil.copytree(OLD, tmp_path / "run", symlinks=True))
+    for made in RunLayout(smoke.out).rounds:
+        for folder in (made.merged, made.artifacts):
+            if folder.exists():
+                shutil.copytree(folder, out / made.name / folder.name, dirs_exist_ok=True)
+    question = "Tom has 3 apples and gets 4 more. How many?"
+    assert fdd_edge.solve(out, question).text == fdd_edge.solve(smoke.out, question).text
+    assert fdd_edge.evaluate(out, [{"question": question, "answer": 7}]).n == 1
+    assert fdd_edge.bench(out).recipe == fdd_edge.bench(smoke.out).recipe
+    (exported,) = fdd_edge.export(out, "gguf-q8_0", tmp_path / "exported")
+    assert exported.path.is_file()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
+from typing import Any
 
 import pytest
 
 from fdd_edge.config import Gates
+from fdd_edge.errors import FddError
 from fdd_edge.operations.bench import Measurement
-from fdd_edge.pipeline.gates import Contender, best_of, standings
+from fdd_edge.pipeline.gates import Contender, best_of, check_gates, set_gates, standings
+from fdd_edge.targets import load_profile
 
 NONE = Gates()
 
@@ -16,8 +19,9 @@ NONE = Gates()
 def measured(
     *, size: int = 90_000_000, rss: int = 300_000_000, speed: float | None = 40.0, broken: str = ""
 ) -> Measurement:
-    fields = dict.fromkeys(Measurement._fields)
-    return Measurement(**fields)._replace(  # type: ignore[arg-type]
+    blank: dict[str, Any] = dict.fromkeys(field.name for field in fields(Measurement))
+    return replace(
+        Measurement(**blank),
         target="board",
         bytes=size,
         peak_rss_bytes=rss,
@@ -37,14 +41,14 @@ def test_the_newest_round_is_best_unless_it_is_worse_beyond_chance() -> None:
     assert [s.held_back for s in found[:2]] == [[], []]
     assert best_of(found) == "r1"
     (sentence,) = found[2].held_back
-    assert sentence.startswith("it solves 10.0 points less of valid than r0 (95 %: ")
+    assert sentence.startswith("its accuracy on valid is 10.0 points lower than r0's (95 %: ")
 
 
 def test_rounds_cannot_slip_down_step_by_step() -> None:
     """Each is within chance of the one before; the last is not within chance of the first."""
     found = standings([contender(f"r{i}", 100 - 3 * i) for i in range(4)], NONE)
     assert found[1].held_back == []
-    assert "than r0" in found[3].held_back[0]
+    assert "than r0's" in found[3].held_back[0]
 
 
 @pytest.mark.parametrize(
@@ -96,3 +100,26 @@ def test_a_few_lost_problems_may_be_chance(lost: int, n: int) -> None:
 
 def test_six_lost_problems_and_none_gained_are_more_than_chance() -> None:
     assert standings([contender("r0", 200), contender("r1", 194)], NONE)[1].held_back != []
+
+
+def test_gates_and_budgets_that_are_set_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FDD_EDGE_RPI5", "pi@board")
+    assert set_gates(NONE, load_profile("local")) == []
+    gates = Gates(min_accuracy=0.0, max_size_mb=100)
+    assert set_gates(gates, load_profile("rpi5")) == [
+        "gates.max_size_mb",
+        "gates.min_accuracy",
+        "budgets of rpi5.max_rss_mb",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("gates", "words"),
+    [
+        (Gates(max_rss_mb=1), r"gates\.max_rss_mb cannot .* Remove it, or set feedback\.target to a board"),
+        (Gates(max_rss_mb=1, min_tokens_per_s=1), r"gates\.max_rss_mb and gates\.min_tokens_per_s .* Remove them, or"),
+    ],
+)
+def test_an_emulator_has_no_speed_and_no_memory_to_judge_by(gates: Gates, words: str) -> None:
+    with pytest.raises(FddError, match=words):
+        check_gates(gates, load_profile("rpi5-emulated"))

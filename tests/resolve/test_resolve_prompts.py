@@ -15,7 +15,7 @@ from fdd_edge.errors import FddError
 from fdd_edge.operations import fine_tune
 from fdd_edge.pipeline.start import started
 from fdd_edge.records import Problem, write_jsonl
-from fdd_edge.resolve.prompts import begin_prompt, chat_prompt
+from fdd_edge.resolve.prompts import chat_prompt, pin_prompt
 from fdd_edge.resolve.student import Student, open_student
 
 CLOCK = "Now: {{ strftime_now('%f') }} {{ messages[0].content }}\n"
@@ -43,17 +43,17 @@ def test_a_resumed_run_keeps_the_chat_prompt_it_began_with(student: Student, tmp
 
 
 def test_a_chat_prompt_is_not_kept_for_another_student(student: Student) -> None:
-    first = begin_prompt("chat", student.folder, "one", None)
-    assert begin_prompt("chat", student.folder, "one", first._asdict()) == first
-    assert begin_prompt("chat", student.folder, "other", first._asdict()).template != first.template
+    first = pin_prompt("chat", student.folder, "one", None)
+    assert pin_prompt("chat", student.folder, "one", first._asdict()) == first
+    assert pin_prompt("chat", student.folder, "other", first._asdict()).template != first.template
 
 
 def test_an_edited_prompt_file_is_noticed(student: Student, tmp_path: Path) -> None:
     path = tmp_path / "prompt.txt"
     path.write_text("Q: {question}", encoding="utf-8")
-    first = begin_prompt(str(path), student.folder, student.sha256, None)
+    first = pin_prompt(str(path), student.folder, student.sha256, None)
     path.write_text("Frage: {question}", encoding="utf-8")
-    assert begin_prompt(str(path), student.folder, student.sha256, first._asdict()).template == "Frage: {question}"
+    assert pin_prompt(str(path), student.folder, student.sha256, first._asdict()).template == "Frage: {question}"
 
 
 def test_an_interrupted_train_keeps_its_chat_prompt(

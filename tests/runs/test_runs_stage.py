@@ -318,7 +318,7 @@ def test_something_else_at_the_link_to_the_best_round_is_left_alone(tmp_path: Pa
     layout = RunLayout(tmp_path)
     layout.best.mkdir()
     for name in ("round-00", None):
-        with pytest.raises(FddError, match="is not the link to the best round any more; move it away"):
+        with pytest.raises(FddError, match="is no longer the link to the best round; move it elsewhere"):
             layout.link_best(name)
 
 

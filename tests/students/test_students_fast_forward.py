@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from families import Case
+from architectures import Case
 from peft import LoraConfig, get_peft_model
 
 from fdd_edge.resolve.student import Student
@@ -41,9 +41,9 @@ def gradients(model: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("max_length", [512, 4096], ids=["own attention", "torch's attention"])
 @pytest.mark.parametrize("case", [None, Case("qwen2"), Case("qwen3", tied=False), Case("gemma3")], ids=str)
 def test_loss_and_gradients_are_those_of_transformers(
-    case: Case | None, max_length: int, tiny_student: Student, family_student: Callable[[Case], Student]
+    case: Case | None, max_length: int, tiny_student: Student, architecture_student: Callable[[Case], Student]
 ) -> None:
-    student = tiny_student if case is None else family_student(case)
+    student = tiny_student if case is None else architecture_student(case)
     given = batch(student)
     plain, lean = adapted(student.folder), adapted(student.folder)
     use_fused_ops(lean, max_length=max_length)
@@ -62,10 +62,10 @@ def test_loss_and_gradients_are_those_of_transformers(
 
 @pytest.mark.parametrize("case", [None, Case("qwen2"), Case("gemma3")], ids=str)
 def test_bfloat16_weights_give_nearly_the_gradients_of_float32(
-    case: Case | None, tiny_student: Student, family_student: Callable[[Case], Student]
+    case: Case | None, tiny_student: Student, architecture_student: Callable[[Case], Student]
 ) -> None:
     """The default if the CPU multiplies bfloat16; the adapter and its gradients are still float32."""
-    student = tiny_student if case is None else family_student(case)
+    student = tiny_student if case is None else architecture_student(case)
     given = batch(student)
     whole, half = adapted(student.folder), adapted(student.folder, "bfloat16")
     for one, other in zip(whole.parameters(), half.parameters(), strict=True):

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from families import Case
+from architectures import Case
 
 from fdd_edge import api
 from fdd_edge.artifacts.gguf import QuantizedFile, hf_names, quantize_gguf, write_float_gguf
 from fdd_edge.artifacts.recipe import GgufRecipe, load_gguf_recipe
 from fdd_edge.errors import FddError
 from fdd_edge.operations.merge import merge
-from fdd_edge.operations.train import check_training, train_on
+from fdd_edge.operations.train import TrainingSetup, check_training, train_on
 from fdd_edge.records import Problem
 from fdd_edge.resolve.student import Student
 from fdd_edge.students.batches import collate, to_rows
@@ -118,18 +118,18 @@ def test_on_a_grid_without_rounding_it_is_plain_training(
     bf16: bool,
     tolerance: float,
     tiny_student: Student,
-    family_student: Callable[[Case], Student],
+    architecture_student: Callable[[Case], Student],
     tmp_path: Path,
 ) -> None:
     """The straight-through gradients are LoRA's own; a rounded weight was once reused for the next step."""
-    student = tiny_student if case is None else family_student(case)
+    student = tiny_student if case is None else architecture_student(case)
     plain = fit(student, tmp_path / "plain", None, bf16=bf16)
     aware = fit(student, tmp_path / "aware", Everything("F32", student.folder), bf16=bf16)
     assert aware == pytest.approx(plain, rel=tolerance)
 
 
 def test_a_type_without_a_grid_is_refused_by_name(tiny_student: Student, tmp_path: Path) -> None:
-    with pytest.raises(FddError, match=r"stores model\.layers\.0\.self_attn\.q_proj as Q5_K, which cannot be trained"):
+    with pytest.raises(FddError, match=r"stores model\.layers\.0\.self_attn\.q_proj as Q5_K; training for it is not"):
         fit(tiny_student, tmp_path / "a", Everything("Q5_K", tiny_student.folder))
 
 
@@ -143,14 +143,16 @@ def test_the_file_is_the_model_that_was_trained(recipe: str, tiny_student: Stude
     train_on(
         problems,
         adapter,
+        tiny_student,
+        template,
+        TrainingSetup(
+            LoraOptions(r=4),
+            TrainingOptions(threads=1, num_train_epochs=3, learning_rate=1e-2),
+            "float32",
+            seed=0,
+            qat_recipe=load_gguf_recipe(recipe),
+        ),
         valid=problems[:4],
-        student=tiny_student,
-        template=template,
-        lora=LoraOptions(r=4),
-        training=TrainingOptions(threads=1, num_train_epochs=3, learning_rate=1e-2),
-        dtype="float32",
-        seed=0,
-        qat_recipe=load_gguf_recipe(recipe),
     )
     trace = json.loads((adapter / "training.json").read_text(encoding="utf-8"))
     trained = trace["valid_losses"][-1][1]
@@ -174,14 +176,9 @@ def fit_one(student: Student, out: Path, template: str, recipe: GgufRecipe | Non
     train_on(
         [Problem("p", "Tom had 2 figs.", 2, "test", program="answer = 2")],
         out,
-        valid=[],
-        student=student,
-        template=template,
-        lora=lora,
-        training=TrainingOptions(threads=1),
-        dtype="float32",
-        seed=0,
-        qat_recipe=recipe,
+        student,
+        template,
+        TrainingSetup(lora, TrainingOptions(threads=1), "float32", seed=0, qat_recipe=recipe),
     )
     return out
 
@@ -234,7 +231,11 @@ def test_an_export_knows_which_recipe_its_student_was_trained_for(
     [
         (["q_proj", "qproj"], None, r"names 'qproj', which tiny does not have\. It has: .*down_proj"),
         (["input_layernorm"], None, r"names 'input_layernorm', which tiny does not have"),
-        (["q_proj"], "gguf-q4_k_m", r"gguf-q4_k_m holds q4_k_m, which cannot be trained for yet\. Types .* q4_0"),
+        (
+            ["q_proj"],
+            "gguf-q4_k_m",
+            r"gguf-q4_k_m stores q4_k_m; training for it is not supported yet\. Supported: q4_0, ",
+        ),
     ],
 )
 def test_untrainable_options_are_refused_before_anything_is_made(

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from families import Case
+from architectures import Case
 
 from fdd_edge.errors import FddError
 from fdd_edge.operations.merge import merge
-from fdd_edge.operations.train import train
+from fdd_edge.operations.train import TrainingSetup, train
 from fdd_edge.records import Problem, write_jsonl
 from fdd_edge.resolve.prompts import student_prompt
 from fdd_edge.resolve.student import Student
@@ -125,11 +125,7 @@ def stage(student: Student, data: Path, out: Path, **training: Any) -> None:
         start_from=None,
         student=student,
         template=student_prompt("plain", student.folder),
-        lora=LoraOptions(r=2),
-        training=replace(TrainingOptions(threads=1), **training),
-        dtype="float32",
-        seed=0,
-        qat_recipe=None,
+        setup=TrainingSetup(LoraOptions(r=2), replace(TrainingOptions(threads=1), **training), "float32", seed=0),
     )
 
 
@@ -159,7 +155,7 @@ def test_different_ids_on_the_device_stop_the_training(tiny_student: Student, tm
     spoiled = tiny_student._replace(folder=folder)
     rows = [Problem("p", "Tom had  3 figs.", 3, "test", program="answer = 3")]
     write_jsonl(tmp_path / "d.jsonl", (row.to_row() for row in rows))
-    with pytest.raises(FddError, match="The device would see other ids than training"):
+    with pytest.raises(FddError, match=r"The device would encode .* but training used"):
         stage(spoiled, tmp_path / "d.jsonl", tmp_path / "a")
 
 
@@ -172,27 +168,27 @@ def test_different_ids_on_the_device_stop_the_training(tiny_student: Student, tm
     ],
 )
 def test_a_program_that_cannot_be_written_back_stops_the_training(
-    case: Case, program: str, back: str, family_student: Callable[[Case], Student], tmp_path: Path
+    case: Case, program: str, back: str, architecture_student: Callable[[Case], Student], tmp_path: Path
 ) -> None:
     """Both sides agree on the ids, but the device would decode them to a different text."""
     rows = [Problem("p", "Tom had 3 figs.", 1, "test", program=program)]
     write_jsonl(tmp_path / "d.jsonl", (row.to_row() for row in rows))
     with pytest.raises(FddError, match=r"cannot reproduce a program: .* would become") as error:
-        stage(family_student(case), tmp_path / "d.jsonl", tmp_path / "a")
+        stage(architecture_student(case), tmp_path / "d.jsonl", tmp_path / "a")
     assert back.replace("\\\\", "\\") in str(error.value)
     assert not (tmp_path / "a").exists()
 
 
 @pytest.mark.parametrize("case", [Case("qwen2"), Case("gemma3")], ids=str)
-def test_every_family_is_trained_merged_and_exported(
-    case: Case, family_student: Callable[[Case], Student], tmp_path: Path
+def test_every_architecture_is_trained_merged_and_exported(
+    case: Case, architecture_student: Callable[[Case], Student], tmp_path: Path
 ) -> None:
     """Training ids, adapter, merge, float file: the merged student's file gives the same answers as torch."""
     from fdd_edge.artifacts.recipe import load_recipe
     from fdd_edge.operations.export import export_all
     from fdd_edge.resolve.model import open_float_model
 
-    student = family_student(case)
+    student = architecture_student(case)
     stage(student, records(tmp_path / "d.jsonl", 8), tmp_path / "adapter")
     template = student_prompt("plain", student.folder)
     licensed, merged = student._replace(license="mit"), tmp_path / "merged"
@@ -201,7 +197,7 @@ def test_every_family_is_trained_merged_and_exported(
     assert (source.base, source.trained, source.student.license) == (student.name, True, "mit")
     assert source.student.adds_bos == student.adds_bos
     (card,) = export_all(source, tmp_path / "out", [load_recipe("gguf-q8_0")])
-    assert (card["architecture"], card["base"], card["license"]) == (case.family, student.name, "mit")
+    assert (card["architecture"], card["base"], card["license"]) == (case.architecture, student.name, "mit")
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,8 @@ from fdd_edge.targets.diagnostics import check_target
 from fdd_edge.targets.runtime_wheel import runtime_folder
 from fdd_edge.targets.sysroot import create_sysroot, emulator, find_sysroot, remove_sysroot, site_folder, sysroot_folder
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = Settings(Decoding(6, batch_size=2, threads=1))
 WAVES = plan_waves([Task(f"p{i}", 0, f"{i} and {i}?") for i in range(6)], 2)
 

@@ -40,7 +40,7 @@ def test_every_shipped_profile_is_valid_and_named_after_its_file(path: Path) -> 
 
 @pytest.mark.parametrize("word", ["cpu", "cuda"])
 def test_a_torch_device_is_not_a_target(word: str) -> None:
-    with pytest.raises(FddError, match=f"There is no target '{word}'. For this machine's CPU use --target local"):
+    with pytest.raises(FddError, match=f"There is no target '{word}'. For this machine's CPU use the target 'local'"):
         load_profile(word)
 
 

@@ -56,8 +56,10 @@ def test_the_missing_waves_alone_complete_the_rows(tiny_gguf: Path) -> None:
     assert complete(tiny_gguf)[4:] == rest
 
 
-def test_prompt_and_shots_reach_the_runner(tiny_gguf: Path) -> None:
-    with open_session(LOCAL, tiny_gguf, settings=SETTINGS, prompt="{question}=", shots=[Shot("1+1", "2")]) as session:
+def test_prompt_and_examples_reach_the_runner(tiny_gguf: Path) -> None:
+    with open_session(
+        LOCAL, tiny_gguf, settings=SETTINGS, prompt="{question}=", examples=[Shot("1+1", "2")]
+    ) as session:
         assert session.info.prompt == "1+1=2\n\n{question}="
 
 

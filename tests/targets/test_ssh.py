@@ -90,6 +90,7 @@ def test_a_file_is_sent_once_and_again_only_when_damaged(board: Profile, tiny_gg
     assert [path.name for path in files(Path(board.home), "models")] == [model.name]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ["host", "board"])
 def test_a_connection_cut_in_mid_wave_costs_one_wave(
     end: str, server: sshd.Server, board: Profile, tiny_gguf: Path
@@ -407,7 +408,7 @@ def test_a_full_disk(tmp_path: Path, tiny_gguf: Path, monkeypatch: pytest.Monkey
         assert said.startswith("pi (board) failed while receiving files: No space left on device")
         assert f"fdd-edge targets clean {board.argument}" in said
         filling = tmp_path / "filling.gguf"
-        filling.write_bytes(tiny_gguf.read_bytes() + bytes(ask_runner(board, ["info"]).facts["free"] - 500_000))
+        filling.write_bytes(tiny_gguf.read_bytes() + bytes(ask_runner(board, ["info"]).facts.free - 500_000))
         wordy = Settings(Decoding(100, batch_size=2, threads=1))
         many = plan_waves([Task(f"p{i}", 0, f"{i} and {i}?") for i in range(4000)], 400)
         got: list[int] = []

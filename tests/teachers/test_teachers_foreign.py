@@ -112,7 +112,7 @@ def test_constants_and_facts_stay(question: str, program: str, kept: str) -> Non
 
 DECLINED = {
     "no_program": ("Ann has 3 pens. How many?", None),
-    "number_stands_twice": ("Ann has 5 pens and Bo has 5 pens more. How many has Bo?", "answer = 5 + 8"),
+    "number_occurs_twice": ("Ann has 5 pens and Bo has 5 pens more. How many has Bo?", "answer = 5 + 8"),
     "number_used_twice": ("Ann has 8 pens and Bo as many. How many have they?", "answer = 8 + 8"),
     "number_not_in_text": ("Ann has 8 pens and some more. How many?", "answer = 8 + 17"),
     "number_is_a_result": (
@@ -171,7 +171,7 @@ def test_similar_also_writes_a_situation_with_the_same_operations() -> None:
 
 def test_if_no_number_may_change_a_situation_is_still_written() -> None:
     doubtful = ("Ann has 5 pens and Bo has 5 pens more. How many has Bo?", "answer = 5 + 5")
-    assert renumbered(*doubtful) == "number_stands_twice"
+    assert renumbered(*doubtful) == "number_occurs_twice"
     drafts = similar(*doubtful)
     assert not isinstance(drafts, Declined)
     assert all("situation" in draft.notes for draft in drafts)

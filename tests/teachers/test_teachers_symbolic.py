@@ -29,7 +29,8 @@ from fdd_edge.teachers.symbolic.steps import STEPS
 TRAIN = [s for s in SITUATIONS.values() if not s.held_out]
 HELD_OUT = [s for s in SITUATIONS.values() if s.held_out]
 SEEDS = st.integers(0, 10**6)
-QUICK = settings(max_examples=12, deadline=None)
+QUICK = settings(max_examples=min(6, settings().max_examples), deadline=None)
+"""Each example is hundreds of problems; `make test-fast` loads a profile with three."""
 
 
 def complexify(problems: list[Problem], per_problem: int = 2, seed: int = 0) -> list[list[Draft] | Declined]:
@@ -257,7 +258,7 @@ def test_too_many_problems_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> N
     tiny = replace(TRAIN[0], tell=("There are {a:d} cats.",), ask=("Many?",), program=("cats = {a} + 1",), words={})
     tiny = replace(tiny, numbers={"a": "2..4"}, aside=(), result=END)
     monkeypatch.setattr("fdd_edge.teachers.symbolic._generate.SITUATIONS", {"tiny": tiny})
-    with pytest.raises(FddError, match=r"found only 3 different problems, not 5, .*; set limit to 3 or less\.$"):
+    with pytest.raises(FddError, match=r"could make only 3 distinct problems, not 5, .*; set limit to 3 or less\.$"):
         generate("train", 5, seed=0)
     assert len(generate("train", 3, seed=0)) == 3
 
@@ -302,6 +303,7 @@ def steps_of(draft: Draft) -> set[str]:
     return {last_step(draft), *(row["step"] for row in draft.notes.get("steps", ()))}
 
 
+@pytest.mark.slow
 def test_every_situation_with_a_result_can_be_made_harder_and_steps_vary() -> None:
     problems = generate("train", 6 * len(TRAIN), seed=1)
     drafts = written(complexify(problems, 4, seed=1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from fdd_edge.artifacts.artifact_labels import ArtifactLabels
 from fdd_edge.artifacts.base_recipe import Recipe
@@ -24,6 +24,7 @@ from fdd_edge.artifacts.gguf.vocab_from_folder import write_vocab_from_folder
 from fdd_edge.artifacts.gguf.write import check_architecture, gguf_tensors, write_float_gguf
 from fdd_edge.artifacts.model_facts import ModelFacts
 from fdd_edge.artifacts.stored_tensor import Array
+from fdd_edge.artifacts.vocab_protocol import FolderTokenizer
 from fdd_edge.errors import MissingExtraError
 from fdd_edge.ondevice.families import GGUF
 
@@ -35,7 +36,7 @@ def _require_vocab() -> None:
         raise MissingExtraError("llama-cpp-python", "gguf")
 
 
-def _write_vocab(folder: Path, tokenizer: Any, out: Path) -> None:
+def _write_vocab(folder: Path, tokenizer: FolderTokenizer, out: Path) -> None:
     write_vocab_from_folder(folder, tokenizer, out, architecture=check_architecture(folder).name)
 
 
@@ -70,7 +71,7 @@ def _quantize(float_model: Path, out: Path, recipe: Recipe, imatrix: Path | None
     quantize_gguf(float_model, out, kind, recipe=recipe.name, imatrix=_read(imatrix, float_model))
 
 
-def _read(imatrix: Path | None, float_model: Path) -> dict[str, Any] | None:
+def _read(imatrix: Path | None, float_model: Path) -> dict[str, Array] | None:
     return None if imatrix is None else read_imatrix(imatrix, float_model)
 
 

@@ -8,17 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from fdd_edge.artifacts.gguf.reader import field, is_gguf, open_gguf
+from fdd_edge.artifacts.stored_tensor import Array
 from fdd_edge.errors import FddError
+
+if TYPE_CHECKING:
+    from gguf import GGUFReader
 
 __all__ = ["open_imatrix", "read_imatrix", "write_imatrix"]
 
 _SUMS, _COUNTS = ".in_sum2", ".counts"
 
 
-def write_imatrix(path: Path, sums: Mapping[str, Any], n_inputs: int, *, source: str) -> None:
+def write_imatrix(path: Path, sums: Mapping[str, Array], n_inputs: int, *, source: str) -> None:
     """Write an importance matrix that llama.cpp's tools can read too.
 
     Args:
@@ -44,7 +48,7 @@ def write_imatrix(path: Path, sums: Mapping[str, Any], n_inputs: int, *, source:
     writer.close()
 
 
-def open_imatrix(path: Path) -> Any:
+def open_imatrix(path: Path) -> GGUFReader:
     """Open an importance matrix.
 
     Raises:
@@ -60,7 +64,7 @@ def open_imatrix(path: Path) -> Any:
     return reader
 
 
-def read_imatrix(path: Path, model: Path) -> dict[str, Any]:
+def read_imatrix(path: Path, model: Path) -> dict[str, Array]:
     """Read the mean squared inputs of each matrix of a model.
 
     Args:
@@ -92,7 +96,7 @@ def read_imatrix(path: Path, model: Path) -> dict[str, Any]:
     return means
 
 
-def _check_fits(path: Path, means: Mapping[str, Any], model: Path) -> None:
+def _check_fits(path: Path, means: Mapping[str, Array], model: Path) -> None:
     """Refuse an importance matrix that lacks a matrix of a block, or has another width for it.
 
     The quantizer might silently ignore it.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import ModuleType
 from typing import Any
 
 __all__ = ["Log", "captured_log"]
@@ -34,15 +35,15 @@ class Log:
 
 
 @contextmanager
-def captured_log(llama_cpp: Any) -> Iterator[Log]:
+def captured_log(llama_cpp: ModuleType) -> Iterator[Log]:
     """Capture llama.cpp's log while the block runs; afterwards it stays silent."""
     global _silent
     log = Log()
 
-    def keep(level: int, text: bytes, _: Any) -> None:
+    def keep(level: int, text: bytes, _: object) -> None:
         log.add(level, text)
 
-    def drop(level: int, text: bytes, _: Any) -> None:
+    def drop(level: int, text: bytes, _: object) -> None:
         pass
 
     callback = llama_cpp.llama_log_callback(keep)

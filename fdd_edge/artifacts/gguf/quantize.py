@@ -6,9 +6,10 @@ import ctypes
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
 from fdd_edge.artifacts.gguf.llama_log import captured_log
+from fdd_edge.artifacts.stored_tensor import Array
 from fdd_edge.errors import FddError, MissingExtraError
 
 __all__ = ["FILE_TYPES", "imatrix_entries", "quantize_gguf"]
@@ -40,7 +41,7 @@ def quantize_gguf(
     kind: str,
     *,
     recipe: str,
-    imatrix: Mapping[str, Any] | None = None,
+    imatrix: Mapping[str, Array] | None = None,
     threads: int | None = None,
 ) -> None:
     """Quantize a float GGUF.
@@ -76,21 +77,21 @@ def quantize_gguf(
         raise FddError(f"{source} could not be quantized to {kind}: {log.last_error or f'status {status}'}")
 
 
-def _recipe_override(llama_cpp: Any, recipe: str) -> Any:
+def _recipe_override(llama_cpp: ModuleType, recipe: str) -> ctypes.Array[ctypes.Structure]:
     """Return the zero-terminated array of metadata overrides that names the recipe."""
-    overrides = (llama_cpp.llama_model_kv_override * 2)()
+    overrides: ctypes.Array[ctypes.Structure] = (llama_cpp.llama_model_kv_override * 2)()
     overrides[0].tag = _STRING_OVERRIDE
     overrides[0].key = b"fdd_edge.recipe"
     overrides[0].value.val_str = recipe.encode()[:127]
     return overrides
 
 
-def imatrix_entries(llama_cpp: Any, imatrix: Mapping[str, Any]) -> Any:
+def imatrix_entries(llama_cpp: ModuleType, imatrix: Mapping[str, Array]) -> ctypes.Array[ctypes.Structure]:
     """Return the array of (name, data, size) that the quantizer reads, terminated by an empty entry.
 
     It points into the arrays of ``imatrix``, which must outlive it.
     """
-    entries = (llama_cpp.llama_model_imatrix_data * (len(imatrix) + 1))()
+    entries: ctypes.Array[ctypes.Structure] = (llama_cpp.llama_model_imatrix_data * (len(imatrix) + 1))()
     for entry, (name, means) in zip(entries, imatrix.items(), strict=False):
         entry.name = name.encode()
         entry.data = means.ctypes.data_as(ctypes.POINTER(ctypes.c_float))

@@ -10,13 +10,17 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from fdd_edge.artifacts.family_types import Fallback, Prediction
 from fdd_edge.artifacts.gguf.llama_log import captured_log
 from fdd_edge.artifacts.gguf.quantize import FILE_TYPES, imatrix_entries
 from fdd_edge.artifacts.gguf.reader import field, open_gguf
+from fdd_edge.artifacts.stored_tensor import Array
 from fdd_edge.errors import FddError, MissingExtraError
+
+if TYPE_CHECKING:
+    from gguf import GGMLQuantizationType, GGUFReader
 
 __all__ = ["predict_quantized", "types_by"]
 
@@ -31,7 +35,9 @@ _FALLBACK = re.compile(
 )
 
 
-def predict_quantized(source: Path, kind: str, *, recipe: str, imatrix: Mapping[str, Any] | None = None) -> Prediction:
+def predict_quantized(
+    source: Path, kind: str, *, recipe: str, imatrix: Mapping[str, Array] | None = None
+) -> Prediction:
     """Predict the file that ``quantize_gguf`` writes.
 
     Args:
@@ -76,7 +82,7 @@ def types_by(artifact: Path, kind: str, *, weighted: bool) -> dict[str, int]:
     return _of_matrices(_types(log, reader), reader)
 
 
-def _types(log: str, reader: Any) -> dict[str, Any]:
+def _types(log: str, reader: GGUFReader) -> dict[str, GGMLQuantizationType]:
     """Return the type of every tensor by name."""
     import gguf
 
@@ -86,13 +92,13 @@ def _types(log: str, reader: Any) -> dict[str, Any]:
     return types
 
 
-def _of_matrices(types: Mapping[str, Any], reader: Any) -> dict[str, int]:
+def _of_matrices(types: Mapping[str, GGMLQuantizationType], reader: GGUFReader) -> dict[str, int]:
     """Return the number of matrices per type, most frequent first."""
     counted = Counter(types[tensor.name].name for tensor in reader.tensors if len(tensor.shape) > 1)
     return dict(counted.most_common())
 
 
-def _dry_run(source: Path, kind: str, imatrix: Mapping[str, Any], *, requantize: bool = False) -> str:
+def _dry_run(source: Path, kind: str, imatrix: Mapping[str, Array], *, requantize: bool = False) -> str:
     """Return llama.cpp's log of a quantization that writes nothing; ``requantize`` allows a quantized source."""
     try:
         import llama_cpp
@@ -112,7 +118,7 @@ def _dry_run(source: Path, kind: str, imatrix: Mapping[str, Any], *, requantize:
     return log.text
 
 
-def _metadata_bytes(reader: Any, recipe: str) -> int:
+def _metadata_bytes(reader: GGUFReader, recipe: str) -> int:
     """Return the size of everything before the first tensor once the recipe's name is stored.
 
     The float file already has every other key that llama.cpp sets, with the same width.
@@ -131,7 +137,9 @@ def _padded(size: int, alignment: int) -> int:
     return -(-size // alignment) * alignment
 
 
-def _fallbacks(log: str, reader: Any, types: Mapping[str, Any], kind: str) -> tuple[Fallback, ...]:
+def _fallbacks(
+    log: str, reader: GGUFReader, types: Mapping[str, GGMLQuantizationType], kind: str
+) -> tuple[Fallback, ...]:
     """Return the fallbacks that llama.cpp warned about, and the one case that it does not mention."""
     warned = [
         (name, wanted.upper(), got.upper(), int(row), int(block))

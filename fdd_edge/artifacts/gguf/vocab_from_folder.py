@@ -7,19 +7,29 @@ BPE with byte fallback in the form that transformers converts it to (Gemma).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fdd_edge.artifacts.gguf.llama_vocab import DeviceVocab
 from fdd_edge.artifacts.gguf.vocab_tables import finish
+from fdd_edge.artifacts.vocab_protocol import FolderTokenizer
 from fdd_edge.errors import FddError
+
+if TYPE_CHECKING:
+    from gguf import GGUFWriter
 
 __all__ = ["PRE_TOKENIZERS", "write_vocab_from_folder"]
 
 _NORMAL, _UNKNOWN, _CONTROL, _USER_DEFINED, _UNUSED, _BYTE = range(1, 7)
 """Token types of the GGUF specification."""
+
+Spec = Mapping[str, Any]
+"""A parsed ``tokenizer.json``."""
+
+AddedToken = Mapping[str, Any]
+"""One of its ``added_tokens``."""
 
 _SPACE = "▁"
 _BYTES = frozenset(f"<0x{byte:02X}>" for byte in range(256))
@@ -47,7 +57,7 @@ _HARD_TEXT = (
 """Contractions, digit runs, repeated spaces, tabs, other scripts: where pre-tokenizers differ."""
 
 
-def write_vocab_from_folder(folder: Path, tokenizer: Any, out: Path, *, architecture: str) -> None:
+def write_vocab_from_folder(folder: Path, tokenizer: FolderTokenizer, out: Path, *, architecture: str) -> None:
     """Write the vocabulary of a Hugging Face folder in llama.cpp's form.
 
     The name of the pre-tokenizer is found by comparing ids on a hard text, never guessed.
@@ -113,7 +123,9 @@ def _find_pre(vocab: Path, wanted: Sequence[int]) -> str | None:
     return None
 
 
-def _write_byte_level(spec: Any, tokenizer: Any, out: Path, architecture: str, size: int, *, pre: str) -> None:
+def _write_byte_level(
+    spec: Spec, tokenizer: FolderTokenizer, out: Path, architecture: str, size: int, *, pre: str
+) -> None:
     """Write one byte-level vocabulary with the given pre-tokenizer name."""
     tokens, added = _tokens(spec, size)
     types = [_type(token, added.get(i)) for i, token in enumerate(tokens)]
@@ -121,7 +133,7 @@ def _write_byte_level(spec: Any, tokenizer: Any, out: Path, architecture: str, s
         writer.add_token_merges([" ".join(pair) for pair in _merges(spec)])
 
 
-def _write_sentencepiece(spec: Any, tokenizer: Any, out: Path, architecture: str, size: int) -> None:
+def _write_sentencepiece(spec: Spec, tokenizer: FolderTokenizer, out: Path, architecture: str, size: int) -> None:
     """Write a vocabulary whose merges are converted to scores: the earlier a token can be merged, the higher."""
     tokens, added = _tokens(spec, size)
     rank: dict[str | None, int] = {}
@@ -146,7 +158,7 @@ def _write_sentencepiece(spec: Any, tokenizer: Any, out: Path, architecture: str
             writer.add_unk_token_id(tokens.index(unknown))
 
 
-def _tokens(spec: Any, size: int) -> tuple[list[str | None], dict[int, Any]]:
+def _tokens(spec: Spec, size: int) -> tuple[list[str | None], dict[int, AddedToken]]:
     """Return one token per id, None if there is none, and the added tokens by id."""
     added = {token["id"]: token for token in spec.get("added_tokens", [])}
     by_id = {i: t for t, i in spec["model"]["vocab"].items()} | {i: t["content"] for i, t in added.items()}
@@ -155,13 +167,13 @@ def _tokens(spec: Any, size: int) -> tuple[list[str | None], dict[int, Any]]:
     return [by_id.get(i) for i in range(size)], added
 
 
-def _merges(spec: Any) -> Iterator[Sequence[str]]:
+def _merges(spec: Spec) -> Iterator[Sequence[str]]:
     """Yield the merges as pairs; older files join them by a space."""
     for merge in spec["model"]["merges"]:
         yield merge.split(" ", 1) if isinstance(merge, str) else merge
 
 
-def _type(token: str | None, added: Any) -> int:
+def _type(token: str | None, added: AddedToken | None) -> int:
     if added is not None:
         return _CONTROL if added.get("special") else _USER_DEFINED
     return _NORMAL if token is not None else _UNUSED
@@ -171,11 +183,11 @@ def _type(token: str | None, added: Any) -> int:
 def _writer(
     out: Path,
     architecture: str,
-    tokenizer: Any,
+    tokenizer: FolderTokenizer,
     kind: tuple[str, str],
     tokens: Sequence[str | None],
     types: Sequence[int],
-) -> Iterator[Any]:
+) -> Iterator[GGUFWriter]:
     """Yield a writer with what both kinds have in common; the file is written when the block ends."""
     import gguf
 
@@ -189,7 +201,7 @@ def _writer(
     for role, token in (("ends", tokenizer.eos_token_id), ("begins", tokenizer.bos_token_id)):
         if token is not None and token >= len(tokens):
             raise FddError(
-                f"The model has {len(tokens)} embeddings, and none for id {token}, which {role} a text according to "
+                f"The model has {len(tokens)} embeddings, but none for id {token}, which {role} a text according to "
                 "its tokenizer. Call model.resize_token_embeddings(len(tokenizer)), train that token, and save both "
                 "again."
             )

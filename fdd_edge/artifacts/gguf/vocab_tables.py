@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from fdd_edge.artifacts.gguf.reader import field, open_gguf
 from fdd_edge.errors import FddError
+
+if TYPE_CHECKING:
+    from gguf import GGUFReader, GGUFWriter
 
 __all__ = ["VocabTables", "copy_keys", "copy_vocab", "finish", "read_vocab"]
 
@@ -40,7 +43,7 @@ class VocabTables(NamedTuple):
     chat_template: str | None
 
 
-def copy_keys(reader: Any, writer: Any, prefix: str, *, leave_out: Sequence[str] = ()) -> None:
+def copy_keys(reader: GGUFReader, writer: GGUFWriter, prefix: str, *, leave_out: Sequence[str] = ()) -> None:
     """Copy the metadata keys that start with ``prefix`` into another file, value types included."""
     import gguf
 
@@ -86,7 +89,7 @@ def read_vocab(path: Path) -> VocabTables:
     )
 
 
-def finish(writer: Any) -> None:
+def finish(writer: GGUFWriter) -> None:
     """Write a file that holds only metadata."""
     writer.write_header_to_file()
     writer.write_kv_data_to_file()

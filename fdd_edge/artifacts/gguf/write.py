@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from fdd_edge.artifacts.gguf.architectures import Architecture, architecture_of
+from fdd_edge.artifacts.gguf.architectures import Architecture, Config, architecture_of
 from fdd_edge.artifacts.gguf.reader import open_gguf
 from fdd_edge.artifacts.gguf.vocab_tables import copy_keys
 from fdd_edge.artifacts.stored_tensor import Array
 from fdd_edge.errors import FddError
 from fdd_edge.safetensors_folder import FolderTensors, open_tensors
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 __all__ = ["check_architecture", "gguf_tensors", "hf_names", "row_order", "write_float_gguf"]
 
@@ -105,21 +109,20 @@ def hf_names(folder: Path) -> dict[str, str]:
         return _hf_names(tensors, architecture, _read_config(folder), folder)
 
 
-def row_order(folder: Path, name: str, rows: int) -> Any:
+def row_order(folder: Path, name: str, rows: int) -> npt.NDArray[np.int64]:
     """Return which row of the Hugging Face tensor each row of a GGUF matrix holds: int array, shape (rows,)."""
     import numpy as np
 
-    return check_architecture(folder).transform(name, np.arange(rows), _read_config(folder))
+    order: npt.NDArray[np.int64] = check_architecture(folder).transform(name, np.arange(rows), _read_config(folder))
+    return order
 
 
-def _read_config(folder: Path) -> dict[str, Any]:
-    config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+def _read_config(folder: Path) -> Config:
+    config: Config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     return config
 
 
-def _hf_names(
-    tensors: FolderTensors, architecture: Architecture, config: Mapping[str, Any], folder: Path
-) -> dict[str, str]:
+def _hf_names(tensors: FolderTensors, architecture: Architecture, config: Config, folder: Path) -> dict[str, str]:
     """Return GGUF name -> Hugging Face name for every tensor that is written."""
     import gguf
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from pathlib import Path
 
 from fdd_edge.artifacts.onnx.graph import build_graph
@@ -11,6 +10,7 @@ from fdd_edge.artifacts.onnx.int4 import build_int4
 from fdd_edge.artifacts.onnx.int8 import quantize_int8
 from fdd_edge.artifacts.onnx.onnx_recipe import OnnxRecipe
 from fdd_edge.artifacts.onnx.stored_weights import HEAD
+from fdd_edge.runs.atomic import scratch_folder
 from fdd_edge.safetensors_folder import open_tensors
 
 __all__ = ["kinds_by", "make_graph"]
@@ -38,8 +38,8 @@ def make_graph(folder: Path, out: Path, recipe: OnnxRecipe) -> None:
         build_graph(folder, out, precision="fp32", options={"shared_embeddings": tied})
     else:
         assert recipe.instructions is not None
-        with tempfile.TemporaryDirectory(dir=out.parent, prefix=".fp32-") as work:
-            float_graph = Path(work) / "fp32"
+        with scratch_folder(out) as work:
+            float_graph = work / "fp32"
             build_graph(folder, float_graph, precision="fp32", options={"shared_embeddings": tied})
             shutil.copy2(folder / "config.json", float_graph / "config.json")  # optimum needs it
             out.mkdir(exist_ok=True)

@@ -9,6 +9,7 @@ from typing import Any
 
 from fdd_edge.artifacts.family_types import WrongKey
 from fdd_edge.errors import FddError
+from fdd_edge.runs.fingerprint import Json
 
 __all__ = ["GENAI", "wrong_genai_keys", "wrong_keys"]
 
@@ -67,7 +68,7 @@ def wrong_genai_keys(folder: Path, reference: Path, eos_ids: Sequence[int]) -> I
         yield WrongKey(f"{GENAI}: model.eos_token_id", list(eos_ids), stated)
 
 
-def _as_list(ids: Any) -> list[Any]:
+def _as_list(ids: Json) -> list[Json]:
     return list(ids) if isinstance(ids, list) else [ids]
 
 

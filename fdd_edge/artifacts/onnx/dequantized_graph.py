@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 from collections import defaultdict
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from fdd_edge.artifacts.onnx.graph import load_graph
 from fdd_edge.artifacts.onnx.graph_tensors import GraphTensors
 from fdd_edge.errors import FddError
 from fdd_edge.ondevice.model_files import artifact_files
+
+if TYPE_CHECKING:
+    from onnx import GraphProto, NodeProto, TensorProto
 
 __all__ = ["dequantized", "rounds_activations", "write_dequantized"]
 
@@ -74,21 +77,21 @@ class _Product(NamedTuple):
     left: str
     right: str | None
     scale: str
-    cast: Any
-    scaled: Any
+    cast: NodeProto
+    scaled: NodeProto
 
 
 class _Connections:
     """Which operators produce and use each tensor of a graph."""
 
-    def __init__(self, graph: Any) -> None:
+    def __init__(self, graph: GraphProto) -> None:
         self._producers = {output: node for node in graph.node for output in node.output}
-        self._users: dict[str, list[Any]] = defaultdict(list)
+        self._users: dict[str, list[NodeProto]] = defaultdict(list)
         for node in graph.node:
             for name in node.input:
                 self._users[name].append(node)
 
-    def product(self, node: Any) -> _Product:
+    def product(self, node: NodeProto) -> _Product:
         """Find the operators around an int8 product.
 
         Raises:
@@ -104,13 +107,13 @@ class _Connections:
             if other is not None:
                 fits = fits and [node.input[3], scale] == [other.output[2], other.output[1]]
         except (KeyError, IndexError, ValueError):
-            raise FddError(f"{node.name} is not an int8 product that is rounded, cast and scaled by optimum.") from None
+            raise FddError(f"{node.name} is not in optimum's int8 layout; export the model again.") from None
         if not fits:
             raise FddError(f"{node.name} uses the scale or the zero point of another input.")
         return _Product(rounded.input[0], None if other is None else other.input[0], scale, cast, scaled)
 
 
-def _compute_in_float(graph: Any, read: GraphTensors) -> None:
+def _compute_in_float(graph: GraphProto, read: GraphTensors) -> None:
     """Replace each int8 product, its cast and its scaling by one float product.
 
     The scale is the one that the graph uses, so that swapped scales are detected too.
@@ -118,9 +121,9 @@ def _compute_in_float(graph: Any, read: GraphTensors) -> None:
     from onnx import helper, numpy_helper
 
     connections = _Connections(graph)
-    replaced: dict[int, Any] = {}
+    replaced: dict[int, NodeProto] = {}
     dropped: set[int] = set()
-    weights: dict[str, Any] = {}
+    weights: dict[str, TensorProto] = {}
     for node in graph.node:
         if node.op_type != "MatMulInteger":
             continue

@@ -13,6 +13,7 @@ from fdd_edge.artifacts.chat_template import chat_template_for
 from fdd_edge.artifacts.onnx.configs import GENAI
 from fdd_edge.artifacts.vocab import open_vocab
 from fdd_edge.ondevice.families import CARD
+from fdd_edge.runs.fingerprint import Json
 from fdd_edge.safetensors_folder import count_parameters
 
 __all__ = ["TOKENIZER_FILES", "write_folder", "write_labelled_folder"]
@@ -33,7 +34,7 @@ def write_labelled_folder(out: Path, student: Path, vocab: Path, recipe: str, la
     with open_vocab(vocab) as device:
         chat_template = chat_template_for(labels, device) or device.chat_template
         eos_ids, adds_bos = device.eos_ids, device.adds_bos
-    card: dict[str, Any] = {
+    card: dict[str, Json] = {
         "recipe": recipe,
         "name": labels.name,
         "base": labels.base,
@@ -48,7 +49,7 @@ def write_labelled_folder(out: Path, student: Path, vocab: Path, recipe: str, la
 
 
 def write_folder(
-    folder: Path, student: Path, *, card: Mapping[str, Any], eos_ids: Sequence[int], chat_template: str | None
+    folder: Path, student: Path, *, card: Mapping[str, Json], eos_ids: Sequence[int], chat_template: str | None
 ) -> None:
     """Complete the folder of a graph, so that onnxruntime-genai, optimum and the runner can load it.
 
@@ -67,7 +68,7 @@ def write_folder(
             shutil.copy2(student / name, folder / name)
     config = _load(student / "config.json")
     _save(folder / "config.json", config)
-    ids: Any = list(eos_ids)
+    ids = list(eos_ids)
     generation = {key: config.get(key) for key in ("bos_token_id", "decoder_start_token_id", "pad_token_id")}
     generation |= {"eos_token_id": ids if len(ids) != 1 else ids[0]}
     _save(folder / "generation_config.json", {k: v for k, v in generation.items() if v is not None})
@@ -93,5 +94,5 @@ def _load(path: Path) -> dict[str, Any]:
     return content
 
 
-def _save(path: Path, content: Mapping[str, Any]) -> None:
+def _save(path: Path, content: Mapping[str, Json]) -> None:
     path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

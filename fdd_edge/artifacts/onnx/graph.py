@@ -13,9 +13,12 @@ import tempfile
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from fdd_edge.errors import FddError, MissingExtraError, no_file
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
 
 __all__ = ["GRAPH", "WEIGHTS", "build_graph", "load_graph", "require_onnx", "save_graph"]
 
@@ -95,8 +98,8 @@ def _check_layers(folder: Path) -> None:
         )
 
 
-def load_graph(folder: Path, *, name: str = GRAPH) -> Any:
-    """Return the graph of a folder, without the weights that lie next to it.
+def load_graph(folder: Path, *, name: str = GRAPH) -> ModelProto:
+    """Return the graph of a folder, without the weights that are next to it.
 
     Raises:
         FddError: It cannot be read.
@@ -113,8 +116,8 @@ def load_graph(folder: Path, *, name: str = GRAPH) -> Any:
         raise FddError(f"{folder / name} cannot be read: {str(error).splitlines()[0].rstrip('.')}.") from None
 
 
-def save_graph(graph: Any, folder: Path) -> None:
-    """Write a graph whose weights are inside it, or already lie next to it."""
+def save_graph(graph: ModelProto, folder: Path) -> None:
+    """Write a graph whose weights are inside it, or already next to it."""
     (folder / GRAPH).write_bytes(graph.SerializeToString())
 
 

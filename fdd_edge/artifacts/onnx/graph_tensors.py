@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from fdd_edge.artifacts.stored_tensor import Array
 from fdd_edge.errors import FddError
+
+if TYPE_CHECKING:
+    from onnx import GraphProto, TensorProto
 
 __all__ = ["GraphTensors"]
 
@@ -22,10 +25,10 @@ class GraphTensors:
         stored: The tensors as onnx describes them, by name.
     """
 
-    def __init__(self, folder: Path, graph: Any) -> None:
-        """Take a graph without its external data, and the folder in which these data lie."""
+    def __init__(self, folder: Path, graph: GraphProto) -> None:
+        """Take a graph without its external data, and the folder that holds them."""
         self._folder = folder
-        self.stored: Mapping[str, Any] = {tensor.name: tensor for tensor in graph.initializer}
+        self.stored: Mapping[str, TensorProto] = {tensor.name: tensor for tensor in graph.initializer}
 
     def __call__(self, name: str) -> npt.NDArray[Any]:
         """Return a tensor as it is stored.

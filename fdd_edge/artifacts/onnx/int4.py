@@ -8,13 +8,16 @@ embedding and head share a matrix, so these two are rounded here.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from fdd_edge.artifacts.onnx.graph import GRAPH, WEIGHTS, build_graph
 from fdd_edge.artifacts.onnx.onnx_recipe import OnnxRecipe
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
 
 __all__ = ["build_int4"]
 
@@ -71,7 +74,7 @@ def _quantize_head_and_embedding(folder: Path, recipe: OnnxRecipe, *, tied: bool
     embedding_name = embedding.input[0]
     embeddings = numpy_helper.to_array(stored[embedding_name])
     n_tokens, width = embeddings.shape
-    replaced: dict[str, list[Any]] = {}
+    replaced: dict[str, list[NodeProto]] = {}
     if head is not None:
         blocks = store_blocks(head.input[1], numpy_helper.to_array(stored[head.input[1]]))
         head_node = helper.make_node(

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import logging
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from fdd_edge.artifacts.onnx.graph import GRAPH, load_graph, require_onnx, save_graph
 from fdd_edge.errors import MissingExtraError
+from fdd_edge.runs.atomic import publish, scratch_folder
+
+if TYPE_CHECKING:
+    from onnx import ModelProto, NodeProto
 
 __all__ = ["INSTRUCTION_SETS", "quantize_int8"]
 
@@ -47,15 +50,15 @@ def quantize_int8(float_folder: Path, out: Path, *, instructions: str, per_chann
     settings = getattr(AutoQuantizationConfig, instructions)(
         is_static=False, per_channel=per_channel, operators_to_quantize=["MatMul", "Gather"]
     )
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".int8-") as work:
+    with scratch_folder(out) as work:
         quantizer = ORTQuantizer.from_pretrained(float_folder, file_name=GRAPH)
         too_large = sum(p.stat().st_size for p in float_folder.glob(f"{GRAPH}*")) / 4 > _ONE_FILE
         with _quiet():
             quantizer.quantize(
-                save_dir=work, quantization_config=settings, file_suffix=None, use_external_data_format=too_large
+                save_dir=str(work), quantization_config=settings, file_suffix=None, use_external_data_format=too_large
             )
-        for path in Path(work).glob(f"{GRAPH}*"):
-            shutil.move(path, out / path.name)
+        for path in work.glob(f"{GRAPH}*"):
+            publish(path, out / path.name)
     graph = load_graph(out)
     if _share_embedding(graph):
         save_graph(graph, out)
@@ -73,7 +76,7 @@ def _quiet() -> Iterator[None]:
         logging.disable(before)
 
 
-def _share_embedding(model: Any) -> bool:
+def _share_embedding(model: ModelProto) -> bool:
     """Read embeddings from the head's int8 matrix, if both shared a matrix in float; return whether they did.
 
     The float graph transposes the head's matrix and gathers its rows; for that, quantization keeps a copy in float.
@@ -92,7 +95,7 @@ def _share_embedding(model: Any) -> bool:
         ids, out = gather.input[1], gather.output[0]
         per_channel = len(stored[scales].dims) > 0 and stored[scales].dims[0] > 1
 
-        def of_token(tensor: str, ids: str = ids, per_channel: bool = per_channel) -> tuple[str, list[Any]]:
+        def of_token(tensor: str, ids: str = ids, per_channel: bool = per_channel) -> tuple[str, list[NodeProto]]:
             """Return the name of each token's scale or zero point in the shape of its embedding, and its nodes."""
             if not per_channel:
                 return tensor, []

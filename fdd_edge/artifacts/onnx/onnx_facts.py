@@ -7,13 +7,16 @@ from collections import Counter
 from collections.abc import Sequence
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fdd_edge.artifacts.model_facts import ModelFacts, bits_per_weight
 from fdd_edge.artifacts.onnx.graph import load_graph
 from fdd_edge.errors import FddError
 from fdd_edge.ondevice.families import CARD
 from fdd_edge.ondevice.model_files import artifact_files
+
+if TYPE_CHECKING:
+    from onnx import GraphProto
 
 __all__ = ["describe_onnx", "onnx_bytes"]
 
@@ -52,7 +55,7 @@ def onnx_bytes(path: Path) -> int:
     return sum(file.stat().st_size for file in artifact_files(path) if file.suffix in (".onnx", ".data"))
 
 
-def _kinds(graph: Any) -> list[str]:
+def _kinds(graph: GraphProto) -> list[str]:
     """Return the kind of each matrix: int4 or int8 in blocks, int8 per matrix or column, or float."""
     stored = {one.name: tuple(one.dims) for one in graph.initializer}
     kinds = []

@@ -54,7 +54,7 @@ class OnnxRecipe(Recipe):
     @model_validator(mode="after")
     def _keys_fit(self) -> Self:
         if (self.precision == "int8") != (self.instructions is not None):
-            raise ValueError("instructions is required for precision int8, and allowed for no other")
+            raise ValueError("instructions is required for precision int8 and not allowed otherwise")
         if self.mixed_precision not in (allowed := _MIXED[self.algorithm]):
             raise ValueError(
                 f"mixed_precision must be {' or '.join(allowed)} with algorithm {self.algorithm}, not "

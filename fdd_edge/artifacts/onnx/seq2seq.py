@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import shutil
-import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -18,6 +16,7 @@ from fdd_edge.artifacts.onnx.graph import load_graph, require_onnx
 from fdd_edge.artifacts.onnx.onnx_recipe import OnnxRecipe
 from fdd_edge.errors import FddError, MissingExtraError
 from fdd_edge.ondevice.families import DECODER, DECODER_WITH_PAST, ENCODER
+from fdd_edge.runs.atomic import publish, scratch_folder
 
 __all__ = ["GRAPHS", "build_seq2seq"]
 
@@ -54,8 +53,7 @@ def build_seq2seq(folder: Path, out: Path, recipe: OnnxRecipe) -> None:
         from optimum.exporters.onnx import main_export
     except ImportError:
         raise MissingExtraError("optimum-onnx", "onnx") from None
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".seq2seq-") as name:
-        work = Path(name)
+    with scratch_folder(out) as work:
         with _no_wrong_constants(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
             main_export(
                 str(folder), work / "float", task="text2text-generation-with-past", no_post_process=True,
@@ -66,7 +64,7 @@ def build_seq2seq(folder: Path, out: Path, recipe: OnnxRecipe) -> None:
             made = work / "int8"
             _quantize(work / "float", made, recipe)
         out.mkdir(exist_ok=True)
-        shutil.move(made / ENCODER, out / ENCODER)
+        publish(made / ENCODER, out / ENCODER)
         _store_once(made, out)
 
 

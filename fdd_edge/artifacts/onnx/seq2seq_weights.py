@@ -8,13 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from fdd_edge.artifacts.onnx.graph import load_graph
 from fdd_edge.artifacts.onnx.graph_tensors import GraphTensors
 from fdd_edge.artifacts.stored_tensor import Array, StoredTensor
 from fdd_edge.ondevice.families import DECODER, DECODER_WITH_PAST, ENCODER
 from fdd_edge.safetensors_folder import open_tensors
+
+if TYPE_CHECKING:
+    from onnx import NodeProto
 
 __all__ = ["seq2seq_quantized", "seq2seq_stored", "seq2seq_tensors"]
 
@@ -75,7 +78,7 @@ def seq2seq_quantized(path: Path, folder: Path) -> Iterator[tuple[str, Array]]:
             yield name, weight.load()
 
 
-def _weight(node: Any, stored: str, read: GraphTensors) -> StoredTensor | None:
+def _weight(node: NodeProto, stored: str, read: GraphTensors) -> StoredTensor | None:
     """Return the weight that an operator reads, or None if it reads none of the model's."""
     if node.op_type == "MatMul":
         return StoredTensor("F32", partial(read.transposed, stored))
@@ -90,7 +93,7 @@ def _weight(node: Any, stored: str, read: GraphTensors) -> StoredTensor | None:
     return None
 
 
-def _name(node: Any) -> str:
+def _name(node: NodeProto) -> str:
     """Return the Hugging Face name of an operator's weight; tracing names operators after their modules."""
     module = node.name.strip("/").rpartition("/")[0].replace("/", ".")
     return _SHARED if module.rpartition(".")[2] in ("shared", "embed_tokens") else f"{module}.weight"

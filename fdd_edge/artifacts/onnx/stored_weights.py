@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,9 @@ from fdd_edge.artifacts.onnx.graph_tensors import GraphTensors
 from fdd_edge.artifacts.stored_tensor import Array, StoredTensor
 from fdd_edge.errors import FddError
 from fdd_edge.safetensors_folder import open_tensors
+
+if TYPE_CHECKING:
+    from onnx import NodeProto, TensorProto
 
 __all__ = ["HEAD", "onnx_tensors", "quantized_weights", "stored_weights"]
 
@@ -99,7 +102,7 @@ def _norm_offset(config: Path) -> float:
 
 
 def _weights_of(
-    node: Any, read: GraphTensors, reshaped: Mapping[str, str], norm_offset: float
+    node: NodeProto, read: GraphTensors, reshaped: Mapping[str, str], norm_offset: float
 ) -> Iterator[tuple[str, StoredTensor]]:
     """Yield the weights that an operator reads."""
     inputs = list(node.input)
@@ -131,14 +134,14 @@ def _weights_of(
             yield EMBEDDING, StoredTensor("INT8", partial(read.int8_columns, data))
 
 
-def _dequantize_blocks(read: GraphTensors, node: Any, data: str, scale: str, zero: str = "") -> Array:
+def _dequantize_blocks(read: GraphTensors, node: NodeProto, data: str, scale: str, zero: str = "") -> Array:
     """Return a matrix whose rows are quantized in blocks, each with its own scale and zero point."""
     bits, size = _attribute(node, "bits"), _attribute(node, "block_size")
     scales = read(scale).astype(np.float32)
     rows = scales.shape[0]
     scales = scales.reshape(rows, -1, 1)
     raw = _unpacked(read(data).reshape(rows, -1), bits).reshape(rows, scales.shape[1], size)
-    zeros: Any = 2 ** (bits - 1)
+    zeros: Array | int = 2 ** (bits - 1)
     if zero:
         zeros = _unpacked(read(zero).reshape(rows, -1), bits)[:, : scales.shape[1], None].astype(np.float32)
     matrix: Array = ((raw.astype(np.float32) - zeros) * scales).reshape(rows, -1)
@@ -168,11 +171,11 @@ def _module(name: str) -> str:
     return name.replace(".attn.", ".self_attn.")
 
 
-def _attribute(node: Any, name: str) -> int:
+def _attribute(node: NodeProto, name: str) -> int:
     return int(next(one.i for one in node.attribute if one.name == name))
 
 
-def _is_float(stored: Any) -> bool:
+def _is_float(stored: TensorProto) -> bool:
     from onnx import TensorProto
 
     return bool(stored.data_type == TensorProto.FLOAT)

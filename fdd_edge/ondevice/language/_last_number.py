@@ -1,4 +1,4 @@
-"""Find the last number of a free text, for models that answer in words."""
+"""Find the last number of free-form text, for models that answer in words."""
 
 from __future__ import annotations
 

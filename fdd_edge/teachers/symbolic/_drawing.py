@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from random import Random
-from typing import Any
 
 from fdd_edge.teachers.symbolic._numbers import draw_numbers
 from fdd_edge.teachers.symbolic._rendering import Aside, Drawn, DrawnStep, Style, forms_of_step, render
-from fdd_edge.teachers.symbolic._situation import Number, Result, Situation, Slots, Step
+from fdd_edge.teachers.symbolic._situation import Forms, Number, Result, Situation, Slots, Step
 from fdd_edge.teachers.symbolic._words import ROLES, draw_people, people_in, word_forms
 from fdd_edge.teachers.symbolic.steps import MEASURES, STEPS, TIMES, kinds_of
 
@@ -63,7 +62,7 @@ def _draw_style(situation: Situation, numbers: Mapping[str, Number], rng: Random
     return Style(rng.random() < _SPELLED, rng.random() < _FOLDED, aside)
 
 
-def _computes_with(number: int, program: Sequence[str], slots: Mapping[str, Any]) -> bool:
+def _computes_with(number: int, program: Sequence[str], slots: Forms) -> bool:
     """Return whether a program contains a number, literally or in a slot: an aside must not mention the same number."""
     return number in slots.values() or re.search(rf"\b{number}\b", " ".join(program)) is not None
 
@@ -134,9 +133,9 @@ def _all_slots(drawn: Drawn) -> list[Slots]:
     return [drawn.slots, *(step.slots for step in drawn.steps)]
 
 
-def _linked_forms(drawn: Drawn, slots: Slots, result: Result) -> dict[str, Any]:
+def _linked_forms(drawn: Drawn, slots: Slots, result: Result) -> Slots:
     """Return the slots that a step's program is filled with."""
-    forms: dict[str, Any] = {}
+    forms: Slots = {}
     for some in (*_all_slots(drawn), slots):
         forms |= word_forms(some)
     return forms | {"phrase": result.phrase, "who": result.who, "noun": result.noun}

@@ -28,7 +28,7 @@ _MOST_OPERATIONS = 8
 def generate(
     split: Split, n: int, seed: int, *, max_operations: int | None = None, name: str | None = None
 ) -> list[Problem]:
-    """Write ``n`` different problems, spread evenly over the situations of a split.
+    """Write ``n`` distinct problems, spread evenly over the situations of a split.
 
     The first problems do not depend on ``n``: a set of ten is the first half of a set of twenty.
 
@@ -40,7 +40,7 @@ def generate(
         name: Prefix of the ids; None for ``symbolic-`` and the split.
 
     Raises:
-        FddError: There is no such split, or the situations have no more different problems.
+        FddError: There is no such split, or its situations give fewer distinct problems.
     """
     if split not in ("train", "heldout"):
         raise FddError(f"The symbolic teacher has no split {split!r}. Known: train, heldout.")
@@ -60,8 +60,8 @@ def generate(
         problem = _new_problem(situations[index % len(situations)], f"{seed}:{split}:{index}", seen, most)
         if problem is None:
             raise FddError(
-                f"The symbolic teacher found only {index} different problems, not {n}, for split {split!r} and seed "
-                f"{seed}; set limit to {index} or less."
+                f"The symbolic teacher could make only {index} distinct problems, not {n}, for split {split!r} and "
+                f"seed {seed}; set limit to {index} or less."
             )
         question, program, answer, notes = problem
         seen.add(question)

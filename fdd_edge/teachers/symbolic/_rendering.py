@@ -9,10 +9,11 @@ from itertools import chain, count
 from typing import Any, Literal, NamedTuple
 
 from fdd_edge.ondevice.language import ProgramError, normalize, run_program
+from fdd_edge.runs.fingerprint import Json
 from fdd_edge.teachers._interface import Draft
 from fdd_edge.teachers.symbolic._numbers import tidy
 from fdd_edge.teachers.symbolic._operation_graph import PREVIOUS
-from fdd_edge.teachers.symbolic._situation import Result, Situation, Slots, Step
+from fdd_edge.teachers.symbolic._situation import Forms, Result, Situation, Slots, Step
 from fdd_edge.teachers.symbolic._words import fill, fold, word_forms
 from fdd_edge.teachers.symbolic.situations import SITUATIONS
 from fdd_edge.teachers.symbolic.steps import STEPS, amount_forms
@@ -57,9 +58,9 @@ class Drawn:
     steps: tuple[DrawnStep, ...] = ()
     style: Style = field(default_factory=Style)
 
-    def to_notes(self) -> dict[str, Any]:
+    def to_notes(self) -> dict[str, Json]:
         """Return what is stored with the problem, as plain JSON; ``read_drawn`` reads it back."""
-        notes: dict[str, Any] = {"situation": self.situation.name, "slots": self.slots, "form": list(self.form)}
+        notes: dict[str, Json] = {"situation": self.situation.name, "slots": self.slots, "form": list(self.form)}
         if self.steps:
             notes["steps"] = [{"step": s.step.name, "slots": s.slots, "form": list(s.form)} for s in self.steps]
         aside = self.style.aside
@@ -123,7 +124,7 @@ def render(drawn: Drawn) -> Draft:
     return Draft(question, program, tidy(run_program(program)), drawn.to_notes())
 
 
-def forms_of_step(forms: Mapping[str, Any], drawn_step: DrawnStep, before: Result) -> dict[str, Any]:
+def forms_of_step(forms: Forms, drawn_step: DrawnStep, before: Result) -> Slots:
     """Return the slots of a step, linked to the result before it: its name, and the person who holds it."""
     role = before.who.strip("{}")
     prefix = "" if role == "name" else f"{role}_"
@@ -132,11 +133,12 @@ def forms_of_step(forms: Mapping[str, Any], drawn_step: DrawnStep, before: Resul
         "who_he": forms.get(f"{prefix}he", "they"),
         "who_his": forms.get(f"{prefix}his", "their"),
     }
-    amount = amount_forms(before.phrase.format_map(forms), before.noun.format_map(forms) or forms.get("noun", ""))
+    noun = before.noun.format_map(forms) or str(forms.get("noun", ""))
+    amount = amount_forms(before.phrase.format_map(forms), noun)
     return {**forms, **word_forms(drawn_step.slots), **linked, **amount}
 
 
-def write_lines(step: Step, forms: Mapping[str, Any], before: str, names: Collection[str]) -> list[str]:
+def write_lines(step: Step, forms: Forms, before: str, names: Collection[str]) -> list[str]:
     """Return a step's assignments, which read the variable ``before``; a name that is taken gets a number."""
     taken = {*names}
     renamed: dict[str, str] = {}

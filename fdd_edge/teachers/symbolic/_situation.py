@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-__all__ = ["END", "Number", "Result", "Situation", "Slots", "Step"]
+__all__ = ["END", "Forms", "Number", "Result", "Situation", "Slots", "Step"]
 
 Number = int | float
 Slots = dict[str, str | Number]
+
+Forms = Mapping[str, str | Number]
+"""Slots and the forms derived from them, with which templates are filled."""
 
 
 class Result(NamedTuple):

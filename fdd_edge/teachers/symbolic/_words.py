@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from random import Random
 from typing import Any
 
 from fdd_edge.number_words import NUMBER_WORDS
 from fdd_edge.teachers.symbolic._shelf import read_words
+from fdd_edge.teachers.symbolic._situation import Forms, Slots
 
 __all__ = ["ROLES", "Text", "draw_people", "fill", "fold", "people_in", "singular", "word_forms"]
 
@@ -92,7 +93,7 @@ def draw_people(rng: Random, count: int, taken: Collection[str] = ()) -> list[st
     return drawn
 
 
-def word_forms(slots: Mapping[str, Any]) -> dict[str, Any]:
+def word_forms(slots: Forms) -> Slots:
     """Return a problem's slots and the forms derived from them.
 
     ``name`` adds the pronouns ``he``, ``him`` and ``his`` (``friend_he`` ... for the friend, and so on). A word
@@ -120,15 +121,15 @@ class Text(string.Formatter):
     def __init__(self, *, spell: bool = False) -> None:
         self._spell = spell
 
-    def format_field(self, value: Any, format_spec: str) -> Any:
+    def format_field(self, value: Any, format_spec: str) -> str:
         if format_spec == "$":
             return f"${value:,}" if float(value).is_integer() else f"${value:,.2f}"
         if isinstance(value, int) and not format_spec:
             return _SPELLED[value] if self._spell and value in _SPELLED else f"{value:,}"
-        return super().format_field(value, format_spec)
+        return str(super().format_field(value, format_spec))
 
 
-def fill(template: str, forms: Mapping[str, Any], *, spell: bool = False) -> str:
+def fill(template: str, forms: Forms, *, spell: bool = False) -> str:
     """Fill a text template; every sentence starts with a capital letter."""
     text = Text(spell=spell).vformat(template, (), forms)
     return re.sub(r"(?:^|(?<=[.?!] ))[a-z]", lambda letter: letter.group().upper(), text)

@@ -5,15 +5,12 @@ Sources: llama.cpp's ``src/models/*.cpp`` (what is read) and transformers' ``mod
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from fdd_edge import student_architectures
 from fdd_edge.artifacts.gguf.architectures import gemma3, llama, qwen2, qwen3
-from fdd_edge.artifacts.gguf.architectures._architecture import Architecture
+from fdd_edge.artifacts.gguf.architectures._architecture import Architecture, Config
 from fdd_edge.errors import FddError
 
-__all__ = ["ARCHITECTURES", "Architecture", "architecture_of"]
+__all__ = ["ARCHITECTURES", "Architecture", "Config", "architecture_of"]
 
 _BY_GGUF_NAME = {module.ARCHITECTURE.name: module.ARCHITECTURE for module in (llama, qwen2, qwen3, gemma3)}
 
@@ -23,7 +20,7 @@ ARCHITECTURES: dict[str, Architecture] = {
 """Name of the Hugging Face class -> how it is written."""
 
 
-def architecture_of(config: Mapping[str, Any]) -> Architecture:
+def architecture_of(config: Config) -> Architecture:
     """Return the architecture of a ``config.json``, after checking that llama.cpp computes the same as transformers.
 
     Raises:

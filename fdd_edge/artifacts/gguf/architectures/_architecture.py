@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy.typing as npt
+
+from fdd_edge.artifacts.stored_tensor import Array
+
+if TYPE_CHECKING:
+    from gguf import GGUFWriter
 
 __all__ = ["Architecture", "Config", "add_common_keys", "common_refusal", "head_dim", "kv_heads", "nothing_added"]
 
@@ -12,7 +19,7 @@ Config = Mapping[str, Any]
 """A parsed ``config.json``."""
 
 
-def nothing_added(config: Config) -> dict[str, Any]:
+def nothing_added(config: Config) -> dict[str, Array]:
     """Return no extra tensors."""
     return {}
 
@@ -25,16 +32,17 @@ class Architecture:
         name: Its name in GGUF.
         refuses: Returns the end of a sentence ("has ..., which ...") if llama.cpp would compute something else.
         add_keys: Writes the hyperparameters into a ``gguf.GGUFWriter``.
-        transform: Converts a float32 array of Hugging Face to llama.cpp's, given (GGUF name, array, config).
+        transform: Converts an array of Hugging Face to llama.cpp's, given (GGUF name, array, config): weights, or the
+            numbers of their rows.
         added: Returns the tensors that have no counterpart in the folder, by GGUF name.
         tied: Whether input and output embeddings share a matrix if the config does not say.
     """
 
     name: str
     refuses: Callable[[Config], str | None]
-    add_keys: Callable[[Any, Config], None]
-    transform: Callable[[str, Any, Config], Any]
-    added: Callable[[Config], dict[str, Any]] = nothing_added
+    add_keys: Callable[[GGUFWriter, Config], None]
+    transform: Callable[[str, npt.NDArray[Any], Config], npt.NDArray[Any]]
+    added: Callable[[Config], dict[str, Array]] = nothing_added
     tied: bool = False
 
     def is_tied(self, config: Config) -> bool:
@@ -52,7 +60,7 @@ def kv_heads(config: Config) -> int:
     return int(config.get("num_key_value_heads") or config["num_attention_heads"])
 
 
-def add_common_keys(writer: Any, config: Config, *, rope_theta: float = 10000.0) -> None:
+def add_common_keys(writer: GGUFWriter, config: Config, *, rope_theta: float = 10000.0) -> None:
     """Write the hyperparameters that every supported architecture has.
 
     Args:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from fdd_edge.artifacts.gguf.architectures._architecture import (
     Architecture,
@@ -13,6 +14,9 @@ from fdd_edge.artifacts.gguf.architectures._architecture import (
     common_refusal,
     head_dim,
 )
+
+if TYPE_CHECKING:
+    from gguf import GGUFWriter
 
 __all__ = ["ARCHITECTURE"]
 
@@ -34,7 +38,7 @@ def _refuses(config: Config) -> str | None:
     return common_refusal(config, activation="gelu_pytorch_tanh")
 
 
-def _add_keys(writer: Any, config: Config) -> None:
+def _add_keys(writer: GGUFWriter, config: Config) -> None:
     add_common_keys(writer, config, rope_theta=1e6)
     layers = config.get("layer_types")
     if layers is None:
@@ -47,7 +51,7 @@ def _add_keys(writer: Any, config: Config) -> None:
         writer.add_rope_freq_base_swa(float(config.get("rope_local_base_freq") or 10000.0))
 
 
-def _transform(name: str, array: Any, config: Config) -> Any:
+def _transform(name: str, array: npt.NDArray[Any], config: Config) -> npt.NDArray[Any]:
     """Add the 1 that Gemma's norms leave out of their weights, and move the attention scale into the norm of q.
 
     llama.cpp divides by the square root of the head's width, transformers by that of ``query_pre_attn_scalar``.

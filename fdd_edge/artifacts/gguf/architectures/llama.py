@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from fdd_edge.artifacts.gguf.architectures._architecture import (
     Architecture,
@@ -15,6 +16,7 @@ from fdd_edge.artifacts.gguf.architectures._architecture import (
     head_dim,
     kv_heads,
 )
+from fdd_edge.artifacts.stored_tensor import Array
 
 __all__ = ["ARCHITECTURE"]
 
@@ -25,7 +27,7 @@ def _refuses(config: Config) -> str | None:
     return common_refusal(config, rope_types=(_SCALED,), biased=True)
 
 
-def _permute(name: str, array: Any, config: Config) -> Any:
+def _permute(name: str, array: npt.NDArray[Any], config: Config) -> npt.NDArray[Any]:
     """Reorder the rows of q and k, and their biases, from halves to pairs.
 
     transformers rotates (i, i + d/2) together, llama.cpp's llama architecture rotates (2i, 2i + 1).
@@ -37,7 +39,7 @@ def _permute(name: str, array: Any, config: Config) -> Any:
     return array
 
 
-def _rope_factors(config: Config) -> dict[str, Any]:
+def _rope_factors(config: Config) -> dict[str, Array]:
     """Return Llama 3's divisors of the rotary frequencies, if the config scales them.
 
     Frequencies of long wavelengths are divided by ``factor``, short ones are kept, and those in between are

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy.typing as npt
+
 from fdd_edge.artifacts.gguf.architectures._architecture import Architecture, Config, add_common_keys, common_refusal
 
 __all__ = ["ARCHITECTURE", "refuses_windows", "unchanged"]
@@ -16,7 +18,7 @@ def refuses_windows(config: Config) -> str | None:
     return common_refusal(config)
 
 
-def unchanged(name: str, array: Any, config: Config) -> Any:
+def unchanged(name: str, array: npt.NDArray[Any], config: Config) -> npt.NDArray[Any]:
     """Return the array unchanged: both sides store the same."""
     return array
 

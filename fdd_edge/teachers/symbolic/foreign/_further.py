@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 from random import Random
-from typing import Any
 
 from fdd_edge.ondevice.language import ProgramError, normalize, run_program
 from fdd_edge.records import Problem, same_answer
@@ -15,7 +14,7 @@ from fdd_edge.teachers._interface import Draft
 from fdd_edge.teachers.symbolic._drawing import decimals_of
 from fdd_edge.teachers.symbolic._numbers import draw_numbers, tidy
 from fdd_edge.teachers.symbolic._rendering import free_name, write_lines
-from fdd_edge.teachers.symbolic._situation import Step
+from fdd_edge.teachers.symbolic._situation import Slots, Step
 from fdd_edge.teachers.symbolic._words import draw_people, fill, word_forms
 from fdd_edge.teachers.symbolic.foreign._given import Given, as_given
 from fdd_edge.teachers.symbolic.foreign._step_note import read_note, write_note
@@ -100,9 +99,9 @@ def _drafts(problem: Problem, given: Given, steps: list[Step], rng: Random) -> I
         yield Draft(question, program, tidy(answer), write_note(step.name, ask, after))
 
 
-def _forms(problem: Problem, given: Given, rng: Random) -> dict[str, Any]:
+def _forms(problem: Problem, given: Given, rng: Random) -> Slots:
     """Return the slots of a step: the previous amount and, if possible, a new person and what that person does."""
-    forms: dict[str, Any] = {**amount_forms(given.phrase, given.noun), "period": given.period}
+    forms: Slots = {**amount_forms(given.phrase, given.noun), "period": given.period}
     forms["periods"] = f"{given.period}s"
     pal = _draw_pal(problem.question, given, rng)
     if pal is None:

@@ -12,10 +12,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from random import Random
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from fdd_edge.ondevice.language import ProgramError, normalize, run_program
 from fdd_edge.records import Problem, same_answer
+from fdd_edge.runs.fingerprint import Json
 from fdd_edge.teachers._interface import Draft
 from fdd_edge.teachers.symbolic._numbers import tidy
 from fdd_edge.teachers.symbolic._operation_graph import OPERATORS, NotPlainError
@@ -143,7 +144,7 @@ def _link(question: str, literals: Sequence[float], values: Sequence[float]) -> 
             # The 20 of "20%" is not a plain number; such a program means a different 20.
             return "percent_used_as_number"
         if in_text[link.number.value] > 1:
-            return "number_stands_twice"
+            return "number_occurs_twice"
         if times[literal] > 1:
             return "number_used_twice"
         if link.scale == 1 and literal > 1 and _is_constant(literal, question):
@@ -228,7 +229,7 @@ def _rewrite(
     return Draft(question, program, tidy(run_program(program)), {"renumbered": True} | _valid_note(problem, question))
 
 
-def _valid_note(problem: Problem, question: str) -> dict[str, Any]:
+def _valid_note(problem: Problem, question: str) -> dict[str, Json]:
     """Return the note of an earlier further step, if no number in it has changed."""
     note = {key: problem.teacher_notes[key] for key in ("further", "asked") if key in problem.teacher_notes}
     renamed = replace(problem, question=question)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from fdd_edge.records import Problem
+from fdd_edge.runs.fingerprint import Json
 from fdd_edge.teachers.symbolic.foreign._given import Given
 from fdd_edge.teachers.symbolic.foreign._text_numbers import find_numbers
 
 __all__ = ["read_note", "write_note"]
 
 
-def write_note(step: str, ask: str, after: Given) -> dict[str, Any]:
+def write_note(step: str, ask: str, after: Given) -> dict[str, Json]:
     """Return the note of a step: its question as it was written, and the noun phrase for its result."""
     asked = {"ask": ask, "phrase": after.phrase, "noun": after.noun, "kind": after.kind, "name": after.name}
     return {"further": step, "asked": {**asked, "done": [*after.done]}}

@@ -5,12 +5,12 @@ from __future__ import annotations
 from fdd_edge.artifacts.recipe import Recipe
 from fdd_edge.operations.bench import write_measurement
 from fdd_edge.pipeline.run import Run
-from fdd_edge.runs.layout import ArtifactsLayout
+from fdd_edge.runs import ArtifactsLayout
 from fdd_edge.targets import Profile
 
 __all__ = ["measure_cost"]
 
-_VERSION = 2
+VERSION = 2
 
 
 def measure_cost(run: Run, layout: ArtifactsLayout, recipe: Recipe, target: Profile) -> None:
@@ -19,7 +19,7 @@ def measure_cost(run: Run, layout: ArtifactsLayout, recipe: Recipe, target: Prof
     run.stages.ensure(
         layout.bench(target.name, recipe.name),
         write_measurement,
-        version=_VERSION,
+        version=VERSION,
         inputs={"artifact": layout.artifact(recipe.name)},
         is_file=True,
         runtime=runtime,

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from families import CASES, Case, device_logits, open_float, torch_logits, torch_reply
+from architectures import CASES, PARAMETERS, Case, device_logits, open_float, torch_logits, torch_reply
 
 from fdd_edge import student_architectures
 from fdd_edge.artifacts.artifact_labels import ArtifactLabels
@@ -27,11 +27,11 @@ from fdd_edge.ondevice.protocol import Decoding, Settings, Shot, Task, Wave
 from fdd_edge.operations.export import export_from_student
 from fdd_edge.resolve.student import Student, open_student
 from fdd_edge.students.gguf_import import load_model
-from fdd_edge.students.tiny import FAMILIES
+from fdd_edge.students.tiny import TINY_ARCHITECTURES
 from fdd_edge.students.tokenizer import encode_prompts, load_tokenizer
 from fdd_edge.teachers.symbolic import generate
 
-FamilyMaker = Callable[[Case], Student]
+StudentMaker = Callable[[Case], Student]
 
 PROMPTS = [f"Question: {problem.question}\nProgram:\n" for problem in generate("train", 32, seed=7)]
 NEW_TOKENS = 16
@@ -70,10 +70,12 @@ def assert_parity(student: Student, path: Path, bound: float) -> None:
     assert clear > 100
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
-def test_the_float_file_computes_what_torch_computes(case: Case, family_student: FamilyMaker, tmp_path: Path) -> None:
-    student = family_student(case)
-    assert_parity(student, float_file(student, tmp_path), 5e-3 if case.family == "gemma3" else 1e-3)
+@pytest.mark.parametrize("case", PARAMETERS)
+def test_the_float_file_computes_what_torch_computes(
+    case: Case, architecture_student: StudentMaker, tmp_path: Path
+) -> None:
+    student = architecture_student(case)
+    assert_parity(student, float_file(student, tmp_path), 5e-3 if case.architecture == "gemma3" else 1e-3)
 
 
 def test_a_tied_llama_and_one_with_llama_3s_frequencies(tiny_student: Student, tmp_path: Path) -> None:
@@ -93,23 +95,23 @@ def test_a_tied_llama_and_one_with_llama_3s_frequencies(tiny_student: Student, t
     assert_parity(scaled, float_file(scaled, scaled.folder), 1e-3)
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
-def test_the_biases_are_not_zero(case: Case, family_student: FamilyMaker) -> None:
+@pytest.mark.parametrize("case", PARAMETERS)
+def test_the_biases_are_not_zero(case: Case, architecture_student: StudentMaker) -> None:
     from safetensors.torch import load_file
 
-    weights = load_file(family_student(case).folder / "model.safetensors")
+    weights = load_file(architecture_student(case).folder / "model.safetensors")
     biases = [tensor for name, tensor in weights.items() if name.endswith(".bias")]
-    assert bool(biases) == (case.biases or case.family == "qwen2")
+    assert bool(biases) == (case.biases or case.architecture == "qwen2")
     assert all(bias.abs().mean() > 0.05 for bias in biases)
     assert ("lm_head.weight" in weights) == (not case.tied)
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
-def test_names_map_tensors_back_to_modules(case: Case, family_student: FamilyMaker, tmp_path: Path) -> None:
+@pytest.mark.parametrize("case", PARAMETERS)
+def test_names_map_tensors_back_to_modules(case: Case, architecture_student: StudentMaker, tmp_path: Path) -> None:
     import gguf
     from safetensors import safe_open
 
-    student = family_student(case)
+    student = architecture_student(case)
     names = hf_names(student.folder)
     written = {tensor.name for tensor in gguf.GGUFReader(float_file(student, tmp_path)).tensors}
     assert set(names) == written
@@ -118,12 +120,14 @@ def test_names_map_tensors_back_to_modules(case: Case, family_student: FamilyMak
     assert names["blk.1.attn_q.weight"] == "model.layers.1.self_attn.q_proj.weight"
 
 
-def test_half_precision_weights_become_the_same_numbers_in_float32(family_student: FamilyMaker, tmp_path: Path) -> None:
+def test_half_precision_weights_become_the_same_numbers_in_float32(
+    architecture_student: StudentMaker, tmp_path: Path
+) -> None:
     import gguf
     import torch
     from safetensors.torch import load_file, save_file
 
-    student = family_student(Case("qwen2"))
+    student = architecture_student(Case("qwen2"))
     folder = Path(shutil.copytree(student.folder, tmp_path / "half"))
     weights = {name: tensor.bfloat16() for name, tensor in load_file(folder / "model.safetensors").items()}
     save_file(weights, folder / "model.safetensors")
@@ -138,7 +142,9 @@ def test_every_architecture_is_written_under_its_own_name() -> None:
     """The list on the ground floor is the only one; the modules say how each is written, and tiny ones can be made."""
     assert {name: made.name for name, made in ARCHITECTURES.items()} == student_architectures.ARCHITECTURES
     assert student_architectures.GGUF_ARCHITECTURE in student_architectures.ARCHITECTURES.values()
-    assert set(student_architectures.ARCHITECTURES.values()) == set(FAMILIES) - {"t5"}, "T5 is not exported as GGUF"
+    assert set(student_architectures.ARCHITECTURES.values()) == set(TINY_ARCHITECTURES) - {"t5"}, (
+        "T5 is not exported as GGUF"
+    )
 
 
 @pytest.mark.parametrize(
@@ -147,9 +153,9 @@ def test_every_architecture_is_written_under_its_own_name() -> None:
     ids=str,
 )
 def test_the_folders_tokenizer_and_the_files_give_the_same_ids(
-    case: Case, pre: str | None, family_student: FamilyMaker
+    case: Case, pre: str | None, architecture_student: StudentMaker
 ) -> None:
-    student = family_student(case)
+    student = architecture_student(case)
     with DeviceVocab(student.vocab) as device:
         ids = load_tokenizer(student.folder)(HARD, add_special_tokens=False)["input_ids"]
         assert device.encode(HARD) == ids
@@ -158,8 +164,8 @@ def test_the_folders_tokenizer_and_the_files_give_the_same_ids(
         assert read_vocab(student.vocab).pre == pre
 
 
-def test_gemmas_vocabulary_begins_texts_and_falls_back_to_bytes(family_student: FamilyMaker) -> None:
-    student = family_student(Case("gemma3"))
+def test_gemmas_vocabulary_begins_texts_and_falls_back_to_bytes(architecture_student: StudentMaker) -> None:
+    student = architecture_student(Case("gemma3"))
     assert student.adds_bos
     tokenizer = load_tokenizer(student.folder)
     with DeviceVocab(student.vocab) as device:
@@ -171,9 +177,9 @@ def test_gemmas_vocabulary_begins_texts_and_falls_back_to_bytes(family_student: 
         assert device.encode_prompt("<bos>3") == device.encode_prompt("3")
 
 
-def test_a_token_without_a_row_is_left_out(family_student: FamilyMaker, tmp_path: Path) -> None:
+def test_a_token_without_a_row_is_left_out(architecture_student: StudentMaker, tmp_path: Path) -> None:
     """Gemma 3's image placeholder: the file used to have more tokens than embeddings, and llama.cpp refused it."""
-    student = family_student(Case("gemma3"))
+    student = architecture_student(Case("gemma3"))
     folder = Path(shutil.copytree(student.folder, tmp_path / "student"))
     size = json.loads((folder / "config.json").read_text(encoding="utf-8"))["vocab_size"]
     tokenizer = load_tokenizer(folder)
@@ -187,13 +193,13 @@ def test_a_token_without_a_row_is_left_out(family_student: FamilyMaker, tmp_path
     assert open_float(tmp_path / "out" / GGUF.model_file).n_vocab() == size
     tokenizer.eos_token = f"<image_{len(tokenizer) - 1}>"
     tokenizer.save_pretrained(folder)
-    with pytest.raises(FddError, match=f"has {size} embeddings, and none for id {len(tokenizer) - 1}, which ends"):
+    with pytest.raises(FddError, match=f"has {size} embeddings, but none for id {len(tokenizer) - 1}, which ends"):
         open_student(str(folder))
 
 
-def test_replies_that_share_a_batch_are_those_of_one_alone(family_student: FamilyMaker, tmp_path: Path) -> None:
+def test_replies_that_share_a_batch_are_those_of_one_alone(architecture_student: StudentMaker, tmp_path: Path) -> None:
     """Also with sliding windows, worked examples, and sequences that move into gaps."""
-    student = family_student(Case("gemma3"))
+    student = architecture_student(Case("gemma3"))
     template = "Question: {question}\nProgram:\n"
     export(student, tmp_path, template)
     shots = tuple(Shot(f"Tom had {n} figs and ate {n // 2}.", f"answer = {n} - {n // 2}") for n in (4, 8))
@@ -208,8 +214,10 @@ def test_replies_that_share_a_batch_are_those_of_one_alone(family_student: Famil
     assert replies[1] == replies[0]
 
 
-def test_a_tokenizer_that_llama_cpp_reads_otherwise_is_refused(family_student: FamilyMaker, tmp_path: Path) -> None:
-    folder = Path(shutil.copytree(family_student(Case("gemma3")).folder, tmp_path / "student"))
+def test_a_tokenizer_that_llama_cpp_reads_otherwise_is_refused(
+    architecture_student: StudentMaker, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(architecture_student(Case("gemma3")).folder, tmp_path / "student"))
     spec = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
     spec["model"]["merges"] = spec["model"]["merges"][::-1][:50]
     (folder / "tokenizer.json").write_text(json.dumps(spec), encoding="utf-8")
@@ -239,10 +247,10 @@ def change_config(folder: Path, **changes: Any) -> None:
     ],
 )
 def test_what_llama_cpp_would_compute_otherwise_is_refused_before_training(
-    case: str, changes: dict[str, Any], sentence: str, family_student: FamilyMaker, tmp_path: Path
+    case: str, changes: dict[str, Any], sentence: str, architecture_student: StudentMaker, tmp_path: Path
 ) -> None:
-    found = next(c for c in CASES if c.family == case)
-    folder = Path(shutil.copytree(family_student(found).folder, tmp_path / "student"))
+    found = next(c for c in CASES if c.architecture == case)
+    folder = Path(shutil.copytree(architecture_student(found).folder, tmp_path / "student"))
     change_config(folder, **changes)
     with pytest.raises(FddError, match=sentence) as error:
         open_student(str(folder))

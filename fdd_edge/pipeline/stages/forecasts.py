@@ -11,7 +11,7 @@ from fdd_edge.targets import Profile
 
 __all__ = ["announce_eta"]
 
-_VERSION = 3
+VERSION = 3
 
 
 def announce_eta(run: Run, round_dir: RoundLayout, target: Profile) -> None:
@@ -22,7 +22,7 @@ def announce_eta(run: Run, round_dir: RoundLayout, target: Profile) -> None:
     run.stages.ensure(
         out,
         measure_throughput,
-        version=_VERSION,
+        version=VERSION,
         inputs={"artifact": round_dir.artifact(judge.name), "problems": run.layout.valid},
         is_file=True,
         runtime=runtime,

@@ -1,4 +1,4 @@
-"""Tiny models of every family, and what both sides compute of them."""
+"""Tiny models of every architecture, and what both sides compute of them."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 
 
 class Case(NamedTuple):
-    """One tiny model: a family, whether its head is tied, whether it has biases everywhere."""
+    """One tiny model: an architecture, whether its head is tied, whether it has biases everywhere."""
 
-    family: str
+    architecture: str
     tied: bool = True
     biases: bool = False
 
     def __str__(self) -> str:
-        return f"{self.family}{'' if self.tied else '-untied'}{'-biases' if self.biases else ''}"
+        return f"{self.architecture}{'' if self.tied else '-untied'}{'-biases' if self.biases else ''}"
 
 
 CASES = [
@@ -29,7 +30,12 @@ CASES = [
     Case("gemma3"),
     Case("gemma3", tied=False),
 ]
-"""Beside the tied llama without biases, which is the student of the smoke run."""
+"""Besides the tied llama without biases, which is the student of the smoke run."""
+
+FAST = {"qwen2", "gemma3"}
+"""Each case trains a student, so `make test-fast` takes only these two."""
+
+PARAMETERS = [pytest.param(case, id=str(case), marks=() if str(case) in FAST else pytest.mark.slow) for case in CASES]
 
 
 def open_float(path: Path) -> Any:

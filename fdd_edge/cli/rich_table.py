@@ -1,0 +1,56 @@
+"""Printing tables on stdout with rich: as wide as the terminal, 80 columns elsewhere, in colour only on a terminal."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import click
+from rich.console import Console, ConsoleOptions
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from fdd_edge.cli.console import WIDTH
+
+__all__ = ["Name", "print_table"]
+
+_PIECES = re.compile(r"[^-_/.]*[-_/.]+|[^-_/.]+")
+"""The pieces of a name, each with the separators that end it."""
+
+
+class Name:
+    """A table cell for a name such as `gguf-q4_0 on rpi5-emulated`, which is broken only after `-`, `_`, `/` or `.`."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        return Measurement(max(map(len, _PIECES.findall(self.text)), default=0), len(self.text))
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        yield Text("\n".join(_broken(self.text, options.max_width)))
+
+
+def print_table(table: Table) -> None:
+    """Print a table without trailing blanks."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=WIDTH, color_system=None)
+    with console.capture() as captured:
+        console.print(table, highlight=False)
+    click.echo("\n".join(line.rstrip() for line in captured.get().split("\n")), nl=False)
+
+
+def _broken(text: str, width: int) -> list[str]:
+    """Break a text into lines, between words if possible, and inside a word only after a separator."""
+    lines = [""]
+    for word in text.split():
+        pieces = [word] if len(word) <= width else _PIECES.findall(word)
+        for number, piece in enumerate(pieces):
+            space = " " if number == 0 and lines[-1] else ""
+            if lines[-1] and len(lines[-1]) + len(space) + len(piece) > width:
+                lines.append(piece)
+            else:
+                lines[-1] += space + piece
+    return lines

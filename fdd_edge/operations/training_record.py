@@ -1,0 +1,51 @@
+"""What a training did, as ``training.json`` next to the adapter holds it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from fdd_edge.runs.stage_files import AdapterFiles
+
+__all__ = ["TrainingRecord", "read_training", "write_training"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingRecord:
+    """What a training did; the fields from ``steps`` on are those of ``students.TrainingTrace``.
+
+    Attributes:
+        examples: Problems trained on.
+        too_long: Problems left out because they are longer than ``training.max_length``.
+        bf16: Whether matrices were multiplied in bfloat16.
+        steps: Optimizer steps, including those before an interruption.
+        losses: Mean loss on completion tokens at every step.
+        valid_losses: (step, validation loss) for each evaluation.
+        tokens: Tokens that the last call trained on, without padding.
+        seconds: Duration of the last call.
+        best_step: The step whose weights were kept, if it is not the last one.
+    """
+
+    examples: int
+    too_long: int
+    bf16: bool
+    steps: int
+    losses: list[float]
+    valid_losses: list[tuple[int, float]]
+    tokens: int
+    seconds: float
+    best_step: int | None
+
+
+def write_training(adapter: Path, record: TrainingRecord) -> None:
+    """Write the record into an adapter's folder; its presence says that the training is finished."""
+    AdapterFiles(adapter).trace.write_text(json.dumps(asdict(record), indent=1) + "\n", encoding="utf-8")
+
+
+def read_training(adapter: Path) -> TrainingRecord:
+    """Read the record of an adapter's folder."""
+    row = json.loads(AdapterFiles(adapter).trace.read_text(encoding="utf-8"))
+    valid_losses = [(step, loss) for step, loss in row["valid_losses"]]
+    kept = {field.name: row[field.name] for field in fields(TrainingRecord)}
+    return TrainingRecord(**{**kept, "valid_losses": valid_losses})

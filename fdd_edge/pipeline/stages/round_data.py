@@ -1,0 +1,39 @@
+"""The stage that collects what a round trains on: the seed problems, or everything so far and what was evolved."""
+
+from __future__ import annotations
+
+from fdd_edge.operations.training_data import extend_training_data, first_training_data
+from fdd_edge.pipeline.run import Run
+from fdd_edge.runs import RoundLayout
+
+__all__ = ["collect_data"]
+
+VERSION = 5
+
+
+def collect_data(run: Run, round_dir: RoundLayout) -> None:
+    """Write the data a round trains on."""
+    if round_dir.number == 0:
+        run.stages.ensure(
+            round_dir.data,
+            first_training_data,
+            version=VERSION,
+            inputs={"seed_problems": run.layout.seed_problems, "protected": run.reported},
+            teachers=run.config.teacher.rationale,
+            fresh=run.reserve is not None,
+            seed=run.seed,
+        )
+        return
+    before = run.layout.round(round_dir.number - 1)
+    run.stages.ensure(
+        round_dir.data,
+        extend_training_data,
+        version=VERSION,
+        inputs={
+            "previous": before.train,
+            "accepted": before.accepted,
+            "rejected": before.turned_down,
+            "split": before.split,
+            "reserve": run.reserve,
+        },
+    )

@@ -129,42 +129,52 @@ def train(
     output: PathLike,
     *,
     valid: PathLike | Rows | None = None,
+    question_field: str | None = None,
+    answer_field: str | None = None,
     overrides: str | Sequence[str] = (),
 ) -> TrainResult:
     """LoRA-tune the student of a config on problems and merge it; the same call resumes an interrupted one.
 
     Args:
         config: As for ``run``; its student, lora, training and seed are used.
-        data: Problems with ``question``, ``answer`` and ``program``.
+        data: Problems with ``question``, ``answer`` and ``program``. As in a run, those whose program does not give
+            the answer are left out, and the others are trained on in normal form.
         output: New folder; gets ``adapter/`` and ``merged/``.
         valid: The same, for a validation loss.
+        question_field: Column of the question, for rows in no known format.
+        answer_field: Column of the answer, for rows in no known format: a number, or a solution that marks it.
         overrides: ``a.b=value`` for single keys.
 
     Raises:
         FddError: Something the caller can fix; the message says how.
     """
     from fdd_edge.artifacts.recipe import families_of, load_gguf_recipe
+    from fdd_edge.curation import count_reasons
     from fdd_edge.operations.fine_tune import fine_tune
     from fdd_edge.operations.train import TrainingSetup
+    from fdd_edge.operations.training_data import examples_to_train_on
     from fdd_edge.operations.user_problems import read_user_problems
+    from fdd_edge.resolve.dataset import columns_of
     from fdd_edge.resolve.student import open_student
     from fdd_edge.runs.stage_files import FineTunedFiles
     from fdd_edge.students.training_options import NO_RECIPE
 
     checked, out = read_config(config, overrides, output=output).config, path_of(output, "output")
-    problems = read_user_problems(data)
-    if not any(problem.program for problem in problems):
-        where = "The list" if not isinstance(data, str | os.PathLike) else os.fspath(data)
-        raise FddError(f"{where} has no problem with a program to train on; each row needs a `program`.")
+    if data == valid == "-":
+        raise FddError("Standard input can be read only once: name a file for data or for valid.")
+    columns = columns_of(question_field, answer_field)
+    where = os.fspath(data) if isinstance(data, str | os.PathLike) else "The list"
+    examples = examples_to_train_on(read_user_problems(data, columns), "Standard input" if where == "-" else where)
     qat = checked.training.quantization_aware
     recipe = None if qat == NO_RECIPE else load_gguf_recipe(qat, "training.quantization_aware")
     name, revision = checked.student.model_name_or_path, checked.student.revision
     student = open_student(name, revision, families=families_of(checked.recipe_names))
     setup = TrainingSetup(checked.lora, checked.training, checked.student.dtype, checked.seed, recipe)
-    held_out = () if valid is None else read_user_problems(valid)
-    fine_tune(problems, out, student, checked.student.prompt, setup, valid=held_out)
+    held_out = [] if valid is None else read_user_problems(valid, columns)
+    measured = examples_to_train_on(held_out, "valid").kept if any(p.program for p in held_out) else []
+    fine_tune(examples.kept, out, student, checked.student.prompt, setup, valid=measured)
     made = FineTunedFiles(out)
-    return TrainResult(made.adapter, made.merged)
+    return TrainResult(made.adapter, made.merged, count_reasons(examples.rejected))
 
 
 def export(
@@ -280,6 +290,8 @@ def evaluate(
     split: str | None = None,
     subset: str | None = None,
     revision: str | None = None,
+    question_field: str | None = None,
+    answer_field: str | None = None,
     target: PathLike = "local",
     limit: int | None = None,
     prompt: PathLike | None = None,
@@ -297,16 +309,20 @@ def evaluate(
     Args:
         artifact: Any GGUF or ONNX model file, ``package:NAME``, an artifact folder, a run (the judge's artifact of its
             best round), or a round.
-        data: File of problems, hub id, ``symbolic:train``, ``symbolic:heldout``, or a list of dicts.
+        data: File of problems, ``-`` for standard input, hub id, ``symbolic:train``, ``symbolic:heldout``, or a list of
+            dicts.
         format: Data format, or ``module:attribute``; default: recognised from the content.
         split: Split of a hub id, such as train.
         subset: Subset of a hub id that has several, such as main.
         revision: Branch, tag or commit of a hub id.
+        question_field: Column of the question, for rows in no known format.
+        answer_field: Column of the answer, for rows in no known format: a number, or a solution that marks it.
         target: Device profile to run on.
         limit: Take the first N problems.
         prompt: ``plain``, ``chat``, a file, or None for the prompt stored in the artifact.
         num_fewshot: Worked examples in the prompt.
-        answer: Take the answer of the reply's program, or the last number in the reply.
+        answer: ``program`` takes the answer of the reply's program. For free-form text, ``number`` takes the number
+            that it marks as its answer (``####``, a box, "answer is"), else its last one, and ``last-number`` the last.
         max_new_tokens: Maximum tokens per reply.
         batch_size: Number of sequences that share a batch.
         threads: Threads of the runtime; default: one per physical core; ``threads`` in the target's profile takes
@@ -326,7 +342,17 @@ def evaluate(
     asking = check_asking(decoding, prompt=prompt, num_fewshot=num_fewshot, answer=answer)
     model = find_model(artifact, "artifact")
     runtime = runtime_of(model, target)
-    asked = problems_to_ask(data, seed=seed, limit=limit, format=format, split=split, subset=subset, revision=revision)
+    asked = problems_to_ask(
+        data,
+        seed=seed,
+        limit=limit,
+        format=format,
+        split=split,
+        subset=subset,
+        revision=revision,
+        question_field=question_field,
+        answer_field=answer_field,
+    )
     found = evaluate_file(model, asked.problems, out, runtime=runtime, asking=asking, dataset=asked.label)
     return EvaluationResult.of(found, data=asked.about, skipped=asked.skipped)
 
@@ -474,7 +500,8 @@ def load(
         target: Device profile to run on.
         prompt: ``plain``, ``chat``, a file, or None for the prompt stored in the artifact.
         num_fewshot: Worked examples in the prompt.
-        answer: Take the answer of the reply's program, or the last number in the reply.
+        answer: ``program`` takes the answer of the reply's program. For free-form text, ``number`` takes the number
+            that it marks as its answer (``####``, a box, "answer is"), else its last one, and ``last-number`` the last.
         max_new_tokens: Maximum tokens per reply.
         batch_size: Number of sequences that share a batch.
         threads: Threads of the runtime; default: one per physical core; ``threads`` in the target's profile takes
@@ -486,12 +513,13 @@ def load(
     """
     from fdd_edge.artifacts.facts import describe_model
     from fdd_edge.loaded_model import Model
+    from fdd_edge.operations.evaluate import announce_prompt
 
     decoding = check_decoding(max_new_tokens=max_new_tokens, batch_size=batch_size, threads=threads)
     asking = check_asking(decoding, prompt=prompt, num_fewshot=num_fewshot, answer=answer)
     file = find_model(model, "model")
     runtime = runtime_of(file, target)
-    describe_model(file)
+    announce_prompt(file, describe_model(file), asking.prompt)
     return Model(file, runtime=runtime, asking=asking)
 
 
@@ -516,7 +544,8 @@ def solve(
         target: Device profile to run on.
         prompt: ``plain``, ``chat``, a file, or None for the prompt stored in the artifact.
         num_fewshot: Worked examples in the prompt.
-        answer: Take the answer of the reply's program, or the last number in the reply.
+        answer: ``program`` takes the answer of the reply's program. For free-form text, ``number`` takes the number
+            that it marks as its answer (``####``, a box, "answer is"), else its last one, and ``last-number`` the last.
         max_new_tokens: Maximum tokens per reply.
         threads: Threads of the runtime; default: one per physical core; ``threads`` in the target's profile takes
             precedence.

@@ -6,9 +6,10 @@ import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from fdd_edge.errors import FddError, did_you_mean
+from fdd_edge.ondevice.verdicts import ANSWER_RULES, AnswerRule
 
 if TYPE_CHECKING:
     from fdd_edge.config import Config
@@ -44,7 +45,8 @@ PathLike: TypeAlias = str | os.PathLike[str]
 Rows: TypeAlias = Iterable[Mapping[str, Any]]
 """Problems in memory."""
 
-AnswerKind: TypeAlias = Literal["program", "number"]
+AnswerKind: TypeAlias = AnswerRule
+"""How the answer of a reply is found."""
 
 
 def name_of(value: PathLike, name: str) -> str:
@@ -188,11 +190,11 @@ def check_asking(decoding: Decoding, *, prompt: PathLike | None, num_fewshot: in
         FddError: A value is out of range; the message names it.
     """
     from fdd_edge.operations.evaluate import Asking
-    from fdd_edge.resolve.prompts import few_shot_stops, requested_prompt, worked_examples
+    from fdd_edge.resolve.prompts import requested_prompt, worked_examples
 
-    if answer not in ("program", "number"):
-        near = did_you_mean(str(answer), ("program", "number"))
-        raise FddError(f"answer must be 'program' or 'number', not {answer!r}.{near}")
+    if answer not in ANSWER_RULES:
+        near = did_you_mean(str(answer), ANSWER_RULES)
+        raise FddError(f"answer must be 'program', 'number' or 'last-number', not {answer!r}.{near}")
     check_count("num_fewshot", num_fewshot)
     wording = optional(prompt, "prompt")
     return Asking(
@@ -200,7 +202,6 @@ def check_asking(decoding: Decoding, *, prompt: PathLike | None, num_fewshot: in
         answer=answer,
         prompt=requested_prompt(wording),
         examples=worked_examples(num_fewshot, answer),
-        stop=few_shot_stops(num_fewshot, wording),
     )
 
 
@@ -237,7 +238,8 @@ def problems_to_ask(data: PathLike | Rows, *, seed: int, limit: int | None, **ch
         data: A file, a hub id, a symbolic set, or rows in memory.
         seed: Draws the problems of a symbolic set.
         limit: Take the first N.
-        choice: ``format``, ``split``, ``subset`` and ``revision``, see ``DatasetOptions``.
+        choice: ``format``, ``split``, ``subset``, ``revision``, ``question_field`` and ``answer_field``, see
+            ``DatasetOptions``.
 
     Raises:
         FddError: There is no such set, it is broken, or an option does not apply to it.
@@ -258,8 +260,9 @@ def problems_to_ask(data: PathLike | Rows, *, seed: int, limit: int | None, **ch
     else:
         if not isinstance(data, Iterable):
             raise FddError(f"data must be a path, a hub id or a list of dicts, not {data!r}.")
-        if given := [key for key, value in choice.items() if value is not None]:
+        fields = {"question_field", "answer_field"}
+        if given := [key for key, value in choice.items() if value is not None and key not in fields]:
             raise FddError(f"`{given[0]}` does not apply to a list of problems: leave it out.")
-        found = read_list(data, limit=limit)
+        found = read_list(data, limit=limit, columns=options.columns)
         problems, skipped = found.problems, [{"set": path} | entry._asdict() for entry in found.skipped]
     return AskedProblems(problems, skipped, about | {"n": len(problems)}, options.label)

@@ -36,7 +36,7 @@ class Solution(Result):
     """One question, answered.
 
     Attributes:
-        answer: The number that the program gives, or the last one of free-form text; None if there is none.
+        answer: The number that the program gives, or the one of free-form text; None if there is none.
         program: The program, in normal form; None if the reply holds none.
         text: The reply as the model wrote it.
         completion: The reply with everything that was counted on the way.
@@ -217,10 +217,12 @@ class TrainResult(Result):
     Attributes:
         adapter: Folder of the LoRA adapter, in PEFT's format.
         merged: Folder of the merged student, in Hugging Face's format.
+        left_out: Problems that were not trained on, per reason, because of their program.
     """
 
     adapter: Path
     merged: Path
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

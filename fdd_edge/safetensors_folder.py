@@ -104,6 +104,11 @@ class FolderTensors:
         _, file = self._holders[name]
         return tuple(file.get_slice(name).get_shape())
 
+    def dtype(self, name: str) -> str:
+        """Return the number format of a tensor in safetensors' terms, such as ``BF16``."""
+        _, file = self._holders[name]
+        return str(file.get_slice(name).get_dtype())
+
     def load(self, name: str) -> npt.NDArray[np.float32]:
         """Return a tensor as float32. For number formats that numpy lacks, such as bfloat16, this imports torch."""
         path, file = self._holders[name]

@@ -78,7 +78,7 @@ def test_problems_may_be_a_list_and_paths_may_be_paths(tiny_gguf: Path, tmp_path
     ("arguments", "message"),
     [
         ({"limit": 0}, r"limit: must be at least 1, not 0"),
-        ({"answer": "letter"}, r"answer must be 'program' or 'number', not 'letter'"),
+        ({"answer": "letter"}, r"answer must be 'program', 'number' or 'last-number', not 'letter'"),
         ({"max_new_tokens": 0}, r"max_new_tokens: must be at least 1, not 0"),
         ({"batch_size": 1000}, r"batch_size: must be at most 256, not 1000"),
         ({"num_fewshot": -1}, r"num_fewshot must be a non-negative integer, not -1"),

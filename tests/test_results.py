@@ -309,5 +309,5 @@ def test_a_free_text_is_answered_by_its_last_number(tiny_gguf: Path) -> None:
     alone = fdd_edge.solve(tiny_gguf, question, answer="number", max_new_tokens=4)
     assert (held.program, alone.program) == (None, None)
     assert held.text == alone.text
-    with pytest.raises(FddError, match=r"answer must be 'program' or 'number', not 'numbers'\. Did you mean 'number'"):
+    with pytest.raises(FddError, match=r"or 'last-number', not 'numbers'\. Did you mean 'number'"):
         fdd_edge.solve(tiny_gguf, question, answer="numbers")  # type: ignore[arg-type]

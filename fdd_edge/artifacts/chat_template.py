@@ -82,7 +82,7 @@ def fitting_chat_template(base_template: str | None, template: str, vocab: Token
     """
     if base_template is not None and renders(base_template, template, vocab):
         return base_template
-    return write_chat_template(template, begins=vocab.begins(Prompt.parse(template).prefix))
+    return write_chat_template(template, begins=vocab.begins(Prompt.parse(template).parts[0]))
 
 
 def renders(chat_template: str, template: str, vocab: Tokens) -> bool:
@@ -129,7 +129,7 @@ def write_chat_template(template: str, *, begins: bool) -> str:
             "{{ bos_token }}" if begins else "",
             "{% for message in messages %}",
             "{% if message['role'] == 'user' %}",
-            f"{_output(prompt.prefix)}{{{{ message['content'] }}}}{_output(prompt.suffix)}",
+            "{{ message['content'] }}".join(map(_output, prompt.parts)),
             "{% elif message['role'] == 'assistant' %}",
             f"{{{{ message['content'].rstrip('\\n') }}}}{_output(BLANK_LINE)}",
             f"{{% else %}}{{{{ raise_exception({_literal(refusal)}) }}}}{{% endif %}}",

@@ -51,6 +51,7 @@ class Family:
         require_vocab: Raises ``MissingExtraError`` if the package that reads its vocabularies is not installed.
         write_vocab: Writes the vocabulary of (Hugging Face folder, its tokenizer) to a file. None if the runtime reads
             the tokenizer files of the folder themselves.
+        same_vocab: Returns whether two such files make the same ids and prompts. None if there is no ``write_vocab``.
         open_vocab: Opens a vocabulary file, or the vocabulary of a model file.
 
         describe: Returns the facts of a model file.
@@ -89,6 +90,7 @@ class Family:
     export_packages: tuple[str, ...] = ()
     install_note: str = ""
     write_vocab: Callable[[Path, FolderTokenizer, Path], None] | None = None
+    same_vocab: Callable[[Path, Path], bool] | None = None
     quantizer: Quantizer | None = None
     wrong_configs: Callable[[Path, Path, Sequence[int]], list[WrongKey]] | None = None
     dequantized: Callable[[Path, Path], Path | None] = lambda model, out: None

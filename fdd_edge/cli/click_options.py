@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 
 import click
 
+from fdd_edge.ondevice.verdicts import ANSWER_RULES
 from fdd_edge.renames import OPTIONS, given_twice, rename_note
 
 __all__ = [
@@ -167,10 +168,11 @@ def answer_option(function: F) -> F:
     """Add ``--answer``."""
     return click.option(
         "--answer",
-        type=click.Choice(["program", "number"]),
+        type=click.Choice(ANSWER_RULES),
         default="program",
         show_default=True,
-        help="Take the answer of the reply's program, or the last number in the reply.",
+        help="`program` takes the answer of the reply's program. For free-form text, `number` takes the number that it "
+        'marks as its answer (`####`, a box, "answer is"), else its last one, and `last-number` the last.',
     )(function)
 
 

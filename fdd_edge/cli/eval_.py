@@ -23,9 +23,12 @@ from fdd_edge.resolve.dataset import DatasetOptions
 @click.command("eval", cls=Command)
 @click.argument("artifact")
 @click.option(
-    "--data", required=True, metavar="FILE|ID", help="Problems: a file, a hub id, symbolic:train or symbolic:heldout."
+    "--data",
+    required=True,
+    metavar="FILE|ID",
+    help="Problems: a file, - for standard input, a hub id, symbolic:train or symbolic:heldout.",
 )
-@options_of(DatasetOptions, "format", "split", "subset", "revision", "limit")
+@options_of(DatasetOptions, "format", "split", "subset", "revision", "question_field", "answer_field", "limit")
 @target_option
 @prompt_option()
 @num_fewshot_option

@@ -37,13 +37,13 @@ def command(model: str, question: str, as_json: bool, **options: Any) -> None:
     import sys
 
     from fdd_edge import api
-    from fdd_edge.ondevice.verdicts import format_answer
+    from fdd_edge.ondevice.judging import explain
 
     solution = api.solve(model, question, **options)
     if as_json:
         click.echo(json.dumps(solution.to_dict()))
     else:
         click.echo(solution.program or solution.text.strip())
-        click.echo(f"\n{format_answer(solution.answer, solution.completion.verdict)}")
+        click.echo(f"\n{explain(solution.completion)}")
     if solution.answer is None:
         sys.exit(1)

@@ -6,18 +6,31 @@ import shlex
 
 import click
 
-from fdd_edge.cli.click_options import Command, set_option
+from fdd_edge.cli.click_options import Command, options_of, set_option
+from fdd_edge.resolve.dataset import DatasetOptions
 
 
 @click.command("train", cls=Command)
 @click.argument("config")
-@click.option("--data", required=True, metavar="FILE", help="JSON lines with question, answer and program.")
+@click.option(
+    "--data", required=True, metavar="FILE", help="Problems with question, answer and program; - is standard input."
+)
 @click.option("--valid", metavar="FILE", help="Problems for the validation loss, in the same format.")
 @click.option("-o", "--output", required=True, metavar="DIR", help="New folder for adapter/ and merged/.")
+@options_of(DatasetOptions, "question_field", "answer_field")
 @set_option()
-def command(config: str, data: str, valid: str | None, output: str, overrides: tuple[str, ...]) -> None:
+def command(
+    config: str,
+    data: str,
+    valid: str | None,
+    output: str,
+    question_field: str | None,
+    answer_field: str | None,
+    overrides: tuple[str, ...],
+) -> None:
     """LoRA-tune the student of CONFIG on problem records and merge it.
 
+    As in a run, problems whose program does not give their answer are left out; how many, and why, is said.
     CONFIG is the name of a packaged config, a YAML file, or a run folder. The same command resumes an interrupted
     training from its last checkpoint. Training runs on the CPU. For several processes use
     `accelerate launch --multi_gpu --num_processes N -m fdd_edge train ...`: in spite of its name, accelerate needs
@@ -26,7 +39,8 @@ def command(config: str, data: str, valid: str | None, output: str, overrides: t
     from fdd_edge import api
     from fdd_edge.distributed import is_first_process
 
-    made = api.train(config, data, output, valid=valid, overrides=overrides)
+    fields = {"question_field": question_field, "answer_field": answer_field}
+    made = api.train(config, data, output, valid=valid, overrides=overrides, **fields)
     if is_first_process():
         merged = shlex.quote(str(made.merged))
         click.echo(f"{made.merged}\n\nExport it:\n\n  fdd-edge export {merged} -r gguf-q8_0 -o DIR\n")

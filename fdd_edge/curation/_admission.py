@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -16,7 +15,7 @@ from fdd_edge.ondevice.language import ProgramError, count_operations, normalize
 from fdd_edge.ondevice.verdicts import Verdict
 from fdd_edge.records import Problem, same_answer
 
-__all__ = ["Curated", "curate", "reject", "with_right_programs"]
+__all__ = ["Curated", "check_programs", "curate", "reject"]
 
 _RENUMBERED_PER_SEED = 2
 """How many descendants of one seed problem may differ from another problem in their numbers only."""
@@ -69,13 +68,16 @@ def curate(
     return Curated(kept, rejected)
 
 
-def with_right_programs(problems: Sequence[Problem]) -> list[Problem]:
-    """Return the problems whose program runs and gives their answer, with the program in normal form."""
-    correct = []
+def check_programs(problems: Sequence[Problem]) -> Curated:
+    """Split problems into those whose program runs and gives their answer, and the others; nothing else is checked."""
+    kept: list[Problem] = []
+    rejected: list[Problem] = []
     for problem in problems:
-        with suppress(RejectedError):
-            correct.append(_check_program(problem))
-    return correct
+        try:
+            kept.append(_check_program(problem))
+        except RejectedError as error:
+            rejected.append(reject(problem, error.reason, detail=error.detail))
+    return Curated(kept, rejected)
 
 
 def reject(problem: Problem, reason: Reason, *, against: str | None = None, detail: str | None = None) -> Problem:

@@ -6,7 +6,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from fdd_edge.data import asdiv, gsm8k, jsonl, multiarith, svamp
+from fdd_edge.data import (
+    asdiv,
+    competition,
+    conversation,
+    gsm8k,
+    gsm_hard,
+    instruction,
+    jsonl,
+    metamathqa,
+    mgsm,
+    multiarith,
+    openmathinstruct,
+    svamp,
+    tinygsm,
+)
 from fdd_edge.data._item import Format, Item, Row
 from fdd_edge.errors import FddError, did_you_mean
 from fdd_edge.plugins import PLUGIN_PAGE, is_plugin_name, load_plugin
@@ -26,13 +40,22 @@ class BuiltInFormat(NamedTuple):
     description: str
 
 
-# In the order in which they are tried: `jsonl` also matches the rows of gsm8k and asdiv.
+# In the order in which they are tried, so those with more specific keys come first: `jsonl` also matches the rows of
+# gsm8k, asdiv and many of mgsm; NuminaMath has `messages` too.
 FORMATS: Mapping[str, BuiltInFormat] = {
+    "mgsm": BuiltInFormat(mgsm, "question and answer_number"),
     "gsm8k": BuiltInFormat(gsm8k, "question, and a worked solution that ends in #### and the answer"),
     "svamp": BuiltInFormat(svamp, "Body, Question and Answer"),
     "asdiv": BuiltInFormat(asdiv, "body, question and answer; XML, or JSON with the same names"),
     "multiarith": BuiltInFormat(multiarith, "sQuestion and lSolutions; also AddSub, SingleEq and their like"),
+    "openmathinstruct": BuiltInFormat(openmathinstruct, "problem, generated_solution and expected_answer"),
     "jsonl": BuiltInFormat(jsonl, "question and a numeric answer, and optionally a program"),
+    "metamathqa": BuiltInFormat(metamathqa, "query, and a response that ends in: The answer is: 5"),
+    "math": BuiltInFormat(competition, "problem, and a solution with \\boxed{} or an answer; MATH, NuminaMath"),
+    "tinygsm": BuiltInFormat(tinygsm, "question, and code that becomes its program"),
+    "instruction": BuiltInFormat(instruction, "instruction, input and output, as Alpaca has them"),
+    "gsm-hard": BuiltInFormat(gsm_hard, "input and target, and optionally code"),
+    "messages": BuiltInFormat(conversation, "a chat of one question and its reply"),
 }
 
 

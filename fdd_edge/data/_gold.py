@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 import re
 
+from fdd_edge.ondevice.language import COUNTED_SCALES, MONEY_SCALES, PARTS, SCALES, plain_separators
+
 __all__ = ["parse_gold"]
 
 # A longer text is not an answer, and int() refuses thousands of digits.
@@ -21,15 +23,22 @@ _GOLD = re.compile(
     re.VERBOSE,
 )
 
-# With one of these words the number before it is not the whole answer: "5 million", "2 and a half".
-_MORE_THAN_A_UNIT = re.compile(r"\b(and|or|to|half|dozen|hundred|thousand|million|billion|trillion)\b", re.IGNORECASE)
+# With one of these words the number before it is not the whole answer: "5 million", "2 and a half". Abbreviations such
+# as "m" may be part of a longer unit, so they count as the first word only.
+_MORE_THAN_A_UNIT = re.compile(
+    r"\b(and|or|to|half|dozens?|hundreds?|thousands?|(m|b|tr)illions?|lakhs?|lacs?|crores?)\b", re.IGNORECASE
+)
+_LETTERS = tuple(word for word in SCALES if word > "\u3000")
+_FIRST_WORDS = frozenset(word.casefold() for word in (*SCALES, *MONEY_SCALES, *PARTS, *COUNTED_SCALES))
 
 
 def parse_gold(answer: object) -> int | float | None:
     """Return the number that an answer consists of, or None.
 
-    ``$``, thousands separators, ``%`` and a unit after the number are removed. Nothing else is accepted: ratios,
-    fractions, dates, ordinals, several numbers, words, NaN and infinities are not numeric.
+    ``$``, thousands separators (also LaTeX's, and thin spaces), ``%`` and a unit after the number are removed. Nothing
+    else is accepted: ratios, fractions, dates, ordinals, several numbers, words, NaN and infinities are not numeric,
+    and neither is a number with a scale or a part behind it ("5 k", "2 lakh", "2 thirds", and "5 m", which may be
+    metres or millions).
 
     Args:
         answer: A number, or text such as ``9 (apples)``, ``12 apples`` or ``$1,200.50``.
@@ -41,12 +50,19 @@ def parse_gold(answer: object) -> int | float | None:
         return _as_number(answer)
     if not isinstance(answer, str) or len(answer) > _MAX_LENGTH:
         return None
-    match = _GOLD.fullmatch(answer.replace("$", "").strip())
-    if match is None or _MORE_THAN_A_UNIT.search(match["unit"] or ""):
+    match = _GOLD.fullmatch(plain_separators(answer.replace("$", "").strip()))
+    if match is None or _has_scale(match["unit"] or ""):
         return None
     digits = match["number"].replace(",", "")
     # int() if possible: a float would round a long whole number.
     return _as_number(int(digits) if digits.lstrip("+-").isdigit() else float(digits))
+
+
+def _has_scale(unit: str) -> bool:
+    """Return whether the words behind a number change its value, or might."""
+    first = re.split(r"[\s.\-]", unit, maxsplit=1)[0]
+    is_counted = first.casefold() in _FIRST_WORDS or (first > "\u3000" and first.startswith(_LETTERS))
+    return is_counted or _MORE_THAN_A_UNIT.search(unit) is not None
 
 
 def _as_number(value: int | float) -> int | float | None:

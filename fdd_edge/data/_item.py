@@ -30,6 +30,7 @@ class Item(NamedTuple):
         own_id: The row's own id; None if the format has none.
         extra: Further fields to keep in ``Problem.extra``.
         record: Fields of ``Problem`` that the row sets, such as ``program``.
+        skip: Why the row has no answer, for the list of skipped items; None lets ``gold`` decide.
     """
 
     question: str
@@ -37,6 +38,7 @@ class Item(NamedTuple):
     own_id: str | None = None
     extra: Mapping[str, Any] = {}
     record: Mapping[str, Any] = {}
+    skip: str | None = None
 
 
 class Format(Protocol):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from datetime import date, datetime, time
 from decimal import Decimal
+from io import BytesIO
 from pathlib import Path
 
 from fdd_edge.errors import FddError, MissingExtraError
@@ -15,17 +16,17 @@ __all__ = ["is_parquet", "parquet_rows"]
 _MAGIC = b"PAR1"
 
 
-def is_parquet(path: Path) -> bool:
-    """Return whether a file starts with Parquet's magic number."""
-    try:
-        with path.open("rb") as file:
-            return file.read(len(_MAGIC)) == _MAGIC
-    except OSError:
-        return False  # reported when the file is read as text
+def is_parquet(data: bytes) -> bool:
+    """Return whether the content of a file starts with Parquet's magic number."""
+    return data.startswith(_MAGIC)
 
 
-def parquet_rows(path: Path) -> list[dict[str, Json]]:
+def parquet_rows(path: Path, data: bytes) -> list[dict[str, Json]]:
     """Read all rows of a Parquet file; columns of bytes, such as images, are left out.
+
+    Args:
+        path: The file, for messages.
+        data: Its content.
 
     Raises:
         FddError: The file is damaged.
@@ -36,7 +37,7 @@ def parquet_rows(path: Path) -> list[dict[str, Json]]:
     except ImportError:
         raise MissingExtraError("pyarrow", "hub") from None
     try:
-        rows = parquet.ParquetFile(path).read().to_pylist()
+        rows = parquet.ParquetFile(BytesIO(data)).read().to_pylist()
     except (ArrowException, OSError, ValueError) as error:
         raise FddError(f"{path} is not a complete Parquet file: {str(error).splitlines()[0]}") from None
     return [{key: _as_json(value) for key, value in row.items() if not _has_bytes(value)} for row in rows]

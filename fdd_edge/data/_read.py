@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fdd_edge.data._formats import known_formats, load_format, recognise
+from fdd_edge.data._data_file import DataFile, open_data, unknown_columns
+from fdd_edge.data._formats import load_format, recognise
 from fdd_edge.data._gold import parse_gold
 from fdd_edge.data._item import BrokenRowError, Format, Item
-from fdd_edge.data._rows import PlacedRow, place_rows, read_rows
+from fdd_edge.data._rows import PlacedRow, place_rows
+from fdd_edge.data.columns import Columns
 from fdd_edge.errors import FddError
 from fdd_edge.records import Problem
 
 __all__ = ["Dataset", "Skipped", "read_dataset", "read_list"]
 
-_KEYS_SHOWN = 8
+NAMED_COLUMNS = "named columns"
+"""Stands for the format where the user names the columns."""
 
 
 class Skipped(NamedTuple):
@@ -50,16 +51,22 @@ class Dataset(NamedTuple):
 
 
 def read_dataset(
-    path: Path, *more: Path, format: str | None = None, name: str | None = None, limit: int | None = None
+    path: Path | DataFile,
+    *more: Path,
+    format: str | None = None,
+    name: str | None = None,
+    limit: int | None = None,
+    columns: Columns | None = None,
 ) -> Dataset:
     """Read the problems of a file, or of a data set that is split over several files.
 
     Args:
-        path: A file with a JSON array, JSON lines, Parquet or XML.
+        path: A file as for ``open_data``, or what that returned; ``-`` is standard input.
         more: Further files of the same data set; their rows are numbered on from the first file's.
         format: A name of ``FORMATS``, or ``module:attribute``; None recognises a built-in format from the rows.
         name: The data set's name: the ``source`` of its problems and the prefix of their ids; None takes the file's.
         limit: Read only this many problems, in file order; skipped items do not count.
+        columns: The columns to read, in place of a format.
 
     Raises:
         FddError: A file cannot be read or has a broken row, the format is unknown, two rows have the same id, no
@@ -67,27 +74,33 @@ def read_dataset(
     """
     if limit is not None and limit < 1:
         raise FddError(f"limit must be at least 1, not {limit}.")
-    reader = None if format is None else load_format(format)
-    parts = [_read_part(part) for part in (path, *more)]
-    if format is None:
+    reader = _reader(format, columns)
+    parts = [path if isinstance(path, DataFile) else open_data(path), *map(open_data, more)]
+    if reader is None:
         format = recognise([placed.row for part in parts for placed in part.rows])
-    if format is None:
-        first = parts[0].rows[0]
-        keys = ", ".join(map(repr, islice(first.row, _KEYS_SHOWN)))
-        raise FddError(f"{_unknown(path)} The first {first.kind} has {f'the keys {keys}' if keys else 'no keys'}.")
-    dataset = _collect(parts, format, reader or load_format(format), name or _name_of(path), limit)
+        if format is None:
+            raise FddError(unknown_columns(parts[0]))
+        reader = load_format(format)
+    dataset = _collect(parts, format or NAMED_COLUMNS, reader, name or parts[0].name, limit)
     if not dataset.problems:
-        raise FddError(f"{path} has no problem with a numeric answer ({_summary(dataset.skipped)}).")
+        raise FddError(f"{parts[0].path} has no problem with a numeric answer ({_summary(dataset.skipped)}).")
     return dataset
 
 
-def read_list(rows: Iterable[Mapping[str, Any]], *, name: str = "list", limit: int | None = None) -> Dataset:
+def read_list(
+    rows: Iterable[Mapping[str, Any]],
+    *,
+    name: str = "list",
+    limit: int | None = None,
+    columns: Columns | None = None,
+) -> Dataset:
     """Read problems from rows in memory, in our own format: ``question``, ``answer``, and ``program`` for training.
 
     Args:
         rows: The rows.
         name: The data set's name, as for ``read_dataset``.
         limit: Read only this many problems; skipped rows do not count.
+        columns: The columns to read instead.
 
     Raises:
         FddError: There are none, a row is broken (the message gives its number), or none has a numeric answer.
@@ -95,48 +108,43 @@ def read_list(rows: Iterable[Mapping[str, Any]], *, name: str = "list", limit: i
     placed = place_rows(rows)
     if not placed:
         raise FddError("The list of problems is empty.")
-    dataset = _collect([_Part(None, placed)], "jsonl", load_format("jsonl"), name, limit)
+    format = "jsonl" if columns is None else NAMED_COLUMNS
+    dataset = _collect([DataFile(None, placed, name)], format, columns or load_format("jsonl"), name, limit)
     if not dataset.problems:
         raise FddError(f"The list has no problem with a numeric answer ({_summary(dataset.skipped)}).")
     return dataset
 
 
-class _Part(NamedTuple):
-    path: Path | None
-    rows: list[PlacedRow]
+def _reader(format: str | None, columns: Columns | None) -> Format | None:
+    """Return what reads the rows; None if that is to be recognised.
+
+    Raises:
+        FddError: The format is unknown, or columns are named as well.
+    """
+    if columns is None:
+        return None if format is None else load_format(format)
+    if format is not None:
+        raise FddError(
+            f"`question_field` and `answer_field` name columns in place of a format; leave out format {format!r}."
+        )
+    return columns
 
 
-def _read_part(path: Path) -> _Part:
-    rows = read_rows(path)
-    if rows is None:
-        raise FddError(_unknown(path))
-    if not rows:
-        raise FddError(f"{path} has no problems.")
-    return _Part(path, rows)
-
-
-def _unknown(path: Path) -> str:
-    return f"{path} is not in a known data format. Known: {known_formats()}."
-
-
-def _name_of(path: Path) -> str:
-    return re.sub(r"[^\w-]+", "-", path.stem).strip("-") or "data"
-
-
-def _collect(parts: Sequence[_Part], format: str, reader: Format, name: str, limit: int | None) -> Dataset:
+def _collect(parts: Sequence[DataFile], format: str, reader: Format, name: str, limit: int | None) -> Dataset:
     problems: list[Problem] = []
     skipped: list[Skipped] = []
     seen: set[str] = set()
     rows_before = 0
-    for path, rows in parts:
+    for path, rows, _ in parts:
         for placed in rows:
             if len(problems) == limit:
                 break
             item = _read_item(path, placed, format, reader)
             number = rows_before + placed.number
-            answer = parse_gold(item.gold)
+            answer = None if item.skip else parse_gold(item.gold)
             if answer is None:
-                skipped.append(Skipped(item.own_id or f"{placed.kind} {number}", _not_numeric(item.gold)))
+                reason = item.skip or _not_numeric(item.gold)
+                skipped.append(Skipped(item.own_id or f"{placed.kind} {number}", reason))
                 continue
             own_id = item.own_id or str(number)
             id = _prefixed(name, own_id)
@@ -154,7 +162,8 @@ def _read_item(path: Path | None, placed: PlacedRow, format: str, reader: Format
     try:
         item = reader.read_row(placed.row)
     except BrokenRowError as error:
-        raise FddError(f"{place} {error} (format {format}).") from None
+        suffix = "" if isinstance(reader, Columns) else f" (format {format})"
+        raise FddError(f"{place} {error}{suffix}.") from None
     except Exception as error:
         error.add_note(f"while the data format {format} read {place.removesuffix(',')}")
         raise

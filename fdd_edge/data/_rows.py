@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
+from fdd_edge.data._content import Content
 from fdd_edge.data._parquet import is_parquet, parquet_rows
 from fdd_edge.errors import FddError
 from fdd_edge.runs.fingerprint import Json
@@ -39,16 +40,17 @@ class PlacedRow(NamedTuple):
         return f"{path}:{self.number}" if self.kind == "line" else f"{path}, item {self.number},"
 
 
-def read_rows(path: Path) -> list[PlacedRow] | None:
+def read_rows(content: Content) -> list[PlacedRow] | None:
     """Read all rows of a file; None if it is neither JSON nor Parquet nor XML with ``Problem`` elements.
 
     Raises:
-        FddError: The file cannot be read, is damaged, or is XML that defines entities.
+        FddError: The file is damaged, is not UTF-8, or is XML that defines entities.
         MissingExtraError: The file is Parquet, and pyarrow is not installed.
     """
-    if is_parquet(path):
-        return [PlacedRow(number, "item", row) for number, row in enumerate(parquet_rows(path), start=1)]
-    text = _read_text(path)
+    path, data = content
+    if is_parquet(data):
+        return [PlacedRow(number, "item", row) for number, row in enumerate(parquet_rows(path, data), start=1)]
+    text = _decoded(path, data)
     start = text.lstrip()[:1]
     if start == "":
         return []
@@ -77,15 +79,12 @@ def place_rows(rows: Iterable[Mapping[str, Any]]) -> list[PlacedRow]:
     return placed
 
 
-def _read_text(path: Path) -> str:
+def _decoded(path: Path, data: bytes) -> str:
     try:
-        return path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise FddError(f"{path} does not exist.") from None
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise FddError(f"{path} is not UTF-8 text (byte {error.start}); convert it to UTF-8.") from None
-    except OSError as error:
-        raise FddError(f"{path} cannot be read: {error.strerror}.") from None
+    return text.replace("\r\n", "\n").replace("\r", "\n")  # as files opened as text are read
 
 
 def _line_rows(path: Path, text: str) -> list[PlacedRow]:

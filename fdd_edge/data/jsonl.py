@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import get_args
 
 from fdd_edge.data._item import BrokenRowError, Item, Row, id_of, text_of, value_of
+from fdd_edge.data._solution import answer_in
 from fdd_edge.records import PROBLEM_FIELDS, Origin
 from fdd_edge.runs.fingerprint import Json
 
@@ -26,7 +27,7 @@ def read_row(row: Row) -> Item:
     dropped: a data set has no say in them.
     """
     extra = {key: value for key, value in row.items() if key not in PROBLEM_FIELDS}
-    return Item(text_of(row, "question"), value_of(row, "answer"), id_of(row, "id"), extra, _record(row))
+    return Item(text_of(row, "question"), answer_in(value_of(row, "answer")), id_of(row, "id"), extra, _record(row))
 
 
 def _record(row: Row) -> dict[str, Json]:

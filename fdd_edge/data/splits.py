@@ -18,10 +18,11 @@ __all__ = ["CARD", "SUFFIXES", "choose_files"]
 
 CARD = "README.md"
 SUFFIXES = (".parquet", ".jsonl", ".json")
-"""The file types that can be read from a data set on the hub."""
+"""The file types that can be read from a data set on the hub; each may be gzipped as well: ``train.jsonl.gz``."""
 
 _NO_DATA = {"dataset_infos.json", "dataset_info.json", "dataset_dict.json", "state.json"}
 _SHARD = re.compile(r"(?P<index>\d+)-of-(?P<count>\d+)(?:-[0-9a-f]{16})?$")
+_GZIPPED = ".gz"
 _SHOWN = 8
 
 
@@ -58,7 +59,7 @@ def choose_files(
 
 
 def _is_data(name: str) -> bool:
-    path = PurePosixPath(name)
+    path = PurePosixPath(name.removesuffix(_GZIPPED))
     return path.suffix in SUFFIXES and path.name not in _NO_DATA and not any(p.startswith(".") for p in path.parts)
 
 
@@ -154,16 +155,17 @@ def _has_word(name: str, word: str) -> bool:
 
 def _group(name: str, split: str | None) -> str:
     """Return the pattern that the files of one split have in common."""
-    path = PurePosixPath(name)
+    path = PurePosixPath(name.removesuffix(_GZIPPED))
+    suffix = path.suffix + (_GZIPPED if name.endswith(_GZIPPED) else "")
     if split is not None and split in path.parts[:-1]:
-        return f"{path.parent}/*{path.suffix}"
+        return f"{path.parent}/*{suffix}"
     stem = "*" if path.stem.isdigit() else _SHARD.sub("*", path.stem)
-    return path.with_name(stem + path.suffix).as_posix()
+    return path.with_name(stem + suffix).as_posix()
 
 
 def _refuse_gaps(id: str, chosen: Sequence[str]) -> None:
     """Refuse a split with missing parts, as in a cache that was only partly filled."""
-    parts = [found for name in chosen if (found := _SHARD.search(PurePosixPath(name).stem))]
+    parts = [found for name in chosen if (found := _SHARD.search(PurePosixPath(name.removesuffix(_GZIPPED)).stem))]
     if parts and len(parts) == len(chosen) and len(chosen) != int(parts[0]["count"]):
         raise FddError(
             f"{id} has only {len(chosen)} of the {int(parts[0]['count'])} parts of {_group(chosen[0], None)}."

@@ -112,7 +112,7 @@ class Decoder:
         if not ids:
             raise RunnerError("bad_request", f"The prompt of problem {task.problem_id} is empty.")
         budget = min(self._settings.decoding.max_new_tokens, self._model.n_ctx_train - len(ids))
-        reply = Reply(self._model, budget, self._settings.stop)
+        reply = Reply(self._model, budget, self._settings.stop, self._prompt.next_example)
         return _Job(task, ids, reply, random_stream(self._settings.seed, task.problem_id, task.sample))
 
     def _is_too_long(self, job: _Job) -> bool:
@@ -202,6 +202,7 @@ class Decoder:
             prompt_ids_sha=prompt_ids_sha(job.prompt_ids),
             prompt_ids=tuple(job.prompt_ids) if keep_ids else None,
             ids=tuple(job.reply.ids) if keep_ids else None,
+            detail=outcome.detail or None,
         )
 
 

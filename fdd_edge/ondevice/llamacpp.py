@@ -19,6 +19,7 @@ import llama_cpp
 import numpy as np
 from llama_cpp import llama_cpp as c_api
 
+from .normalizer import NORMALIZER_KEY, normalize_text
 from .prompt import begins_with_bos
 from .protocol import RunnerError, SpecialIds
 from .runtime import Logits
@@ -75,6 +76,7 @@ class Model:
         self._vocab = c_api.llama_model_get_vocab(self._model)
         self._pieces: dict[int, bytes] = {}
         self.path = path
+        self._normalizer = self.metadata(NORMALIZER_KEY)
         self.system_info = str(c_api.llama_print_system_info().decode()).strip()
         self.n_vocab = int(c_api.llama_vocab_n_tokens(self._vocab))
         self.n_ctx_train = int(c_api.llama_model_n_ctx_train(self._model))
@@ -144,8 +146,12 @@ class Model:
         """Return the ids of a prompt.
 
         Special tokens in it are recognised. BOS is added if the file asks for it and the text does not already begin
-        with it; EOS is never added.
+        with it; EOS is never added. If the file names a normalizer, it is applied first: llama.cpp has none.
+
+        Raises:
+            RunnerError: The file names a normalizer that is not supported.
         """
+        text = normalize_text(text, self._normalizer)
         raw = text.encode("utf-8", errors="replace")
         ids = (c_api.llama_token * (len(raw) + 8))()
         n = c_api.llama_tokenize(self._vocab, raw, len(raw), ids, len(ids), False, True)

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 from .options import option, out_of_range
 from .telemetry import Conditions
-from .verdicts import Verdict
+from .verdicts import ANSWER_RULES, AnswerRule, Verdict
 
 __all__ = [
     "Command",
@@ -95,7 +95,8 @@ class Settings:
         decoding: How replies are decoded; ``threads`` must be a number here.
         seed: Seed for sampling; each problem and sample has its own random stream.
         kv: Number format of the key-value cache; f32 also keeps attention in f32, for comparing with other runtimes.
-        answer: ``program`` runs the reply as a program, ``number`` takes its last number.
+        answer: ``program`` runs the reply as a program, ``number`` takes the number that it marks as its answer or
+            else its last one, ``last-number`` always the last one.
         stop: A reply ends before the first of these texts.
         return_ids: Whether completions include token ids.
     """
@@ -103,7 +104,7 @@ class Settings:
     decoding: Decoding = Decoding(threads=1)
     seed: int = 0
     kv: Literal["f16", "f32"] = "f16"
-    answer: Literal["program", "number"] = "program"
+    answer: AnswerRule = "program"
     stop: tuple[str, ...] = ()
     return_ids: bool = False
 
@@ -112,8 +113,8 @@ class Settings:
             raise ProtocolError("threads must be resolved to a number before a request is sent")
         if self.kv not in ("f16", "f32"):
             raise ProtocolError(f"kv must be f16 or f32, not {self.kv!r}")
-        if self.answer not in ("program", "number"):
-            raise ProtocolError(f"answer must be program or number, not {self.answer!r}")
+        if self.answer not in ANSWER_RULES:
+            raise ProtocolError(f"answer must be program, number or last-number, not {self.answer!r}")
         if not all(self.stop):
             raise ProtocolError("a stop text must not be empty")
 
@@ -212,6 +213,7 @@ class Completion:
         prompt_ids_sha: First 16 hex digits of the sha256 of the prompt's ids, as little-endian int32.
         prompt_ids: The prompt's token ids, if requested.
         ids: The generated token ids, if requested.
+        detail: What exactly was wrong, such as the line of a program that is outside the language; None if nothing.
         extra: Fields that this version does not know; kept when the row is written again.
     """
 
@@ -226,6 +228,7 @@ class Completion:
     prompt_ids_sha: str
     prompt_ids: tuple[int, ...] | None = None
     ids: tuple[int, ...] | None = None
+    detail: str | None = None
 
     extra: Mapping[str, Any] = field(default_factory=dict)
 
@@ -251,9 +254,10 @@ class Completion:
         return cls(**values, extra={name: v for name, v in row.items() if name not in known})
 
     def to_row(self) -> dict[str, Any]:
-        """Return this completion as a JSON object; ids that were not requested are left out."""
+        """Return this completion as a JSON object; ids that were not requested and an absent detail are left out."""
         row = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "extra"}
-        return {k: v for k, v in row.items() if v is not None or k not in ("ids", "prompt_ids")} | dict(self.extra)
+        optional = ("ids", "prompt_ids", "detail")
+        return {k: v for k, v in row.items() if v is not None or k not in optional} | dict(self.extra)
 
 
 @dataclass(frozen=True)

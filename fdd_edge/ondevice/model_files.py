@@ -1,9 +1,10 @@
-"""The files of a model: a GGUF is a single file, an ONNX model a folder of files around its graph."""
+"""The files of a model: a GGUF is one file or several pieces, an ONNX model a folder of files around its graph."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
 
 from .families import FAMILIES, GGUF, device_family
@@ -16,6 +17,7 @@ __all__ = [
     "find_model",
     "hash_model",
     "model_in",
+    "pieces_of",
 ]
 
 ENCODER_LENGTH = 512
@@ -42,16 +44,30 @@ def artifact_files(artifact: Path) -> list[Path]:
     """
     companions = device_family(artifact).companions
     if companions is None:
-        return [artifact]
+        return pieces_of(artifact)
     weights = sorted(p for p in artifact.parent.glob(f"{artifact.name}*") if p != artifact and p.is_file())
     return [artifact, *weights, *(p for name in companions if (p := artifact.with_name(name)).is_file())]
 
 
+_PIECE = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf")
+"""The name of a piece, as llama-gguf-split writes it and llama.cpp looks for it."""
+
+
+def pieces_of(model: Path) -> list[Path]:
+    """Return the files of a GGUF that was split, the first piece first, whether they exist or not."""
+    found = _PIECE.fullmatch(model.name)
+    if found is None:
+        return [model]
+    stem, count = found["stem"], int(found["count"])
+    return [model.with_name(f"{stem}-{number:05d}-of-{count:05d}.gguf") for number in range(1, count + 1)]
+
+
 def hash_model(artifact: Path) -> str:
-    """Return the sha256 of a model in hex: of the file, or of the names and contents of all files of a folder."""
-    if not device_family(artifact).is_folder:
+    """Return the sha256 of a model in hex: of its file, or of the names and contents of all its files."""
+    files = artifact_files(artifact)
+    if files == [artifact] and not device_family(artifact).is_folder:
         return _sha256(artifact)
-    lines = "".join(f"{file.name}\0{_sha256(file)}\n" for file in artifact_files(artifact))
+    lines = "".join(f"{file.name}\0{_sha256(file)}\n" for file in files)
     return hashlib.sha256(lines.encode()).hexdigest()
 
 

@@ -30,6 +30,8 @@ CHAT = "chat"
 TEMPLATE_KEY = "fdd_edge.prompt_template"
 """The GGUF metadata key under which an exported student stores its template."""
 
+CHAT_TEMPLATE_KEY = "tokenizer.chat_template"
+
 BLANK_LINE = "\n\n"
 
 
@@ -50,31 +52,73 @@ class ModelTexts(Protocol):
 
 @dataclass(frozen=True)
 class Prompt:
-    """A template, split at its question. No other brace in it has a meaning."""
+    """A template, split at its questions. No other brace in it has a meaning.
 
-    prefix: str
-    suffix: str
+    Attributes:
+        parts: The texts around the questions, at least two.
+        next_example: How a model goes on when it invents another example after its reply; None without examples.
+    """
+
+    parts: tuple[str, ...]
+    next_example: NextExample | None = None
 
     @classmethod
     def parse(cls, template: str) -> Prompt:
-        """Split a template at its last ``{question}``; worked examples may contain it earlier.
+        """Split a template at every ``{question}``.
 
         Raises:
             RunnerError: The template does not contain ``{question}``.
         """
-        prefix, found, suffix = template.rpartition(PLACEHOLDER)
-        if not found:
+        parts = template.split(PLACEHOLDER)
+        if len(parts) == 1:
             raise RunnerError("bad_request", f"The prompt template does not contain {PLACEHOLDER}: {template[:60]!r}.")
-        return cls(prefix, suffix)
+        return cls(tuple(parts))
 
     def render(self, question: str) -> str:
         """Return the text that the model reads."""
-        return self.prefix + question + self.suffix
+        return question.join(self.parts)
 
     @property
     def template(self) -> str:
         """The whole template."""
         return self.render(PLACEHOLDER)
+
+
+@dataclass(frozen=True)
+class NextExample:
+    """Where the next worked example begins, which a model that was not trained on the prompt often invents.
+
+    A blank line alone does not tell: programs and solutions contain blank lines.
+
+    Attributes:
+        opening: What an example begins with, before its question; empty if the template begins with the question.
+        closing: What follows the question, for a template without an opening.
+    """
+
+    opening: str
+    closing: str
+
+    @classmethod
+    def of(cls, prompt: Prompt) -> NextExample:
+        """Return how an example of a prompt begins."""
+        opening, closing = (part.strip().split("\n")[0].rstrip() for part in (prompt.parts[0], prompt.parts[-1]))
+        return cls(opening, closing)
+
+    def find(self, reply: bytes | bytearray, start: int) -> int | None:
+        """Return where the next example begins in a reply, searched from a position on; None if it does not."""
+        blank_line = BLANK_LINE.encode()
+        if self.opening:
+            at = reply.find(blank_line + self.opening.encode("utf-8", errors="replace"), start)
+            return None if at < 0 else at
+        closing = self.closing.encode("utf-8", errors="replace")
+        at = reply.find(b"\n" + closing, start) if closing else reply.find(blank_line, start)
+        # The invented question is between the last blank line and the closing.
+        return None if at < 0 else max(reply.rfind(blank_line, 0, at), 0) if closing else at
+
+    @property
+    def longest(self) -> int:
+        """The most bytes that may have been added before it is found."""
+        return len((BLANK_LINE + (self.opening or self.closing)).encode("utf-8", errors="replace"))
 
 
 def begins_with_bos(text: str, *, adds_bos: bool, bos_text: str | None) -> bool:
@@ -92,7 +136,7 @@ def make_prompt(requested: str | None, shots: Sequence[Shot], model: ModelTexts)
     """Return the prompt for a model, with worked examples in front.
 
     Args:
-        requested: A template, ``chat``, or None for the template stored in the model file.
+        requested: A template, ``chat``, or None for what the model file stores: a template, else its chat template.
         shots: Worked examples: earlier turns of a chat, otherwise texts above the question, separated by blank lines.
         model: The loaded model.
 
@@ -100,20 +144,25 @@ def make_prompt(requested: str | None, shots: Sequence[Shot], model: ModelTexts)
         RunnerError: There is no template, or it cannot be used.
     """
     template = requested if requested is not None else model.metadata(TEMPLATE_KEY)
+    if template is None and model.metadata(CHAT_TEMPLATE_KEY) is not None:
+        template = CHAT
     if template is None:
         raise RunnerError(
-            "bad_request", "This model stores no prompt. Use the prompt chat (its own chat template) or plain."
+            "bad_request", "This model stores neither a prompt nor a chat template. Use the prompt plain."
         )
     if template == CHAT:
         return Prompt.parse(_render_chat(shots, model))
     plain = Prompt.parse(template)
+    if not shots:
+        return plain
     examples = [plain.render(shot.question) + shot.reply.rstrip("\n") + BLANK_LINE for shot in shots]
-    return Prompt("".join(examples) + plain.prefix, plain.suffix)
+    first, *rest = plain.parts
+    return Prompt(("".join(examples) + first, *rest), NextExample.of(plain))
 
 
 def _render_chat(shots: Sequence[Shot], model: ModelTexts) -> str:
     """Render the model's chat template once, with the placeholder as the last user message."""
-    template = model.metadata("tokenizer.chat_template")
+    template = model.metadata(CHAT_TEMPLATE_KEY)
     if template is None:
         raise RunnerError("bad_request", "This model has no chat template. Use another prompt, such as plain.")
     messages: list[dict[str, str]] = []

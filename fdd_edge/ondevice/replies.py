@@ -1,16 +1,16 @@
-"""Collect the tokens of a reply, decide when it is finished, and judge its text."""
+"""Collect the tokens of a reply, and decide when it is finished."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from .language import Outcome, judge_reply, last_number
-from .verdicts import Verdict
+from .judging import judge
+from .prompt import NextExample
 
 __all__ = ["Reply", "Vocabulary", "choose_token", "judge", "random_stream"]
 
@@ -26,7 +26,7 @@ class Vocabulary(Protocol):
 
 
 class Reply:
-    """The tokens of one reply. It ends with an end token, before a stop text, or when its budget is used up.
+    """The tokens of one reply. It ends with an end token, before a stop text or another example, or with its budget.
 
     Attributes:
         ids: Every generated token, including the one that ended the reply.
@@ -34,11 +34,14 @@ class Reply:
         unfinished: Whether it was cut because its budget was used up.
     """
 
-    def __init__(self, vocabulary: Vocabulary, budget: int, stop: Sequence[str]) -> None:
+    def __init__(
+        self, vocabulary: Vocabulary, budget: int, stop: Sequence[str], next_example: NextExample | None = None
+    ) -> None:
         self._vocabulary = vocabulary
         self._budget = budget
         self._stop = [text.encode("utf-8", errors="replace") for text in stop]
-        self._longest_stop = max(map(len, self._stop), default=0)
+        self._next_example = next_example
+        self._longest_stop = max([*map(len, self._stop), next_example.longest if next_example else 0], default=0)
         # Bytes, because a token may end in the middle of a character.
         self._bytes = bytearray()
         self.ids: list[int] = []
@@ -67,19 +70,9 @@ class Reply:
 
     def _find_stop(self, start: int) -> int | None:
         found = [at for text in self._stop if (at := self._bytes.find(text, start)) >= 0]
+        if self._next_example is not None and (at_example := self._next_example.find(self._bytes, start)) is not None:
+            found.append(at_example)
         return min(found, default=None)
-
-
-def judge(text: str, *, unfinished: bool, answer: Literal["program", "number"]) -> Outcome:
-    """Extract the answer of a reply: the result of its program, or its last number."""
-    if answer == "program":
-        return judge_reply(text, unfinished=unfinished)
-    if unfinished:
-        return Outcome(None, None, Verdict.unfinished, "the reply was cut at the token limit")
-    number = last_number(text)
-    if number is None:
-        return Outcome(None, None, Verdict.no_program, "the reply contains no number")
-    return Outcome(None, number, None, "")
 
 
 def random_stream(seed: int, problem_id: str, sample: int) -> np.random.Generator:

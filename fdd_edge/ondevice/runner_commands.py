@@ -13,12 +13,12 @@ from pathlib import Path
 from . import device_info
 from .board_store import BoardDir, clean
 from .families import RUNTIMES, device_family
+from .judging import explain
 from .model_files import model_in
 from .protocol import Decoding, RunnerError, Settings, Task, Wave
 from .runtime_versions import RUNTIME_VERSIONS
 from .serve import load, serve, take_stdout
 from .venv_setup import install_runtime
-from .verdicts import format_answer
 
 __all__ = ["PLAIN", "main"]
 
@@ -188,5 +188,5 @@ def _solve(options: argparse.Namespace) -> int:
         result = loaded.decoder.run(Wave(0, (Task("question", 0, options.question),)))
     completion = result.completions[0]
     out.write(f"{completion.program or completion.text.strip()}\n")
-    out.write(f"{format_answer(completion.answer, completion.verdict)}\n")
+    out.write(f"{explain(completion)}\n")
     return int(completion.answer is None)

@@ -1,8 +1,13 @@
 """Verdicts: how a reply ended, in one word shared by board and host."""
 
 from enum import StrEnum
+from typing import Literal, get_args
 
-__all__ = ["Verdict", "format_answer"]
+__all__ = ["ANSWER_RULES", "AnswerRule", "Verdict", "format_answer"]
+
+AnswerRule = Literal["program", "number", "last-number"]
+"""How the answer of a reply is found: by its program, as the number that it marks as its answer, or as its last one."""
+ANSWER_RULES: tuple[str, ...] = get_args(AnswerRule)
 
 
 class Verdict(StrEnum):
@@ -36,9 +41,16 @@ _REASONS = {
 }
 
 
-def format_answer(answer: float | None, verdict: str | None) -> str:
-    """Return the line to print after a reply: the answer as a person writes it (7, not 7.0), or why there is none."""
+def format_answer(answer: float | None, verdict: str | None, detail: str = "") -> str:
+    """Return the line to print after a reply: the answer as a person writes it (7, not 7.0), or why there is none.
+
+    Args:
+        answer: The number, or None.
+        verdict: Why there is none.
+        detail: What exactly was wrong, see ``Outcome``.
+    """
     if answer is None:
-        return f"no answer: {_REASONS[Verdict(str(verdict))]}."
+        reason = _REASONS[Verdict(str(verdict))]
+        return f"no answer: {reason} ({detail})." if detail and detail != reason else f"no answer: {reason}."
     is_whole = isinstance(answer, float) and answer.is_integer()
     return f"answer: {int(answer) if is_whole else answer}"

@@ -55,6 +55,9 @@ class Vocabulary:
             self._tokenizer = Tokenizer.from_file(str(path))
         except Exception as error:  # an error from Rust, which has no type of its own
             raise RunnerError("bad_artifact", f"{path} cannot be read: {error}.") from None
+        # Settings for batches of training texts: transformers and llama.cpp ignore them, but `tokenizers` obeys.
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
         self._folder = folder
         self._config = read_json(folder / "tokenizer_config.json")
         self.card = read_json(folder / CARD)
@@ -139,8 +142,7 @@ class Vocabulary:
             path = self._folder / "chat_template.jinja"
             if path.is_file():
                 return path.read_text(encoding="utf-8", errors="replace")
-            found = self._config.get("chat_template")
-            return found if isinstance(found, str) else None
+            return _default_template(self._config.get("chat_template"))
         return None
 
     def _read_eos_ids(self) -> Iterator[int]:
@@ -167,6 +169,13 @@ class Vocabulary:
         text = self._text_of(name)
         found: int | None = self._tokenizer.token_to_id(text) if text else None
         return found
+
+
+def _default_template(found: object) -> str | None:
+    """Return a chat template, or of several (a list of names and templates) the one that is named ``default``."""
+    if isinstance(found, list):
+        found = {entry.get("name"): entry.get("template") for entry in found if isinstance(entry, dict)}.get("default")
+    return found if isinstance(found, str) else None
 
 
 def _encodable(text: str) -> str:

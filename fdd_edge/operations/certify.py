@@ -52,7 +52,10 @@ CERTIFICATE_PROMPTS = 64
 
 
 def packaged_prompts() -> ProblemSet:
-    """Return the 64 packaged word problems, which contain texts that tokenizers often get wrong."""
+    """Return the packaged word problems: 64 that are answered, and more that tokenizers often get wrong.
+
+    The latter are decomposed letters, several scripts, and a text of more than 700 tokens. They are only encoded.
+    """
     path = catalog.shelf_path("configs/prompts") / "parity.jsonl"
     return ProblemSet(read_dataset(path, name="packaged").problems)
 

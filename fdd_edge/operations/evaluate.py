@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from fdd_edge.artifacts.facts import describe_model, model_bytes
+from fdd_edge.artifacts.facts import ModelFacts, describe_model, model_bytes
 from fdd_edge.errors import FddError
 from fdd_edge.evaluation import Summary, score, summarize
 from fdd_edge.ondevice.model_files import hash_model, model_in
@@ -29,6 +29,7 @@ from fdd_edge.ondevice.protocol import (
     encode,
     plan_waves,
 )
+from fdd_edge.ondevice.verdicts import AnswerRule
 from fdd_edge.operations.certify import find_certificate
 from fdd_edge.operations.evaluation_timing import EvaluationTiming, read_timing, timing_of
 from fdd_edge.progress import announce, progress
@@ -38,7 +39,16 @@ from fdd_edge.runs.stage import build_atomic
 from fdd_edge.runs.stage_files import EvaluationFiles
 from fdd_edge.targets import IDENTICAL_FIELDS, TargetRuntime, n_runners, open_session
 
-__all__ = ["Asking", "EvaluatedFile", "Evaluation", "evaluate", "evaluate_file", "read_evaluation", "read_rows"]
+__all__ = [
+    "Asking",
+    "EvaluatedFile",
+    "Evaluation",
+    "announce_prompt",
+    "evaluate",
+    "evaluate_file",
+    "read_evaluation",
+    "read_rows",
+]
 
 
 @dataclass(frozen=True)
@@ -49,19 +59,18 @@ class Asking:
         decoding: How replies are decoded.
         num_return_sequences: Replies per problem.
         seed: Draws, if the temperature is above 0.
-        answer: ``program``, or ``number`` for the last number of free-form text.
+        answer: ``program``; for free-form text ``number``, the number that it marks as its answer or else its last
+            one, or ``last-number``.
         prompt: A template that holds ``{question}``, ``chat``, or None for the file's own.
         examples: Worked examples before the question.
-        stop: Strings that end a reply.
     """
 
     decoding: Decoding = Decoding()
     num_return_sequences: int = 1
     seed: int = 0
-    answer: Literal["program", "number"] = "program"
+    answer: AnswerRule = "program"
     prompt: str | None = None
     examples: tuple[Shot, ...] = ()
-    stop: tuple[str, ...] = ()
 
     def on(self, runtime: TargetRuntime) -> Asking:
         """Return the same with the number of threads that the target will use."""
@@ -69,7 +78,7 @@ class Asking:
 
     def settings(self, runtime: TargetRuntime) -> Settings:
         """Return what the runner of a target needs to know."""
-        return Settings(decoding=self.on(runtime).decoding, seed=self.seed, answer=self.answer, stop=self.stop)
+        return Settings(decoding=self.on(runtime).decoding, seed=self.seed, answer=self.answer)
 
 
 @dataclass(frozen=True)
@@ -185,6 +194,7 @@ def evaluate_file(
         FddError: The file is broken, or ``out`` exists.
     """
     facts = describe_model(artifact)
+    announce_prompt(artifact, facts, asking.prompt)
     sha256 = hash_model(artifact)
     certificate = find_certificate(artifact, sha256)
     found: list[tuple[Evaluation, list[Completion]]] = []
@@ -217,6 +227,12 @@ def evaluate_file(
         evaluation=evaluation,
         completions=completions,
     )
+
+
+def announce_prompt(artifact: Path, facts: ModelFacts, prompt: str | None) -> None:
+    """Announce that a file which stores no prompt is asked through its chat template."""
+    if prompt is None and facts.prompt_template is None:
+        announce(f"{artifact.name} stores no prompt, so questions go through its chat template (prompt: chat)")
 
 
 def read_rows(folder: Path) -> list[Completion]:

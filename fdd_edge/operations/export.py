@@ -13,7 +13,13 @@ from fdd_edge.disk_space import check_disk, check_room, format_bytes
 from fdd_edge.errors import FddError, ParityError
 from fdd_edge.ondevice.model_files import find_model
 from fdd_edge.operations.bundle import write_bundle
-from fdd_edge.operations.certify import certify_file, failure_message, packaged_prompts, reference_of
+from fdd_edge.operations.certify import (
+    CERTIFICATE_PROMPTS,
+    certify_file,
+    failure_message,
+    packaged_prompts,
+    reference_of,
+)
 from fdd_edge.operations.imatrix import imatrix_path, measure_on
 from fdd_edge.parity import CERTIFICATE_FILE, Certificate
 from fdd_edge.progress import announce, warn
@@ -199,7 +205,7 @@ def _measure_imatrix(model: FloatModel, out: Path, prompts: Sequence[Problem]) -
     trained_on = model.trained_on
     measure_on(
         model.student,
-        read_problems(trained_on.problems) if trained_on else prompts or packaged_prompts(),
+        read_problems(trained_on.problems) if trained_on else prompts or packaged_prompts()[:CERTIFICATE_PROMPTS],
         out,
         template=model.template,
         seed=trained_on.seed if trained_on else 0,

@@ -28,6 +28,7 @@ def merge(out: Path, *, adapter: Path, student: Student, template: str, qat_reci
         qat_recipe: The recipe whose rounding it was trained for.
     """
     from fdd_edge.students.adapter_merge import merge_adapter
+    from fdd_edge.students.tokenizer_files import hash_tokenizer
 
     announce("merging ...")
     merge_adapter(student.folder, adapter, out)
@@ -43,5 +44,6 @@ def merge(out: Path, *, adapter: Path, student: Student, template: str, qat_reci
         "base_revision": student.revision,
         "license": student.license,
         "quantization_aware": qat_recipe and qat_recipe.type,
+        "tokenizer_sha256": hash_tokenizer(out),
     }
     (out / MODEL_CARD).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")

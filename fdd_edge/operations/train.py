@@ -19,7 +19,7 @@ from fdd_edge.ondevice.prompt import Prompt
 from fdd_edge.operations.export import warn_of_rounding
 from fdd_edge.operations.quantized_student import quantized_weights
 from fdd_edge.operations.training_record import TrainingRecord, write_training
-from fdd_edge.progress import announce, progress
+from fdd_edge.progress import announce, progress, warn
 from fdd_edge.records import Problem, read_problems
 from fdd_edge.resolve.student import Student
 from fdd_edge.safetensors_folder import tensor_names
@@ -168,6 +168,9 @@ def _encode(
     examples, too_long = _examples(student, problems, template, training.max_length)
     if not examples:
         raise FddError(f"There is no problem to train on ({too_long} are longer than training.max_length).")
+    if too_long:
+        total = len(examples) + too_long
+        warn(f"{too_long} of {total} examples are longer than training.max_length = {training.max_length}: left out")
     held_out, _ = _examples(student, valid, template, training.max_length)
     if training.early_stopping_patience is not None and not held_out:
         raise FddError(

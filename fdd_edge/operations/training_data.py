@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from fdd_edge.curation import Reason, count_reasons, curate, with_right_programs
+from fdd_edge.curation import Curated, Reason, check_programs, count_reasons, curate
 from fdd_edge.errors import FddError
 from fdd_edge.event_loop import run_to_end
 from fdd_edge.feedback import sample_pool
@@ -16,7 +16,7 @@ from fdd_edge.records import Problem, read_jsonl, read_problems, write_jsonl
 from fdd_edge.runs.stage_files import SplitFiles, TrainingDataFiles
 from fdd_edge.teachers import Declined, load_teacher
 
-__all__ = ["extend_training_data", "first_training_data", "validation_data"]
+__all__ = ["examples_to_train_on", "extend_training_data", "first_training_data", "validation_data"]
 
 
 def first_training_data(
@@ -91,10 +91,40 @@ def validation_data(out: Path, *, valid: Path, teachers: Sequence[str]) -> None:
         teachers: Asked in this order for the programs that are missing.
     """
     solved, _ = _with_programs(read_problems(valid), teachers)
-    right = with_right_programs(solved)
-    if wrong := len(solved) - len(right):
+    checked = check_programs(solved)
+    if checked.rejected:
+        wrong = len(checked.rejected)
         warn(f"valid: {wrong} of {len(solved)} programs do not give their answer; the validation loss omits them")
-    write_jsonl(out, (p.to_row() for p in right))
+    write_jsonl(out, (p.to_row() for p in checked.kept))
+
+
+def examples_to_train_on(problems: Sequence[Problem], name: str) -> Curated:
+    """Hold the programs of a user's problems to the checks of a run, and say how many are left out, and why.
+
+    Args:
+        problems: Problem records, with or without programs.
+        name: Where they are from, for messages.
+
+    Raises:
+        FddError: No problem is left.
+    """
+    checked = check_programs(problems)
+    if not problems:
+        raise FddError(f"{name} has no problem with a program to train on: it is empty.")
+    if not checked.rejected:
+        return checked
+    first = checked.rejected[0]
+    example = f"{first.id} {first.question[:60]!r}: {first.detail or 'it has no program'}"
+    listed = ", ".join(f"{n} {reason}" for reason, n in count_reasons(checked.rejected).items())
+    if not checked.kept:
+        raise FddError(
+            f"{name} has no problem with a program to train on ({listed}); each row needs a `program` that gives its "
+            f"answer. The first one, {example}."
+        )
+    warn(
+        f"{name}: {len(checked.rejected)} of {len(problems)} problems are left out ({listed}). The first one, {example}"
+    )
+    return checked
 
 
 def _why_nothing_is_left(rejected: Sequence[Problem]) -> str:

@@ -32,7 +32,7 @@ from fdd_edge.pipeline.stages.validation_set import select_validation
 from fdd_edge.pipeline.start import check_reserve
 from fdd_edge.progress import announce, warn
 from fdd_edge.records import read_problems
-from fdd_edge.resolve.prompts import few_shot_stops, requested_prompt, worked_examples
+from fdd_edge.resolve.prompts import requested_prompt, worked_examples
 from fdd_edge.runs import ArtifactsLayout, RoundLayout
 from fdd_edge.runs.stage_files import NON_EASY, POOL, VALID
 from fdd_edge.targets import load_profile
@@ -95,7 +95,6 @@ def evaluate_untuned(run: Run) -> None:
         run.greedy(),
         prompt=requested_prompt(baseline.prompt),
         examples=worked_examples(baseline.num_fewshot),
-        stop=few_shot_stops(baseline.num_fewshot, baseline.prompt),
     )
     for name, path in run.reported.items():
         complete(run, layout, judge, run.named.judge_target, name, read_problems(path), asking)

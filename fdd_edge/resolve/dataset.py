@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import ClassVar, Literal, NamedTuple
 
 from fdd_edge import catalog, hub
-from fdd_edge.data import choose_files, load_format, read_dataset
+from fdd_edge.data import STDIN, Columns, choose_files, is_stream, load_format, read_dataset
 from fdd_edge.data.splits import CARD, SUFFIXES
 from fdd_edge.errors import FddError, no_file
 from fdd_edge.ondevice.options import option
 from fdd_edge.records import Problem
 from fdd_edge.runs.fingerprint import Json
 
-__all__ = ["DatasetOptions", "FetchedSet", "check_set", "fetch_set", "read_set"]
+__all__ = ["DatasetOptions", "FetchedSet", "check_set", "columns_of", "fetch_set", "read_set"]
 
 _SYMBOLIC = "symbolic:"
 _SYMBOLIC_DEFAULT = 500
@@ -36,10 +36,18 @@ class DatasetOptions:
     split: str | None = option(None, "split of a hub id, such as train")
     subset: str | None = option(None, "subset of a hub id that has several, such as main")
     revision: str | None = option(None, "branch, tag or commit of a hub id")
+    question_field: str | None = option(None, "column of the question, for rows in no known format", min_length=1)
+    answer_field: str | None = option(
+        None,
+        "column of the answer, for rows in no known format: a number, or a solution that marks it",
+        min_length=1,
+    )
 
     @property
     def label(self) -> str:
         """The set's name, by default taken from its path; empty if the path gives none."""
+        if self.is_stream:
+            return self.name or "stdin"
         stem = self.path.replace(":", "-") if self.is_symbolic else Path(self.path).name.split(".")[0]
         return self.name or re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("._-")
 
@@ -49,20 +57,40 @@ class DatasetOptions:
         return self.path.startswith(_SYMBOLIC)
 
     @property
+    def is_stream(self) -> bool:
+        """Whether it can be read only once: ``-``, which is standard input, or a pipe."""
+        return is_stream(Path(self.path).expanduser())
+
+    @property
+    def columns(self) -> Columns | None:
+        """The columns of question and answer, if any is named."""
+        return columns_of(self.question_field, self.answer_field)
+
+    @property
     def is_on_hub(self) -> bool:
         """Whether it is a hub id: it has that form, and is neither a file here nor named like one."""
-        named_as_file = Path(self.path).suffix in (*SUFFIXES, ".xml")
+        named_as_file = Path(self.path).suffix in (*SUFFIXES, ".xml", ".gz")
         return hub.is_hub_id(self.path) and not named_as_file and not Path(self.path).exists()
 
     def fingerprint(self) -> Json:
         """Return what the problems depend on besides the files' contents; their location does not matter."""
+        # Keys that are not set are left out, or the stages of runs made before there were these keys would be outdated.
+        named = {"question_field": self.question_field, "answer_field": self.answer_field}
         return {
             "name": self.label,
             "symbolic": self.path if self.is_symbolic else None,
             "format": self.format,
             "limit": self.limit,
             "max_operations": self.max_operations,
+            **{key: name for key, name in named.items() if name is not None},
         }
+
+
+def columns_of(question_field: str | None, answer_field: str | None) -> Columns | None:
+    """Return the columns to read if any is named; the other has its usual name."""
+    if question_field is None and answer_field is None:
+        return None
+    return Columns(question_field or Columns.question, answer_field or Columns.answer)
 
 
 class FetchedSet(NamedTuple):
@@ -79,12 +107,18 @@ class FetchedSet(NamedTuple):
     commit: str | None = None
 
 
-def check_set(spec: DatasetOptions) -> None:
+def check_set(spec: DatasetOptions, *, read_once: bool = False) -> None:
     """Refuse what can be known to be wrong without a network.
+
+    Args:
+        spec: The set.
+        read_once: Whether it will be read only once, as by `eval`, so that it may be a pipe.
 
     Raises:
         FddError: A file is missing, a format is unknown, or a key does not apply to the path.
     """
+    if spec.is_stream and not read_once:
+        raise FddError(f"{spec.path} is a pipe, and a run reads its data again when it resumes; name a file.")
     if not spec.is_on_hub:
         if not spec.is_symbolic:
             _check_file(spec.path)
@@ -97,16 +131,21 @@ def check_set(spec: DatasetOptions) -> None:
         raise FddError(
             f"`max_operations` applies to symbolic:train and symbolic:heldout only, not to {spec.path}; remove it."
         )
+    fields = [key for key in ("question_field", "answer_field") if getattr(spec, key) is not None]
+    if fields and spec.is_symbolic:
+        raise FddError(f"`{fields[0]}` applies to files and hub ids only, and {spec.path} is neither; remove it.")
+    if fields and spec.format is not None:
+        raise FddError(f"`{fields[0]}` names a column in place of a format; remove it, or `format: {spec.format}`.")
     if spec.format is not None:
         load_format(spec.format)
 
 
 def _check_file(path: str) -> None:
     file = Path(path).expanduser()
-    if not file.exists() and not file.is_absolute():
+    if not file.exists() and not file.is_absolute() and path != STDIN:
         # A run folder may have been moved, or the command was started elsewhere.
         raise FddError(f"{path} does not exist. Relative paths start at the current folder, {Path.cwd()}.")
-    if not file.is_file():
+    if not file.is_file() and not is_stream(file):
         raise no_file(path)
 
 
@@ -121,7 +160,7 @@ def fetch_set(spec: DatasetOptions, *, commits: MutableMapping[str, str] | None 
         FddError: The set is not available, or no file or several match; says what there is.
         MissingExtraError: The hub's client is not installed.
     """
-    check_set(spec)
+    check_set(spec, read_once=True)
     if not spec.is_on_hub:
         return FetchedSet(spec, () if spec.is_symbolic else (Path(spec.path).expanduser(),))
     repository = hub.find("dataset", spec.path, spec.revision, commits=commits)
@@ -159,7 +198,7 @@ def read_set(spec: DatasetOptions, files: Sequence[Path], *, seed: int) -> ReadS
 
         split, n = _symbolic_split(spec.path), spec.limit or _SYMBOLIC_DEFAULT
         return ReadSet(generate(split, n, seed, max_operations=spec.max_operations, name=spec.label), [])
-    dataset = read_dataset(*files, format=spec.format, name=spec.label, limit=spec.limit)
+    dataset = read_dataset(*files, format=spec.format, name=spec.label, limit=spec.limit, columns=spec.columns)
     skipped = [{"set": spec.label, "item": s.item, "reason": s.reason} for s in dataset.skipped]
     return ReadSet(dataset.problems, skipped)
 

@@ -48,7 +48,11 @@ def find_model_file(name: str) -> Path:
 
 def certificate_paths(model: Path) -> list[Path]:
     """Return the files that may hold the certificate of a model file: next to it, or in its run."""
-    model = model.resolve()
+    # A link may point to an artifact, but also into the hub client's cache, where files have neither name nor suffix.
+    return [path for file in dict.fromkeys((model.absolute(), model.resolve())) for path in _certificates_of(file)]
+
+
+def _certificates_of(model: Path) -> list[Path]:
     paths = [model.with_name(CERTIFICATE_FILE), model.with_suffix(f".{CERTIFICATE_FILE}")]
     is_artifact = model.name in {family.model_file for family in FAMILIES.values()}
     if is_artifact and len(model.parents) > 2:

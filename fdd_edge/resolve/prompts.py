@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,18 +11,22 @@ from fdd_edge import catalog
 from fdd_edge.errors import FddError
 from fdd_edge.ondevice.prompt import CHAT, PLACEHOLDER
 from fdd_edge.ondevice.protocol import Shot
+from fdd_edge.progress import warn
 from fdd_edge.records import read_jsonl
 
 __all__ = [
     "PinnedPrompt",
     "chat_prompt",
-    "few_shot_stops",
     "file_prompt",
     "pin_prompt",
     "requested_prompt",
     "student_prompt",
     "worked_examples",
 ]
+
+
+_BRACES = re.compile(r"\{+ *[A-Za-z_]\w* *\}+")
+"""Words in braces, as several tools write the places that they fill."""
 
 
 class PinnedPrompt(NamedTuple):
@@ -111,12 +116,27 @@ def file_prompt(prompt: str) -> str:
     if not path.is_file():
         raise FddError(f"The prompt {prompt!r} is not plain, chat, or an existing file.")
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise FddError(f"{path} is not a prompt: it is not UTF-8 text.") from None
-    if PLACEHOLDER not in text:
-        raise FddError(f"{path} is not a prompt: it does not contain {PLACEHOLDER}.")
+    _check_braces(text, path)
     return text
+
+
+def _check_braces(text: str, path: Path) -> None:
+    """Check that a prompt has a place for the question, and no other that somebody may expect to be filled.
+
+    Raises:
+        FddError: There is no ``{question}``, or it has more than one pair of braces, as other tools write it.
+    """
+    others = [name for name in _BRACES.findall(text) if name != PLACEHOLDER]
+    if doubled := [name for name in others if name.strip("{} ") == PLACEHOLDER.strip("{}")]:
+        raise FddError(f"{path} contains {doubled[0]}; write {PLACEHOLDER}, with one pair of braces and no spaces.")
+    if PLACEHOLDER not in text:
+        found = f"; it contains {others[0]} instead" if others else ""
+        raise FddError(f"{path} is not a prompt: it does not contain {PLACEHOLDER}{found}.")
+    if others:
+        warn(f"{path} also contains {others[0]}, which is not replaced: the model reads it as it is.")
 
 
 def worked_examples(n: int, answer: str = "program") -> tuple[Shot, ...]:
@@ -131,12 +151,3 @@ def worked_examples(n: int, answer: str = "program") -> tuple[Shot, ...]:
     if n > len(examples):
         raise FddError(f"There are {len(examples)} worked examples, not {n}.")
     return tuple(examples[:n])
-
-
-def few_shot_stops(n: int, prompt: str | None) -> tuple[str, ...]:
-    """Return the strings that end a reply after ``n`` worked examples.
-
-    Examples are separated by a blank line, and an untuned model would continue with another one. In a chat they are
-    earlier turns, and the end token ends a reply.
-    """
-    return ("\n\n",) if n and prompt != CHAT else ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Collection, MutableMapping
 from pathlib import Path
 from typing import NamedTuple
@@ -12,19 +13,20 @@ from fdd_edge.artifacts.vocab import open_vocab
 from fdd_edge.cache import cache_dir
 from fdd_edge.errors import FddError, MissingExtraError
 from fdd_edge.ondevice.families import FAMILIES
-from fdd_edge.ondevice.model_files import decoder_start
+from fdd_edge.ondevice.model_files import decoder_start, hash_model
 from fdd_edge.ondevice.prompt import Prompt
 from fdd_edge.progress import announce
 from fdd_edge.resolve.prompts import file_prompt
+from fdd_edge.resolve.student_hash import hash_student
 from fdd_edge.runs.atomic import build_once
-from fdd_edge.runs.hashing import hash_file, sha256_of
+from fdd_edge.runs.hashing import sha256_of
 
 __all__ = ["MODEL_CARD", "Student", "open_student"]
 
 MODEL_CARD = "fdd_edge.json"
 """Next to a merged student: the prompt it was trained on, its base, its license."""
 
-_VERSION = 5
+_VERSION = 7
 """Raised when the conversion changes, so that the cache of an earlier version is not used."""
 
 
@@ -59,12 +61,11 @@ class Student(NamedTuple):
         return self._replace(folder=folder, vocabs=tuple(folder / vocab.name for vocab in self.vocabs))
 
     def fingerprint(self) -> dict[str, str | int | bool | None]:
-        """Return what outputs depend on: the student itself, not where its files are."""
+        """Return what outputs depend on: the student itself, not where its files are or under which license."""
         return {
             "name": self.name,
             "sha256": self.sha256,
             "conversion": _VERSION,
-            "license": self.license,
             "adds_bos": self.adds_bos,
             "revision": self.revision,
         }
@@ -80,7 +81,8 @@ def open_student(
     """Find a student and prepare it; a conversion is kept in the cache folder.
 
     Args:
-        name_or_path: Hub id, folder, ``.gguf`` file, ``package:NAME``, ``tiny``, or ``tiny-t5``.
+        name_or_path: Hub id, folder of a model or of an adapter, ``.gguf`` file, ``package:NAME``, ``tiny``, or
+            ``tiny-t5``.
         revision: Branch, tag or commit of a hub id.
         commits: Known commits of hub ids, see ``hub.find``.
         families: Families of the recipes by which it will be exported, such as ``gguf``.
@@ -97,7 +99,8 @@ def open_student(
         return _tiny(name_or_path, families)
     if source.kind == "gguf":
         return _from_gguf(name_or_path, source.weights, families)
-    return _from_folder(name_or_path, source.weights, families)._replace(revision=source.commit)
+    opened = _from_adapter if source.kind == "adapter" else _from_folder
+    return opened(name_or_path, source.weights, families)._replace(revision=source.commit)
 
 
 def _require_training(families: Collection[str]) -> None:
@@ -118,10 +121,10 @@ def _in_order(families: Collection[str]) -> list[Family]:
 
 def _from_gguf(name: str, path: Path, families: Collection[str]) -> Student:
     """Convert a GGUF to a Hugging Face folder with the tokenizer that the device will use."""
-    from fdd_edge.artifacts.gguf import copy_vocab, describe_gguf, read_vocab
+    from fdd_edge.artifacts.gguf import copy_vocab, describe_gguf, read_vocab, write_folder_from_gguf
     from fdd_edge.artifacts.gguf.reader import field, open_gguf
+    from fdd_edge.resolve.gguf_source import check_same_model
     from fdd_edge.student_architectures import GGUF_ARCHITECTURE
-    from fdd_edge.students.gguf_import import import_gguf_weights
     from fdd_edge.students.tokenizer import rebuild_tokenizer
 
     facts = describe_gguf(path)
@@ -132,14 +135,15 @@ def _from_gguf(name: str, path: Path, families: Collection[str]) -> Student:
         )
     if not facts.parameters:
         raise FddError(f"{path} contains a vocabulary but no weights; name a model file.")
-    sha256 = hash_file(path)
+    sha256 = hash_model(path)
     vocab_file = family_named("gguf").vocab_file
 
     def convert(folder: Path) -> None:
         announce(f"Preparing the student {name} (once; kept in {cache_dir()}) ...")
         copy_vocab(path, folder / vocab_file)
         rebuild_tokenizer(folder, **read_vocab(folder / vocab_file)._asdict())
-        import_gguf_weights(path, folder)
+        write_folder_from_gguf(path, folder)
+        check_same_model(path, folder, folder / vocab_file)
 
     folder = _cached(f"gguf-{sha256[:16]}", convert)
     license = field(open_gguf(path), "general.license")
@@ -147,39 +151,109 @@ def _from_gguf(name: str, path: Path, families: Collection[str]) -> Student:
 
 
 def _from_folder(name: str, path: Path, families: Collection[str]) -> Student:
-    """Use a Hugging Face folder where it is; vocabularies that it lacks are written to the cache."""
-    from fdd_edge.artifacts.gguf import check_architecture
-    from fdd_edge.runs.hashing import HashCache
+    """Use a Hugging Face folder where it is; what it lacks, or says twice, is written to the cache."""
+    from fdd_edge.artifacts.gguf import check_tensors, has_unused_head
     from fdd_edge.students.model_card import read_license
 
-    sha256, license = HashCache().of(path), read_license(path)
+    sha256, license = hash_student(path), read_license(path)
+    if decoder_start(path) is None:
+        check_tensors(path)
+        if has_unused_head(path):
+            announce(
+                f"{path} holds a lm_head.weight that differs from its embeddings, and its config.json ties the two: "
+                "the embeddings count."
+            )
+    folder = _readable(path)
     if decoder_start(path) is not None:
-        _check_encoder_decoder(path, families)
-    else:
-        check_architecture(path)
-    vocabs = [_vocab(path, family) for family in _in_order(families)]
-    return _student(name, path, vocabs, sha256, license)
+        _check_encoder_decoder(path, folder, families)
+    vocabs = [_vocab(folder, family, named=path) for family in _in_order(families)]
+    return _student(name, folder, vocabs, sha256, license)
 
 
-def _vocab(folder: Path, family: Family) -> Path:
-    """Return the vocabulary file of a Hugging Face folder for a family."""
+def _from_adapter(name: str, path: Path, families: Collection[str]) -> Student:
+    """Merge an adapter into its base, which it names; the merged folder is kept in the cache."""
+    from fdd_edge.runs.hashing import HashCache
+    from fdd_edge.students.adapter_base import find_base
+    from fdd_edge.students.adapter_merge import copy_tokenizer, merge_adapter
+    from fdd_edge.students.locate import TINY, TINY_T5
+    from fdd_edge.students.model_card import read_license
+
+    found = find_base(path, (TINY, TINY_T5))
+    try:
+        base = open_student(found.name, found.revision, families=families)
+    except FddError as error:
+        raise FddError(f"{path} is an adapter, and its base cannot be used: {error}") from None
+    sha256 = sha256_of(f"{base.sha256} {HashCache().of(path)}")
+
+    def merge(folder: Path) -> None:
+        announce(f"Merging the adapter {path} into {found.name} (once; kept in {cache_dir()}) ...")
+        merge_adapter(base.folder, path, folder)
+        if (path / "tokenizer.json").is_file():
+            announce("The tokenizer next to the adapter counts, not the one of its base.")
+            copy_tokenizer(path, folder)
+        else:
+            for vocab in base.vocabs:
+                shutil.copy2(vocab, folder / vocab.name)
+        (folder / MODEL_CARD).write_text(json.dumps({"base": base.name}) + "\n", encoding="utf-8")
+
+    merged = _from_folder(name, _cached(f"merged-{sha256[:24]}", merge), families)
+    return merged._replace(sha256=sha256, license=read_license(path) or base.license)
+
+
+def _readable(path: Path) -> Path:
+    """Return a folder in which everything is said once: ``path``, or links to its files."""
+    from fdd_edge.runs.hashing import HashCache
+    from fdd_edge.students.readable_folder import changes_for, link_folder
+
+    changes = changes_for(path)
+    for note in changes.notes:
+        announce(note)
+    if not changes:
+        return path
+    # The links hold the path, and only content of this hash is reached through them.
+    key = sha256_of(f"{path.absolute()} {HashCache().of(path)}")[:24]
+    return _cached(f"readable-{key}", lambda out: link_folder(path, out, changes))
+
+
+def _vocab(folder: Path, family: Family, *, named: Path) -> Path:
+    """Return the vocabulary file of a Hugging Face folder for a family: the one in it, if it is not out of date."""
     from fdd_edge.students.tokenizer import load_tokenizer
+    from fdd_edge.students.tokenizer_files import hash_tokenizer
 
     existing, write = folder / family.vocab_file, family.write_vocab
-    if write is None or existing.is_file():
+    if write is None:
         return existing
-    # The vocabulary also holds the EOS token and the chat template, which are in files of their own.
-    patterns = ("config.json", "*token*.json", "chat_template*")
-    files = sorted(file for pattern in patterns for file in folder.glob(pattern))
-    key = sha256_of("".join(f"{file.name} {hash_file(file)}\n" for file in files))[:24]
-    return (
+    noted = _noted_tokenizer(folder) if existing.is_file() else None
+    if noted is not None and noted == hash_tokenizer(folder):
+        return existing
+    key = hash_tokenizer(folder, config=True)[:24]
+    made = (
         _cached(f"vocab-{key}", lambda out: write(folder, load_tokenizer(folder), out / family.vocab_file))
         / family.vocab_file
     )
+    if not existing.is_file():
+        return made
+    # A folder of an earlier version does not note what its vocabulary was made from.
+    if family.same_vocab is not None and family.same_vocab(existing, made):
+        return existing
+    announce(
+        f"{named / family.vocab_file} was made from other tokenizer files than those next to it: the tokenizer files "
+        "count, and a new vocabulary is made from them."
+    )
+    return made
 
 
-def _check_encoder_decoder(folder: Path, families: Collection[str]) -> None:
-    """Refuse an encoder-decoder that cannot be trained or exported.
+def _noted_tokenizer(folder: Path) -> str | None:
+    """Return the hash of the tokenizer files from which the vocabulary of a merged student was made, if it says so."""
+    try:
+        card = json.loads((folder / MODEL_CARD).read_text(encoding="utf-8"))
+        return str(card["tokenizer_sha256"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # whoever needs the card will report what is wrong with it
+
+
+def _check_encoder_decoder(folder: Path, readable: Path, families: Collection[str]) -> None:
+    """Refuse an encoder-decoder that cannot be trained or exported; its tokenizer is read from ``readable``.
 
     Raises:
         FddError: Its architecture is not supported, a family cannot hold it, or its tokenizer cannot write programs.
@@ -199,7 +273,7 @@ def _check_encoder_decoder(folder: Path, families: Collection[str]) -> None:
                 f"{folder} is an encoder-decoder, which cannot be exported as {family.upper()}. Set export.recipes to "
                 "onnx-fp32 or onnx-int8-..., and training.quantization_aware to none."
             ) from None
-    tokenizer = load_tokenizer(folder)
+    tokenizer = load_tokenizer(readable)
     ids = tokenizer(_WRITABLE, add_special_tokens=False)["input_ids"]
     written = tokenizer.decode(ids, clean_up_tokenization_spaces=False)
     if written != _WRITABLE:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from fdd_edge.students.gguf_import import load_model
+from fdd_edge.students.load import load_model
 from fdd_edge.students.tokenizer import Example
 
 if TYPE_CHECKING:

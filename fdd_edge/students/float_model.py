@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from fdd_edge.ondevice.model_files import ENCODER_LENGTH
 from fdd_edge.progress import Advance
-from fdd_edge.students.gguf_import import load_model
+from fdd_edge.students.load import load_model
 
 if TYPE_CHECKING:
     import torch

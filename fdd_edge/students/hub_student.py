@@ -11,6 +11,7 @@ from fdd_edge import hub
 from fdd_edge.cache import cache_dir
 from fdd_edge.errors import FddError
 from fdd_edge.safetensors_folder import INDEX, SINGLE, named_shards
+from fdd_edge.students.readable_folder import ADAPTER_CONFIG, ADAPTER_WEIGHTS, MODEL_WEIGHTS
 
 __all__ = ["HubStudent", "fetch_student"]
 
@@ -52,6 +53,13 @@ def fetch_student(
         description |= _NEEDED
     folder = cache_dir() / "hub" / id / repository.commit
     _link(folder, hub.fetch(repository, sorted(description)))
+    if ADAPTER_CONFIG in description and not MODEL_WEIGHTS & repository.files.keys():
+        if ADAPTER_WEIGHTS not in repository.files:
+            raise FddError(
+                f"{id} is an adapter without {ADAPTER_WEIGHTS}; other files are not read: they can hold code."
+            )
+        _link(folder, hub.fetch(repository, [ADAPTER_WEIGHTS]))
+        return HubStudent(folder, repository.commit)
     check(folder)
     sharded = SINGLE not in repository.files and INDEX in description
     weights = named_shards(folder) if sharded else [SINGLE]

@@ -13,6 +13,7 @@ from fdd_edge.hub import is_hub_id
 from fdd_edge.safetensors_folder import weight_files
 from fdd_edge.student_architectures import ARCHITECTURES, ENCODER_DECODER, GGUF_ARCHITECTURE
 from fdd_edge.students.hub_student import fetch_student
+from fdd_edge.students.readable_folder import is_adapter
 
 __all__ = ["ARCHITECTURES", "GGUF_ARCHITECTURE", "StudentSource", "locate"]
 
@@ -26,14 +27,14 @@ class StudentSource(NamedTuple):
     """The original weights of a student.
 
     Attributes:
-        kind: ``gguf`` (path is a file), ``folder`` (path is a Hugging Face folder), or ``tiny`` (trained on the spot;
-            path is None).
+        kind: ``gguf`` (path is a file), ``folder`` (path is a Hugging Face folder), ``adapter`` (path is a folder
+            with an adapter and no model), or ``tiny`` (trained on the spot; path is None).
         name: The name or path that the user gave.
         path: Its file or folder.
         commit: The commit of its files, if they come from the hub.
     """
 
-    kind: Literal["gguf", "folder", "tiny"]
+    kind: Literal["gguf", "folder", "adapter", "tiny"]
     name: str
     path: Path | None
     commit: str | None = None
@@ -73,6 +74,8 @@ def locate(name: str, revision: str | None = None, *, commits: MutableMapping[st
             raise FddError(f"{name} is not a model: name a .gguf file, or a folder in Hugging Face format.")
         return StudentSource("gguf", name, path)
     if path.is_dir():
+        if is_adapter(path):
+            return StudentSource("adapter", name, path)
         check_folder(path)
         weight_files(path)
         return StudentSource("folder", name, path)
@@ -80,7 +83,8 @@ def locate(name: str, revision: str | None = None, *, commits: MutableMapping[st
         raise FddError(
             f"{name} does not exist. A model is a folder, a .gguf file, package:NAME or a hub id OWNER/NAME."
         )
-    return StudentSource("folder", name, *fetch_student(name, revision, check=check_folder, commits=commits))
+    fetched = fetch_student(name, revision, check=check_folder, commits=commits)
+    return StudentSource("adapter" if is_adapter(fetched.folder) else "folder", name, *fetched)
 
 
 def _package_file(package: str) -> Path:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fdd_edge.students.gguf_import import load_model
 from fdd_edge.students.hf_trainer import OnStep, TrainingTrace, fit
+from fdd_edge.students.load import load_model
 from fdd_edge.students.quantized_weights import QuantizedWeights
 from fdd_edge.students.tokenizer import Example
 from fdd_edge.students.training_options import LoraOptions, ResolvedTraining, TrainingOptions

@@ -6,11 +6,13 @@ differ from llama.cpp's if two spaces precede a digit, and it has no end or padd
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from fdd_edge.errors import FddError
+from fdd_edge.ondevice.normalizer import NFC
 from fdd_edge.ondevice.prompt import begins_with_bos
 
 if TYPE_CHECKING:
@@ -51,6 +53,7 @@ def rebuild_tokenizer(
     adds_bos: bool,
     eos: int,
     chat_template: str | None,
+    normalizer: str | None = None,
 ) -> None:
     """Write tokenizer files for a byte-level BPE vocabulary into a Hugging Face folder.
 
@@ -64,17 +67,22 @@ def rebuild_tokenizer(
         adds_bos: Whether that token is put before every text.
         eos: Id of the token that ends a reply, which is also used for padding.
         chat_template: Jinja source, or None.
+        normalizer: What is done to a text first, see ``ondevice.normalizer``; None for nothing.
 
     Raises:
-        FddError: The pre-tokenizer is not one of ``PRE_TOKENIZERS``.
+        FddError: The pre-tokenizer is not one of ``PRE_TOKENIZERS``, or the normalizer is not supported.
     """
-    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors
+    from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
     if pre not in PRE_TOKENIZERS:
         raise FddError(f"The pre-tokenizer {pre!r} is not supported yet. Supported: {', '.join(PRE_TOKENIZERS)}.")
+    if normalizer not in (None, NFC):
+        raise FddError(f"The normalizer {normalizer!r} is not supported yet. Supported: {NFC}.")
     pairs = [tuple(merge.split(" ", 1)) for merge in merges]
     backend = Tokenizer(models.BPE(vocab={t: i for i, t in enumerate(tokens)}, merges=pairs))
+    if normalizer == NFC:
+        backend.normalizer = normalizers.NFC()
     split = [pre_tokenizers.Digits(individual_digits=True)] if pre == "smollm" else []
     backend.pre_tokenizer = pre_tokenizers.Sequence(
         [*split, pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)]
@@ -112,11 +120,25 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
             folder, use_fast=True, trust_remote_code=False, fix_mistral_regex=False
         )
     except Exception as error:
+        if named := _unknown_class(folder, str(error)):
+            raise FddError(
+                f"{folder / 'tokenizer_config.json'} names the tokenizer_class {named!r}, which this version of "
+                "transformers does not have. If tokenizer.json is complete, change it to PreTrainedTokenizerFast; else "
+                "save the tokenizer with transformers 4."
+            ) from None
         # transformers raises OSError, ValueError or a Rust exception, depending on the fault of the files.
         raise FddError(f"The tokenizer of {folder} cannot be read: {error}") from error
     if tokenizer.eos_token_id is None:
         raise FddError(f"The tokenizer of {folder} has no eos token, so replies would never end.")
     return tokenizer
+
+
+def _unknown_class(folder: Path, message: str) -> str | None:
+    """Return the tokenizer class of a folder if an error of transformers says that there is no such class."""
+    if "does not exist or is not currently imported" not in message:
+        return None
+    named = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8")).get("tokenizer_class")
+    return None if named is None else str(named)
 
 
 def begins_texts(tokenizer: PreTrainedTokenizerFast) -> bool:

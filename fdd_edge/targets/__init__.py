@@ -82,7 +82,8 @@ def open_session(
     """
     if not artifact.is_file():
         raise no_file(artifact)
-    request = Request(str(artifact.resolve()), settings, prompt, tuple(examples), fresh)
+    # Links are not followed: those of the hub client's cache point to files whose names say nothing.
+    request = Request(str(artifact.absolute()), settings, prompt, tuple(examples), fresh)
     if profile.transport == "pool":
         boards = [partial(_open, load_profile(board), request) for board in profile.pool]
     else:

@@ -26,7 +26,7 @@ from fdd_edge.ondevice.prompt import make_prompt
 from fdd_edge.ondevice.protocol import Decoding, Settings, Shot, Task, Wave
 from fdd_edge.operations.export import export_from_student
 from fdd_edge.resolve.student import Student, open_student
-from fdd_edge.students.gguf_import import load_model
+from fdd_edge.students.load import load_model
 from fdd_edge.students.tiny import TINY_ARCHITECTURES
 from fdd_edge.students.tokenizer import encode_prompts, load_tokenizer
 from fdd_edge.teachers.symbolic import generate
@@ -295,7 +295,7 @@ def test_a_pre_tokenizer_that_llama_cpp_does_not_know_is_passed_over(
     from fdd_edge.artifacts.gguf import vocab_from_folder as module
 
     with DeviceVocab(tiny_student.vocab) as device:
-        wanted = device.encode(module._HARD_TEXT)
+        wanted = device.encode(module.HARD_TEXT)
     monkeypatch.setattr(module, "PRE_TOKENIZERS", ("of-tomorrow", *module.PRE_TOKENIZERS))
     assert module._find_pre(tiny_student.vocab, wanted) in module.PRE_TOKENIZERS[1:]
     monkeypatch.setattr(module, "PRE_TOKENIZERS", ("of-tomorrow",))

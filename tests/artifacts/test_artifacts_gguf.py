@@ -29,7 +29,7 @@ from fdd_edge.errors import FddError
 from fdd_edge.operations.export import export_from_student, quantize
 from fdd_edge.resolve.student import Student, open_student
 from fdd_edge.safetensors_folder import count_parameters
-from fdd_edge.students.gguf_import import load_model
+from fdd_edge.students.load import load_model
 from fdd_edge.students.tokenizer import load_tokenizer
 
 HARD = "It's 1234567 + 89,012.50 =  3 apples;  you'll save 50%!\n\n  7th\tΩ naïve 東京 १२३ $4.99"

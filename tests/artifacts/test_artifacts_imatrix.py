@@ -21,7 +21,7 @@ from fdd_edge.operations.export import quantize
 from fdd_edge.operations.imatrix import imatrix_path, measure_imatrix
 from fdd_edge.records import Problem, write_jsonl
 from fdd_edge.resolve.student import Student
-from fdd_edge.students.gguf_import import load_model
+from fdd_edge.students.load import load_model
 from fdd_edge.students.tokenizer import encode_examples, load_tokenizer
 
 TEMPLATE = "Question: {question}\nProgram:\n"

@@ -94,7 +94,8 @@ def test_help_shows_description_default_and_range() -> None:
     ("command", "options", "names"),
     [
         ("eval", Decoding, ("max_new_tokens", "batch_size", "threads", "wave")),
-        ("eval", DatasetOptions, ("format", "split", "subset", "revision", "limit")),
+        ("eval", DatasetOptions, ("format", "split", "subset", "revision", "question_field", "answer_field", "limit")),
+        ("train", DatasetOptions, ("question_field", "answer_field")),
         ("solve", Decoding, ("max_new_tokens", "threads")),
         ("bench", Decoding, ("threads",)),
         ("split", Bands, ("easy_at", "hard_at")),
@@ -121,7 +122,12 @@ def test_the_commands_take_default_and_help_from_the_room_that_uses_an_option(
     ("function", "options", "names"),
     [
         (api.evaluate, Decoding, ("max_new_tokens", "batch_size", "threads", "wave")),
-        (api.evaluate, DatasetOptions, ("format", "split", "subset", "revision", "limit")),
+        (
+            api.evaluate,
+            DatasetOptions,
+            ("format", "split", "subset", "revision", "question_field", "answer_field", "limit"),
+        ),
+        (api.train, DatasetOptions, ("question_field", "answer_field")),
         (api.load, Decoding, ("max_new_tokens", "batch_size", "threads")),
         (api.solve, Decoding, ("max_new_tokens", "threads")),
         (api.bench, Decoding, ("threads",)),

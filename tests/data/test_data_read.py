@@ -79,12 +79,16 @@ def test_content_in_an_unknown_format(tmp_path: Path, content: str) -> None:
 @pytest.mark.parametrize(
     ("content", "keys"),
     [
-        ('{"question": "How many?", "result": 3}', "The first line has the keys 'question', 'result'."),
-        ("[{}]", "The first item has no keys."),
+        ('{"question": "How many?", "result": 3}', "its first line has the columns 'question', 'result'"),
+        ("[{}]", "its first item has no columns"),
     ],
 )
-def test_rows_in_an_unknown_format_are_described_by_their_keys(tmp_path: Path, content: str, keys: str) -> None:
-    assert fault(tmp_path, content) == f"set.jsonl is not in a known data format. Known: {KNOWN}. {keys}"
+def test_rows_in_an_unknown_format_are_described_by_their_columns(tmp_path: Path, content: str, keys: str) -> None:
+    assert fault(tmp_path, content) == (
+        f"set.jsonl is not in a known data format: {keys}; name those of the question and the answer with "
+        "--question-field and --answer-field (`question_field` and `answer_field` in a config), or name one of the "
+        f"formats {KNOWN}."
+    )
 
 
 def test_missing_file_folder_and_wrong_encoding(tmp_path: Path) -> None:

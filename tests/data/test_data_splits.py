@@ -127,3 +127,9 @@ configs: [{config_name: [*a, *a], data_files: "*"}, {data_files: [{split: *a, pa
 @pytest.mark.parametrize("card", ["", BOMB, "No head.", "---\n[\n---\n", "---\nconfigs: 3\n---\n", "---\n- a\n---\n"])
 def test_without_a_declaration_the_names_decide(card: str) -> None:
     assert choose_files("owner/set", ["train.jsonl", "README.md"], split="train", subset=None, card=card)
+
+
+def test_gzipped_files_are_found_like_others() -> None:
+    parts = [f"data/{split}-0000{i}-of-00002.jsonl.gz" for split in ("train", "test") for i in range(2)]
+    assert choose_files("owner/set", parts, split="test", subset=None) == parts[2:]
+    assert choose_files("owner/set", ["train.json.gz", "README.md"], split=None, subset=None) == ["train.json.gz"]

@@ -194,3 +194,11 @@ def test_a_local_folder_with_a_missing_shard(shards: dict[str, bytes], tmp_path:
         if not name.startswith("model-00002"):
             (folder / name).write_bytes(data)
     refused(export(tmp_path, hub, str(folder)), "lacks model-00002-of-", "which its model.safetensors.index.json names")
+
+
+def test_a_repository_with_an_adapter_and_no_model_is_fetched_as_one(hub: Hub, tmp_path: Path) -> None:
+    files = {"adapter_config.json": "{}", "adapter_model.safetensors": "x", "tokenizer.json": "{}"}
+    hub.push("models/owner/adapter", files | {"adapter_model.bin": "never fetched"}, revision="v1")
+    where = locate(tmp_path, hub, "owner/adapter", "v1")
+    assert {path.name for path in where.iterdir()} == set(files)
+    assert hub.fetched() == set(files)

@@ -90,7 +90,7 @@ def test_replies_are_those_of_torch_and_of_optimum(student: Student, graph: Path
     import torch
     from optimum.onnxruntime import ORTModelForSeq2SeqLM
 
-    from fdd_edge.students.gguf_import import load_model
+    from fdd_edge.students.load import load_model
 
     reference, others = load_model(student.folder).eval(), ORTModelForSeq2SeqLM.from_pretrained(graph.parent)
     for row in rows(graph):

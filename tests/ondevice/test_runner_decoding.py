@@ -57,6 +57,14 @@ def test_rows_come_in_task_order_and_each_ends_its_own_way(model: Model) -> None
     assert len({row.text for row in found}) > 10
 
 
+def test_a_row_without_an_answer_says_what_exactly_was_wrong(model: Model) -> None:
+    """Only `solve` said it, and it judged the reply again to find out."""
+    for row in rows(model):
+        assert bool(row.detail) == (row.verdict is not None)
+        assert ("detail" in row.to_row()) == (row.verdict is not None)
+        assert Completion.from_row(row.to_row()) == row
+
+
 def test_the_same_waves_give_the_same_rows(model: Model) -> None:
     assert rows(model) == rows(model)
 

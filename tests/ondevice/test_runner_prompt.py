@@ -29,8 +29,18 @@ def test_other_braces_mean_nothing() -> None:
     assert Prompt.parse('{"a": {question}}').render("{x} {question}") == '{"a": {x} {question}}'
 
 
-def test_the_last_placeholder_is_the_question() -> None:
-    assert Prompt.parse("Say {question} for: {question}!").render("1+1") == "Say {question} for: 1+1!"
+def test_every_placeholder_is_the_question() -> None:
+    """Only the last one was, so a model that is asked twice ("Read the question again:") read the word itself."""
+    assert Prompt.parse("Say {question} for: {question}!").render("1+1") == "Say 1+1 for: 1+1!"
+
+
+def test_a_chat_template_may_show_the_message_twice() -> None:
+    twice = File(tokenizer__chat_template="{{ messages[0].content }}\nAgain: {{ messages[0].content }}")
+    assert make_prompt("chat", (), twice).render("1+1?") == "1+1?\nAgain: 1+1?"
+
+
+def test_a_file_without_a_prompt_is_asked_through_its_chat_template() -> None:
+    assert make_prompt(None, (), File(tokenizer__chat_template=CHAT)).render("1+1?") == "[user]1+1?</s>[assistant]"
 
 
 def test_the_template_of_the_file_is_the_default() -> None:
@@ -45,6 +55,31 @@ def test_shots_of_a_plain_prompt_stand_above() -> None:
     assert make_prompt(None, SHOTS, OWN).render("2+2?") == "Q: 1+1?\nP:\nanswer = 2\n\nQ: 2+2?\nP:\n"
 
 
+@pytest.mark.parametrize(
+    ("template", "reply", "at"),
+    [
+        # Programs and solutions contain blank lines.
+        ("Q: {question}\nP:\n", "a = 3\n\nanswer = a", None),
+        ("Q: {question}\nP:\n", "a = 3\n\nQ: Tom has", 5),
+        ("\nBe brief.\nQ: {question}\nA:", "6\n\nBe brief.\nQ: Tom has", 1),
+        # Without an opening, the text after the question tells that another one came before it.
+        ("{question}\nAnswer: ", "It is 3.\n\nSo 6.\n\nTom has 2 pens.\nAnswer: 2", 15),
+        ("{question}\nAnswer: ", "It is 3.\n\nSo 6.", None),
+        ("{question}", "6\n\nTom has", 1),
+    ],
+)
+def test_another_example_ends_a_reply_and_a_blank_line_does_not(template: str, reply: str, at: int | None) -> None:
+    """With worked examples a reply ended at its first blank line, and what stood before was scored."""
+    example = make_prompt(template, SHOTS, OWN).next_example
+    assert example is not None
+    assert example.find(reply.encode(), 0) == at
+
+
+@pytest.mark.parametrize(("requested", "shots"), [(None, ()), ("chat", SHOTS)])
+def test_only_examples_above_the_question_are_continued(requested: str | None, shots: tuple[Shot, ...]) -> None:
+    assert make_prompt(requested, shots, OWN).next_example is None
+
+
 def test_shots_of_a_chat_are_earlier_turns() -> None:
     rendered = make_prompt("chat", SHOTS, OWN).render("2+2?")
     assert rendered == "[user]1+1?</s>[assistant]answer = 2\n</s>[user]2+2?</s>[assistant]"
@@ -53,7 +88,7 @@ def test_shots_of_a_chat_are_earlier_turns() -> None:
 @pytest.mark.parametrize(
     ("requested", "file", "fault"),
     [
-        (None, File(), "This model stores no prompt. Use the prompt chat (its own chat template) or plain."),
+        (None, File(), "This model stores neither a prompt nor a chat template. Use the prompt plain."),
         ("chat", File(), "This model has no chat template. Use another prompt, such as plain."),
         ("Solve it.", File(), "The prompt template does not contain {question}: 'Solve it.'."),
         ("chat", File(tokenizer__chat_template="{{ raise_exception('no users') }}"), "cannot be rendered: no users."),

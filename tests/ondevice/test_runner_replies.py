@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from fdd_edge.ondevice.prompt import NextExample
 from fdd_edge.ondevice.replies import Reply, choose_token, judge, random_stream
 from fdd_edge.ondevice.verdicts import Verdict
 
@@ -33,6 +34,14 @@ def test_the_models_own_end_is_not_text() -> None:
 def test_a_stop_text_is_cut_off_even_when_it_spans_tokens() -> None:
     reply = grow(b"ab\n\n", stop=("Q:", "\n\n"))
     assert (reply.text, reply.done, reply.unfinished) == ("ab", True, False)
+
+
+def test_another_example_is_cut_off() -> None:
+    reply = Reply(Bytes(), 100, (), NextExample("Q:", ""))
+    for token in b"a\n\nb\n\nQ:":
+        assert not reply.done
+        reply.add(token)
+    assert (reply.text, reply.done, reply.unfinished) == ("a\n\nb", True, False)
 
 
 def test_half_a_stop_text_stays() -> None:

@@ -12,9 +12,11 @@ pytest.importorskip("llama_cpp", reason="needs: pip install 'fdd-edge[gguf]'")
 
 from fdd_edge import catalog
 from fdd_edge.ondevice import venv_setup as setup
+from fdd_edge.ondevice.judging import explain, judge
+from fdd_edge.ondevice.protocol import Completion
 from fdd_edge.ondevice.runner_commands import PLAIN
 from fdd_edge.ondevice.runtime_versions import RUNTIME_VERSIONS
-from fdd_edge.ondevice.verdicts import format_answer
+from fdd_edge.ondevice.verdicts import Verdict, format_answer
 
 ROOT = Path(__file__).parents[2]
 
@@ -99,6 +101,14 @@ def test_solve_ends_in_a_sentence_on_a_broken_file(tmp_path: Path) -> None:
 
 def test_numbers_read_as_people_write_them() -> None:
     assert [format_answer(number, None) for number in (7, 7.0, 2.5)] == ["answer: 7", "answer: 7", "answer: 2.5"]
+
+
+def test_a_refusal_says_what_exactly_was_wrong() -> None:
+    detail = judge("or = 3\nanswer = or", unfinished=False, answer="program").detail
+    refused = Completion("q", 0, "or = 3\nanswer = or", None, None, Verdict.no_program, 3, 9, "", detail=detail)
+    assert explain(refused) == "no answer: the reply contains no program (not Python: invalid syntax)."
+    too_long = Completion("q", 0, "", None, None, Verdict.limit, 999, 0, "")
+    assert explain(too_long) == "no answer: the question or the program is too long."
 
 
 def test_info_is_one_object() -> None:

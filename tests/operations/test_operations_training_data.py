@@ -15,7 +15,12 @@ from fdd_edge.errors import FddError
 from fdd_edge.operations.curate import curate_offspring
 from fdd_edge.operations.problem_sets import read_problem_sets
 from fdd_edge.operations.split import draw_pool
-from fdd_edge.operations.training_data import extend_training_data, first_training_data, validation_data
+from fdd_edge.operations.training_data import (
+    examples_to_train_on,
+    extend_training_data,
+    first_training_data,
+    validation_data,
+)
 from fdd_edge.records import Origin, Problem, read_jsonl, read_problems, write_jsonl
 from fdd_edge.resolve.dataset import DatasetOptions, check_set, fetch_set, read_set
 from fdd_edge.runs.fingerprint import plain
@@ -298,3 +303,45 @@ def test_problems_of_one_wording_stay_on_one_side(tmp_path: Path) -> None:
     assert {p.question for p in read_problems(tmp_path / "o" / "valid.jsonl")} < {
         str(row["question"]) for row in others
     }
+
+
+def test_train_leaves_out_programs_that_a_run_would_not_train_on(caplog: pytest.LogCaptureFixture) -> None:
+    """`train` used to learn programs that give another number, are outside the language, or never end."""
+    question = "Ana has 3 pens and gets 2 more. How many pens has she?"
+    given = [
+        Problem("wrong", question, 5, "own", program="answer = 99"),
+        Problem("sympy", question, 5, "own", program="import sympy\nanswer = sympy.Integer(3) + 2"),
+        Problem("endless", question, 5, "own", program="while True:\n    pass"),
+        Problem("bare", question, 5, "own"),
+        Problem("right", question, 5, "own", program="def f(a=3):\n    return a + 2"),
+    ]
+    checked = examples_to_train_on(given, "own.jsonl")
+    assert [(p.id, p.program, p.n_ops) for p in checked.kept] == [("right", "a = 3\nanswer = a + 2", 1)]
+    reasons = {p.id: p.reason for p in checked.rejected}
+    assert reasons == {
+        "wrong": "wrong_answer",
+        "sympy": "does_not_parse",
+        "endless": "does_not_parse",
+        "bare": "no_rationale",
+    }
+    (said,) = caplog.messages
+    assert said.startswith("own.jsonl: 4 of 5 problems are left out (")
+    assert "1 wrong_answer" in said
+    assert "gives 99, not 5" in said
+
+
+def test_train_refuses_data_without_a_right_program() -> None:
+    wrong = Problem("a", "How many?", 5, "own", program="answer = 99")
+    with pytest.raises(FddError, match=r"own\.jsonl has no problem with a program to train on \(1 wrong_answer\)"):
+        examples_to_train_on([wrong], "own.jsonl")
+    with pytest.raises(FddError, match="has no problem with a program to train on"):
+        examples_to_train_on([], "own.jsonl")
+
+
+def test_train_keeps_what_a_run_trained_on(tmp_path: Path) -> None:
+    first_data(tmp_path / "data", write(tmp_path / "seed.jsonl", SOLVED, NOTED))
+    known = read_problems(tmp_path / "data" / "train.jsonl")
+    assert examples_to_train_on([replace(p, repeat=2) for p in known], "run") == (
+        [replace(p, repeat=2) for p in known],
+        [],
+    )

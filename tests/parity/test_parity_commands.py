@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from commands import Ran, fdd_edge
 from fdd_edge.artifacts.recipe import load_recipe
 from fdd_edge.catalog import names
 from fdd_edge.errors import FddError
-from fdd_edge.operations.certify import packaged_prompts
+from fdd_edge.operations.certify import CERTIFICATE_PROMPTS, packaged_prompts
 from fdd_edge.parity import ITEMS
 from fdd_edge.resolve.student import Student
 
@@ -36,9 +37,14 @@ def row_of(ran: Ran) -> dict[str, object]:
     return row
 
 
-def test_there_are_64_packaged_prompts_with_traps() -> None:
+def test_there_are_64_packaged_prompts_with_traps_and_nine_to_encode() -> None:
     problems = packaged_prompts()
-    assert len({p.question for p in problems}) == 64
+    assert len({p.question for p in problems}) == CERTIFICATE_PROMPTS + 9
+    encoded = [p.question for p in problems[CERTIFICATE_PROMPTS:]]
+    assert sum(unicodedata.normalize("NFC", question) != question for question in encoded) == 3
+    scripts = {unicodedata.name(sign).partition(" ")[0] for question in encoded for sign in question if sign.isalpha()}
+    assert scripts >= {"LATIN", "CYRILLIC", "GREEK", "ARABIC", "DEVANAGARI", "THAI", "CJK", "HANGUL"}
+    assert max(len(question.split()) for question in encoded) > 500
     text = "\n".join(p.question for p in problems)
     for trap in ("  9", "1234567", "1,250", "12.5", "35%", "$19.99", "é", "雪", "\n\n", "\t", "–", '"'):
         assert trap in text
@@ -110,7 +116,7 @@ def test_parity_alone_gives_the_same_and_never_overwrites(
     assert ran.returncode == 0, ran.stderr
     assert row_of(ran) == json.loads(out.read_text(encoding="utf-8"))
     assert row_of(ran)["prompts"]["answered"] == 64  # type: ignore[index]
-    assert row_of(ran)["prompts"]["encoded"] == 65  # type: ignore[index]
+    assert row_of(ran)["prompts"]["encoded"] == len(packaged_prompts()) + 1  # type: ignore[index]
     again = fdd_edge("parity", exported, "--reference", tiny_student.folder, "-o", out)
     assert again.returncode == 2
     assert "already exists" in again.stderr

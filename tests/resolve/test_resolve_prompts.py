@@ -15,7 +15,7 @@ from fdd_edge.errors import FddError
 from fdd_edge.operations import fine_tune
 from fdd_edge.pipeline.start import started
 from fdd_edge.records import Problem, write_jsonl
-from fdd_edge.resolve.prompts import chat_prompt, pin_prompt
+from fdd_edge.resolve.prompts import chat_prompt, file_prompt, pin_prompt
 from fdd_edge.resolve.student import Student, open_student
 
 CLOCK = "Now: {{ strftime_now('%f') }} {{ messages[0].content }}\n"
@@ -54,6 +54,33 @@ def test_an_edited_prompt_file_is_noticed(student: Student, tmp_path: Path) -> N
     first = pin_prompt(str(path), student.folder, student.sha256, None)
     path.write_text("Frage: {question}", encoding="utf-8")
     assert pin_prompt(str(path), student.folder, student.sha256, first._asdict()).template == "Frage: {question}"
+
+
+def test_a_byte_order_mark_is_not_read(tmp_path: Path) -> None:
+    """A prompt saved by Notepad put U+FEFF before every question."""
+    (path := tmp_path / "prompt.txt").write_bytes("Q: {question}".encode("utf-8-sig"))
+    assert file_prompt(str(path)) == "Q: {question}"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("Q: {{question}}", r"contains \{\{question\}\}; write \{question\}, with one pair of braces"),
+        ("Q: { question }", r"contains \{ question \}; write \{question\}"),
+        ("Q: {input}", r"does not contain \{question\}; it contains \{input\} instead"),
+        ("Q:", r"does not contain \{question\}\."),
+    ],
+)
+def test_braces_of_another_tool_are_pointed_out(text: str, message: str, tmp_path: Path) -> None:
+    (path := tmp_path / "prompt.txt").write_text(text, encoding="utf-8")
+    with pytest.raises(FddError, match=message):
+        file_prompt(str(path))
+
+
+def test_other_words_in_braces_are_left_and_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (path := tmp_path / "prompt.txt").write_text('{system} {"a": 1} {question}', encoding="utf-8")
+    assert file_prompt(str(path)) == '{system} {"a": 1} {question}'
+    assert "also contains {system}, which is not replaced" in caplog.text
 
 
 def test_an_interrupted_train_keeps_its_chat_prompt(

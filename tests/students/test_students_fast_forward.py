@@ -14,7 +14,7 @@ from peft import LoraConfig, get_peft_model
 from fdd_edge.resolve.student import Student
 from fdd_edge.students.batches import LengthGroupedSampler, collate, to_rows
 from fdd_edge.students.fast_forward import lora_layers, use_fused_ops
-from fdd_edge.students.gguf_import import load_model
+from fdd_edge.students.load import load_model
 from fdd_edge.students.tokenizer import encode_examples, load_tokenizer
 
 PAIRS = [(f"Question: Tom had {n} figs and got {k}{' more' * n}.\nProgram:\n", f"answer = {n} + {k}") for n, k in

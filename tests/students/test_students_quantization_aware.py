@@ -22,8 +22,8 @@ from fdd_edge.operations.train import TrainingSetup, check_training, train_on
 from fdd_edge.records import Problem
 from fdd_edge.resolve.student import Student
 from fdd_edge.students.batches import collate, to_rows
-from fdd_edge.students.gguf_import import load_model
 from fdd_edge.students.grids import GRIDS
+from fdd_edge.students.load import load_model
 from fdd_edge.students.lora_training import train_adapter
 from fdd_edge.students.tokenizer import encode_examples, load_tokenizer
 from fdd_edge.students.training_options import LoraOptions, ResolvedTraining, TrainingOptions

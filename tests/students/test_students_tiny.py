@@ -19,7 +19,7 @@ from fdd_edge.records import Problem, write_jsonl
 from fdd_edge.resolve.prompts import student_prompt
 from fdd_edge.resolve.student import Student
 from fdd_edge.students.float_model import Reference
-from fdd_edge.students.gguf_import import load_model
+from fdd_edge.students.load import load_model
 from fdd_edge.students.lora_training import train_adapter
 from fdd_edge.students.model_card import read_license
 from fdd_edge.students.tokenizer import encode_examples, encode_prompts, load_tokenizer

@@ -1,5 +1,6 @@
 """GGUF files: vocabulary, float file, quantization and description. Format: docs/gguf.md of ggml."""
 
+from fdd_edge.artifacts.gguf.folder_from_gguf import write_folder_from_gguf
 from fdd_edge.artifacts.gguf.gguf_facts import describe_gguf
 from fdd_edge.artifacts.gguf.imatrix_file import open_imatrix, read_imatrix, write_imatrix
 from fdd_edge.artifacts.gguf.llama_vocab import DeviceVocab
@@ -9,15 +10,24 @@ from fdd_edge.artifacts.gguf.reader import stored_tensors
 from fdd_edge.artifacts.gguf.size_estimate import predict_quantized, types_by
 from fdd_edge.artifacts.gguf.vocab_from_folder import write_vocab_from_folder
 from fdd_edge.artifacts.gguf.vocab_tables import copy_vocab, read_vocab
-from fdd_edge.artifacts.gguf.write import check_architecture, gguf_tensors, hf_names, write_float_gguf
+from fdd_edge.artifacts.gguf.write import (
+    check_architecture,
+    check_tensors,
+    gguf_tensors,
+    has_unused_head,
+    hf_names,
+    write_float_gguf,
+)
 
 __all__ = [
     "DeviceVocab",
     "QuantizedFile",
     "check_architecture",
+    "check_tensors",
     "copy_vocab",
     "describe_gguf",
     "gguf_tensors",
+    "has_unused_head",
     "hf_names",
     "open_imatrix",
     "predict_quantized",
@@ -27,6 +37,7 @@ __all__ = [
     "stored_tensors",
     "types_by",
     "write_float_gguf",
+    "write_folder_from_gguf",
     "write_imatrix",
     "write_vocab_from_folder",
 ]

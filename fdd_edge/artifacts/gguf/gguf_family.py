@@ -19,6 +19,7 @@ from fdd_edge.artifacts.gguf.llama_vocab import DeviceVocab
 from fdd_edge.artifacts.gguf.quantize import quantize_gguf
 from fdd_edge.artifacts.gguf.quantized_file import QuantizedFile
 from fdd_edge.artifacts.gguf.reader import stored_tensors
+from fdd_edge.artifacts.gguf.same_vocab import same_vocab
 from fdd_edge.artifacts.gguf.size_estimate import predict_quantized, types_by
 from fdd_edge.artifacts.gguf.vocab_from_folder import write_vocab_from_folder
 from fdd_edge.artifacts.gguf.write import check_architecture, gguf_tensors, write_float_gguf
@@ -27,6 +28,8 @@ from fdd_edge.artifacts.stored_tensor import Array
 from fdd_edge.artifacts.vocab_protocol import FolderTokenizer
 from fdd_edge.errors import MissingExtraError
 from fdd_edge.ondevice.families import GGUF
+from fdd_edge.ondevice.model_files import artifact_files
+from fdd_edge.progress import announce
 
 __all__ = ["FAMILY"]
 
@@ -57,6 +60,11 @@ def _export(folder: Path, vocab: Path, out: Path, recipe: Recipe, labels: Artifa
         metadata["fdd_edge.quantization_aware"] = labels.quantization_aware
     with DeviceVocab(vocab) as device:
         chat_template = chat_template_for(labels, device)
+        if device.normalizer is not None:
+            announce(
+                f"The tokenizer brings texts into the form {device.normalizer}. fdd-edge does so for this file too; "
+                "llama.cpp and Ollama do not: give them questions in that form."
+            )
     out.mkdir(parents=True, exist_ok=True)
     write_float_gguf(folder, vocab, out / GGUF.model_file, metadata=metadata, chat_template=chat_template)
 
@@ -101,9 +109,10 @@ FAMILY = Family(
     ),
     require_vocab=_require_vocab,
     write_vocab=_write_vocab,
+    same_vocab=same_vocab,
     open_vocab=DeviceVocab,
     describe=describe_gguf,
-    size=lambda model: model.stat().st_size,
+    size=lambda model: sum(piece.stat().st_size for piece in artifact_files(model)),
     type_mismatch=_type_mismatch,
     export=_export,
     quantizer=Quantizer(_predict, _quantize),

@@ -10,6 +10,7 @@ from typing import Self
 
 from fdd_edge.artifacts.gguf.llama_log import captured_log
 from fdd_edge.errors import FddError, MissingExtraError
+from fdd_edge.ondevice.normalizer import NORMALIZER_KEY, normalize_text
 from fdd_edge.ondevice.prompt import begins_with_bos
 
 __all__ = ["DeviceVocab"]
@@ -21,7 +22,11 @@ _PIECE = 64
 
 
 class DeviceVocab:
-    """The vocabulary as llama.cpp reads it on a device; loads no tensors. Use it as a context manager."""
+    """The vocabulary as llama.cpp reads it on a device; loads no tensors. Use it as a context manager.
+
+    Attributes:
+        normalizer: What is done to a text first, see ``ondevice.normalizer``; None for nothing.
+    """
 
     def __init__(self, path: Path, *, pre: str | None = None) -> None:
         """Open a GGUF file, with or without tensors.
@@ -53,6 +58,7 @@ class DeviceVocab:
             raise FddError(f"llama.cpp cannot read the vocabulary of {path}: {log.last_error or 'no reason given'}")
         self._vocab = llama_cpp.llama_model_get_vocab(self._model)
         self._pieces: dict[int, bytes] = {}
+        self.normalizer = self._metadata(NORMALIZER_KEY.encode())
 
     def __enter__(self) -> Self:
         return self
@@ -67,8 +73,8 @@ class DeviceVocab:
         self._llama_cpp.llama_model_free(self._model)
 
     def encode(self, text: str) -> list[int]:
-        """Return the ids of a text; special tokens in it are recognised, and none is added."""
-        raw = text.encode()
+        """Return the ids of a text, normalized as the runner does; special tokens are recognised, and none is added."""
+        raw = normalize_text(text, self.normalizer).encode()
         # Most tokenizers write at most one token per byte; llama.cpp returns -n if it needs room for n.
         n = -(len(raw) + 1)
         while n < 0:
@@ -136,11 +142,15 @@ class DeviceVocab:
     @property
     def chat_template(self) -> str | None:
         """The chat template in the file, Jinja source, or None."""
-        size = self._llama_cpp.llama_model_meta_val_str(self._model, _CHAT_TEMPLATE, None, 0)
+        return self._metadata(_CHAT_TEMPLATE)
+
+    def _metadata(self, key: bytes) -> str | None:
+        """Return a string of the file's metadata, or None."""
+        size = self._llama_cpp.llama_model_meta_val_str(self._model, key, None, 0)
         if size < 0:
             return None
         buffer = ctypes.create_string_buffer(size + 1)
-        self._llama_cpp.llama_model_meta_val_str(self._model, _CHAT_TEMPLATE, buffer, len(buffer))
+        self._llama_cpp.llama_model_meta_val_str(self._model, key, buffer, len(buffer))
         return buffer.value.decode("utf-8")
 
     def _text(self, token: int) -> str:

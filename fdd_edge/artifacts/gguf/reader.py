@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from fdd_edge.artifacts.stored_tensor import Array, StoredTensor
 from fdd_edge.errors import FddError, MissingExtraError, no_file
+from fdd_edge.ondevice.model_files import pieces_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt
     from gguf import GGUFReader, ReaderTensor
 
-__all__ = ["field", "is_gguf", "open_gguf", "stored_tensors"]
+__all__ = ["field", "is_gguf", "open_gguf", "open_pieces", "stored_tensors"]
 
 _MAGIC = b"GGUF"
 
@@ -45,6 +46,33 @@ def open_gguf(path: Path) -> GGUFReader:
     except Exception as error:
         # The reader indexes a memory map, so a truncated or damaged file can raise any of a dozen exceptions.
         raise FddError(f"{path} is a damaged or truncated GGUF file.") from error
+
+
+def open_pieces(path: Path) -> list[GGUFReader]:
+    """Open a file, or all pieces of one that was split; the first one has the metadata.
+
+    Raises:
+        FddError: A piece is missing or damaged, the path is not that of the first one, or a tensor is in none.
+    """
+    first = open_gguf(path)
+    count = int(field(first, "split.count", 1))
+    if count <= 1:
+        return [first]
+    pieces = pieces_of(path)
+    if len(pieces) != count:
+        raise FddError(
+            f"{path} is one of {count} pieces of a model, and its name does not say which: llama.cpp expects "
+            f"NAME-00001-of-{count:05d}.gguf."
+        )
+    if int(field(first, "split.no", 0)) != 0 or path != pieces[0]:
+        raise FddError(f"{path} is not the first of its {count} pieces; name {pieces[0].name}.")
+    if missing := [piece for piece in pieces if not piece.is_file()]:
+        raise FddError(f"{path} is one of {count} pieces of a model, and {missing[0].name} is not next to it.")
+    readers = [first, *(open_gguf(piece) for piece in pieces[1:])]
+    found, said = sum(len(reader.tensors) for reader in readers), field(first, "split.tensors.count")
+    if said is not None and found != said:
+        raise FddError(f"The pieces of {path} hold {found} tensors instead of {said}; fetch all of them again.")
+    return readers
 
 
 @functools.cache
@@ -82,7 +110,8 @@ def stored_tensors(path: Path) -> dict[str, StoredTensor]:
     Raises:
         FddError: It is not a GGUF, or it is damaged.
     """
-    return {t.name: StoredTensor(t.tensor_type.name, partial(_dequantize, t)) for t in open_gguf(path).tensors}
+    tensors = [tensor for reader in open_pieces(path) for tensor in reader.tensors]
+    return {t.name: StoredTensor(t.tensor_type.name, partial(_dequantize, t)) for t in tensors}
 
 
 def _dequantize(tensor: ReaderTensor) -> Array:

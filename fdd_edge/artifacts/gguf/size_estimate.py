@@ -8,19 +8,19 @@ from __future__ import annotations
 import ctypes
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fdd_edge.artifacts.family_types import Fallback, Prediction
 from fdd_edge.artifacts.gguf.llama_log import captured_log
 from fdd_edge.artifacts.gguf.quantize import FILE_TYPES, imatrix_entries
-from fdd_edge.artifacts.gguf.reader import field, open_gguf
+from fdd_edge.artifacts.gguf.reader import field, open_gguf, open_pieces
 from fdd_edge.artifacts.stored_tensor import Array
 from fdd_edge.errors import FddError, MissingExtraError
 
 if TYPE_CHECKING:
-    from gguf import GGMLQuantizationType, GGUFReader
+    from gguf import GGMLQuantizationType, GGUFReader, ReaderTensor
 
 __all__ = ["predict_quantized", "types_by"]
 
@@ -54,13 +54,15 @@ def predict_quantized(
 
     log = _dry_run(source, kind, imatrix or {})
     reader = open_gguf(source)
-    types = _types(log, reader)
+    types = _types(log, reader.tensors)
     size = _metadata_bytes(reader, recipe)
     for tensor in reader.tensors:
         block, block_bytes = gguf.GGML_QUANT_SIZES[types[tensor.name]]
         size += _padded(int(tensor.n_elements) // block * block_bytes, reader.alignment)
     weights = sum(int(tensor.n_elements) for tensor in reader.tensors)
-    return Prediction(size, 8 * size / weights, _of_matrices(types, reader), _fallbacks(log, reader, types, kind))
+    return Prediction(
+        size, 8 * size / weights, _of_matrices(types, reader.tensors), _fallbacks(log, reader, types, kind)
+    )
 
 
 def types_by(artifact: Path, kind: str, *, weighted: bool) -> dict[str, int]:
@@ -76,25 +78,25 @@ def types_by(artifact: Path, kind: str, *, weighted: bool) -> dict[str, int]:
     """
     import numpy as np
 
-    reader = open_gguf(artifact)
-    imatrix = {t.name: np.ones(int(t.shape[0]), np.float32) for t in reader.tensors if len(t.shape) > 1}
+    tensors = [tensor for piece in open_pieces(artifact) for tensor in piece.tensors]
+    imatrix = {t.name: np.ones(int(t.shape[0]), np.float32) for t in tensors if len(t.shape) > 1}
     log = _dry_run(artifact, kind, imatrix if weighted else {}, requantize=True)
-    return _of_matrices(_types(log, reader), reader)
+    return _of_matrices(_types(log, tensors), tensors)
 
 
-def _types(log: str, reader: GGUFReader) -> dict[str, GGMLQuantizationType]:
+def _types(log: str, tensors: Sequence[ReaderTensor]) -> dict[str, GGMLQuantizationType]:
     """Return the type of every tensor by name."""
     import gguf
 
     types = {name: gguf.GGMLQuantizationType[(new or old).upper()] for name, old, new in _TENSOR.findall(log)}
-    if types.keys() != {tensor.name for tensor in reader.tensors}:
-        raise RuntimeError(f"llama.cpp named {len(types)} of {len(reader.tensors)} tensors in its dry run:\n{log}")
+    if types.keys() != {tensor.name for tensor in tensors}:
+        raise RuntimeError(f"llama.cpp named {len(types)} of {len(tensors)} tensors in its dry run:\n{log}")
     return types
 
 
-def _of_matrices(types: Mapping[str, GGMLQuantizationType], reader: GGUFReader) -> dict[str, int]:
+def _of_matrices(types: Mapping[str, GGMLQuantizationType], tensors: Sequence[ReaderTensor]) -> dict[str, int]:
     """Return the number of matrices per type, most frequent first."""
-    counted = Counter(types[tensor.name].name for tensor in reader.tensors if len(tensor.shape) > 1)
+    counted = Counter(types[tensor.name].name for tensor in tensors if len(tensor.shape) > 1)
     return dict(counted.most_common())
 
 

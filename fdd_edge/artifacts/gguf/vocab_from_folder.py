@@ -9,18 +9,21 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fdd_edge.artifacts.gguf.llama_vocab import DeviceVocab
+from fdd_edge.artifacts.gguf.vocab_normalizer import check_no_prefix_space, normalizer_of
 from fdd_edge.artifacts.gguf.vocab_tables import finish
 from fdd_edge.artifacts.vocab_protocol import FolderTokenizer
 from fdd_edge.errors import FddError
+from fdd_edge.ondevice.normalizer import NORMALIZER_KEY
 
 if TYPE_CHECKING:
     from gguf import GGUFWriter
 
-__all__ = ["PRE_TOKENIZERS", "write_vocab_from_folder"]
+__all__ = ["HARD_TEXT", "PRE_TOKENIZERS", "write_vocab_from_folder"]
 
 _NORMAL, _UNKNOWN, _CONTROL, _USER_DEFINED, _UNUSED, _BYTE = range(1, 7)
 """Token types of the GGUF specification."""
@@ -50,7 +53,7 @@ If a vocabulary cannot distinguish two of them, the first one is as good: Qwen's
 Llama 3's splitting into groups of three gives the same ids.
 """
 
-_HARD_TEXT = (
+HARD_TEXT = (
     "It's 1234567 + 89,012.50 =  3 apples; you'll  save 50%!\n\n  Tom's   7th\tΩmega naïve 東京 १२३ — $4.99/kg…\r\n"
     "def f(x):\n    return x**2 # 100\n  _a1b2  I'M don'T  12 345\n"
 )
@@ -69,14 +72,18 @@ def write_vocab_from_folder(folder: Path, tokenizer: FolderTokenizer, out: Path,
         architecture: GGUF architecture of the student.
 
     Raises:
-        FddError: The tokenizer is of another kind, or llama.cpp does not give the same ids.
+        FddError: The tokenizer is of another kind, changes texts before it splits them, or llama.cpp does not give the
+            same ids.
     """
     spec = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
     size = json.loads((folder / "config.json").read_text(encoding="utf-8"))["vocab_size"]
     model, decoder = spec["model"], json.dumps(spec.get("decoder"))
-    wanted = tokenizer(_HARD_TEXT, add_special_tokens=False)["input_ids"]
+    wanted = tokenizer(HARD_TEXT, add_special_tokens=False)["input_ids"]
     if model.get("type") == "BPE" and "ByteLevel" in decoder:
-        _write_byte_level(spec, tokenizer, out, architecture, size, pre=PRE_TOKENIZERS[0])
+        check_no_prefix_space(spec, folder)
+        normalizer = normalizer_of(spec, folder, marks_spaces=False)
+        write = partial(_write_byte_level, spec, tokenizer, out, architecture, size, normalizer=normalizer)
+        write(pre=PRE_TOKENIZERS[0])
         pre = _find_pre(out, wanted)
         if pre is None:
             out.unlink()
@@ -85,11 +92,13 @@ def write_vocab_from_folder(folder: Path, tokenizer: FolderTokenizer, out: Path,
                 f"Tried: {', '.join(PRE_TOKENIZERS)}."
             )
         if pre != PRE_TOKENIZERS[0]:
-            _write_byte_level(spec, tokenizer, out, architecture, size, pre=pre)
+            write(pre=pre)
     elif model.get("type") == "BPE" and model.get("byte_fallback") and "ByteFallback" in decoder:
-        _write_sentencepiece(spec, tokenizer, out, architecture, size)
+        check_no_prefix_space(spec, folder)
+        normalizer = normalizer_of(spec, folder, marks_spaces=True)
+        _write_sentencepiece(spec, tokenizer, out, architecture, size, normalizer=normalizer)
         with DeviceVocab(out) as device:
-            same = device.encode(_HARD_TEXT) == wanted
+            same = device.encode(HARD_TEXT) == wanted
         if not same:
             out.unlink()
             raise FddError(f"llama.cpp's SentencePiece does not give the same ids as the tokenizer of {folder}.")
@@ -116,7 +125,7 @@ def _find_pre(vocab: Path, wanted: Sequence[int]) -> str | None:
             continue
         readable = True
         with device:
-            if device.encode(_HARD_TEXT) == wanted:
+            if device.encode(HARD_TEXT) == wanted:
                 return pre
     if fault is not None and not readable:
         raise fault
@@ -124,16 +133,31 @@ def _find_pre(vocab: Path, wanted: Sequence[int]) -> str | None:
 
 
 def _write_byte_level(
-    spec: Spec, tokenizer: FolderTokenizer, out: Path, architecture: str, size: int, *, pre: str
+    spec: Spec,
+    tokenizer: FolderTokenizer,
+    out: Path,
+    architecture: str,
+    size: int,
+    *,
+    pre: str,
+    normalizer: str | None,
 ) -> None:
     """Write one byte-level vocabulary with the given pre-tokenizer name."""
     tokens, added = _tokens(spec, size)
     types = [_type(token, added.get(i)) for i, token in enumerate(tokens)]
     with _writer(out, architecture, tokenizer, ("gpt2", pre), tokens, types) as writer:
         writer.add_token_merges([" ".join(pair) for pair in _merges(spec)])
+        _add_normalizer(writer, normalizer)
 
 
-def _write_sentencepiece(spec: Spec, tokenizer: FolderTokenizer, out: Path, architecture: str, size: int) -> None:
+def _add_normalizer(writer: GGUFWriter, normalizer: str | None) -> None:
+    if normalizer is not None:
+        writer.add_string(NORMALIZER_KEY, normalizer)
+
+
+def _write_sentencepiece(
+    spec: Spec, tokenizer: FolderTokenizer, out: Path, architecture: str, size: int, *, normalizer: str | None
+) -> None:
     """Write a vocabulary whose merges are converted to scores: the earlier a token can be merged, the higher."""
     tokens, added = _tokens(spec, size)
     rank: dict[str | None, int] = {}
@@ -154,6 +178,7 @@ def _write_sentencepiece(spec: Spec, tokenizer: FolderTokenizer, out: Path, arch
             types[i] = _BYTE
     with _writer(out, architecture, tokenizer, ("llama", "default"), tokens, types) as writer:
         writer.add_token_scores(scores)
+        _add_normalizer(writer, normalizer)
         if unknown is not None:
             writer.add_unk_token_id(tokens.index(unknown))
 

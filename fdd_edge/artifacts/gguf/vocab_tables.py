@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from fdd_edge.artifacts.gguf.reader import field, open_gguf
 from fdd_edge.errors import FddError
+from fdd_edge.ondevice.normalizer import NORMALIZER_KEY
 
 if TYPE_CHECKING:
     from gguf import GGUFReader, GGUFWriter
@@ -31,6 +32,7 @@ class VocabTables(NamedTuple):
         adds_bos: Whether BOS is added to every text.
         eos: Id of the EOS token.
         chat_template: Jinja source, or None.
+        normalizer: What is done to a text first, see ``ondevice.normalizer``; None for nothing.
     """
 
     tokens: Sequence[str]
@@ -41,6 +43,7 @@ class VocabTables(NamedTuple):
     adds_bos: bool
     eos: int
     chat_template: str | None
+    normalizer: str | None
 
 
 def copy_keys(reader: GGUFReader, writer: GGUFWriter, prefix: str, *, leave_out: Sequence[str] = ()) -> None:
@@ -86,6 +89,7 @@ def read_vocab(path: Path) -> VocabTables:
         adds_bos=bool(field(reader, "tokenizer.ggml.add_bos_token", False)),
         eos=field(reader, "tokenizer.ggml.eos_token_id"),
         chat_template=field(reader, "tokenizer.chat_template"),
+        normalizer=field(reader, NORMALIZER_KEY),
     )
 
 

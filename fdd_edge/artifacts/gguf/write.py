@@ -18,7 +18,19 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-__all__ = ["check_architecture", "gguf_tensors", "hf_names", "row_order", "write_float_gguf"]
+__all__ = [
+    "check_architecture",
+    "check_tensors",
+    "gguf_tensors",
+    "has_unused_head",
+    "hf_names",
+    "row_order",
+    "write_float_gguf",
+]
+
+_FLOAT_TYPES = ("F64", "F32", "F16", "BF16")
+
+_HEAD = "lm_head.weight"
 
 _CHAT_TEMPLATE = "tokenizer.chat_template"
 
@@ -95,6 +107,44 @@ def check_architecture(folder: Path) -> Architecture:
         raise FddError(f"{folder}: {error}") from None
 
 
+def check_tensors(folder: Path) -> None:
+    """Check that a Hugging Face folder holds the tensors that its config promises, before anything is made from it.
+
+    transformers would fill a missing one with random numbers, and ignore one that it does not know.
+
+    Raises:
+        FddError: A tensor is missing, unknown, quantized, or of another shape; names it.
+    """
+    config, architecture = _read_config(folder), check_architecture(folder)
+    expected = architecture.tensors(config)
+    tied = architecture.is_tied(config)
+    if not tied:
+        expected[_HEAD] = expected["model.embed_tokens.weight"]
+    with open_tensors(folder) as tensors:
+        for name, shape in expected.items():
+            if name not in tensors:
+                raise FddError(f"{folder} lacks the tensor {name}; fetch the model again, or save it again.")
+            if (stored := tensors.dtype(name)) not in _FLOAT_TYPES:
+                raise FddError(f"{folder} stores {name} as {stored}: it is quantized; use the float model.")
+            if tensors.shape(name) != shape:
+                raise FddError(
+                    f"{folder}: {name} has the shape {tensors.shape(name)}, and its config.json says {shape}."
+                )
+        for name in tensors.names:
+            if name not in expected and not _is_ignored(name, tied=tied):
+                raise FddError(f"{folder} holds the tensor {name}, which its architecture does not have.")
+
+
+def has_unused_head(folder: Path) -> bool:
+    """Return whether a folder stores a head that differs from its embeddings, although its config ties the two."""
+    import numpy as np
+
+    with open_tensors(folder) as tensors:
+        if _HEAD not in tensors or not check_architecture(folder).is_tied(_read_config(folder)):
+            return False
+        return not np.array_equal(tensors.load(_HEAD), tensors.load("model.embed_tokens.weight"))
+
+
 def hf_names(folder: Path) -> dict[str, str]:
     """Return the Hugging Face tensor from which each GGUF tensor of a folder is made.
 
@@ -117,6 +167,11 @@ def row_order(folder: Path, name: str, rows: int) -> npt.NDArray[np.int64]:
     return order
 
 
+def _is_ignored(name: str, *, tied: bool) -> bool:
+    """Return whether a tensor repeats what is known without it."""
+    return name.endswith("rotary_emb.inv_freq") or (tied and name == _HEAD)
+
+
 def _read_config(folder: Path) -> Config:
     config: Config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     return config
@@ -129,11 +184,11 @@ def _hf_names(tensors: FolderTensors, architecture: Architecture, config: Config
     arch = {name: key for key, name in gguf.MODEL_ARCH_NAMES.items()}[architecture.name]
     table = gguf.get_tensor_name_map(arch, config["num_hidden_layers"])
     tied = architecture.is_tied(config)
-    if not tied and "lm_head.weight" not in tensors:
+    if not tied and _HEAD not in tensors:
         raise FddError(f"{folder} has no tensor lm_head.weight, although its head is not tied to its embeddings.")
     names: dict[str, str] = {}
     for hf_name in tensors.names:
-        if hf_name.endswith("rotary_emb.inv_freq") or (tied and hf_name == "lm_head.weight"):
+        if _is_ignored(hf_name, tied=tied):
             continue
         name = table.get_name(hf_name, try_suffixes=(".weight", ".bias"))
         if name is None:

@@ -9,7 +9,7 @@ from fdd_edge.artifacts.onnx.graph import build_graph
 from fdd_edge.artifacts.onnx.int4 import build_int4
 from fdd_edge.artifacts.onnx.int8 import quantize_int8
 from fdd_edge.artifacts.onnx.onnx_recipe import OnnxRecipe
-from fdd_edge.artifacts.onnx.stored_weights import HEAD
+from fdd_edge.artifacts.onnx.stored_weights import is_tied
 from fdd_edge.runs.atomic import scratch_folder
 from fdd_edge.safetensors_folder import open_tensors
 
@@ -31,7 +31,7 @@ def make_graph(folder: Path, out: Path, recipe: OnnxRecipe) -> None:
         FddError: The builder does not support this model.
     """
     with open_tensors(folder) as tensors:
-        tied = HEAD not in tensors
+        tied = is_tied(folder, tensors)
     if recipe.precision == "int4":
         build_int4(folder, out, recipe, tied=tied)
     elif recipe.precision == "fp32":

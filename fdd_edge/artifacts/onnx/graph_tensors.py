@@ -39,8 +39,9 @@ class GraphTensors:
         from onnx import numpy_helper
 
         try:
+            tensor, folder = _without_link(self.stored[name], self._folder)
             # onnx refuses external data outside of the base folder.
-            array: npt.NDArray[Any] = numpy_helper.to_array(self.stored[name], base_dir=str(self._folder))
+            array: npt.NDArray[Any] = numpy_helper.to_array(tensor, base_dir=str(folder))
         except Exception as error:  # raised by onnx, numpy or the file system
             raise FddError(f"{self._folder}: the weights of {name} cannot be read: {error}") from None
         return array
@@ -55,3 +56,17 @@ class GraphTensors:
         scale, zero = self(f"{name}_scale").astype(np.float32), self(f"{name}_zero_point").astype(np.float32)
         matrix: Array = ((self(data).astype(np.float32) - zero) * scale).T
         return matrix
+
+
+def _without_link(tensor: TensorProto, folder: Path) -> tuple[TensorProto, Path]:
+    """Return a tensor and the folder of its data; onnx refuses a link, as in the hub client's cache."""
+    location = next((entry.value for entry in tensor.external_data if entry.key == "location"), "")
+    link = folder / location
+    if not location or Path(location).name != location or not link.is_symlink():
+        return tensor, folder
+    target, copy = link.resolve(), type(tensor)()
+    copy.CopyFrom(tensor)
+    for entry in copy.external_data:
+        if entry.key == "location":
+            entry.value = target.name
+    return copy, target.parent

@@ -20,12 +20,12 @@ from fdd_edge.artifacts.onnx.graph import load_graph
 from fdd_edge.artifacts.onnx.graph_tensors import GraphTensors
 from fdd_edge.artifacts.stored_tensor import Array, StoredTensor
 from fdd_edge.errors import FddError
-from fdd_edge.safetensors_folder import open_tensors
+from fdd_edge.safetensors_folder import FolderTensors, open_tensors
 
 if TYPE_CHECKING:
     from onnx import NodeProto, TensorProto
 
-__all__ = ["HEAD", "onnx_tensors", "quantized_weights", "stored_weights"]
+__all__ = ["HEAD", "is_tied", "onnx_tensors", "quantized_weights", "stored_weights"]
 
 EMBEDDING, HEAD = "model.embed_tokens.weight", "lm_head.weight"
 
@@ -38,7 +38,10 @@ def onnx_tensors(folder: Path) -> Iterator[tuple[str, Array]]:
     """Yield (name, float32 array) of every weight of a Hugging Face folder, joined as the builder joins them."""
     waiting: dict[str, dict[str, Array]] = {}
     with open_tensors(folder) as tensors:
+        tied = is_tied(folder, tensors)
         for name in sorted(tensors.names):
+            if name == HEAD and tied:
+                continue
             array = tensors.load(name)
             if found := _QKV.fullmatch(name):
                 layer, part, kind = found.groups()
@@ -49,8 +52,15 @@ def onnx_tensors(folder: Path) -> Iterator[tuple[str, Array]]:
                     yield joined, np.concatenate([parts.pop(p) for p in "qkv"])
             else:
                 yield name, array
-        if HEAD not in tensors:
+        if tied:
             yield HEAD, tensors.load(EMBEDDING)
+
+
+def is_tied(folder: Path, tensors: FolderTensors) -> bool:
+    """Return whether the head of a decoder is its embedding matrix: it is not stored, or the config says so."""
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    by_default = str(config.get("model_type", "")).startswith("gemma3")
+    return HEAD not in tensors or bool(config.get("tie_word_embeddings", by_default))
 
 
 def stored_weights(path: Path) -> Mapping[str, StoredTensor]:

@@ -8,6 +8,7 @@ import textwrap
 import warnings
 from collections.abc import Iterator
 
+from ._keywords import rename_keywords
 from ._limits import MAX_BLOCKS, check_shape
 from ._program_error import ProgramError, no_program, over_limit
 
@@ -63,10 +64,7 @@ def parse(source: str) -> list[ast.stmt]:
             raise
         raise no_program("no line of the reply is code") from None
     try:
-        with warnings.catch_warnings():
-            # Replies are full of things Python warns about, such as an invalid escape in a docstring.
-            warnings.simplefilter("ignore")
-            return ast.parse(source).body
+        return _parse(source)
     except (MemoryError, RecursionError):
         raise over_limit("the program is nested too deeply for the parser") from None
     except SyntaxError as error:
@@ -75,3 +73,19 @@ def parse(source: str) -> list[ast.stmt]:
         raise no_program(f"not Python: {error.msg}") from None
     except ValueError as error:  # null bytes and lone surrogates
         raise no_program(f"not Python: {error}") from None
+
+
+def _parse(source: str) -> list[ast.stmt]:
+    with warnings.catch_warnings():
+        # Replies are full of things Python warns about, such as an invalid escape in a docstring.
+        warnings.simplefilter("ignore")
+        try:
+            return ast.parse(source).body
+        except SyntaxError as error:
+            renamed = rename_keywords(source)
+            if renamed == source:
+                raise
+            try:
+                return ast.parse(renamed).body
+            except SyntaxError:
+                raise error from None  # the fault of what the model wrote, not of what was made of it

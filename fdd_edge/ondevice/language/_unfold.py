@@ -1,24 +1,28 @@
-"""Replace ``def solution(): ... return x`` with the lines of its body."""
+"""Replace ``def solution(): ... return x`` and the code that uses it with lines that compute the same number."""
 
 from __future__ import annotations
 
 import ast
+import copy
+from collections.abc import Iterable, Sequence
 
-from ._clean import called_name
 from ._program_error import forbidden, no_program
+from ._uses import Uses, call_of, read_uses
 
 __all__ = ["unfold"]
 
 
 def unfold(statements: list[ast.stmt]) -> list[ast.stmt]:
-    """Return a module's statements with its only function replaced by assignments of its defaults and its body.
+    """Return a module's statements with its only function replaced by its arguments, its body and what is made of it.
 
-    A ``return`` at the end of the body is kept for the caller. Code after the function may only call it or print its
-    result, and is dropped.
+    The code after the function decides how it is called and what is done with its result: ``print(f(5) / 4)`` becomes
+    the lines of ``f`` for 5, and a ``return`` of its result divided by 4. A ``return`` or ``print`` at the end is kept
+    for the caller.
 
     Raises:
-        ProgramError: ``forbidden`` for a second function, a parameter without a number as its default, or other code
-            after the function; ``no_program`` for a ``return`` outside a function, which Python does not accept either.
+        ProgramError: ``forbidden`` for a second function, a parameter without a number, calls with different arguments,
+            or code after the function that could mean something else; ``no_program`` for a ``return`` outside a
+            function, which Python does not accept either.
     """
     if any(isinstance(statement, ast.Return) for statement in statements):
         raise no_program("not Python: 'return' outside function")
@@ -29,46 +33,106 @@ def unfold(statements: list[ast.stmt]) -> list[ast.stmt]:
         raise forbidden("a second function")
     function = statements[positions[0]]
     assert isinstance(function, ast.FunctionDef)
-    for statement in statements[positions[0] + 1 :]:
-        if not _only_uses(statement, function.name):
-            raise forbidden("code after the function")
     if function.decorator_list:
         raise forbidden("a decorator")
-    return statements[: positions[0]] + _parameters(function.args) + function.body
+    before = statements[: positions[0]]
+    uses = read_uses(statements[positions[0] + 1 :], function.name, known=_names(before, ast.Store))
+    return before + _inline(function, uses)
 
 
-def _parameters(arguments: ast.arguments) -> list[ast.stmt]:
+def _inline(function: ast.FunctionDef, uses: Uses) -> list[ast.stmt]:
+    """Return the lines of a function as it is called, and a ``return`` of what is shown."""
+    if uses.shown is not None and not uses.calls:
+        return [ast.Return(uses.shown)]  # what is shown does not come from the function
+    if len({ast.dump(call) for call in uses.calls}) > 1:
+        raise forbidden("calling the function with different arguments")
+    call = uses.calls[0] if uses.calls else None
+    lines = _parameters(function.args, call)
+    body = lines + function.body
+    local = _names(body, ast.Store)
+    if uses.changed & (_names(function.body, ast.Load) - local):
+        raise forbidden("changing what the function reads after it")
+    if uses.shown is None or call_of(uses.shown, function.name) is not None:
+        return body
+    last = body[-1]
+    if not isinstance(last, ast.Return) or last.value is None:
+        raise forbidden("computing with a function that returns nothing")
+    rest = _ReplaceCalls(function.name, ast.Constant(0)).visit(copy.deepcopy(uses.shown))
+    if (local | {function.name}) & _names([rest], ast.Load) or function.name in local:
+        raise forbidden("computing with a name that the function also uses")
+    if len(uses.calls) == 1:
+        return [*body[:-1], ast.Return(_ReplaceCalls(function.name, last.value).visit(uses.shown))]
+    # The function's own name is free: it may hold the result, which is then computed only once.
+    result = ast.Assign(targets=[ast.Name(function.name, ast.Store())], value=last.value, lineno=0)
+    shown = _ReplaceCalls(function.name, ast.Name(function.name, ast.Load())).visit(uses.shown)
+    return [*body[:-1], result, ast.Return(shown)]
+
+
+class _ReplaceCalls(ast.NodeTransformer):
+    """Puts a value in the place of every call of a function."""
+
+    def __init__(self, function: str, value: ast.expr) -> None:
+        self._function, self._value = function, value
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:  # ast looks the method up by this name
+        if call_of(node, self._function) is not None:
+            return copy.deepcopy(self._value)
+        self.generic_visit(node)
+        return node
+
+
+def _parameters(arguments: ast.arguments, call: ast.Call | None) -> list[ast.stmt]:
+    """Return one assignment for each parameter, of the argument or else of the default."""
+    values = _defaults(arguments) | ({} if call is None else _arguments(arguments, call))
+    names = [parameter.arg for parameter in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
+    if arguments.vararg or arguments.kwarg or any(name not in values for name in names):
+        raise forbidden("a parameter without a number as its default")
+    lines: list[ast.stmt] = []
+    for name in names:
+        value = values[name]
+        if isinstance(value, ast.Name) and value.id == name:
+            continue
+        if _names([value], ast.Load) & set(names):
+            raise forbidden("an argument named like a parameter")
+        lines.append(ast.Assign(targets=[ast.Name(name, ast.Store())], value=value, lineno=0))
+    return lines
+
+
+def _defaults(arguments: ast.arguments) -> dict[str, ast.expr]:
     positional = arguments.posonlyargs + arguments.args
-    required = len(positional) - len(arguments.defaults)
-    if required or arguments.vararg or arguments.kwarg or None in arguments.kw_defaults:
-        raise forbidden("a parameter without a number as its default")
-    values = arguments.defaults + [value for value in arguments.kw_defaults if value is not None]
-    if not all(map(_is_number, values)):
-        raise forbidden("a parameter without a number as its default")
-    return [
-        ast.Assign(targets=[ast.Name(parameter.arg, ast.Store())], value=value, lineno=0)
-        for parameter, value in zip(positional + arguments.kwonlyargs, values, strict=True)
+    with_default = positional[len(positional) - len(arguments.defaults) :]
+    pairs = [
+        *zip(with_default, arguments.defaults, strict=True),
+        *zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True),
     ]
+    found = {parameter.arg: value for parameter, value in pairs if value is not None}
+    if not all(map(_is_number, found.values())):
+        raise forbidden("a parameter without a number as its default")
+    return found
+
+
+def _arguments(arguments: ast.arguments, call: ast.Call) -> dict[str, ast.expr]:
+    """Return the arguments of a call by the name of their parameter, as Python binds them."""
+    positional = [parameter.arg for parameter in (*arguments.posonlyargs, *arguments.args)]
+    named = {parameter.arg for parameter in (*arguments.args, *arguments.kwonlyargs)}
+    if len(call.args) > len(positional) or any(isinstance(value, ast.Starred) for value in call.args):
+        raise forbidden("an argument that the function does not take")
+    found = dict(zip(positional, call.args, strict=False))
+    for keyword in call.keywords:
+        if keyword.arg is None or keyword.arg not in named or keyword.arg in found:
+            raise forbidden("an argument that the function does not take")
+        found[keyword.arg] = keyword.value
+    return found
 
 
 def _is_number(node: ast.expr) -> bool:
     return isinstance(node.operand if isinstance(node, ast.UnaryOp) else node, ast.Constant)
 
 
-def _only_uses(statement: ast.stmt, function: str) -> bool:
-    """Return whether a statement only calls the function, assigns its result to a name, or prints."""
-    if isinstance(statement, ast.Expr):
-        return called_name(statement.value) == "print" or _is_bare_call(statement.value, function)
-    if isinstance(statement, ast.Assign):
-        return isinstance(statement.targets[0], ast.Name) and _is_bare_call(statement.value, function)
-    if isinstance(statement, ast.If):
-        return _is_main_guard(statement.test) and all(_only_uses(inner, function) for inner in statement.body)
-    return False
+def _names(nodes: Sequence[ast.AST], context: type[ast.expr_context]) -> set[str]:
+    return {node.id for node in _all(nodes) if isinstance(node, ast.Name) and isinstance(node.ctx, context)}
 
 
-def _is_bare_call(node: ast.expr, function: str) -> bool:
-    return isinstance(node, ast.Call) and called_name(node) == function and not node.args and not node.keywords
-
-
-def _is_main_guard(test: ast.expr) -> bool:
-    return isinstance(test, ast.Compare) and isinstance(test.left, ast.Name) and test.left.id == "__name__"
+def _all(nodes: Sequence[ast.AST]) -> Iterable[ast.AST]:
+    for node in nodes:
+        yield from ast.walk(node)

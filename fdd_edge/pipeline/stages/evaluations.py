@@ -16,7 +16,7 @@ from fdd_edge.targets import Profile
 
 __all__ = ["complete"]
 
-VERSION = 3
+VERSION = 4
 
 _PURPOSES = {POOL: "labelling", NON_EASY: "float check of unsolved problems"}
 """What the run's own sets are for, in the progress line."""

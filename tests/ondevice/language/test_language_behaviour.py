@@ -9,6 +9,7 @@ from fdd_edge.ondevice.language import (
     count_operations,
     judge_reply,
     last_number,
+    marked_number,
     normalize,
     run_program,
 )
@@ -117,3 +118,130 @@ def test_count_operations(program: str, operations: int) -> None:
 def test_last_number(text: str, number: int | float | None) -> None:
     found = last_number(text)
     assert (found, type(found)) == (number, type(number))
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("She has in all:\n- 15 pens", 15),
+        ("**Answer**\n\n- **15**", 15),
+        ("- $8", 8),
+        ("Total number of pens - 15", 15),
+        ("The pens that are left (20 - 5 = 15) - 15 pens", 15),
+        ("so 20 - 5", 5),
+        ("so 20 -5", 5),
+        ("20 minus 5", 5),
+        ("Answer:- 15", 15),
+        ("Ans:-15", 15),
+        ("--15", 15),
+    ],
+)
+def test_a_dash_that_lists_separates_or_subtracts_is_no_minus(text: str, number: int) -> None:
+    assert last_number(text) == number
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("The change is -15.", -15),
+        ("-15", -15),
+        ("Total:\n-15", -15),
+        ("x = - 8", -8),
+        ("It fell to -8 degrees", -8),
+        ("**-8**", -8),
+        ("the point (3, -5)", -5),
+        ("$-8$", -8),
+        (r"it costs -\$8", -8),
+        (r"\boxed{-8}", -8),
+        ("3 - -5", -5),
+        ('{"answer":-8}', -8),
+        ("negative 8", -8),
+        ("It is minus 8", -8),
+    ],
+)
+def test_a_minus_is_kept(text: str, number: int) -> None:
+    assert last_number(text) == number
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("1{,}000", 1000),
+        (r"1\,000", 1000),
+        (r"1,\!000", 1000),
+        ("1\u202f000 pens", 1000),
+        ("1\u2009234", 1234),
+        ("1\u00a0234\u00a0567", 1_234_567),
+        ("1 234 567", 1_234_567),
+        ("1 000 pens", 1000),
+        ("day 1 234 pens", 234),
+        ("1'000", 1000),
+        ("1\u2019000", 1000),
+        ("12,34,567", 1_234_567),
+        ("1.000.000", 1_000_000),
+        ("1.234,56", 1234.56),
+        ("\u0661\u066c\u0662\u0663\u0664", 1234),
+        ("\u0969\u096a\u096b", 345),
+        ("\uff15\uff10", 50),
+    ],
+)
+def test_thousands_are_read_in_latex_and_other_scripts(text: str, number: float) -> None:
+    found = last_number(text)
+    assert (found, type(found)) == (number, type(number))
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("5 k", 5000),
+        ("5k", 5000),
+        ("5 lakh", 500_000),
+        ("2.5 crore", 25_000_000),
+        ("4.35 million dollars", 4_350_000),
+        ("3 bn", 3_000_000_000),
+        ("$5m", 5_000_000),
+        ("5 m", 5),
+        ("5 km", 5),
+        ("5 hundred thousand", 500_000),
+        ("5\u4e07", 50_000),
+        ("2 thirds", 2 / 3),
+        ("3 quarters", 3),
+        ("2\u00bd hours", 2.5),
+        ("3 and a half hours", 3.5),
+        (r"3 \times 10^5", 300_000),
+        ("2 dozen eggs", 2),
+        ("9" * 300 + " million crore", None),
+        ("1e-999999999 k", 0.0),
+    ],
+)
+def test_scales_and_parts_multiply(text: str, number: float | None) -> None:
+    found = last_number(text)
+    assert (found, type(found)) == (number, type(number))
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("5 + 3 = 8\n#### 8\nThat took 2 steps.", 8),
+        ("#### $1,200", 1200),
+        ("#### 5 apples\nof 9", 5),
+        ("#### 3/4\nof 9", 0.75),
+        ("#### Step 1: count\nThere are 9", 9),
+        ("#### 3. Count\nThere are 9", 9),
+        (r"so $\boxed{1{,}000}$ in 3 days", 1000),
+        (r"\boxed{\text{15 pens}} in 2 bags", 15),
+        (r"\boxed{-\frac{1}{2}} of 8", -0.5),
+        (r"\boxed{2\frac{1}{2}} of 8", 2.5),
+        (r"\boxed{x} is 7", 7),
+        (r"\boxed{3} and \boxed{4} of 8", 4),
+        ("The answer is 8, since he had 5 and got 3.", 8),
+        ("The answer is 5 + 3 = 8. That took 2 steps", 8),
+        ("**Answer:** 15\n\nIt took 3 steps", 15),
+        ("Answer:\n- 15 pens\nin 2 bags", 15),
+        ("The answer is \u22128 after 2 days.", -8),
+        ("He has 5, so 7", 7),
+        ("no number", None),
+    ],
+)
+def test_the_number_that_is_marked_goes_before_the_last_one(text: str, number: float | None) -> None:
+    assert marked_number(text) == number

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,30 @@ from fdd_edge.artifacts.stored_tensor import Array
 if TYPE_CHECKING:
     from gguf import GGUFWriter
 
-__all__ = ["Architecture", "Config", "add_common_keys", "common_refusal", "head_dim", "kv_heads", "nothing_added"]
+__all__ = [
+    "Architecture",
+    "Config",
+    "Shapes",
+    "add_common_keys",
+    "common_refusal",
+    "decoder_tensors",
+    "head_dim",
+    "kv_heads",
+    "nothing_added",
+]
+
+Shapes = dict[str, tuple[int, ...]]
+"""The tensors of a Hugging Face folder by name, with their shapes."""
+
+_REQUIRED = (
+    "hidden_size",
+    "intermediate_size",
+    "max_position_embeddings",
+    "num_attention_heads",
+    "num_hidden_layers",
+    "vocab_size",
+)
+"""Keys without which transformers would take its own defaults, which are not the model's."""
 
 Config = Mapping[str, Any]
 """A parsed ``config.json``."""
@@ -32,6 +55,7 @@ class Architecture:
         name: Its name in GGUF.
         refuses: Returns the end of a sentence ("has ..., which ...") if llama.cpp would compute something else.
         add_keys: Writes the hyperparameters into a ``gguf.GGUFWriter``.
+        tensors: Returns the tensors that a folder has, without the head.
         transform: Converts an array of Hugging Face to llama.cpp's, given (GGUF name, array, config): weights, or the
             numbers of their rows.
         added: Returns the tensors that have no counterpart in the folder, by GGUF name.
@@ -41,6 +65,7 @@ class Architecture:
     name: str
     refuses: Callable[[Config], str | None]
     add_keys: Callable[[GGUFWriter, Config], None]
+    tensors: Callable[[Config], Shapes]
     transform: Callable[[str, npt.NDArray[Any], Config], npt.NDArray[Any]]
     added: Callable[[Config], dict[str, Array]] = nothing_added
     tied: bool = False
@@ -48,6 +73,45 @@ class Architecture:
     def is_tied(self, config: Config) -> bool:
         """Return whether the head is the embedding matrix, and so is not stored."""
         return bool(config.get("tie_word_embeddings", self.tied))
+
+
+def decoder_tensors(
+    config: Config,
+    *,
+    biases: Collection[str] = (),
+    head_norms: bool = False,
+    more_norms: Sequence[str] = (),
+) -> Shapes:
+    """Return the tensors of a decoder.
+
+    Args:
+        config: The ``config.json``.
+        biases: Its linear layers that have biases, such as ``q_proj``.
+        head_norms: Whether queries and keys are normalized per head.
+        more_norms: Norms of a layer in addition to those before attention and before the MLP.
+    """
+    width, inner = config["hidden_size"], config["intermediate_size"]
+    queries, keys = config["num_attention_heads"] * head_dim(config), kv_heads(config) * head_dim(config)
+    linear = {
+        "self_attn.q_proj": (queries, width),
+        "self_attn.k_proj": (keys, width),
+        "self_attn.v_proj": (keys, width),
+        "self_attn.o_proj": (width, queries),
+        "mlp.gate_proj": (inner, width),
+        "mlp.up_proj": (inner, width),
+        "mlp.down_proj": (width, inner),
+    }
+    layer: Shapes = {f"{name}.weight": shape for name, shape in linear.items()}
+    layer |= {f"{name}.bias": shape[:1] for name, shape in linear.items() if name.split(".")[1] in biases}
+    layer |= dict.fromkeys(
+        [f"{norm}.weight" for norm in ("input_layernorm", "post_attention_layernorm", *more_norms)], (width,)
+    )
+    if head_norms:
+        layer |= dict.fromkeys(["self_attn.q_norm.weight", "self_attn.k_norm.weight"], (head_dim(config),))
+    tensors: Shapes = {"model.embed_tokens.weight": (config["vocab_size"], width), "model.norm.weight": (width,)}
+    for number in range(config["num_hidden_layers"]):
+        tensors |= {f"model.layers.{number}.{name}": shape for name, shape in layer.items()}
+    return tensors
 
 
 def head_dim(config: Config) -> int:
@@ -97,6 +161,8 @@ def common_refusal(
         rope_types: Supported kinds of scaled RoPE.
         biased: Whether ``attention_bias`` is supported.
     """
+    if absent := [key for key in _REQUIRED if config.get(key) is None]:
+        return f"lacks {absent[0]} in its config.json, and a default could be wrong; add it."
     if config.get("quantization_config"):
         return "is quantized already; use the float model it was made from."
     if "rope_parameters" in config:

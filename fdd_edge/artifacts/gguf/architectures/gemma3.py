@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from fdd_edge.artifacts.gguf.architectures._architecture import (
     Config,
     add_common_keys,
     common_refusal,
+    decoder_tensors,
     head_dim,
 )
 
@@ -28,6 +30,9 @@ _FIXED_SCALE_LAYERS = 62
 
 
 def _refuses(config: Config) -> str | None:
+    refusal = common_refusal(config, activation="gelu_pytorch_tanh")
+    if refusal is not None:
+        return refusal
     for key in ("attn_logit_softcapping", "final_logit_softcapping"):
         if config.get(key):
             return f"caps its logits ({key}), which is not supported."
@@ -35,7 +40,7 @@ def _refuses(config: Config) -> str | None:
         return "attends in both directions; only models that write text are supported."
     if config["num_hidden_layers"] == _FIXED_SCALE_LAYERS:
         return "is the 27B model, which is not supported: students are small."
-    return common_refusal(config, activation="gelu_pytorch_tanh")
+    return None
 
 
 def _add_keys(writer: GGUFWriter, config: Config) -> None:
@@ -65,4 +70,8 @@ def _transform(name: str, array: npt.NDArray[Any], config: Config) -> npt.NDArra
     return array
 
 
-ARCHITECTURE = Architecture("gemma3", _refuses, _add_keys, _transform, tied=True)
+_tensors = partial(
+    decoder_tensors, head_norms=True, more_norms=("pre_feedforward_layernorm", "post_feedforward_layernorm")
+)
+
+ARCHITECTURE = Architecture("gemma3", _refuses, _add_keys, _tensors, _transform, tied=True)

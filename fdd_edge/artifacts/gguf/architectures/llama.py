@@ -11,20 +11,40 @@ import numpy.typing as npt
 from fdd_edge.artifacts.gguf.architectures._architecture import (
     Architecture,
     Config,
+    Shapes,
     add_common_keys,
     common_refusal,
+    decoder_tensors,
     head_dim,
     kv_heads,
 )
 from fdd_edge.artifacts.stored_tensor import Array
 
-__all__ = ["ARCHITECTURE"]
+__all__ = ["ARCHITECTURE", "LLAMA3_SCALINGS", "rope_factors", "unpermute"]
 
 _SCALED = "llama3"
+
+LLAMA3_SCALINGS: tuple[dict[str, str | float], ...] = tuple(
+    {
+        "rope_type": _SCALED,
+        "factor": factor,
+        "low_freq_factor": 1.0,
+        "high_freq_factor": 4.0,
+        "original_max_position_embeddings": 8192,
+    }
+    for factor in (8.0, 32.0)
+)
+"""The published ones: Llama 3.1 and Llama 3.2. A GGUF stores only the factors that follow from them."""
 
 
 def _refuses(config: Config) -> str | None:
     return common_refusal(config, rope_types=(_SCALED,), biased=True)
+
+
+def _tensors(config: Config) -> Shapes:
+    attention = ("q_proj", "k_proj", "v_proj", "o_proj") if config.get("attention_bias") else ()
+    mlp = ("gate_proj", "up_proj", "down_proj") if config.get("mlp_bias") else ()
+    return decoder_tensors(config, biases=(*attention, *mlp))
 
 
 def _permute(name: str, array: npt.NDArray[Any], config: Config) -> npt.NDArray[Any]:
@@ -39,7 +59,13 @@ def _permute(name: str, array: npt.NDArray[Any], config: Config) -> npt.NDArray[
     return array
 
 
-def _rope_factors(config: Config) -> dict[str, Array]:
+def unpermute(array: npt.NDArray[Any], heads: int) -> npt.NDArray[Any]:
+    """Reorder the rows of q or k from pairs to halves: what ``_permute`` did, undone."""
+    pairs = array.reshape(heads, array.shape[0] // heads // 2, 2, *array.shape[1:])
+    return pairs.swapaxes(1, 2).reshape(array.shape)
+
+
+def rope_factors(config: Config) -> dict[str, Array]:
     """Return Llama 3's divisors of the rotary frequencies, if the config scales them.
 
     Frequencies of long wavelengths are divided by ``factor``, short ones are kept, and those in between are
@@ -57,4 +83,4 @@ def _rope_factors(config: Config) -> dict[str, Array]:
     return {"rope_freqs.weight": (1 / ((1 - smooth) / factor + smooth)).astype(np.float32)}
 
 
-ARCHITECTURE = Architecture("llama", _refuses, add_common_keys, _permute, added=_rope_factors)
+ARCHITECTURE = Architecture("llama", _refuses, add_common_keys, _tensors, _permute, added=rope_factors)

@@ -6,7 +6,14 @@ from typing import Any
 
 import numpy.typing as npt
 
-from fdd_edge.artifacts.gguf.architectures._architecture import Architecture, Config, add_common_keys, common_refusal
+from fdd_edge.artifacts.gguf.architectures._architecture import (
+    Architecture,
+    Config,
+    Shapes,
+    add_common_keys,
+    common_refusal,
+    decoder_tensors,
+)
 
 __all__ = ["ARCHITECTURE", "refuses_windows", "unchanged"]
 
@@ -23,4 +30,8 @@ def unchanged(name: str, array: npt.NDArray[Any], config: Config) -> npt.NDArray
     return array
 
 
-ARCHITECTURE = Architecture("qwen2", refuses_windows, add_common_keys, unchanged)
+def _tensors(config: Config) -> Shapes:
+    return decoder_tensors(config, biases=("q_proj", "k_proj", "v_proj"))
+
+
+ARCHITECTURE = Architecture("qwen2", refuses_windows, add_common_keys, _tensors, unchanged)

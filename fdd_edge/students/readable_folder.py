@@ -1,0 +1,164 @@
+"""A Hugging Face folder as every reader should see it, where its files say two things or were saved by transformers 5.
+
+transformers applies an adapter that lies next to complete weights, ``tokenizers`` obeys a stored truncation, and GGUF
+files hold one chat template. So such a folder is replaced by one of links, in which each thing is said once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+__all__ = ["ADAPTER_CONFIG", "ADAPTER_WEIGHTS", "MODEL_WEIGHTS", "Changes", "changes_for", "is_adapter", "link_folder"]
+
+ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+_ADAPTER_FILES = (ADAPTER_CONFIG, ADAPTER_WEIGHTS, "adapter_model.bin")
+MODEL_WEIGHTS = frozenset(
+    name for model in ("model.safetensors", "pytorch_model.bin") for name in (model, f"{model}.index.json")
+)
+"""Files of which a folder has one if it holds a model."""
+
+_TOKENIZER, _TOKENIZER_CONFIG = "tokenizer.json", "tokenizer_config.json"
+_TEMPLATE, _MORE_TEMPLATES = "chat_template.jinja", "additional_chat_templates"
+_DEFAULT = "default"
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What differs between a folder and its readable version.
+
+    Attributes:
+        left_out: Files that it lacks.
+        written: Files with other content: name -> text.
+        notes: Which of two things counts, a sentence each.
+    """
+
+    left_out: frozenset[str]
+    written: Mapping[str, str]
+    notes: tuple[str, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.left_out or self.written)
+
+
+def is_adapter(folder: Path) -> bool:
+    """Return whether a folder holds an adapter and no model."""
+    return (folder / ADAPTER_CONFIG).is_file() and not any((folder / name).exists() for name in MODEL_WEIGHTS)
+
+
+def changes_for(folder: Path) -> Changes:
+    """Return what must differ in the readable version of a folder; false if the folder can be used as it is."""
+    notes: list[str] = []
+    left_out = {name for name in _ADAPTER_FILES if (folder / name).exists()}
+    if left_out:
+        notes.append(f"{folder} holds an adapter next to the weights of a model: the weights count, without it.")
+    written = {}
+    config = _read(folder / _TOKENIZER_CONFIG)
+    tokenizer = _read(folder / _TOKENIZER)
+    new_config = dict(config)
+    _use_older_keys(new_config, tokenizer, folder, notes)
+    template = _one_template(new_config, folder, notes)
+    if template is not None and template != _text(folder / _TEMPLATE):
+        written[_TEMPLATE] = template
+    if new_config != config:
+        written[_TOKENIZER_CONFIG] = _dump(new_config)
+    if new_tokenizer := _without_batch_settings(tokenizer):
+        written[_TOKENIZER] = _dump(new_tokenizer)
+    if (folder / _MORE_TEMPLATES).is_dir():
+        left_out.add(_MORE_TEMPLATES)
+    return Changes(frozenset(left_out), written, tuple(notes))
+
+
+def link_folder(folder: Path, out: Path, changes: Changes) -> None:
+    """Write the readable version of a folder into the empty ``out``: links to its files, and the changed ones."""
+    for path in folder.absolute().iterdir():
+        if path.is_file() and path.name not in changes.left_out and path.name not in changes.written:
+            (out / path.name).symlink_to(path)
+    for name, text in changes.written.items():
+        (out / name).write_text(text, encoding="utf-8")
+
+
+def _use_older_keys(config: dict[str, Any], tokenizer: Mapping[str, Any], folder: Path, notes: list[str]) -> None:
+    """Express a ``tokenizer_config.json`` of transformers 5 as transformers 4 writes it."""
+    if config.get("tokenizer_class") == "TokenizersBackend":
+        config["tokenizer_class"] = "PreTrainedTokenizerFast"
+    extra = config.get("extra_special_tokens")
+    if not isinstance(extra, list):
+        return
+    known = {token["content"] for token in tokenizer.get("added_tokens", ())}
+    tokens = [str(token.get("content") if isinstance(token, dict) else token) for token in extra]
+    unknown = [token for token in tokens if token not in known]
+    if unknown:
+        notes.append(
+            f"{folder / _TOKENIZER_CONFIG} lists {unknown[0]!r} under extra_special_tokens, and {_TOKENIZER} does not "
+            f"hold it: it is read as text. If it is a token, save model and tokenizer again."
+        )
+    more = config.get("additional_special_tokens") or []
+    config["extra_special_tokens"] = {}
+    config["additional_special_tokens"] = [*more, *(t for t in tokens if t in known and t not in more)]
+
+
+def _one_template(config: dict[str, Any], folder: Path, notes: list[str]) -> str | None:
+    """Return the only chat template to keep, or None to keep what is there; removes it from the config in return."""
+    named = dict(_named_templates(config.get("chat_template")))
+    files = dict(_template_files(folder))
+    of_file, of_config = files.get(_DEFAULT), named.get(_DEFAULT)
+    if of_file is not None and of_config is not None and of_file != of_config:
+        notes.append(f"{folder}: the chat template in {_TEMPLATE} counts, not the other one in {_TOKENIZER_CONFIG}.")
+    names = {**named, **files}
+    chosen = of_config if of_file is None else of_file
+    if len(names) > 1 or (names and chosen is None):
+        listed = ", ".join(sorted(names))
+        which = "the default one counts" if chosen is not None else "none is named default, so none is used"
+        notes.append(f"{folder} has several chat templates ({listed}): {which}.")
+    if not isinstance(config.get("chat_template"), list) and not (folder / _MORE_TEMPLATES).is_dir():
+        return None
+    config.pop("chat_template", None)
+    return chosen
+
+
+def _named_templates(found: object) -> Iterator[tuple[str, str]]:
+    """Yield the chat templates of a config by name; a single one is the default."""
+    if isinstance(found, str):
+        yield _DEFAULT, found
+    for entry in found if isinstance(found, list) else ():
+        if isinstance(entry, dict) and isinstance(entry.get("template"), str):
+            yield str(entry.get("name")), entry["template"]
+
+
+def _template_files(folder: Path) -> Iterator[tuple[str, str]]:
+    """Yield the chat templates in files of their own, by name."""
+    if (text := _text(folder / _TEMPLATE)) is not None:
+        yield _DEFAULT, text
+    for path in sorted((folder / _MORE_TEMPLATES).glob("*.jinja")):
+        yield path.stem, path.read_text(encoding="utf-8", errors="replace")
+
+
+def _without_batch_settings(tokenizer: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return a ``tokenizer.json`` that reads a text whole and always in the same way, or None if it is one."""
+    model = tokenizer.get("model")
+    random = isinstance(model, dict) and model.get("dropout")
+    if not (tokenizer.get("truncation") or tokenizer.get("padding") or random):
+        return None
+    new = {**tokenizer, "truncation": None, "padding": None}
+    return new | {"model": {**model, "dropout": None}} if isinstance(model, dict) and random else new
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Return a JSON object, empty if it is missing or damaged: whatever needs it will report that."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _text(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None
+
+
+def _dump(content: Mapping[str, Any]) -> str:
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"

@@ -21,7 +21,10 @@ __all__ = ["check_same_model"]
 
 _FLOAT_TYPES = {"F32", "F16", "BF16", "F64"}
 _MOST_FLOAT, _MOST_QUANTIZED = 0.01, 0.15
-"""Largest median difference of logits: llama.cpp rounds activations to 16 bits, or to 8 before a quantized matrix."""
+"""Largest median difference of logits: llama.cpp rounds activations to 16 bits, or to 8 before a quantized matrix.
+
+SmolLM2-135M differs by 0.001 as F16, 0.019 as Q8_0, 0.027 as Q4_0 and 0.028 as Q3_K_M or Q4_K_M.
+"""
 
 _TEXTS = (
     (

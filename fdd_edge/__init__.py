@@ -1,9 +1,10 @@
 """Feedback-driven distillation of small math models, judged on the device they will run on.
 
 Every command but ``targets`` is a function: ``run``, ``train``, ``export``, ``certify`` (``fdd-edge parity``),
-``evaluate`` (``fdd-edge eval``), ``split``, ``evolve``, ``bench``, ``solve``, ``doctor`` and ``ls``. They return a
-``Result``, and so does ``load_run``, which opens a run folder; ``load`` returns a ``Model``, held open for many
-questions. Errors that the caller can fix are raised as ``FddError`` or one of its subclasses.
+``evaluate`` (``fdd-edge eval``), ``split``, ``evolve``, ``bench``, ``solve``, ``doctor``, ``cache_info`` and
+``clean_cache`` (``fdd-edge cache``), and ``ls``. They return a ``Result``, and so does ``load_run``, which opens a run
+folder; ``load`` returns a ``Model``, held open for many questions. Errors that the caller can fix are raised as
+``FddError`` or one of its subclasses.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fdd_edge.api import (
         bench,
+        cache_info,
         certify,
+        clean_cache,
         doctor,
         evaluate,
         evolve,
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from fdd_edge.loaded_model import Model
     from fdd_edge.ondevice.protocol import Completion
     from fdd_edge.operations.bench import MeasuredDevice, Measurement
+    from fdd_edge.operations.cached_files import CachedKind, CacheInfo
     from fdd_edge.operations.listing import Listing
     from fdd_edge.parity import Certificate
     from fdd_edge.pipeline.round_summary import RoundSummary
@@ -51,6 +55,8 @@ if TYPE_CHECKING:
 __version__ = "0.2.0"
 
 __all__ = [
+    "CacheInfo",
+    "CachedKind",
     "Certificate",
     "Check",
     "Completion",
@@ -77,7 +83,9 @@ __all__ = [
     "TrainResult",
     "__version__",
     "bench",
+    "cache_info",
     "certify",
+    "clean_cache",
     "doctor",
     "evaluate",
     "evolve",
@@ -96,6 +104,7 @@ _MODULES = {
     "loaded_model": ("Model",),
     "ondevice.protocol": ("Completion",),
     "operations.bench": ("MeasuredDevice", "Measurement"),
+    "operations.cached_files": ("CacheInfo", "CachedKind"),
     "operations.listing": ("Listing",),
     "parity": ("Certificate",),
     "pipeline.round_summary": ("RoundSummary",),

@@ -49,13 +49,17 @@ if TYPE_CHECKING:
     from fdd_edge.feedback import Policy
     from fdd_edge.loaded_model import Model
     from fdd_edge.operations.bench import Measurement
+    from fdd_edge.operations.cached_files import CacheInfo
     from fdd_edge.operations.listing import Listing
     from fdd_edge.parity import Certificate
     from fdd_edge.pipeline.round_summary import RoundSummary
+    from fdd_edge.records import Problem
 
 __all__ = [
     "bench",
+    "cache_info",
     "certify",
+    "clean_cache",
     "doctor",
     "evaluate",
     "evolve",
@@ -171,7 +175,8 @@ def train(
     student = open_student(name, revision, families=families_of(checked.recipe_names))
     setup = TrainingSetup(checked.lora, checked.training, checked.student.dtype, checked.seed, recipe)
     held_out = [] if valid is None else read_user_problems(valid, columns)
-    measured = examples_to_train_on(held_out, "valid").kept if any(p.program for p in held_out) else []
+    has_programs = any(p.program for p in held_out)
+    measured = examples_to_train_on(held_out, "valid", measured=True).kept if has_programs else []
     fine_tune(examples.kept, out, student, checked.student.prompt, setup, valid=measured)
     made = FineTunedFiles(out)
     return TrainResult(made.adapter, made.merged, count_reasons(examples.rejected))
@@ -185,6 +190,8 @@ def export(
     revision: str | None = None,
     prompt: PathLike | None = None,
     prompts: PathLike | Rows | None = None,
+    question_field: str | None = None,
+    answer_field: str | None = None,
     parity: bool = True,
     on_certificate: Callable[[Certificate], None] = lambda certificate: None,
 ) -> ExportResult:
@@ -198,6 +205,8 @@ def export(
         prompt: Stored in the files; None takes the one the model was trained on, or ``plain``.
         prompts: Problems for the certificates, and for the importance matrix unless ``model`` is a run. Default: 64
             packaged problems.
+        question_field: Column of the question in ``prompts``, for rows in no known format.
+        answer_field: Column of the answer in ``prompts``, for rows in no known format.
         parity: Whether to make certificates.
         on_certificate: Called with each certificate.
 
@@ -207,14 +216,13 @@ def export(
     """
     from fdd_edge.artifacts.recipe import load_recipes
     from fdd_edge.operations.export import export_all
-    from fdd_edge.operations.user_problems import read_user_problems
     from fdd_edge.resolve.model import open_float_model
 
     names, out, wording = list_of(recipes, "recipes"), path_of(output, "output"), optional(prompt, "prompt")
     if not names:
         raise FddError("Name at least one recipe, such as 'gguf-q4_0'.")
     wanted = load_recipes(names)
-    asked = [] if prompts is None else read_user_problems(prompts)
+    asked = _read_prompts(prompts, question_field, answer_field)
     families = {recipe.family for recipe in wanted}
     source = open_float_model(name_of(model, "model"), revision=revision, prompt=wording, families=families)
     certificates: list[Certificate] = []
@@ -233,6 +241,8 @@ def certify(
     *,
     revision: str | None = None,
     prompts: PathLike | Rows | None = None,
+    question_field: str | None = None,
+    answer_field: str | None = None,
     recipe: PathLike | None = None,
     prompt: PathLike | None = None,
     target: PathLike = "local",
@@ -246,6 +256,8 @@ def certify(
         reference: The float model, named as for ``export``.
         revision: Branch, tag or commit of the reference, a hub id.
         prompts: Problems; None takes 64 packaged ones, which also fill up a smaller number.
+        question_field: Column of the question in ``prompts``, for rows in no known format.
+        answer_field: Column of the answer in ``prompts``, for rows in no known format.
         recipe: The recipe whose bounds to check against; None takes the one the file names.
         prompt: ``plain``, ``chat`` or a file, for both sides; None takes the one stored with each of them.
         target: Device profile to run on.
@@ -259,7 +271,6 @@ def certify(
         TargetError: The target failed.
     """
     from fdd_edge.operations.certify import certify_file, check_new, find_bounds, reference_of
-    from fdd_edge.operations.user_problems import read_user_problems
     from fdd_edge.resolve.model import open_float_model
 
     model = find_model(artifact, "artifact")
@@ -268,7 +279,7 @@ def certify(
         check_new(out)
     bounds = find_bounds(model, optional(recipe, "recipe"))
     runtime = runtime_of(model, target)
-    asked = [] if prompts is None else read_user_problems(prompts)
+    asked = _read_prompts(prompts, question_field, answer_field)
     float_name, families = name_of(reference, "reference"), {bounds.family}
     source = open_float_model(float_name, revision=revision, prompt=optional(prompt, "prompt"), families=families)
     # Given a prompt of the caller's choice, a file may still chat in its own way.
@@ -279,6 +290,23 @@ def certify(
     if out is not None:
         certificate.write(out)
     return certificate
+
+
+def _read_prompts(
+    prompts: PathLike | Rows | None, question_field: str | None, answer_field: str | None
+) -> list[Problem]:
+    """Return the problems for certificates; none stands for packaged ones.
+
+    Raises:
+        FddError: They cannot be read, or columns are named without them.
+    """
+    from fdd_edge.operations.user_problems import read_user_problems
+    from fdd_edge.resolve.dataset import columns_of
+
+    columns = columns_of(question_field, answer_field)
+    if prompts is None and columns is not None:
+        raise FddError("question_field and answer_field name columns of prompts; give prompts too.")
+    return [] if prompts is None else read_user_problems(prompts, columns)
 
 
 @accepts_old_names
@@ -365,6 +393,8 @@ def split(
     float_answers: PathLike | None = None,
     easy_at: float = Bands.easy_at,
     hard_at: float = Bands.hard_at,
+    question_field: str | None = None,
+    answer_field: str | None = None,
 ) -> SplitResult:
     """Split problems into easy and hard by an artifact's answers, as a round of a run does: ``fdd-edge split``.
 
@@ -376,6 +406,8 @@ def split(
             lack easy problems.
         easy_at: A problem is easy at or above this pass rate.
         hard_at: A problem is hard at or below this pass rate.
+        question_field: Column of the question in ``problems``, as for the evaluation.
+        answer_field: Column of the answer in ``problems``, as for the evaluation.
 
     Raises:
         FddError: Something the caller can fix; the message says how.
@@ -384,17 +416,22 @@ def split(
     from fdd_edge.operations.split import read_answered
     from fdd_edge.operations.split import split as write_split
     from fdd_edge.records import ProblemSet
+    from fdd_edge.resolve.dataset import columns_of
+    from fdd_edge.runs.hashing import HashCache
     from fdd_edge.runs.stage import build_atomic
 
     rows, out = path_of(answers, "answers"), path_of(output, "output")
     floats = None if float_answers is None else path_of(float_answers, "float_answers")
     bands = checked(Bands, easy_at=easy_at, hard_at=hard_at)
-    pool = ProblemSet(read_answered(path_of(problems, "problems"), rows, floats, bands))
+    columns = columns_of(question_field, answer_field)
+    pool = ProblemSet(read_answered(path_of(problems, "problems"), rows, floats, bands, columns))
 
     def make(folder: Path) -> None:
         write_split(folder, pool=pool, rows=rows, float_rows=floats, bands=bands)
 
-    build_atomic(out, make, pool=pool, bands=bands)
+    build_atomic(
+        out, make, pool=pool, bands=bands, answers=HashCache().of(rows), floats=floats and HashCache().of(floats)
+    )
     return SplitResult.read(out)
 
 
@@ -429,6 +466,7 @@ def evolve(
     from fdd_edge.config_file import checked
     from fdd_edge.operations.evolve import evolve as write_offspring
     from fdd_edge.operations.split import read_split
+    from fdd_edge.runs.hashing import HashCache
     from fdd_edge.runs.stage import build_atomic
     from fdd_edge.teachers import load_writer
 
@@ -449,7 +487,15 @@ def evolve(
             seed=draw,
         )
 
-    build_atomic(out, make, teacher=teacher, options=options, round_number=round_number, seed=draw)
+    build_atomic(
+        out,
+        make,
+        split=HashCache().of(labelled),
+        teacher=teacher,
+        options=options,
+        round_number=round_number,
+        seed=draw,
+    )
     return EvolveResult.read(out)
 
 
@@ -588,3 +634,21 @@ def ls() -> Listing:
     from fdd_edge.operations.listing import list_names
 
     return list_names()
+
+
+def cache_info() -> CacheInfo:
+    """Return what the cache holds, what of it can be deleted, and what it costs to make that again."""
+    from fdd_edge.operations.cached_files import list_cache
+
+    return list_cache()
+
+
+def clean_cache() -> CacheInfo:
+    """Delete what the cache holds and can easily be made again; return what is left: ``fdd-edge cache --clean``.
+
+    Raises:
+        FddError: Another process is using the cache.
+    """
+    from fdd_edge.operations.cached_files import clean_cache as clean
+
+    return clean()

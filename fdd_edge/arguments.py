@@ -14,7 +14,7 @@ from fdd_edge.ondevice.verdicts import ANSWER_RULES, AnswerRule
 if TYPE_CHECKING:
     from fdd_edge.config import Config
     from fdd_edge.ondevice.protocol import Decoding
-    from fdd_edge.operations.evaluate import Asking
+    from fdd_edge.operations.asking import Asking
     from fdd_edge.records import Problem
     from fdd_edge.targets import TargetRuntime
 
@@ -189,7 +189,7 @@ def check_asking(decoding: Decoding, *, prompt: PathLike | None, num_fewshot: in
     Raises:
         FddError: A value is out of range; the message names it.
     """
-    from fdd_edge.operations.evaluate import Asking
+    from fdd_edge.operations.asking import Asking
     from fdd_edge.resolve.prompts import requested_prompt, worked_examples
 
     if answer not in ANSWER_RULES:
@@ -263,6 +263,6 @@ def problems_to_ask(data: PathLike | Rows, *, seed: int, limit: int | None, **ch
         fields = {"question_field", "answer_field"}
         if given := [key for key, value in choice.items() if value is not None and key not in fields]:
             raise FddError(f"`{given[0]}` does not apply to a list of problems: leave it out.")
-        found = read_list(data, limit=limit, columns=options.columns)
+        found = read_list(data, limit=options.limit, columns=options.columns)
         problems, skipped = found.problems, [{"set": path} | entry._asdict() for entry in found.skipped]
     return AskedProblems(problems, skipped, about | {"n": len(problems)}, options.label)

@@ -8,12 +8,13 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_type_hints
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from fdd_edge import catalog
+from fdd_edge.bounded_yaml import load_yaml
 from fdd_edge.config import Config, Gates
 from fdd_edge.config_check import Location, check_config
 from fdd_edge.errors import FddError
@@ -47,7 +48,7 @@ def read_config_source(name_or_path: str, overrides: Sequence[str] = ()) -> dict
     """
     path = catalog.find("configs", name_or_path)
     try:
-        source = yaml.safe_load(path.read_text(encoding="utf-8"))
+        source = load_yaml(path.read_text(encoding="utf-8"))
     except UnicodeDecodeError:
         raise FddError(f"{path} is not a config: it is not UTF-8 text.") from None
     except yaml.YAMLError as error:
@@ -120,10 +121,25 @@ def checked(kind: type[Options], **values: object) -> Options:
     Raises:
         FddError: A value is of the wrong type or out of range; lists all errors.
     """
+    # pydantic takes True for 1 and "3" for 3: in a config it may have to (${ENV} is text), in Python it is a mistake.
+    numbers = {name: kinds for name, hint in get_type_hints(kind).items() if (kinds := _number_types(hint))}
+    wrong = {name: value for name, value in values.items() if name in numbers and isinstance(value, bool | str)}
+    faults = [
+        f"{name}: must be a {'number' if float in numbers[name] else 'whole number'}, not {value!r}"
+        for name, value in wrong.items()
+    ]
     try:
-        return TypeAdapter(kind).validate_python(values)
+        options = TypeAdapter(kind).validate_python({k: v for k, v in values.items() if k not in wrong})
     except ValidationError as error:
-        raise FddError(f"{'; '.join(faults_of(error, partial(known_keys, kind)))}.") from None
+        faults += faults_of(error, partial(known_keys, kind))
+    if faults:
+        raise FddError(f"{'; '.join(faults)}.")
+    return options
+
+
+def _number_types(hint: object) -> set[object]:
+    """Return which of the types of an option are numbers."""
+    return {kind for kind in (hint, *get_args(hint)) if kind in (int, float)}
 
 
 def changed_keys(old: Config, new: Config) -> dict[str, tuple[Any, Any]]:
@@ -187,7 +203,7 @@ def _put(source: dict[str, Any], override: str) -> None:
         if not isinstance(at, dict):
             raise FddError(f"The override {override}: {parent} is not a group of keys.")
     try:
-        at[last] = yaml.safe_load(text)
+        at[last] = load_yaml(text)
     except yaml.YAMLError:
         raise FddError(f"The override {override}: the value is not valid YAML.") from None
 

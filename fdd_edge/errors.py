@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
+from fdd_edge.visible import visible
+
 __all__ = ["FddError", "GateError", "MissingExtraError", "ParityError", "TargetError", "did_you_mean", "no_file"]
 
 
@@ -13,6 +15,10 @@ class FddError(Exception):
     """An error that the user can fix; the message is one plain sentence that says how."""
 
     exit_code = 2
+
+    def __str__(self) -> str:
+        """Return the message, in which names of files and data cannot steer a terminal."""
+        return visible(super().__str__())
 
 
 class GateError(FddError):

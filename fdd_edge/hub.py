@@ -15,11 +15,14 @@ from typing import Literal, NamedTuple
 from fdd_edge.errors import FddError, MissingExtraError
 from fdd_edge.progress import announce, progress
 
-__all__ = ["Kind", "Repository", "fetch", "find", "is_hub_id", "reference"]
+__all__ = ["Kind", "Repository", "check_revision", "fetch", "find", "is_hub_id", "reference"]
 
 Kind = Literal["model", "dataset"]
 
 _ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]*\w", re.ASCII)
+_REVISION = re.compile(r"[\w.+@#=,-]+(?:/[\w.+@#=,-]+)*", re.ASCII)
+"""Branches, tags and commits: no spaces, no control characters, and no more than git allows in a name."""
+_LONGEST_NAME = 250
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _DEFAULT_REVISION = "main"
 _TIMEOUT = 30.0
@@ -46,7 +49,19 @@ class Repository(NamedTuple):
 
 def is_hub_id(name: str) -> bool:
     """Return whether a name has the form ``OWNER/NAME``."""
-    return _ID.fullmatch(name) is not None
+    return _ID.fullmatch(name) is not None and ".." not in name and len(name) <= _LONGEST_NAME
+
+
+def check_revision(id: str, revision: str) -> None:
+    """Refuse a revision that is no name of a branch, tag or commit: the client makes paths and addresses of it.
+
+    Raises:
+        FddError: It is not.
+    """
+    parts = str(revision).split("/")
+    is_name = isinstance(revision, str) and _REVISION.fullmatch(revision) and len(revision) <= _LONGEST_NAME
+    if not is_name or ".." in revision or "." in parts:
+        raise FddError(f"{id} can have no revision {str(revision)[:80]!r}: use a branch, a tag or a full commit hash.")
 
 
 def reference(kind: Kind, id: str, revision: str | None) -> str:
@@ -75,8 +90,12 @@ def find(
         from huggingface_hub.errors import HFValidationError
     except ImportError:
         raise MissingExtraError("huggingface_hub", "hub") from None
+    if not is_hub_id(id):
+        raise FddError(f"{id[:80]!r} is neither a local path nor a hub id OWNER/NAME.")
     known = {} if commits is None else commits
     wanted = known.get(reference(kind, id, revision), revision or _DEFAULT_REVISION)
+    for name in (revision or _DEFAULT_REVISION, wanted):  # the latter may be from a stranger's run
+        check_revision(id, name)
     try:
         # This downloads no files: the client resolves the commit, and remembers it for use without a network.
         snapshot = Path(snapshot_download(id, repo_type=kind, revision=wanted, allow_patterns=[]))

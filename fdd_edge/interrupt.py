@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import signal
 
-__all__ = ["listen", "stop_if_requested"]
+__all__ = ["exit_code", "listen", "stop_if_requested"]
 
 _requested = False
+_hung_up = False
 
 
 def listen() -> None:
-    """Turn SIGINT and SIGTERM into a KeyboardInterrupt now, and another one when the next stage starts."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _stop)
+    """Turn SIGINT, SIGTERM and SIGHUP into a KeyboardInterrupt now, and another one when the next stage starts.
+
+    If SIGHUP is ignored, as under ``nohup``, it stays so.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, _stop)
 
 
 def stop_if_requested() -> None:
@@ -21,7 +26,17 @@ def stop_if_requested() -> None:
         raise KeyboardInterrupt
 
 
+def exit_code() -> int:
+    """Return the exit code of an interrupted command: 129 if its terminal was closed, as shells have it, else 130."""
+    return 129 if _hung_up else 130
+
+
 def _stop(number: int, frame: object) -> None:
-    global _requested
+    global _hung_up, _requested
     _requested = True
+    if number == signal.SIGHUP:
+        _hung_up = True
+        # A terminal that closes sends it twice, from the shell and from the system: the second one would interrupt
+        # the tidying up.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     raise KeyboardInterrupt

@@ -7,7 +7,15 @@ from math import comb, sqrt
 from statistics import fmean, stdev
 from typing import NamedTuple
 
-__all__ = ["Interval", "independent_difference", "mcnemar", "paired_difference", "paired_share_difference", "wilson"]
+__all__ = [
+    "Interval",
+    "clustered_wilson",
+    "independent_difference",
+    "mcnemar",
+    "paired_difference",
+    "paired_share_difference",
+    "wilson",
+]
 
 _Z95 = 1.959963984540054
 
@@ -19,8 +27,12 @@ class Interval(NamedTuple):
     high: float
 
 
-def wilson(successes: int, n: int) -> Interval:
+def wilson(successes: float, n: float) -> Interval:
     """Return Wilson's score interval for a share (Wilson 1927; no continuity correction).
+
+    Args:
+        successes: How many; any share of the trials.
+        n: Number of independent trials: problems, not replies.
 
     Raises:
         ValueError: There are no trials, or there are more successes than trials.
@@ -34,7 +46,33 @@ def wilson(successes: int, n: int) -> Interval:
     return Interval(0.0 if successes == 0 else centre - half, 1.0 if successes == n else centre + half)
 
 
-def independent_difference(successes: int, n: int, successes2: int, n2: int) -> Interval:
+def clustered_wilson(problems: Sequence[tuple[float, float]]) -> Interval:
+    """Return the interval of a share of replies when several belong to one problem.
+
+    Replies to one problem are not independent trials, so the problems are counted: Wilson's interval of as many trials,
+    or of the effective sample size (Rao and Scott 1992, "A simple method for the analysis of clustered binary data") if
+    that is smaller, because a few problems have most of the replies. With one reply to each problem it is Wilson's own.
+
+    Args:
+        problems: For each problem, the replies that are right and their number.
+
+    Raises:
+        ValueError: There are no replies.
+    """
+    right, n = (sum(counts) for counts in zip(*problems, strict=True)) if problems else (0.0, 0.0)
+    if n <= 0:
+        raise ValueError("a share needs at least one reply")
+    share = right / n
+    trials: float = len(problems)
+    if 0 < right < n:
+        variance = sum((own - share * asked) ** 2 for own, asked in problems) / n**2
+        trials = min(trials, share * (1 - share) / variance) if variance else trials
+    else:
+        trials = min(trials, n**2 / sum(asked**2 for _, asked in problems))
+    return wilson(share * trials if right < n else trials, trials)
+
+
+def independent_difference(successes: float, n: int, successes2: float, n2: int) -> Interval:
     """Return the interval of the difference between two shares of different problems, first minus second.
 
     Newcombe 1998 ("Interval estimation for the difference between independent proportions"), method 10.
@@ -80,7 +118,7 @@ def paired_share_difference(gained: int, lost: int, n: int) -> Interval:
         raise ValueError(f"{gained} gained and {lost} lost of {n} are not shares")
     centre = (gained - lost) / (n + 2)
     half = _Z95 * sqrt(((gained + lost + 1) / (n + 2) - centre**2) / (n + 2))
-    return Interval(centre - half, centre + half)
+    return Interval(max(-1.0, centre - half), min(1.0, centre + half))
 
 
 def paired_difference(differences: Sequence[float]) -> Interval:

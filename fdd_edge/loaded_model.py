@@ -10,10 +10,12 @@ from types import TracebackType
 from typing import Self
 
 from fdd_edge.errors import FddError
+from fdd_edge.ondevice.prompt import without_bom
 from fdd_edge.ondevice.protocol import Completion, Task, plan_waves
-from fdd_edge.operations.evaluate import Asking
+from fdd_edge.operations.asking import Asking
 from fdd_edge.results import Solution
 from fdd_edge.targets import TargetRuntime, open_session
+from fdd_edge.visible import visible
 
 __all__ = ["Model"]
 
@@ -65,7 +67,7 @@ class Model:
             raise FddError(f"{self.artifact} is closed; load it again with fdd_edge.load.")
         if isinstance(questions, str) or not all(isinstance(question, str) for question in questions):
             raise FddError("Pass a list of questions, each a string.")
-        if not all(question.strip() for question in questions):
+        if not all(without_bom(question).strip() for question in questions):
             raise FddError("The question is empty.")
         waves = plan_waves([Task(f"question-{i}", 0, question) for i, question in enumerate(questions)], self._wave)
         results = sorted(self._session.complete(waves), key=lambda result: result.index)
@@ -85,4 +87,4 @@ class Model:
 
     def __repr__(self) -> str:
         state = "" if self._close.alive else ", closed"
-        return f"Model({str(self.artifact)!r} on {self.target}{state})"
+        return f"Model({str(self.artifact)!r} on {visible(self.target)}{state})"

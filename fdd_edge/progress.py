@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from fdd_edge.distributed import is_first_process
+from fdd_edge.terminal import guard, styled
+from fdd_edge.visible import visible
 
 __all__ = ["Advance", "announce", "debug", "is_shown_on_stderr", "progress", "show_on_stderr", "warn"]
 
@@ -51,19 +53,19 @@ def show_on_stderr(level: int = logging.INFO) -> None:
 def announce(text: str) -> None:
     """Log one line at level INFO; with several processes (``accelerate launch``) only the first one does."""
     if is_first_process():
-        _logger.info("%s", text)
+        _logger.info("%s", visible(text))
 
 
 def debug(text: str) -> None:
     """Log one line at level DEBUG, which the command line shows with ``--verbose``."""
     if is_first_process():
-        _logger.debug("%s", text)
+        _logger.debug("%s", visible(text))
 
 
 def warn(text: str) -> None:
     """Log one line at level WARNING, which is shown even if the command line was asked to be quiet."""
     if is_first_process():
-        _logger.warning("%s", text)
+        _logger.warning("%s", visible(text))
 
 
 @contextmanager
@@ -74,6 +76,7 @@ def progress(title: str, total: int) -> Iterator[Advance]:
         title: What is being done.
         total: The number of steps.
     """
+    title = visible(title).replace("\n", "\\n")  # a line, whatever the data set is called
     on_terminal = is_shown_on_stderr() and _logger.isEnabledFor(logging.INFO) and sys.stderr.isatty()
     with (_bar if on_terminal and is_first_process() else _lines)(title, total) as advance:
         yield advance
@@ -97,14 +100,18 @@ def _bar(title: str, total: int) -> Iterator[Advance]:
     )
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    # What goes into a file must not be drawn on the terminal, above the bar.
+    results = sys.stdout is not None and sys.stdout.isatty()
+    with Progress(*columns, console=Console(file=styled(sys.stderr)), redirect_stdout=results) as bar:
+        # Until it ends, the bar has a stream of its own in the place of stderr.
+        sys.stderr = guard(sys.stderr, needed=False)
         task = bar.add_task(title, total=total)
         yield lambda done: bar.update(task, completed=done)
 

@@ -15,6 +15,7 @@ from fdd_edge.runs.fingerprint import Json
 
 __all__ = [
     "PROBLEM_FIELDS",
+    "RUN_MARKS",
     "Origin",
     "Problem",
     "ProblemSet",
@@ -114,6 +115,9 @@ class Problem:
 PROBLEM_FIELDS = tuple(f.name for f in fields(Problem) if f.name != "extra")
 """Every field of the record; a data set's own fields of these names are not kept."""
 
+RUN_MARKS = frozenset({"renumbered", "repeat", "pass_rate", "reason", "against", "detail", "declined"})
+"""The fields that a run sets on its problems: in anybody else's file they mean nothing."""
+
 _ALWAYS = (*_REQUIRED, "depth", "round")
 _DEFAULTS: dict[str, bool | int] = {"renumbered": False, "repeat": 1}
 
@@ -195,6 +199,8 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             row = json.loads(line)
         except ValueError as error:
             raise FddError(f"{path}:{number} is not valid JSON: {error}.") from None
+        except RecursionError:
+            raise FddError(f"{path}:{number} is nested too deeply.") from None
         if not isinstance(row, dict):
             raise FddError(f"{path}:{number} is not a JSON object.")
         yield number, row

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from fdd_edge.errors import FddError
+from fdd_edge.visible import visible
 
 __all__ = ["Result"]
 
@@ -49,7 +50,7 @@ class Result:
 
     def _repr_html_(self) -> str:
         """Return a table for notebooks."""
-        rows = (f"<tr><th>{html.escape(k)}</th><td>{html.escape(_brief(v))}</td></tr>" for k, v in self._shown())
+        rows = (f"<tr><th>{_cell(k)}</th><td>{_cell(_brief(v))}</td></tr>" for k, v in self._shown())
         return f"<table>{''.join(rows)}</table>"
 
 
@@ -65,6 +66,10 @@ def _as_json(value: Any) -> Any:
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [_as_json(item) for item in value]
     return value
+
+
+def _cell(text: str) -> str:
+    return html.escape(visible(text))
 
 
 def _brief(value: object) -> str:

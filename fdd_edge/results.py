@@ -73,12 +73,14 @@ class EvaluationResult(Result):
         n: Completions.
         correct: Those with the gold answer.
         accuracy: correct / n.
-        ci95: Wilson interval of the accuracy.
+        ci95: Interval of the accuracy; replies to the same problem are not counted as independent.
+        distinct: Different problems; the same question under several ids is one.
         verdicts: Completions per verdict.
         problems_per_second: Of the whole target; None if it was not measured.
         tokens_per_second: Generated tokens per second; None if it was not measured.
         peak_rss_bytes: Most memory that the runner held.
-        artifact: path, sha256, bytes, recipe and parity (``passed``, ``failed`` or ``none``) of the model file.
+        artifact: path, sha256, bytes, recipe and parity of the model file: ``passed``, ``failed``, ``claimed`` (its
+            certificate says so, but was not made on this machine) or ``none``; with a certificate, also the reference.
         target: Name, transport, CPU, runtime and its version.
         data: Path and commit of the problems.
         skipped: Items without a numeric answer.
@@ -89,6 +91,7 @@ class EvaluationResult(Result):
     correct: int
     accuracy: float
     ci95: tuple[float, float]
+    distinct: int
     verdicts: Mapping[str, int] = field(repr=False)
     problems_per_second: float | None = field(repr=False)
     tokens_per_second: float | None = field(repr=False)
@@ -108,6 +111,7 @@ class EvaluationResult(Result):
             "correct": self.correct,
             "accuracy": self.accuracy,
             "ci95": list(self.ci95),
+            "distinct": self.distinct,
             "verdicts": dict(self.verdicts),
             "problems_per_second": self.problems_per_second,
             "tokens_per_second": self.tokens_per_second,
@@ -128,6 +132,7 @@ class EvaluationResult(Result):
             correct=summary.correct,
             accuracy=summary.accuracy,
             ci95=(summary.ci95.low, summary.ci95.high),
+            distinct=summary.distinct,
             verdicts=summary.verdicts,
             problems_per_second=timing.problems_per_second,
             tokens_per_second=timing.tokens_per_second,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from fdd_edge.errors import FddError
+from fdd_edge.ondevice.json_text import parse_json
 from fdd_edge.result_base import Result
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class RoundResult(Result):
             FddError: Its figures are damaged.
         """
         try:
-            figures = json.loads(layout.summary.read_text(encoding="utf-8"))
+            figures = parse_json(layout.summary.read_text(encoding="utf-8"))
         except ValueError as error:
             raise FddError(
                 f"{layout.summary} is damaged ({error}); run the same command again, and it is written anew."
@@ -73,10 +73,31 @@ class RoundResult(Result):
         return float(self.figures["labelled"]["valid"])
 
     @property
+    def accuracy_shown(self) -> str:
+        """That accuracy in percent, with its 95 % interval."""
+        low, high = self.figures["labelled"].get("valid_ci95", (None, None))
+        interval = "" if low is None else f" ({100 * low:.1f}-{100 * high:.1f})"
+        return f"{100 * self.accuracy:.1f} %{interval}"
+
+    @property
     def artifacts(self) -> dict[str, Path]:
         """Folders of the exported artifacts that are still on disk, by recipe."""
         folders = sorted(self._layout.artifacts.glob("*"))
         return {folder.name: folder for folder in folders if folder.is_dir() and not folder.name.startswith(".")}
+
+    @property
+    def claimed(self) -> list[str]:
+        """Recipes of the artifacts of which it is only claimed that they passed: not checked on this machine."""
+        from fdd_edge.operations.certificate_lookup import passed_here
+        from fdd_edge.pipeline.round_summary import UNTUNED
+        from fdd_edge.runs import RunLayout
+
+        def is_claimed(name: str) -> bool:
+            layout = RunLayout(self.path.parent).untuned if name.startswith(UNTUNED) else self._layout
+            recipe = name.removeprefix(UNTUNED)
+            return not passed_here(layout.parity(recipe), layout.artifact(recipe))
+
+        return [name for name, failed in self.figures["parity"].items() if not failed and is_claimed(name)]
 
     @property
     def _layout(self) -> RoundLayout:
@@ -96,7 +117,7 @@ class RoundResult(Result):
 
     def _shown(self) -> Iterable[tuple[str, object]]:
         artifacts = ", ".join(self.artifacts)
-        return [("round", self.number), ("accuracy on valid", self.accuracy), ("artifacts", artifacts)]
+        return [("round", self.number), ("accuracy on valid", self.accuracy_shown), ("artifacts", artifacts)]
 
 
 @dataclass(frozen=True)
@@ -156,5 +177,5 @@ class RunResult(Result):
 
     def _shown(self) -> Iterable[tuple[str, object]]:
         best = self.best
-        shares = ", ".join(f"{100 * one.accuracy:.1f} %" for one in self.rounds)
+        shares = ", ".join(one.accuracy_shown for one in self.rounds)
         return [("run", str(self.path)), ("accuracy on valid", shares), ("best round", best and best.number)]

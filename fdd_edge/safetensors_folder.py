@@ -7,7 +7,7 @@ next to them is not part of the model. Names and shapes are read without torch; 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from math import prod
 from pathlib import Path
@@ -23,6 +23,7 @@ __all__ = [
     "INDEX",
     "SINGLE",
     "FolderTensors",
+    "check_layers",
     "count_parameters",
     "named_shards",
     "open_tensors",
@@ -46,7 +47,7 @@ def named_shards(folder: Path) -> list[str]:
     path = folder / INDEX
     try:
         shards = sorted({str(name) for name in json.loads(path.read_text(encoding="utf-8"))["weight_map"].values()})
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise FddError(f"{path} is damaged: it has no weight_map from weights to files.") from None
     strange = [shard for shard in shards if "/" in shard or "\\" in shard or not shard.endswith(".safetensors")]
     if strange:
@@ -144,6 +145,23 @@ def tensor_names(folder: Path) -> list[str]:
     """Return the names of a folder's tensors, sorted."""
     with open_tensors(folder) as tensors:
         return sorted(tensors.names)
+
+
+def check_layers(folder: Path, config: Mapping[str, Any]) -> None:
+    """Compare the number of layers that a config states with those that there are, before anything is made of them.
+
+    Raises:
+        FddError: They differ, or a file is missing or damaged.
+    """
+    names = tensor_names(folder)
+    decoder = "num_decoder_layers" if config.get("num_decoder_layers") else "num_layers"
+    stated = (("num_hidden_layers", "model.layers."), ("num_layers", "encoder.block."), (decoder, "decoder.block."))
+    for key, start in stated:
+        found = {name.removeprefix(start).partition(".")[0] for name in names if name.startswith(start)}
+        if found and config.get(key) is not None and config[key] != len(found):
+            raise FddError(
+                f"{folder} holds the tensors of {len(found)} layers, and its config.json says {config[key]}."
+            )
 
 
 def count_parameters(folder: Path) -> int:

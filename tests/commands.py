@@ -27,7 +27,7 @@ def fdd_edge(*arguments: object, cwd: Path | None = None) -> Ran:
     words, out, err, code = [str(word) for word in arguments], StringIO(), StringIO(), 0
     logger = logging.getLogger("fdd_edge")
     level = logger.level
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
         patch.setattr(sys, "argv", ["fdd-edge", *words])
         patch.setenv("TQDM_DISABLE", "1")  # as ``main`` would, for good
@@ -35,6 +35,7 @@ def fdd_edge(*arguments: object, cwd: Path | None = None) -> Ran:
             patch.chdir(cwd)
         # A signal that an earlier command received must not stop this one.
         patch.setattr(interrupt, "_requested", False)
+        patch.setattr(interrupt, "_hung_up", False)
         try:
             main()
         except SystemExit as end:

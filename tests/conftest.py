@@ -56,7 +56,13 @@ def tiny_vocabulary() -> tuple[list[str], list[str]]:
     return tokens, merges
 
 
-def write_tiny_gguf(path: Path, *, template: str | None = "Question: {question}\nProgram:\n", seed: int = 0) -> Path:
+def write_tiny_gguf(
+    path: Path,
+    *,
+    template: str | None = "Question: {question}\nProgram:\n",
+    chat_template: str = CHAT_TEMPLATE,
+    seed: int = 0,
+) -> Path:
     """Write a random llama of 30,000 weights that answers in printable ASCII."""
     import gguf
 
@@ -78,7 +84,7 @@ def write_tiny_gguf(path: Path, *, template: str | None = "Question: {question}\
     writer.add_bos_token_id(0)
     writer.add_eos_token_id(2)
     writer.add_add_bos_token(False)
-    writer.add_chat_template(CHAT_TEMPLATE)
+    writer.add_chat_template(chat_template)
     if template is not None:
         writer.add_string("fdd_edge.prompt_template", template)
     for name, weight in _weights(tokens, np.random.default_rng(seed)).items():

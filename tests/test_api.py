@@ -268,7 +268,7 @@ def test_an_argument_of_the_wrong_type_is_refused_by_name(
 
 
 def test_every_function_is_asked_with_wrong_arguments() -> None:
-    assert {*CALLS, "ls"} == set(api.__all__)
+    assert {*CALLS, "ls", "cache_info", "clean_cache"} == set(api.__all__)
 
 
 @pytest.mark.parametrize("seed", [-1, "a", 1.5, True])

@@ -17,6 +17,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 ROOMS = ("artifacts", "curation", "data", "evaluation", "feedback", "parity", "students", "targets", "teachers")
 BASE = {
+    "bounded_yaml",
     "cache",
     "catalog",
     "errors",
@@ -37,6 +38,8 @@ BASE = {
     "yaml_errors",
     "safetensors_folder",
     "student_architectures",
+    "terminal",
+    "visible",
 }
 SHARED_WITH_BOARDS = {"ondevice"}
 EXCEPTIONS = {"parity": {"students", "targets"}}
@@ -274,6 +277,29 @@ def test_nobody_runs_text_as_code() -> None:
         for node in ast.walk(parse(path)):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 assert node.func.id not in {"eval", "exec", "compile", "__import__"}, path
+
+
+def test_only_a_few_modules_know_the_terminal() -> None:
+    """Nobody prints past `terminal.py`, which shows control characters as escapes: rich is used at two places.
+
+    `data/` reads stdin, `cache` asks whether there is somebody to ask, and pages of the docs are written as they are.
+    """
+    found: dict[str, set[str]] = defaultdict(set)
+    for path in FILES:
+        if place_of(path) in SHARED_WITH_BOARDS:
+            continue
+        for node in ast.walk(parse(path)):
+            if isinstance(node, ast.Attribute) and ast.unparse(node) in {"sys.stdin", "sys.stdout", "sys.stderr"}:
+                found[ast.unparse(node)].add(path.stem)
+            if isinstance(node, ast.Call) and ast.unparse(node.func).rsplit(".", 1)[-1] in {"print", "Console"}:
+                found[ast.unparse(node.func)].add(path.stem)
+    assert found.pop("sys.stdin") == {"_content", "cache_"}
+    assert found == {
+        "Console": {"progress"},
+        "sys.stdout": {"commands_page", "config_page", "console", "progress", "rich_table", "terminal"},
+        "sys.stderr": {"progress", "terminal"},
+        "console.print": {"rich_table"},
+    }
 
 
 def test_no_two_modules_share_a_name() -> None:

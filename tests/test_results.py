@@ -86,7 +86,9 @@ SUMMARY = RoundSummary(
     loss=(0.7, 0.45),
     valid_loss=None,
     split={"easy": 11, "hard": 8, "borderline": 0, "format": 20, "lost": 1},
-    labelled=LabelledFigures(40, 0.275, 40, 0.275, 0.0, (-0.05, 0.4), fresh=False),
+    labelled=LabelledFigures(
+        40, 0.275, (0.16, 0.43), 40, 0.275, (0.16, 0.43), 0.0, (0.0, 0.19), (-0.05, 0.4), fresh=False
+    ),
     evolved={"complex": 11, "similar": 8},
     accepted={"complex": 11, "similar": 8},
     curation=[ReportRow("complex", "further step", None, 3, {"leaks": 2})],
@@ -100,6 +102,7 @@ SUMMARY = RoundSummary(
             recipe="gguf-q8_0",
             dataset="valid",
             n=16,
+            distinct=16,
             correct=4,
             ci95=(0.1, 0.5),
             no_answer=2,
@@ -114,6 +117,9 @@ SUMMARY = RoundSummary(
     num_fewshot=0,
     would_repeat=None,
 )
+
+
+CACHED = fdd_edge.CachedKind("runners", "packed runners", 5_000_000, 3, True, "packed again in a moment")
 
 
 @pytest.fixture
@@ -142,6 +148,8 @@ def results(run: fdd_edge.RunResult) -> dict[str, fdd_edge.Result]:
         "check": CHECKS[1],
         "doctor": fdd_edge.DoctorResult(CHECKS),
         "ls": fdd_edge.ls(),
+        "cache": fdd_edge.CacheInfo(folder, [CACHED]),
+        "cached": CACHED,
     }
 
 
@@ -159,7 +167,15 @@ def test_every_function_returns_a_result() -> None:
 
 
 def test_every_result_is_frozen_and_named_in_the_package() -> None:
-    for module in ("results", "run_result", "parity", "operations.bench", "operations.listing", "targets.diagnostics"):
+    for module in (
+        "results",
+        "run_result",
+        "parity",
+        "operations.bench",
+        "operations.cached_files",
+        "operations.listing",
+        "targets.diagnostics",
+    ):
         importlib.import_module(f"fdd_edge.{module}")
     kinds = [kind for kind in subclasses(fdd_edge.Result) if kind.__module__.startswith("fdd_edge.")]
     assert len(kinds) > 12

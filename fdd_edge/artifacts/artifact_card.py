@@ -9,6 +9,7 @@ from typing import TypedDict
 
 from fdd_edge.artifacts.facts import describe_model
 from fdd_edge.artifacts.family_types import Fallback
+from fdd_edge.ondevice.json_text import parse_json
 from fdd_edge.ondevice.model_files import find_model
 
 __all__ = ["CARD_FILE", "ArtifactCard", "read_card", "write_card"]
@@ -63,5 +64,5 @@ def write_card(artifact: Path, recipe: str, fallbacks: Sequence[Fallback] = ()) 
 
 def read_card(artifact: Path) -> ArtifactCard:
     """Return the card of an artifact's folder, with the ``path`` of its model file."""
-    card: _StoredCard = json.loads((artifact / CARD_FILE).read_text(encoding="utf-8"))
+    card: _StoredCard = parse_json((artifact / CARD_FILE).read_text(encoding="utf-8"))
     return {"path": str(find_model(artifact)), **card}

@@ -2,17 +2,17 @@
 
 Chat front ends (llama-cpp-python, llama-server, Ollama, LM Studio) ask a model through the Jinja template in its file
 and ignore ``fdd_edge.prompt_template``. So the base's own template is kept only if it is shown to render the same
-prompts; otherwise a new one is written. Templates are untrusted and are rendered in Jinja's sandbox.
+prompts; otherwise a new one is written. Templates are untrusted: ``ondevice.chat`` bounds them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Protocol
 
 from fdd_edge.artifacts.artifact_labels import ArtifactLabels
-from fdd_edge.errors import MissingExtraError
-from fdd_edge.ondevice.prompt import BLANK_LINE, Prompt
+from fdd_edge.errors import FddError, MissingExtraError
+from fdd_edge.ondevice.next_example import BLANK_LINE
+from fdd_edge.ondevice.prompt import Prompt
 
 __all__ = [
     "Tokens",
@@ -98,13 +98,23 @@ def chat_prompts(chat_template: str | None, vocab: Tokens) -> tuple[str | None, 
         vocab: The vocabulary of its file.
 
     Returns:
-        One prompt per question and time; None if there is no template, or it cannot be rendered.
+        One prompt per question and time; None if there is no template, or it refuses the question.
+
+    Raises:
+        FddError: The template takes too much of the machine.
     """
-    return tuple(
-        None if chat_template is None else _render(chat_template, [{"role": "user", "content": question}], vocab, clock)
-        for clock in _CLOCKS
-        for question in _PROBES
-    )
+    if chat_template is None:
+        return (None,) * len(_CLOCKS) * len(_PROBES)
+    try:
+        from fdd_edge.ondevice.chat import Chat, ChatError, render_chats
+    except ModuleNotFoundError:
+        raise MissingExtraError("jinja2", "gguf") from None
+    chats = [Chat([{"role": "user", "content": question}], clock) for clock in _CLOCKS for question in _PROBES]
+    texts = render_chats(chat_template, chats, bos=vocab.bos_text, eos=vocab.eos_text)
+    for text in texts:
+        if isinstance(text, ChatError) and text.hostile:
+            raise FddError(f"The model's chat template cannot be rendered: {text}; remove it from the model.")
+    return tuple(None if isinstance(text, ChatError) else text for text in texts)
 
 
 def expected_prompts(template: str, vocab: Tokens) -> tuple[str | None, ...]:
@@ -148,15 +158,3 @@ def _literal(text: str) -> str:
     for character, escaped in (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n"), ("\r", "\\r"), ("\t", "\\t")):
         text = text.replace(character, escaped)
     return f'"{text}"'
-
-
-def _render(chat_template: str, messages: Sequence[dict[str, str]], vocab: Tokens, clock: str) -> str | None:
-    """Render a chat template like the runner, at a given time; None if it cannot be rendered."""
-    try:
-        from fdd_edge.ondevice.chat import render_chat, template_errors
-    except ModuleNotFoundError:
-        raise MissingExtraError("jinja2", "gguf") from None
-    try:
-        return render_chat(chat_template, messages, bos=vocab.bos_text, eos=vocab.eos_text, now=lambda form: clock)
-    except template_errors():
-        return None

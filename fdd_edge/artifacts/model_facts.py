@@ -18,6 +18,7 @@ class ModelFacts(NamedTuple):
         round: The round it comes from, or None.
         recipe: The recipe it was made by, or None for a file from elsewhere.
         prompt_template: The prompt it was trained on, or None.
+        has_chat_template: Whether it can be asked through a chat template.
         parameters: Number of weights; 0 if the file does not say.
         bytes: Size of the file; for a graph, including its weights.
         bits_per_weight: 8 * bytes / parameters, metadata included; 0 if the number of weights is unknown.
@@ -31,6 +32,7 @@ class ModelFacts(NamedTuple):
     round: int | None
     recipe: str | None
     prompt_template: str | None
+    has_chat_template: bool
     parameters: int
     bytes: int
     bits_per_weight: float

@@ -12,6 +12,7 @@ from fdd_edge import catalog
 from fdd_edge.artifacts.base_recipe import Recipe
 from fdd_edge.artifacts.family import all_families, family_named
 from fdd_edge.artifacts.gguf.gguf_recipe import FLOAT_RECIPE, NO_IMATRIX, OWN_IMATRIX, GgufRecipe
+from fdd_edge.bounded_yaml import load_yaml
 from fdd_edge.errors import FddError
 from fdd_edge.yaml_errors import faults_of, known_keys, yaml_fault
 
@@ -39,7 +40,7 @@ def load_recipe(name_or_path: str) -> Recipe:
     """
     path = catalog.find("export/recipes", name_or_path)
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = load_yaml(path.read_text(encoding="utf-8"))
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise FddError(f"{path} cannot be read as YAML: {yaml_fault(error)}.") from None
     name = content.get("family") if isinstance(content, dict) else None

@@ -13,6 +13,7 @@ __all__ = ["FolderTokenizer", "Vocab"]
 class FolderTokenizer(Protocol):
     """What is asked of a student's own tokenizer, a fast one of transformers, which this package does not import."""
 
+    name_or_path: str
     bos_token_id: int | None
     eos_token_id: int
     pad_token_id: int | None

@@ -12,6 +12,7 @@ import click
 from fdd_edge import __version__, interrupt
 from fdd_edge.errors import FddError, did_you_mean
 from fdd_edge.progress import show_on_stderr
+from fdd_edge.terminal import guard_streams, lost_output
 
 __all__ = ["cli", "main"]
 
@@ -27,6 +28,7 @@ COMMANDS = {
     "bench": "Measure what ARTIFACT costs on a target: load time, speeds, memory, energy.",
     "targets": "Create an emulated target, set up a board, and delete what a target stores.",
     "doctor": "Check this machine or a target; print the command that fixes each problem.",
+    "cache": "Show what the cache holds, and delete what can be made again.",
     "ls": "List recipes, targets, configs, teachers and data formats.",
 }
 """Commands in the order a newcomer needs them, each with its summary: a command is imported only to be called, so the
@@ -36,6 +38,14 @@ first paragraph of its help stands here too (a test compares them)."""
 _FIXABLE = {
     errno.ENOSPC: "Free some space; finished work is kept.",
     errno.EDQUOT: "Free some of your quota; finished work is kept.",
+    errno.EFBIG: (
+        "Its file system, or `ulimit -f`, allows no file of that size (FAT32: none of 4 GB); name a path on another "
+        "disk."
+    ),
+    errno.ENAMETOOLONG: "Name a shorter path.",
+    errno.ELOOP: "Name a path whose links do not form a circle.",
+    errno.EIO: "The disk may be failing; name a path on another one.",
+    errno.EMFILE: "Raise `ulimit -n`.",
     errno.EACCES: "Change the permissions, or name another path.",
     errno.EPERM: "Change the permissions, or name another path.",
     errno.ENOENT: "Name a path that exists.",
@@ -75,36 +85,54 @@ class _LazyGroup(click.Group):
 @click.version_option(__version__, prog_name="fdd-edge")
 def cli() -> None:
     """Distil small math models, judged on the device they will run on."""
+    from fdd_edge.runs.marked_folder import sweep_temporary
+
     show_on_stderr()
+    sweep_temporary()
 
 
 def main() -> None:
     """Run the command line; an error that the user can fix ends in one sentence and an exit code."""
-    interrupt.listen()
+    guard_streams()
     show_on_stderr()
     # Progress is reported by us; the libraries' own bars would interrupt the lines.
     os.environ.setdefault("TQDM_DISABLE", "1")
+    # From Python 3.13 on, tracebacks have colours, which would be shown as escapes.
+    os.environ.setdefault("PYTHON_COLORS", "0")
+    code = _run()
+    if (error := lost_output()) is not None:
+        click.echo(f"Error: The result could not be printed ({error.strerror}); what was written is kept.", err=True)
+        code = 2 if code in (None, 0, 1) else code
+    if code:
+        sys.exit(code)
+
+
+def _run() -> str | int | None:
+    """Run the command, and return its exit code."""
     try:
-        cli.main(standalone_mode=False)
+        interrupt.listen()
+        # With colour, click leaves control sequences in place, and they are shown as escapes; it would drop some.
+        code: int | None = cli.main(standalone_mode=False, color=True)
+        return code
+    except SystemExit as end:
+        return end.code
     except BrokenPipeError:
-        # The reader of our output is gone, as with `| head`, so there is nothing left to report.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        return 1  # the reader of our output is gone, as with `| head`, so there is nothing left to report
     except FddError as error:
         click.echo(f"Error: {error}", err=True)
-        sys.exit(error.exit_code)
+        return error.exit_code
     except click.ClickException as error:
         error.show()
-        sys.exit(error.exit_code)
+        return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         click.echo(_how_to_resume(), err=True)
-        sys.exit(130)
+        return interrupt.exit_code()
     except OSError as error:
         if error.errno not in _FIXABLE:
             raise
-        where = f": {error.filename}" if error.filename else ""
+        where = f": {os.fsdecode(error.filename)}" if error.filename else ""
         click.echo(f"Error: {error.strerror}{where}. {_FIXABLE[error.errno]}", err=True)
-        sys.exit(2)
+        return 2
 
 
 def _how_to_resume() -> str:

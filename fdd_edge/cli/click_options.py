@@ -16,6 +16,7 @@ __all__ = [
     "EXAMPLE_QUESTION",
     "Command",
     "answer_option",
+    "columns_options",
     "json_option",
     "num_fewshot_option",
     "options_of",
@@ -116,6 +117,13 @@ def options_of(options: type, *names: str, renamed: Mapping[str, str] = types.Ma
         return function
 
     return decorate
+
+
+def columns_options(function: F) -> F:
+    """Add ``--question-field`` and ``--answer-field``."""
+    from fdd_edge.resolve.dataset import DatasetOptions
+
+    return options_of(DatasetOptions, "question_field", "answer_field")(function)
 
 
 def _sentence(text: str) -> str:

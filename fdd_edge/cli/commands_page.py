@@ -17,7 +17,7 @@ _HEAD = """# Commands
 
 Results go to stdout, everything else to stderr. Exit codes: 0 done; 1 `solve` found no answer; 2 wrong usage or input;
 3 the last round fails a gate (`run --fail-on-gate`); 4 an exported file does not match its float model; 6 a target
-failed; 130 interrupted.
+failed; 129 the terminal was closed; 130 interrupted.
 """
 
 

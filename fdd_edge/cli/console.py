@@ -10,6 +10,8 @@ from functools import partial
 
 import click
 
+from fdd_edge.visible import visible
+
 __all__ = ["WIDTH", "print_labelled", "print_lines", "print_text"]
 
 WIDTH = 80
@@ -27,14 +29,14 @@ def print_labelled(rows: Iterable[tuple[str, str]], *, width: int) -> None:
     """
     columns = _columns()
     for label, text in rows:
-        lines = _wrapped(text, max(20, columns - width - 1))
+        lines = _wrapped(visible(text), max(20, columns - width - 1))
         for number, line in enumerate(lines or [""]):
-            click.echo(f"{'' if number else label:<{width}} {line}".rstrip())
+            click.echo(f"{'' if number else visible(label):<{width}} {line}".rstrip())
 
 
 def print_text(text: str) -> None:
     """Print a paragraph, wrapped."""
-    print_lines(*_wrapped(text, _columns()))
+    print_lines(*_wrapped(visible(text), _columns()))
 
 
 def print_lines(*lines: str) -> None:

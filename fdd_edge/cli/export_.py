@@ -7,7 +7,14 @@ from typing import Any
 
 import click
 
-from fdd_edge.cli.click_options import EXAMPLE_QUESTION, Command, json_option, prompt_option, revision_option
+from fdd_edge.cli.click_options import (
+    EXAMPLE_QUESTION,
+    Command,
+    columns_options,
+    json_option,
+    prompt_option,
+    revision_option,
+)
 
 
 @click.command("export", cls=Command)
@@ -19,6 +26,7 @@ from fdd_edge.cli.click_options import EXAMPLE_QUESTION, Command, json_option, p
 @revision_option("Branch, tag or commit of a hub id.")
 @prompt_option("Prompt to store; default: the one it was trained on.")
 @click.option("--prompts", metavar="FILE", help="Problems for the certificates; default: 64 packaged problems.")
+@columns_options
 @click.option("--no-parity", is_flag=True, help="Skip the parity certificates.")
 @json_option()
 def command(model: str, recipes: tuple[str, ...], output: str, no_parity: bool, as_json: bool, **options: Any) -> None:

@@ -6,7 +6,14 @@ from typing import Any
 
 import click
 
-from fdd_edge.cli.click_options import Command, json_option, prompt_option, revision_option, target_option
+from fdd_edge.cli.click_options import (
+    Command,
+    columns_options,
+    json_option,
+    prompt_option,
+    revision_option,
+    target_option,
+)
 
 
 @click.command("parity", cls=Command)
@@ -18,6 +25,7 @@ from fdd_edge.cli.click_options import Command, json_option, prompt_option, revi
     metavar="FILE",
     help="Problems to ask, filled up to 64 with packaged ones; default: 64 packaged problems.",
 )
+@columns_options
 @click.option(
     "--recipe", metavar="NAME", help="Recipe whose bounds to check against; default: the one named in the file."
 )

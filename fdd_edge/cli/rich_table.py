@@ -1,17 +1,23 @@
-"""Printing tables on stdout with rich: as wide as the terminal, 80 columns elsewhere, in colour only on a terminal."""
+"""Printing tables on stdout with rich: as wide as the terminal, 80 columns elsewhere, in colour only on a terminal.
+
+Cells are text: brackets in them are not rich's markup, and control characters are shown as escapes.
+"""
 
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
+from typing import Any
 
-import click
 from rich.console import Console, ConsoleOptions
 from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 from fdd_edge.cli.console import WIDTH
+from fdd_edge.terminal import styled
+from fdd_edge.visible import visible
 
 __all__ = ["Name", "print_table"]
 
@@ -23,7 +29,7 @@ class Name:
     """A table cell for a name such as `gguf-q4_0 on rpi5-emulated`, which is broken only after `-`, `_`, `/` or `.`."""
 
     def __init__(self, text: str) -> None:
-        self.text = text
+        self.text = visible(text)
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
         return Measurement(max(map(len, _PIECES.findall(self.text)), default=0), len(self.text))
@@ -32,14 +38,24 @@ class Name:
         yield Text("\n".join(_broken(self.text, options.max_width)))
 
 
+class _PlainConsole(Console):
+    """A console to which every string is text."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Return a string as it is shown."""
+        return Text(visible(text), style=options.get("style") or "", justify=options.get("justify"))
+
+
 def print_table(table: Table) -> None:
     """Print a table without trailing blanks."""
-    console = Console()
+    stdout = styled(sys.stdout)
+    console = _PlainConsole(file=stdout)
     if not console.is_terminal:
-        console = Console(width=WIDTH, color_system=None)
+        console = _PlainConsole(file=stdout, width=WIDTH, color_system=None)
     with console.capture() as captured:
         console.print(table, highlight=False)
-    click.echo("\n".join(line.rstrip() for line in captured.get().split("\n")), nl=False)
+    stdout.write("\n".join(line.rstrip() for line in captured.get().split("\n")))
+    stdout.flush()
 
 
 def _broken(text: str, width: int) -> list[str]:

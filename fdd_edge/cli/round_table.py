@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from rich import box
 from rich.table import Table
@@ -22,15 +22,20 @@ _LABEL_WIDTH = 12
 _Cell = str | Text
 
 
-def print_round(summary: RoundSummary) -> None:
-    """Print what happened in a round."""
+def print_round(summary: RoundSummary, *, claimed: Collection[str] = ()) -> None:
+    """Print what happened in a round.
+
+    Args:
+        summary: The round.
+        claimed: Artifacts whose certificates were not made on this machine.
+    """
     print_lines("")
     print_table(_accuracies(summary))
     if summary.measured:
         print_lines("")
         print_table(_costs(summary.measured))
     print_lines("")
-    print_labelled(_lines(summary), width=_LABEL_WIDTH)
+    print_labelled(_lines(summary, claimed), width=_LABEL_WIDTH)
     print_lines("")
 
 
@@ -147,15 +152,16 @@ def _speed(tokens: float | None) -> str:
     return "-" if tokens is None else f"{tokens:.0f}" if tokens >= 10 else f"{tokens:.1f}"
 
 
-def _lines(summary: RoundSummary) -> list[tuple[str, str]]:
+def _lines(summary: RoundSummary, claimed: Collection[str]) -> list[tuple[str, str]]:
     """Return the lines below the tables."""
     total = sum(summary.data.values())
     rejected = f"; rejected: {_counts(summary.rejected)}" if summary.rejected else ""
     waiting = f"; {summary.reserve} more are reserved for labelling" if summary.reserve else ""
     return [
+        *_repeated(summary.evaluations),
         ("data", f"{total} problems: {_counts(summary.data)}{waiting}{rejected}"),
         ("training", _training(summary)),
-        ("parity", _parity(summary.parity)),
+        ("parity", _parity(summary.parity, claimed)),
         ("labels", _labels(summary.split)),
         ("", _memorised(summary.labelled)),
         ("new problems", _new_problems(summary.evolved, summary.accepted)),
@@ -166,6 +172,12 @@ def _lines(summary: RoundSummary) -> list[tuple[str, str]]:
             * bool(summary.untuned)
         ),
     ]
+
+
+def _repeated(evaluations: Sequence[EvaluationFigures]) -> list[tuple[str, str]]:
+    """Return a line about sets that ask the same problem more than once."""
+    found = {f.dataset: f"{f.dataset} has {f.distinct} different problems" for f in evaluations if f.distinct < f.n}
+    return [("repeated", f"{'; '.join(found.values())}; the interval counts each once")] if found else []
 
 
 def _training(summary: RoundSummary) -> str:
@@ -186,10 +198,11 @@ def _labels(split: Mapping[str, int]) -> str:
 def _memorised(figures: LabelledFigures) -> str:
     """Compare how much of the labelled problems is solved with how much of valid."""
     kind = "not yet trained on" if figures.fresh else "it was trained on"
-    text = f"solves {figures.pass_rate:.1%} of {figures.n} problems {kind}"
-    if figures.seed_pass_rate is not None and figures.seeds < figures.n:
-        text += f" ({figures.seed_pass_rate:.1%} of the {figures.seeds} seed problems among them)"
-    text += f", {figures.valid:.1%} of valid"
+    text = f"solves {_share(figures.pass_rate, figures.ci95)} of {figures.n} problems {kind}"
+    if figures.seed_pass_rate is not None and figures.seed_ci95 is not None and figures.seeds < figures.n:
+        seeds = _share(figures.seed_pass_rate, figures.seed_ci95)
+        text += f", {seeds} of the {figures.seeds} seed problems among them"
+    text += f", {_share(figures.valid, figures.valid_ci95)} of valid"
     low, high = figures.gap or (0.0, 0.0)
     if low <= 0 <= high:
         return text
@@ -200,6 +213,12 @@ def _memorised(figures: LabelledFigures) -> str:
             "they are trained on"
         )
     return f"{text} ({gap})"
+
+
+def _share(rate: float, interval: tuple[float, float]) -> str:
+    """Return a share with its 95 % interval."""
+    low, high = interval
+    return f"{rate:.1%} ({100 * low:.1f}-{100 * high:.1f})"
 
 
 def _new_problems(evolved: Mapping[str, int], accepted: Mapping[str, int]) -> str:
@@ -219,11 +238,8 @@ def _new_problems(evolved: Mapping[str, int], accepted: Mapping[str, int]) -> st
 
 
 def _without(name: str, side: Side) -> str:
-    """Return what share of the easy or hard problems led to no new problem, and why."""
-    share = side.without_offspring / side.parents
-    return (
-        f"{side.without_offspring} of {side.parents} {name} problems ({share:.0%}) led to none: {_counts(side.reasons)}"
-    )
+    """Return how many of the easy or hard problems led to no new problem, and why."""
+    return f"{side.without_offspring} of {side.parents} {name} problems led to none: {_counts(side.reasons)}"
 
 
 def _gates(summary: RoundSummary) -> str:
@@ -233,14 +249,18 @@ def _gates(summary: RoundSummary) -> str:
     return f"{kept}; {'best round so far' if summary.solved_any else 'no validation problem solved yet'}"
 
 
-def _parity(parity: Mapping[str, Sequence[str]]) -> str:
+def _parity(parity: Mapping[str, Sequence[str]], claimed: Collection[str]) -> str:
     """Return which artifacts passed their certificates, and the failed items of those that did not."""
     if not parity:
         return "not checked (--no-parity)"
     failed = {name: [line.split(":", 1)[0] for line in lines] for name, lines in parity.items() if lines}
     named = [f"{name} FAILED ({', '.join(items)}), left out" for name, items in failed.items()]
-    passed = [name for name in parity if name not in failed]
-    return "; ".join([*named, f"{', '.join(passed)} passed"] if passed else named)
+    passed = [name for name in parity if name not in failed and name not in claimed]
+    if passed:
+        named.append(f"{', '.join(passed)} passed")
+    if claimed:
+        named.append(f"{', '.join(claimed)} claimed, not checked here: the certificates were made elsewhere")
+    return "; ".join(named)
 
 
 def _counts(counts: Mapping[str, int]) -> str:

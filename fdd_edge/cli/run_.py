@@ -49,7 +49,7 @@ def command(
         if as_json:
             click.echo(json.dumps(finished.to_dict()))
         else:
-            print_round(finished.summary)
+            print_round(finished.summary, claimed=finished.claimed)
 
     result = api.run(config, output=output, overrides=overrides, rounds=rounds, parity=not no_parity, on_round=show)
     last = shown[-1]

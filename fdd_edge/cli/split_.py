@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shlex
+from typing import Any
 
 import click
 
-from fdd_edge.cli.click_options import Command, json_option, options_of
+from fdd_edge.cli.click_options import Command, columns_options, json_option, options_of
 from fdd_edge.feedback import Bands
 
 
@@ -19,17 +20,10 @@ from fdd_edge.feedback import Bands
     metavar="DIR",
     help="Evaluation folder of the float artifact; problems that only it solves are `lost`. It may lack easy problems.",
 )
+@columns_options
 @options_of(Bands, "easy_at", "hard_at")
 @json_option()
-def command(
-    problems: str,
-    answers: str,
-    output: str,
-    float_answers: str | None,
-    easy_at: float,
-    hard_at: float,
-    as_json: bool,
-) -> None:
+def command(problems: str, answers: str, output: str, as_json: bool, **options: Any) -> None:
     """Split PROBLEMS into easy and hard by an artifact's answers.
 
     The other labels are borderline, format and lost. PROBLEMS is a round's data/train.jsonl (with feedback.pool:
@@ -41,7 +35,7 @@ def command(
 
     from fdd_edge import api
 
-    result = api.split(problems, answers, output, float_answers=float_answers, easy_at=easy_at, hard_at=hard_at)
+    result = api.split(problems, answers, output, **options)
     if as_json:
         click.echo(json.dumps(result.to_dict()))
         return

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from fdd_edge.cli.console import print_labelled, print_lines, print_text
 from fdd_edge.cli.rich_table import Name, print_table
+from fdd_edge.data import Skipped, describe_skipped
 from fdd_edge.operations.bench import Measurement
 from fdd_edge.parity import Certificate
 from fdd_edge.results import EvaluationResult
@@ -21,6 +22,8 @@ __all__ = ["print_artifacts", "print_certificate", "print_evaluation", "print_me
 _PARITY = {
     "passed": "its certificate passed",
     "failed": "its certificate FAILED: it does not match its reference model",
+    "claimed": "claimed, not checked here: a certificate made elsewhere says that it matches {reference}; check it "
+    "with: fdd-edge parity FILE --reference MODEL",
     "none": "no certificate; make one with: fdd-edge parity FILE --reference MODEL",
 }
 _NOT_OURS = "not made by fdd-edge"
@@ -121,10 +124,12 @@ def print_evaluation(result: EvaluationResult, *, kept: str | None = None) -> No
     artifact, target = result.artifact, result.target
     verdicts = ", ".join(f"{n} {name}" for name, n in result.verdicts.items() if n)
     emulated = _EMULATED if target.get("emulated") else ""
-    parity = [("parity", _PARITY[artifact["parity"]])] if artifact["recipe"] or artifact["parity"] != "none" else []
+    said = _PARITY[artifact["parity"]].format(reference=_named(artifact.get("reference", {})))
+    parity = [("parity", said)] if artifact["recipe"] or artifact["parity"] != "none" else []
     rows = [
         ("solved", f"{result.correct} of {result.n}: {100 * result.accuracy:.1f} %"),
         ("95 %", f"{100 * low:.1f} to {100 * high:.1f} %"),
+        *_repeated(result),
         ("verdicts", verdicts + _cut(result.verdicts) + _skipped(result.skipped)),
         ("speed", _speed_of(result, emulated)),
         ("memory", f"{result.peak_rss_bytes / 1e6:.0f} MB at peak{emulated}"),
@@ -134,6 +139,20 @@ def print_evaluation(result: EvaluationResult, *, kept: str | None = None) -> No
         *([("rows", str(EvaluationFiles(Path(kept)).rows))] if kept else []),
     ]
     print_labelled(rows, width=9)
+
+
+def _repeated(result: EvaluationResult) -> list[tuple[str, str]]:
+    """Return a line that says how many problems are asked more than once, if any are."""
+    if result.distinct == result.n:
+        return []
+    again = result.n - result.distinct
+    text = f"{result.distinct} different; {again} more replies are to the same questions, which count once in the 95 %"
+    return [("problems", text)]
+
+
+def _named(reference: Mapping[str, Any]) -> str:
+    """Return the name of a reference, as its certificate has it, and the beginning of its hash."""
+    return f"{reference.get('name')!r} (sha256 {str(reference.get('sha256'))[:12]})"
 
 
 def _speed_of(result: EvaluationResult, emulated: str) -> str:
@@ -148,8 +167,5 @@ def _cut(verdicts: Mapping[str, int]) -> str:
 
 
 def _skipped(items: Sequence[Mapping[str, str]]) -> str:
-    """Return how many items have no numeric answer, and which."""
-    if not items:
-        return ""
-    named = ", ".join(item["item"] for item in items[:3]) + (", ..." if len(items) > 3 else "")
-    return f"; skipped {len(items)} items without a numeric answer: {named}"
+    """Return how many items have no numeric answer, which, and why."""
+    return f"; {describe_skipped([Skipped(item['item'], item['reason']) for item in items])}" if items else ""

@@ -48,16 +48,15 @@ def clean(name: str) -> None:
     On a board: models, runners and finished waves; its runtime stays. Of an emulated target: everything.
     """
     from fdd_edge.errors import FddError
-    from fdd_edge.ondevice.bootstrap import HOME
     from fdd_edge.targets import load_profile
-    from fdd_edge.targets.ssh import ask_runner
+    from fdd_edge.targets.ssh import clean_board
     from fdd_edge.targets.sysroot import remove_sysroot
 
     profile = load_profile(name)
     if profile.transport == "emulated":
         freed = remove_sysroot(profile)
     elif profile.transport == "ssh":
-        freed = ask_runner(profile, ["clean", "--home", HOME]).output["bytes"]
+        freed = clean_board(profile)
     else:
         raise FddError(
             f"`targets clean` works only for boards and emulated targets; {profile.name} uses transport "

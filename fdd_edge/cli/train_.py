@@ -6,8 +6,7 @@ import shlex
 
 import click
 
-from fdd_edge.cli.click_options import Command, options_of, set_option
-from fdd_edge.resolve.dataset import DatasetOptions
+from fdd_edge.cli.click_options import Command, columns_options, set_option
 
 
 @click.command("train", cls=Command)
@@ -17,7 +16,7 @@ from fdd_edge.resolve.dataset import DatasetOptions
 )
 @click.option("--valid", metavar="FILE", help="Problems for the validation loss, in the same format.")
 @click.option("-o", "--output", required=True, metavar="DIR", help="New folder for adapter/ and merged/.")
-@options_of(DatasetOptions, "question_field", "answer_field")
+@columns_options
 @set_option()
 def command(
     config: str,
@@ -30,7 +29,8 @@ def command(
 ) -> None:
     """LoRA-tune the student of CONFIG on problem records and merge it.
 
-    As in a run, problems whose program does not give their answer are left out; how many, and why, is said.
+    As in a run, problems whose program does not give their answer, and duplicates, are left out; how many, and why, is
+    said.
     CONFIG is the name of a packaged config, a YAML file, or a run folder. The same command resumes an interrupted
     training from its last checkpoint. Training runs on the CPU. For several processes use
     `accelerate launch --multi_gpu --num_processes N -m fdd_edge train ...`: in spite of its name, accelerate needs

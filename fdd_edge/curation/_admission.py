@@ -11,11 +11,11 @@ from fdd_edge.curation._offspring_checks import check_offspring
 from fdd_edge.curation._reasons import Reason, RejectedError
 from fdd_edge.curation._seen import Protected, Seen
 from fdd_edge.curation._text import read_wording
-from fdd_edge.ondevice.language import ProgramError, count_operations, normalize, run_program
+from fdd_edge.ondevice.language import ProgramError, compute, count_operations
 from fdd_edge.ondevice.verdicts import Verdict
 from fdd_edge.records import Problem, same_answer
 
-__all__ = ["Curated", "check_programs", "curate", "reject"]
+__all__ = ["Curated", "check_examples", "check_programs", "curate", "reject"]
 
 _RENUMBERED_PER_SEED = 2
 """How many descendants of one seed problem may differ from another problem in their numbers only."""
@@ -80,6 +80,26 @@ def check_programs(problems: Sequence[Problem]) -> Curated:
     return Curated(kept, rejected)
 
 
+def check_examples(problems: Sequence[Problem]) -> Curated:
+    """Split problems into those with a right program that occur for the first time, and the others.
+
+    As in a run, a problem that occurs twice under one id does so on purpose.
+    """
+    checked, seen = check_programs(problems), Seen()
+    kept: list[Problem] = []
+    rejected = list(checked.rejected)
+    questions: dict[str, str] = {}
+    for problem in checked.kept:
+        wording = read_wording(problem.question)
+        if questions.get(problem.id) != problem.question and (against := seen.find(problem, wording)):
+            rejected.append(reject(problem, Reason.DUPLICATE, against=against))
+            continue
+        questions.setdefault(problem.id, problem.question)
+        seen.add(problem, wording)
+        kept.append(problem)
+    return Curated(kept, rejected)
+
+
 def reject(problem: Problem, reason: Reason, *, against: str | None = None, detail: str | None = None) -> Problem:
     """Return a problem with the reason for its rejection."""
     return replace(problem, reason=reason.value, against=against, detail=detail)
@@ -114,8 +134,7 @@ class Admission:
         wording = read_wording(problem.question)
         if against := self._seen.find(problem, wording):
             raise RejectedError(Reason.DUPLICATE, against=against)
-        exact = self._valid.find(wording) or self._protected.find(wording)
-        if against := exact or self._protected.find_similar(wording):
+        if against := self._valid.find(wording) or self._protected.find_any(wording):
             raise RejectedError(Reason.LEAKS, against=against)
         if not is_new:
             return problem
@@ -153,8 +172,7 @@ def _check_program(problem: Problem) -> Problem:
     if problem.program is None:
         raise RejectedError(Reason.NO_RATIONALE)
     try:
-        program = normalize(problem.program)
-        result = run_program(program)
+        program, result = compute(problem.program)
         n_ops = count_operations(program)
     except ProgramError as error:
         parses = error.verdict in (Verdict.error, Verdict.limit)

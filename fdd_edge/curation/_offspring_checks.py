@@ -59,12 +59,18 @@ def _check_numbers(problem: Problem, parent: Problem | None) -> None:
 
     Numbers that a teacher marks as distractors, and numbers that were already unused in the parent, are allowed.
     """
-    allowed = Counter(float(number) for number in problem.teacher_notes.get("distractors", ()))
+    allowed = Counter(_distractors(problem))
     if parent is not None:
         allowed += Counter(_unused_numbers(parent))
     left = Counter(_unused_numbers(problem)) - allowed
     if left:
         raise RejectedError(Reason.NUMBER_NOT_USED, detail=f"{next(iter(left)):g}")
+
+
+def _distractors(problem: Problem) -> list[float]:
+    """Return the numbers that the notes mark as distractors; the notes of a data set may hold anything."""
+    marked = problem.teacher_notes.get("distractors", ())
+    return [number for number in marked if isinstance(number, int | float)] if isinstance(marked, list | tuple) else []
 
 
 def _unused_numbers(problem: Problem) -> list[float]:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from math import ceil
 
+from fdd_edge.curation._retold import Retold
 from fdd_edge.curation._text import Wording, read_wording
 from fdd_edge.records import Problem
 
@@ -13,6 +14,8 @@ __all__ = ["Protected", "Seen"]
 
 # Shorter runs are often just common phrases; GPT-3's authors chose this length too.
 _GRAM = 13
+_FEWEST_LETTERS = 20
+"""Shorter texts may have the same letters by chance, once numbers and spaces are gone."""
 
 
 class Seen:
@@ -55,15 +58,19 @@ class Protected:
 
     def __init__(self, sets: Mapping[str, Sequence[Problem]]) -> None:
         self._masked: dict[str, str] = {}
+        self._letters: dict[str, str] = {}
         self._anonymous: dict[str, str] = {}
         self._grams: dict[str, str] = {}
         self._near = _Near()
-        for name, problems in sets.items():
-            for problem in problems:
-                self._add(read_wording(problem.question), f"{name}:{problem.id}")
+        wordings = {f"{name}:{p.id}": read_wording(p.question) for name, problems in sets.items() for p in problems}
+        for label, wording in wordings.items():
+            self._add(wording, label)
+        self._retold = Retold(wordings)
 
     def _add(self, wording: Wording, label: str) -> None:
         self._masked.setdefault(wording.masked, label)
+        if len(wording.letters) >= _FEWEST_LETTERS:
+            self._letters.setdefault(wording.letters, label)
         self._anonymous.setdefault(wording.anonymous, label)
         self._near.add(label, wording)
         for gram in wording.grams(_GRAM):
@@ -71,13 +78,22 @@ class Protected:
 
     def find(self, wording: Wording) -> str | None:
         """Return a problem that is the same except for its numbers, or shares a run of words."""
-        if wording.masked in self._masked:
-            return self._masked[wording.masked]
-        return next((self._grams[gram] for gram in wording.grams(_GRAM) if gram in self._grams), None)
+        found = self._masked.get(wording.masked) or self._letters.get(wording.letters)
+        if found is None and self._grams:
+            found = next((self._grams[gram] for gram in wording.grams(_GRAM) if gram in self._grams), None)
+        return found
 
     def find_similar(self, wording: Wording) -> str | None:
         """Return a problem that is the same except for its numbers and names, or is near."""
         return self._anonymous.get(wording.anonymous) or self._near.find(wording)
+
+    def find_retold(self, wording: Wording) -> str | None:
+        """Return the problem whose story is retold most completely."""
+        return self._retold.find(wording)
+
+    def find_any(self, wording: Wording) -> str | None:
+        """Return a problem that matches in any of these ways."""
+        return self.find(wording) or self.find_similar(wording) or self.find_retold(wording)
 
 
 _SHORT_GRAM = 4

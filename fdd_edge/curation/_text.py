@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+from fdd_edge.curation._plain import plain_text
 from fdd_edge.number_words import NUMBER_WORDS
 
-__all__ = ["MASK", "Wording", "mask_numbers", "read_numbers", "read_wording"]
+__all__ = ["COMMON_WORDS", "LIGHT", "MASK", "Wording", "mask_numbers", "read_numbers", "read_wording"]
 
 MASK = "<n>"
 _NAME = "<a>"
@@ -34,6 +35,10 @@ _WORD = rf"\b(?:{_any_of(_TENS)}(?:[\s-]+{_any_of(_ONES)})?|{_any_of(_TEENS)}|{_
 _DIGITS = r"(?:\d+\s+(?=\d+[/⁄]))?(?:\d+(?:[.,]\d+)*|(?<!\w)\.\d+)(?:[/⁄]\d+)?(?:(?:st|nd|rd|th)\b)?"
 _SCALED = rf"(?:[\s-]+{_any_of(_SCALES)}(?:(?:\s+and)?\s+{_WORD})?)*"
 _NUMBER = re.compile(rf"(?:{_DIGITS}|{_WORD}|\b(?:a\s+)?{_any_of(_SCALES)}){_SCALED}", re.IGNORECASE)
+
+# "$5" is "5 dollars".
+_DOLLARS = re.compile(rf"\$\s*{MASK}")
+_SENTENCE_END = re.compile(r"[.?!;:\n]")
 
 # "an 8-hour shift" is "a 5-hour shift" with a different number.
 _ARTICLE = re.compile(rf"\b(a)n(?=\s+{MASK})", re.IGNORECASE)
@@ -67,6 +72,21 @@ _NAMES_AFTER = re.compile(
 
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3})")
 _APOSTROPHES = re.compile("['’ʼ]")
+_LETTERS = re.compile(r"[^\W\d_]+")
+
+LIGHT = 0.25
+"""What a number, a name or a common word says about a story; any other word says 1."""
+COMMON_WORDS = frozenset(
+    """
+    a about after all also altogether an and another any are as at be been before by can could did do does done
+    each every first for from get gets give given gives got had has have he her hers him his how i if in into is it
+    its just left less many more most much my new no not now of off on one only or other out over own same she so
+    some still such take than that the their them then there these they this those to too total two up was we were
+    what when where which while who will with would you your cent cents dollar dollars percent money day days week
+    weeks month months year years hour hours minute minutes time times monday tuesday wednesday thursday friday
+    saturday sunday number amount
+    """.split()  # noqa: SIM905 (a list of two hundred texts)
+)
 _TOKEN = re.compile(r"<\w+>|\d+(?:\.\d+)?|[^\W\d]+")
 
 
@@ -140,33 +160,73 @@ class Wording(NamedTuple):
     """A question in the forms that are compared.
 
     Attributes:
-        words: Its words and numbers in lower case, without punctuation.
-        masked: The words as one text, with numbers masked.
-        anonymous: The same, with names and their pronouns masked too.
+        words: Its words and numbers in lower case, without punctuation, with number words as digits.
+        letters: The letters alone: spaces may be lost, or put between letters.
+        sentences: The words of each sentence, with numbers masked.
+        anonymous: The words as one text, with numbers, names and their pronouns masked.
+        names: The words that are only written with a capital letter.
     """
 
     words: list[str]
-    masked: str
+    letters: str
+    sentences: list[list[str]]
     anonymous: str
+    names: frozenset[str]
 
     @property
     def exact(self) -> str:
         """The words as one text."""
         return " ".join(self.words)
 
+    @property
+    def masked_words(self) -> list[str]:
+        """The words, with numbers masked."""
+        return [word for sentence in self.sentences for word in sentence]
+
+    @property
+    def masked(self) -> str:
+        """The words as one text, with numbers masked."""
+        return " ".join(self.masked_words)
+
     def grams(self, n: int) -> Iterator[str]:
         """Yield every run of ``n`` consecutive words."""
         for start in range(len(self.words) - n + 1):
             yield " ".join(self.words[start : start + n])
 
+    def weight_of(self, word: str) -> float:
+        """Return how much a word says about the story: 1, or less for a number, a name, or what any text contains."""
+        return LIGHT if word in COMMON_WORDS or word in self.names or word == MASK else 1.0
+
 
 def read_wording(question: str) -> Wording:
     """Reduce a question to its wording; this costs more than the look-ups that follow, so do it once per question."""
-    masked = mask_numbers(question)
-    anonymous = _PRONOUN.sub(lambda word: _MASKED_PRONOUNS[word.group().lower()], _CAPITALIZED.sub(_NAME, masked))
-    return Wording(_split(question), " ".join(_split(masked)), " ".join(_split(anonymous)))
+    plain = plain_text(question)
+    masked = _DOLLARS.sub(rf"{MASK} dollars", mask_numbers(plain)).replace("%", " percent ")
+    nameless = _CAPITALIZED.sub(_NAME, masked)
+    anonymous = _PRONOUN.sub(lambda word: _MASKED_PRONOUNS[word.group().lower()], nameless)
+    sentences = [words for sentence in _SENTENCE_END.split(_fold(masked)) if (words := _TOKEN.findall(sentence))]
+    names = _names(sentences, _TOKEN.findall(_fold(nameless)))
+    letters = "".join(_LETTERS.findall(plain.casefold()))
+    return Wording(_split(_NUMBER.sub(_in_digits, plain)), letters, sentences, " ".join(_split(anonymous)), names)
+
+
+def _in_digits(number: re.Match[str]) -> str:
+    """Return a number word in digits; any other number as it is."""
+    value = None if number[0][0].isdigit() else _value(number[0].lower())
+    return number[0] if value is None else f"{value:g}"
+
+
+def _names(sentences: Sequence[Sequence[str]], others: Sequence[str]) -> frozenset[str]:
+    """Return the words that are left out of ``others``; none if that is most of them: all letters may be capital."""
+    words = {word for sentence in sentences for word in sentence}
+    names = words.difference(others)
+    return frozenset(names) if 2 * len(names) <= len(words) else frozenset()
 
 
 def _split(question: str) -> list[str]:
-    text = unicodedata.normalize("NFKC", question).casefold()
-    return _TOKEN.findall(_THOUSANDS.sub("", _APOSTROPHES.sub("", text)))
+    return _TOKEN.findall(_fold(question))
+
+
+def _fold(text: str) -> str:
+    """Return a text without case, apostrophes, and commas in numbers."""
+    return _THOUSANDS.sub("", _APOSTROPHES.sub("", unicodedata.normalize("NFKC", text).casefold()))

@@ -4,33 +4,36 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from fdd_edge.data._gold import parse_gold
-from fdd_edge.data._item import Item
+from fdd_edge.data._item import Item, Row
 from fdd_edge.data._solution import UNMARKED, answer_text, final_answer
-from fdd_edge.ondevice.language import ProgramError, normalize, run_program
+from fdd_edge.ondevice.language import ProgramError, compute
+from fdd_edge.records import same_answer
 
-__all__ = ["Computed", "compute", "item_of_reply"]
+__all__ = ["item_of_reply", "program_in"]
 
 _FENCED = re.compile(r"```[A-Za-z]*\s*\n(?P<code>.*?)\n?```", re.DOTALL)
 
 
-class Computed(NamedTuple):
-    """A program in normal form, and the number that it computes."""
+def program_in(row: Row, answer: int | float) -> dict[str, str]:
+    """Return the ``program`` of a row whose format has none, from columns that other sets have for it.
 
-    program: str
-    answer: int | float
-
-
-def compute(code: str) -> Computed:
-    """Read a program in the program language and run it.
-
-    Raises:
-        ProgramError: The language cannot read it, or it computes no number.
+    ``program`` and ``code`` count if they are in the program language and compute the row's answer; sets of other kinds
+    use these words for other things.
     """
-    program = normalize(code)
-    return Computed(program, run_program(program))
+    for key in ("program", "code"):
+        code = row.get(key)
+        if not isinstance(code, str) or parse_gold(code) is not None:
+            continue
+        try:
+            computed = compute(code)
+        except ProgramError:
+            continue
+        if same_answer(computed.answer, answer):
+            return {"program": computed.program}
+    return {}
 
 
 def item_of_reply(question: str, reply: str, own_id: str | None, extra: Mapping[str, Any]) -> Item:

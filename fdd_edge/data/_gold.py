@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 
-from fdd_edge.ondevice.language import COUNTED_SCALES, MONEY_SCALES, PARTS, SCALES, plain_separators
+from fdd_edge.ondevice.language import may_change_value, plain_separators
 
 __all__ = ["parse_gold"]
 
@@ -14,22 +14,20 @@ _MAX_LENGTH = 400
 
 _GOLD = re.compile(
     r"""
-    (?P<number> [-+]? (?: [0-9]{1,3} (?: ,[0-9]{3} )+ (?: \.[0-9]* )?   # 1,200.50
+    (?P<number> [-+]? (?: [1-9][0-9]{0,2} (?: ,[0-9]{3} )+ (?: \.[0-9]* )?   # 1,200.50
                         | (?: [0-9]+ (?: \.[0-9]* )? | \.[0-9]+ ) (?: [eE][-+]?[0-9]+ )? ) )
     (?: \s* % )?
-    (?: \s* \( [^()\d;]* \)                                             # 9 (apples)
+    (?: \s* \( (?P<bracket> [^()\d;]* ) \)                   # 9 (apples)
       | \s+ (?P<unit> [^\W\d] [^\d:;=]* ) )?                            # 9 apples
     """,
     re.VERBOSE,
 )
 
-# With one of these words the number before it is not the whole answer: "5 million", "2 and a half". Abbreviations such
-# as "m" may be part of a longer unit, so they count as the first word only.
-_MORE_THAN_A_UNIT = re.compile(
-    r"\b(and|or|to|half|dozens?|hundreds?|thousands?|(m|b|tr)illions?|lakhs?|lacs?|crores?)\b", re.IGNORECASE
+# With one of these words the number before it is not the whole answer: "2 and a half", "5 (million)".
+_MORE_THAN_A_UNIT = re.compile(r"\b(?:and|or|to|half)\b|\A(?:sin|cos|tan|log|ln|exp)\s+\S{1,2}\Z", re.IGNORECASE)
+_SCALE_IN_BRACKETS = re.compile(
+    r"\W*(?:dozens?|hundreds?|thousands?|k|(?:m|b|tr)illions?|lakhs?|lacs?|crores?)\b", re.IGNORECASE
 )
-_LETTERS = tuple(word for word in SCALES if word > "\u3000")
-_FIRST_WORDS = frozenset(word.casefold() for word in (*SCALES, *MONEY_SCALES, *PARTS, *COUNTED_SCALES))
 
 
 def parse_gold(answer: object) -> int | float | None:
@@ -51,18 +49,13 @@ def parse_gold(answer: object) -> int | float | None:
     if not isinstance(answer, str) or len(answer) > _MAX_LENGTH:
         return None
     match = _GOLD.fullmatch(plain_separators(answer.replace("$", "").strip()))
-    if match is None or _has_scale(match["unit"] or ""):
+    if match is None or _SCALE_IN_BRACKETS.match(match["bracket"] or ""):
+        return None
+    if (unit := match["unit"]) and (may_change_value(unit) or _MORE_THAN_A_UNIT.search(unit)):
         return None
     digits = match["number"].replace(",", "")
     # int() if possible: a float would round a long whole number.
     return _as_number(int(digits) if digits.lstrip("+-").isdigit() else float(digits))
-
-
-def _has_scale(unit: str) -> bool:
-    """Return whether the words behind a number change its value, or might."""
-    first = re.split(r"[\s.\-]", unit, maxsplit=1)[0]
-    is_counted = first.casefold() in _FIRST_WORDS or (first > "\u3000" and first.startswith(_LETTERS))
-    return is_counted or _MORE_THAN_A_UNIT.search(unit) is not None
 
 
 def _as_number(value: int | float) -> int | float | None:

@@ -4,11 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 from fdd_edge.runs.fingerprint import Json
 
-__all__ = ["BrokenRowError", "Format", "Item", "Row", "id_of", "join_question", "text_of", "texts_of", "value_of"]
+__all__ = [
+    "BrokenRowError",
+    "Format",
+    "Item",
+    "Row",
+    "id_of",
+    "item_without_text",
+    "join_question",
+    "text_of",
+    "texts_of",
+    "value_of",
+    "why_no_text",
+]
 
 Row = Mapping[str, Any]
 """One row of a data file: the fields by name, with values as JSON has them."""
@@ -73,6 +86,38 @@ def text_of(row: Row, key: str) -> str:
     if not text.strip():
         raise BrokenRowError(f"has an empty {key!r}")
     return text.strip()
+
+
+def why_no_text(row: Row, key: str) -> str | None:
+    """Return why a required field of an answer holds no text, as a reason to skip the row; None if it holds one.
+
+    A row without an answer is no reason to refuse its file, which may have a million others.
+
+    Raises:
+        BrokenRowError: There is no such field.
+    """
+    value = value_of(row, key)
+    if isinstance(value, str):
+        return None if value.strip() else f"its {key!r} is empty"
+    return f"its {key!r} is {'null' if value is None else 'not text'}"
+
+
+def item_without_text(
+    row: Row, key: str, question: str, own_id: str | None = None, extra: Mapping[str, Any] = MappingProxyType({})
+) -> Item | None:
+    """Return the item of a row whose solution is no text: a number is its answer, else it is skipped by name.
+
+    Returns:
+        None if the solution is text.
+
+    Raises:
+        BrokenRowError: There is no such field.
+    """
+    value = value_of(row, key)
+    if isinstance(value, int | float):
+        return Item(question, value, own_id, extra)
+    reason = why_no_text(row, key)
+    return Item(question, None, own_id, extra, skip=reason) if reason else None
 
 
 def id_of(row: Row, key: str) -> str | None:

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fdd_edge.data._data_file import DataFile, open_data, unknown_columns
-from fdd_edge.data._formats import load_format, recognise
+from fdd_edge.data._data_file import DataFile, stream_data, unknown_columns
+from fdd_edge.data._formats import FORMATS, load_format, recognise
+from fdd_edge.data._from_reply import program_in
 from fdd_edge.data._gold import parse_gold
-from fdd_edge.data._item import BrokenRowError, Format, Item
+from fdd_edge.data._item import BrokenRowError, Format, Item, Row
 from fdd_edge.data._rows import PlacedRow, place_rows
 from fdd_edge.data.columns import Columns
 from fdd_edge.errors import FddError
-from fdd_edge.records import Problem
+from fdd_edge.records import PROBLEM_FIELDS, Problem
 
-__all__ = ["Dataset", "Skipped", "read_dataset", "read_list"]
+__all__ = ["Dataset", "Skipped", "describe_skipped", "read_dataset", "read_list"]
+
+_SHOWN = 3
+
+_TRIED = 1000
+"""Rows of each file that may show its format: the first one does, unless it is broken."""
+
+_OURS = "fdd_edge"
+"""Earlier versions began the names of their own marks with this."""
 
 NAMED_COLUMNS = "named columns"
 """Stands for the format where the user names the columns."""
@@ -50,6 +60,14 @@ class Dataset(NamedTuple):
     skipped: list[Skipped]
 
 
+def describe_skipped(skipped: Sequence[Skipped]) -> str:
+    """Return how many items were skipped, and the first ones with their reasons, as a sentence without its stop."""
+    first = ", ".join(f"{item} ({reason})" for item, reason in skipped[:_SHOWN])
+    more = ", ..." if len(skipped) > _SHOWN else ""
+    items = "1 item" if len(skipped) == 1 else f"{len(skipped)} items"
+    return f"skipped {items} without a numeric answer: {first}{more}"
+
+
 def read_dataset(
     path: Path | DataFile,
     *more: Path,
@@ -72,19 +90,33 @@ def read_dataset(
         FddError: A file cannot be read or has a broken row, the format is unknown, two rows have the same id, no
             problem has a numeric answer, or ``limit`` is not positive.
     """
-    if limit is not None and limit < 1:
-        raise FddError(f"limit must be at least 1, not {limit}.")
+    _check_limit(limit)
     reader = _reader(format, columns)
-    parts = [path if isinstance(path, DataFile) else open_data(path), *map(open_data, more)]
+    parts = [path if isinstance(path, DataFile) else stream_data(path), *map(stream_data, more)]
     if reader is None:
-        format = recognise([placed.row for part in parts for placed in part.rows])
-        if format is None:
-            raise FddError(unknown_columns(parts[0]))
+        parts, format = _recognised(parts)
         reader = load_format(format)
     dataset = _collect(parts, format or NAMED_COLUMNS, reader, name or parts[0].name, limit)
     if not dataset.problems:
         raise FddError(f"{parts[0].path} has no problem with a numeric answer ({_summary(dataset.skipped)}).")
     return dataset
+
+
+def _recognised(parts: Sequence[DataFile]) -> tuple[list[DataFile], str]:
+    """Return files whose rows can still be taken, and the built-in format that these are in.
+
+    Raises:
+        FddError: They are in none.
+    """
+    iterators = [iter(part.rows) for part in parts]
+    tried: list[list[PlacedRow]] = [[] for _ in parts]
+    for rows, seen in zip(iterators, tried, strict=True):
+        for placed in islice(rows, _TRIED):
+            seen.append(placed)
+            if (format := recognise([placed.row])) is not None:
+                rest = [chain(*pair) for pair in zip(tried, iterators, strict=True)]
+                return [part._replace(rows=rows) for part, rows in zip(parts, rest, strict=True)], format
+    raise FddError(unknown_columns(parts[0].path, tried[0][0]))
 
 
 def read_list(
@@ -94,10 +126,10 @@ def read_list(
     limit: int | None = None,
     columns: Columns | None = None,
 ) -> Dataset:
-    """Read problems from rows in memory, in our own format: ``question``, ``answer``, and ``program`` for training.
+    """Read problems from rows in memory, in any built-in format; in our own they have ``question`` and ``answer``.
 
     Args:
-        rows: The rows.
+        rows: The rows; numbers may also be numpy's.
         name: The data set's name, as for ``read_dataset``.
         limit: Read only this many problems; skipped rows do not count.
         columns: The columns to read instead.
@@ -105,14 +137,41 @@ def read_list(
     Raises:
         FddError: There are none, a row is broken (the message gives its number), or none has a numeric answer.
     """
+    _check_limit(limit)
     placed = place_rows(rows)
     if not placed:
         raise FddError("The list of problems is empty.")
-    format = "jsonl" if columns is None else NAMED_COLUMNS
-    dataset = _collect([DataFile(None, placed, name)], format, columns or load_format("jsonl"), name, limit)
+    part = DataFile(None, placed, name)
+    if columns is not None:
+        dataset = _collect([part], NAMED_COLUMNS, columns, name, limit)
+    else:
+        format = recognise([row.row for row in placed]) or _own_format(placed[0])
+        dataset = _collect([part], format, load_format(format), name, limit)
     if not dataset.problems:
         raise FddError(f"The list has no problem with a numeric answer ({_summary(dataset.skipped)}).")
     return dataset
+
+
+def _check_limit(limit: object) -> None:
+    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int)):
+        raise FddError(f"limit must be a whole number, not {limit!r}.")
+    if limit is not None and limit < 1:
+        raise FddError(f"limit must be at least 1, not {limit}.")
+
+
+def _own_format(first: PlacedRow) -> str:
+    """Return our own format for rows in memory in no known one, if they mean it: its reader says what is missing.
+
+    Raises:
+        FddError: They have other columns.
+    """
+    if first.row.keys().isdisjoint({"question", "answer"}):
+        keys = ", ".join(map(repr, first.row)) or "none"
+        raise FddError(
+            f"{first.place(None)} has neither question nor answer; its keys are {keys}: name those of the question and "
+            "the answer with question_field and answer_field."
+        )
+    return "jsonl"
 
 
 def _reader(format: str | None, columns: Columns | None) -> Format | None:
@@ -136,9 +195,8 @@ def _collect(parts: Sequence[DataFile], format: str, reader: Format, name: str, 
     seen: set[str] = set()
     rows_before = 0
     for path, rows, _ in parts:
+        number = rows_before
         for placed in rows:
-            if len(problems) == limit:
-                break
             item = _read_item(path, placed, format, reader)
             number = rows_before + placed.number
             answer = None if item.skip else parse_gold(item.gold)
@@ -152,9 +210,21 @@ def _collect(parts: Sequence[DataFile], format: str, reader: Format, name: str, 
                 raise FddError(f"{placed.place(path)} has the same id as an earlier row: {own_id!r}.")
             seen.add(id)
             fields = {"source": name, **item.record}
-            problems.append(Problem(id=id, question=item.question, answer=answer, extra=item.extra, **fields))
-        rows_before += rows[-1].number
+            if "program" not in fields:
+                fields |= program_in(_other_columns(placed.row, format, reader), answer)
+            extra = {key: value for key, value in item.extra.items() if not _is_ours(key)}
+            problems.append(Problem(id=id, question=item.question, answer=answer, extra=extra, **fields))
+            if len(problems) == limit:  # before another row is read, which may be far, or the end of a pipe
+                return Dataset(name, format, problems, skipped)
+        rows_before = number
     return Dataset(name, format, problems, skipped)
+
+
+def _other_columns(row: Row, format: str, reader: Format) -> Row:
+    """Return the columns of a row that may hold a program: none if the format is another package's."""
+    if isinstance(reader, Columns):
+        return {key: value for key, value in row.items() if key not in (reader.question, reader.answer)}
+    return row if format in FORMATS else {}
 
 
 def _read_item(path: Path | None, placed: PlacedRow, format: str, reader: Format) -> Item:
@@ -170,6 +240,11 @@ def _read_item(path: Path | None, placed: PlacedRow, format: str, reader: Format
     if not isinstance(item, Item):
         raise FddError(f"The data format {format} must return an fdd_edge.data.Item, not {type(item).__name__}.")
     return item
+
+
+def _is_ours(key: str) -> bool:
+    """Return whether a field would be read as one of our own once the problem is written: it is a stranger's."""
+    return key in PROBLEM_FIELDS or key.startswith(_OURS)
 
 
 def _prefixed(name: str, own_id: str) -> str:

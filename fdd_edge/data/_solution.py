@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from fdd_edge.data._gold import parse_gold
+from fdd_edge.ondevice.language import is_whole_box
 
 __all__ = ["UNMARKED", "answer_in", "answer_text", "final_answer", "stated_answer"]
 
@@ -14,13 +15,15 @@ UNMARKED = "no answer is marked by \\boxed{}, #### or 'answer is'"
 _BOX = re.compile(r"\\(?:boxed|fbox)\s*(?P<bare>[-+\w.,%$]+)?")
 _FINAL = "####"
 _ANSWER_IS = re.compile(r"\banswer\s+is\b\s*:?\s*", re.IGNORECASE)
-_SENTENCE_END = re.compile(r"(?<=\S)[.!?](?=\s|$)")
+_SENTENCE_END = re.compile(r"(?<=\S)(?:[.?]|(?<!\d)!)(?=\s|$)")  # "5!" may be a factorial
 _BETWEEN_ANSWERS = re.compile(r"[\s$,;]*(?:\\text\{)?\s*(?:and|or)?\s*\}?[\s$,;]*")
 
 _THOUSANDS = re.compile(r"(?<=\d)(?:\{,\}|,?\\!|\\,|,)(?=\d{3}(?!\d))")
 # A longer text is not a number, and need not be cleaned.
 _MAX_LENGTH = 400
 _MAX_GAP = 40
+_NEAR = 10
+"""Characters around a box that are shown if they belong to its number."""
 
 _DEGREES = re.compile(r"\^\s*\{?\s*\\circ\s*\}?|\\degree|°")
 _TEXT = re.compile(r"\\(?:text|textbf|textrm|mathrm|mathbf|mbox|rm)\s*\{([^{}]*)\}(?:\^\{?[23]\}?)?")
@@ -30,6 +33,7 @@ _SPACE = re.compile(r"\\[ ,;:!]|~|\\quad")
 _MARKUP = re.compile(r"\\[()\[\]]|\*\*|__|`")
 # In math, letters after a number are variables, "2 x" and "3 pi", unless they are a unit.
 _VARIABLE = re.compile(r"(?<=\d)\s+(?!(?:cm|mm|km|kg|mg|ml|mL|lb|oz|ft|in|mi|yd|hr)\b)(?=[A-Za-z]{1,2}\b)")
+_LETTER = re.compile(r"(?<=\d) (?=[a-zA-Z](?!\w))(?![gmLlhsNJWVACF]\b)")
 
 
 def final_answer(solution: str) -> str | None:
@@ -66,6 +70,8 @@ def answer_text(answer: str) -> str:
     plain = _VARIABLE.sub("", _MARKUP.sub("", answer))
     plain = _DEGREES.sub(" ", _TEXT.sub(_content, _THOUSANDS.sub(",", plain)))
     plain = _SPACE.sub(" ", plain.replace("\\$", "$").replace("\\%", "%")).strip().rstrip(".").strip()
+    if "\\ " in answer or "~" in answer:
+        plain = _LETTER.sub("", plain)
     shown = answer.strip()
     # "2x" rather than "2 x", which would count as two of something.
     return shown if parse_gold(plain) is None and parse_gold(shown) is None else plain
@@ -95,7 +101,8 @@ def _boxed(solution: str) -> str | None:
             boxes.append((match.start(), end + 1, solution[match.end() + 1 : end]))
     if not boxes:
         return None
-    answers = [boxes[-1][2]]
+    start, end, content = boxes[-1]
+    answers = [content if is_whole_box(solution, start, end) else solution[max(0, start - _NEAR) : end + _NEAR]]
     for (_, end, content), (start, _, _) in zip(reversed(boxes[:-1]), reversed(boxes[1:]), strict=True):
         if start - end > _MAX_GAP or not _BETWEEN_ANSWERS.fullmatch(solution[end:start]):
             break

@@ -5,7 +5,7 @@ The solution holds calculator notes, ``<<48/2=24>>``, from which the annotated t
 
 from __future__ import annotations
 
-from fdd_edge.data._item import Item, Row, text_of
+from fdd_edge.data._item import Item, Row, item_without_text, text_of
 
 __all__ = ["matches", "read_row"]
 
@@ -18,7 +18,10 @@ def matches(row: Row) -> bool:
 
 
 def read_row(row: Row) -> Item:
-    """Read one row; the gold answer follows the last ``####``."""
+    """Read one row; the gold answer follows the last ``####``, or is a number and nothing else."""
+    question = text_of(row, "question")
+    if bare := item_without_text(row, "answer", question):
+        return bare
     solution = text_of(row, "answer")
     gold = solution.rpartition(_FINAL)[2].strip()
-    return Item(text_of(row, "question"), gold, None, {}, {"solution": solution})
+    return Item(question, gold, None, {}, {"solution": solution})

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from fdd_edge.data._from_reply import compute
 from fdd_edge.data._item import Item, Row, text_of, value_of
-from fdd_edge.ondevice.language import ProgramError
-from fdd_edge.records import same_answer
 
 __all__ = ["matches", "read_row"]
 
@@ -16,13 +13,5 @@ def matches(row: Row) -> bool:
 
 
 def read_row(row: Row) -> Item:
-    """Read one row; its ``code`` becomes the program if it computes the target."""
-    target, code = value_of(row, "target"), row.get("code")
-    program: dict[str, str] = {}
-    if isinstance(code, str) and isinstance(target, int | float):
-        try:
-            computed = compute(code)
-            program = {"program": computed.program} if same_answer(computed.answer, target) else {}
-        except ProgramError:
-            pass  # the target is the answer all the same
-    return Item(text_of(row, "input"), target, None, {}, program)
+    """Read one row; as in any format, its ``code`` becomes the program if it computes the target."""
+    return Item(text_of(row, "input"), value_of(row, "target"))

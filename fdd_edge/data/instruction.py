@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fdd_edge.data._from_reply import item_of_reply
-from fdd_edge.data._item import Item, Row, id_of, text_of, texts_of
+from fdd_edge.data._item import Item, Row, id_of, item_without_text, text_of, texts_of
 
 __all__ = ["matches", "read_row"]
 
@@ -17,4 +17,6 @@ def read_row(row: Row) -> Item:
     """Read one row; an ``input`` follows the instruction on a line of its own."""
     given = texts_of(row, input="input").get("input")
     question = text_of(row, "instruction") + (f"\n{given}" if given else "")
-    return item_of_reply(question, text_of(row, "output"), id_of(row, "id"), texts_of(row, collection="source"))
+    own_id, tags = id_of(row, "id"), texts_of(row, collection="source")
+    bare = item_without_text(row, "output", question, own_id, tags)
+    return bare or item_of_reply(question, text_of(row, "output"), own_id, tags)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fdd_edge.data._item import BrokenRowError, Item, Row, join_question, text_of, value_of
+from fdd_edge.data._item import BrokenRowError, Item, Row, join_question, text_of, value_of, why_no_text
 
 __all__ = ["matches", "read_row"]
 
@@ -17,10 +17,12 @@ def read_row(row: Row) -> Item:
 
     ``iIndex`` is not used as an id: the sets that share this format number their items in different ways.
     """
-    solutions = _texts(value_of(row, "lSolutions"), "lSolutions")
-    equations = _texts(row.get("lEquations", []), "lEquations")
+    question, found = join_question(text_of(row, "sQuestion")), value_of(row, "lSolutions")
+    if found is None:
+        return Item(question, None, skip=why_no_text(row, "lSolutions"))
+    solutions, equations = _texts(found, "lSolutions"), _texts(row.get("lEquations") or [], "lEquations")
     extra = {"equation": "; ".join(equations)} if equations else {}
-    return Item(join_question(text_of(row, "sQuestion")), "; ".join(solutions), None, extra)
+    return Item(question, "; ".join(solutions), None, extra)
 
 
 def _texts(values: object, key: str) -> list[str]:

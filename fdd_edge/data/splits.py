@@ -14,10 +14,13 @@ from typing import Any, NamedTuple
 
 from fdd_edge.errors import FddError, did_you_mean
 
-__all__ = ["CARD", "SUFFIXES", "choose_files"]
+__all__ = ["CARD", "SUFFIXES", "TABLES", "choose_files"]
 
 CARD = "README.md"
-SUFFIXES = (".parquet", ".jsonl", ".json")
+TABLES = (".csv", ".tsv")
+"""Taken if there is nothing else: repositories often hold a list of their files, or of results, as CSV."""
+
+SUFFIXES = (".parquet", ".jsonl", ".json", *TABLES)
 """The file types that can be read from a data set on the hub; each may be gzipped as well: ``train.jsonl.gz``."""
 
 _NO_DATA = {"dataset_infos.json", "dataset_info.json", "dataset_dict.json", "state.json"}
@@ -50,6 +53,7 @@ def choose_files(
     """
     every = list(files)
     data = sorted(name for name in every if _is_data(name))
+    data = [name for name in data if not name.removesuffix(_GZIPPED).endswith(TABLES)] or data
     if not data:
         raise FddError(_without_data(id, every))
     declared = _declared(card or "")
@@ -75,14 +79,9 @@ def _without_data(id: str, files: Sequence[str]) -> str:
 
 
 def _declared(card: str) -> _Declared:
-    import yaml
+    from fdd_edge.bounded_yaml import front_matter
 
-    head = re.match(r"---\s*\n(.*?)\n---\s*(?:\n|$)", card, re.DOTALL)
-    try:
-        content = yaml.safe_load(head[1]) if head else None
-    except yaml.YAMLError:
-        content = None  # a card from the hub may be broken; the file names remain
-    configs = content.get("configs") if isinstance(content, dict) else None
+    configs = front_matter(card).get("configs")
     subsets: dict[str, dict[str, list[str]]] = {}
     default = None
     for config in configs if isinstance(configs, list) else ():

@@ -1,14 +1,16 @@
 """Scores completions against gold answers, with confidence intervals. It runs no models."""
 
-from fdd_edge.evaluation.scorer import Summary, score, summarize
-from fdd_edge.intervals import Interval, mcnemar, paired_difference, paired_share_difference, wilson
+from fdd_edge.evaluation.scorer import Summary, same_question, score, summarize
+from fdd_edge.intervals import Interval, clustered_wilson, mcnemar, paired_difference, paired_share_difference, wilson
 
 __all__ = [
     "Interval",
     "Summary",
+    "clustered_wilson",
     "mcnemar",
     "paired_difference",
     "paired_share_difference",
+    "same_question",
     "score",
     "summarize",
     "wilson",

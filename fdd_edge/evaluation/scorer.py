@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from fdd_edge.intervals import Interval, wilson
+from fdd_edge.intervals import Interval, clustered_wilson
 from fdd_edge.ondevice.protocol import Completion
 from fdd_edge.ondevice.verdicts import Verdict
 from fdd_edge.records import Problem, same_answer
 from fdd_edge.runs.fingerprint import Json
 
-__all__ = ["Summary", "score", "summarize"]
+__all__ = ["Summary", "same_question", "score", "summarize"]
 
 
 class Summary(NamedTuple):
@@ -23,7 +23,8 @@ class Summary(NamedTuple):
         n: Number of completions.
         correct: Number of completions with the gold answer.
         accuracy: correct / n.
-        ci95: Wilson interval of the accuracy.
+        ci95: Interval of the accuracy, see ``clustered_wilson``: replies to the same problem are not independent.
+        distinct: Number of different problems; the same question under several ids is one.
         verdicts: Number of completions per verdict, 0 for verdicts that did not occur.
     """
 
@@ -31,6 +32,7 @@ class Summary(NamedTuple):
     correct: int
     accuracy: float
     ci95: Interval
+    distinct: int
     verdicts: dict[str, int]
 
     def to_row(self) -> dict[str, Json]:
@@ -40,7 +42,8 @@ class Summary(NamedTuple):
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Summary:
         """Read the JSON object back."""
-        return cls(row["n"], row["correct"], row["accuracy"], Interval(*row["ci95"]), row["verdicts"])
+        interval, distinct = Interval(*row["ci95"]), row.get("distinct", row["n"])
+        return cls(row["n"], row["correct"], row["accuracy"], interval, distinct, row["verdicts"])
 
 
 def score(completions: Sequence[Completion], problems: Mapping[str, Problem]) -> list[Completion]:
@@ -54,8 +57,12 @@ def score(completions: Sequence[Completion], problems: Mapping[str, Problem]) ->
     return scored
 
 
-def summarize(completions: Sequence[Completion]) -> Summary:
+def summarize(completions: Sequence[Completion], problems: Mapping[str, Problem]) -> Summary:
     """Count the verdicts of scored completions.
+
+    Args:
+        completions: The completions.
+        problems: Their problems by id.
 
     Raises:
         ValueError: There are no completions.
@@ -64,4 +71,14 @@ def summarize(completions: Sequence[Completion]) -> Summary:
     correct = counts[Verdict.correct]
     n = len(completions)
     verdicts = {str(v): counts[v] for v in Verdict}
-    return Summary(n, correct, correct / n if n else 0.0, wilson(correct, n), verdicts)
+    found: dict[str, list[bool]] = {}
+    for completion in completions:
+        question = same_question(problems[completion.problem_id].question)
+        found.setdefault(question, []).append(completion.verdict is Verdict.correct)
+    interval = clustered_wilson([(sum(own), len(own)) for own in found.values()])
+    return Summary(n, correct, correct / n, interval, len(found), verdicts)
+
+
+def same_question(question: str) -> str:
+    """Return a text that is equal for questions that differ only in case and white space."""
+    return " ".join(question.casefold().split())

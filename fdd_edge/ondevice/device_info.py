@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from .families import runtime_modules
+from .field_types import misfit
 
 __all__ = [
     "ARM_CORES",
@@ -186,8 +187,18 @@ class DeviceInfo:
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Self:
-        """Build a description from its JSON object."""
-        return cls(**{**row, "cpu_features": tuple(row["cpu_features"])})
+        """Build a description from its JSON object.
+
+        Raises:
+            ValueError: A field is missing, unknown, or has the wrong type.
+        """
+        try:
+            info = cls(**{**row, "cpu_features": tuple(row["cpu_features"])})
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"it lacks a field or has one too many ({error})") from None
+        if (name := misfit(info)) is not None:
+            raise ValueError(f"its field {name!r} has the wrong type")
+        return info
 
 
 def describe_device() -> DeviceInfo:

@@ -26,6 +26,9 @@ from .runtime import Logits
 
 __all__ = ["Context", "Model", "open_model"]
 
+# When llama.cpp aborts, it has gdb print hundreds of lines after the one that says why, if gdb is installed.
+os.environ.setdefault("GGML_NO_BACKTRACE", "1")
+
 BATCH = 512
 """Maximum number of tokens per call; longer prompts are fed in pieces."""
 

@@ -11,6 +11,7 @@ import hashlib
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
+from datetime import datetime
 from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 from .options import option, out_of_range
@@ -142,6 +143,8 @@ class Request:
         prompt: A template with ``{question}``, ``chat``, or None for the template stored in the file.
         shots: Worked examples.
         fresh: Decode every wave, even if the board has a stored result, and store none; for measuring.
+        rendered_at: The local time that a chat template is told, as ISO 8601, so that all runners of an evaluation, and
+            those that resume it, render one prompt; None for the device's clock.
     """
 
     artifact: str
@@ -149,6 +152,7 @@ class Request:
     prompt: str | None = None
     shots: tuple[Shot, ...] = ()
     fresh: bool = False
+    rendered_at: str | None = None
 
 
 @dataclass(frozen=True)
@@ -329,8 +333,8 @@ class SpecialIds:
 class TargetInfo:
     """Describes the runner, the device and the model once the model is loaded (``ready``).
 
-    ``prompt`` is the template in use; ``system_info`` is the runtime's own description of its build; times measured on
-    an ``emulated`` device are not the board's.
+    ``prompt`` is the template in use, and ``rendered_at`` the time that a chat template was told; ``system_info`` is
+    the runtime's own description of its build; times measured on an ``emulated`` device are not the board's.
     """
 
     protocol: int
@@ -349,6 +353,14 @@ class TargetInfo:
     special: SpecialIds
     prompt: str
     load_seconds: float
+    rendered_at: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.rendered_at is not None:
+            try:
+                datetime.fromisoformat(self.rendered_at)
+            except (TypeError, ValueError):
+                raise ProtocolError(f"rendered_at must be a time in ISO 8601, not {self.rendered_at!r}") from None
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from pathlib import Path
 
 from .families import FAMILIES, GGUF, device_family
+from .json_text import parse_json
 
 __all__ = [
     "ENCODER_LENGTH",
@@ -74,7 +74,7 @@ def hash_model(artifact: Path) -> str:
 def decoder_start(folder: Path) -> int | None:
     """Return the id that the decoder of an encoder-decoder starts with, or None if the model has no encoder."""
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = parse_json((folder / "config.json").read_text(encoding="utf-8"))
         found = config.get("decoder_start_token_id") if config.get("is_encoder_decoder") else None
     except (OSError, ValueError, AttributeError):
         return None  # whatever needs the file will report what is wrong with it

@@ -14,7 +14,7 @@ import onnxruntime
 from .protocol import RunnerError, SpecialIds
 from .vocabulary import Vocabulary, read_json
 
-__all__ = ["FolderModel", "first_line", "load_session"]
+__all__ = ["FolderModel", "load_session", "run_error"]
 
 _ERROR = 3
 """ONNX Runtime's log level: hides its warnings about graph optimizations."""
@@ -57,6 +57,7 @@ class FolderModel:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.sessions.clear()
+        self._vocabulary.close()
 
     @functools.cached_property
     def description(self) -> str:
@@ -78,6 +79,14 @@ class FolderModel:
     def special_ids(self) -> SpecialIds:
         """The ids that begin and end a text."""
         return self._vocabulary.special_ids
+
+
+def run_error(error: Exception) -> RunnerError:
+    """Return the error for a batch that ONNX Runtime could not run; too little memory is the fault of the graph."""
+    line = first_line(error)
+    if isinstance(error, MemoryError) or re.search(r"allocate|bad_alloc|Failed to allocate", str(error)):
+        return RunnerError("bad_artifact", f"The graph asks for more memory than there is: {line}.")
+    return RunnerError("internal", f"ONNX Runtime could not run a batch: {line}.")
 
 
 def load_session(path: str, threads: int) -> onnxruntime.InferenceSession:

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from onnxruntime import InferenceSession, IOBinding
 
-from .onnxruntime_folder import FolderModel, first_line
+from .onnxruntime_folder import FolderModel, run_error
 from .protocol import RunnerError
 from .runtime import Logits
 from .vocabulary import read_json
@@ -57,12 +57,15 @@ class Model(FolderModel):
         """
         super().__init__(path, (Path(path).name,), threads)
         (session,) = self.sessions
-        self._caches = _caches(session, path)
-        logits = next(output for output in session.get_outputs() if output.name == "logits")
-        self.n_vocab = int(logits.shape[-1])
-        self._logits_type = _TYPES[logits.type]
-        # The second dimension is 1 if the graph was pruned to the logits of the last token, else the input's length.
-        self._pruned = logits.shape[1] == 1
+        try:
+            self._caches = _caches(session, path)
+            logits = next(output for output in session.get_outputs() if output.name == "logits")
+            self.n_vocab = int(logits.shape[-1])
+            self._logits_type = _TYPES[logits.type]
+            # The second dimension is 1 if the graph was pruned to the last token's logits, else the input's length.
+            self._pruned = logits.shape[1] == 1
+        except (ValueError, TypeError, KeyError, IndexError):
+            raise RunnerError("bad_artifact", f"{path} has a cache or logits of an unknown shape or type.") from None
         self.n_ctx_train = _context_length(Path(path).parent)
 
     def open_context(self, cells: int, sequences: int, threads: int, kv: Literal["f16", "f32"]) -> Context:
@@ -72,7 +75,11 @@ class Model(FolderModel):
         """
         del threads, kv
         (session,) = self.sessions
-        return Context(session, self._caches, (self.n_vocab, self._logits_type, self._pruned), cells, sequences)
+        logits = (self.n_vocab, self._logits_type, self._pruned)
+        try:
+            return Context(session, self._caches, logits, cells, sequences)
+        except (MemoryError, ValueError) as error:  # numpy has two errors for it
+            raise RunnerError("bad_artifact", f"The graph asks for more memory than there is: {error}.") from None
 
 
 class Context:
@@ -151,7 +158,7 @@ class Context:
         try:
             self._session.run_with_iobinding(binding)
         except Exception as error:  # ONNX Runtime has one type per kind of failure, each a direct subclass of Exception
-            raise RunnerError("internal", f"ONNX Runtime could not run a batch: {first_line(error)}.") from None
+            raise run_error(error) from None
         for sequence, end in zip(range(rows.start, rows.stop), ends.tolist(), strict=True):
             self._filled[sequence] = end
         return logits[:, -1].astype(np.float32, copy=False)

@@ -19,7 +19,7 @@ from onnxruntime import InferenceSession
 
 from .families import DECODER, DECODER_WITH_PAST, ENCODER
 from .model_files import ENCODER_LENGTH
-from .onnxruntime_folder import FolderModel, first_line
+from .onnxruntime_folder import FolderModel, run_error
 from .protocol import RunnerError
 from .runtime import Logits
 from .vocabulary import read_json
@@ -55,7 +55,8 @@ class Model(FolderModel):
                 "bad_artifact", f"{path} is not a decoder: its first output is not logits of fixed width."
             )
         self.n_vocab = int(logits.shape[-1])
-        self.n_ctx_train = int(read_json(Path(path).with_name("config.json")).get("n_positions", ENCODER_LENGTH))
+        stated = read_json(Path(path).with_name("config.json")).get("n_positions")
+        self.n_ctx_train = stated if isinstance(stated, int) and stated > 0 else ENCODER_LENGTH
 
     def open_context(self, cells: int, sequences: int, threads: int, kv: Literal["f16", "f32"]) -> Context:
         """Create ``sequences`` empty sequences; their caches grow with them, so ``cells`` is not needed."""
@@ -146,5 +147,5 @@ def _run(session: InferenceSession, names: Sequence[str], inputs: Mapping[str, _
     try:
         outputs: list[_Floats] = session.run(names, {name: array for name, array in inputs.items() if name in known})
     except Exception as error:  # ONNX Runtime has one type per kind of failure, each a direct subclass of Exception
-        raise RunnerError("internal", f"ONNX Runtime could not run a batch: {first_line(error)}.") from None
+        raise run_error(error) from None
     return outputs

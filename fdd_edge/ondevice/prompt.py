@@ -6,10 +6,12 @@ a student is asked exactly what it was trained on.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Protocol
 
+from .next_example import BLANK_LINE, NextExample
 from .protocol import RunnerError, Shot
 
 __all__ = [
@@ -20,6 +22,7 @@ __all__ = [
     "Prompt",
     "begins_with_bos",
     "make_prompt",
+    "without_bom",
 ]
 
 PLACEHOLDER = "{question}"
@@ -32,7 +35,15 @@ TEMPLATE_KEY = "fdd_edge.prompt_template"
 
 CHAT_TEMPLATE_KEY = "tokenizer.chat_template"
 
-BLANK_LINE = "\n\n"
+_BOM = "\ufeff"
+
+
+def without_bom(text: str) -> str:
+    """Return a text without U+FEFF, which editors put into files unseen and no student was trained on.
+
+    Every text that a model reads goes through a ``Prompt``, which drops it: templates, questions, rendered chats.
+    """
+    return text.replace(_BOM, "")
 
 
 class ModelTexts(Protocol):
@@ -69,56 +80,29 @@ class Prompt:
         Raises:
             RunnerError: The template does not contain ``{question}``.
         """
-        parts = template.split(PLACEHOLDER)
+        parts = without_bom(template).split(PLACEHOLDER)
         if len(parts) == 1:
             raise RunnerError("bad_request", f"The prompt template does not contain {PLACEHOLDER}: {template[:60]!r}.")
         return cls(tuple(parts))
 
     def render(self, question: str) -> str:
         """Return the text that the model reads."""
-        return question.join(self.parts)
+        return without_bom(question).join(self.parts)
+
+    @property
+    def ends(self) -> tuple[str, str]:
+        """The texts before the first and after the last question."""
+        return self.parts[0], self.parts[-1]
 
     @property
     def template(self) -> str:
         """The whole template."""
         return self.render(PLACEHOLDER)
 
-
-@dataclass(frozen=True)
-class NextExample:
-    """Where the next worked example begins, which a model that was not trained on the prompt often invents.
-
-    A blank line alone does not tell: programs and solutions contain blank lines.
-
-    Attributes:
-        opening: What an example begins with, before its question; empty if the template begins with the question.
-        closing: What follows the question, for a template without an opening.
-    """
-
-    opening: str
-    closing: str
-
-    @classmethod
-    def of(cls, prompt: Prompt) -> NextExample:
-        """Return how an example of a prompt begins."""
-        opening, closing = (part.strip().split("\n")[0].rstrip() for part in (prompt.parts[0], prompt.parts[-1]))
-        return cls(opening, closing)
-
-    def find(self, reply: bytes | bytearray, start: int) -> int | None:
-        """Return where the next example begins in a reply, searched from a position on; None if it does not."""
-        blank_line = BLANK_LINE.encode()
-        if self.opening:
-            at = reply.find(blank_line + self.opening.encode("utf-8", errors="replace"), start)
-            return None if at < 0 else at
-        closing = self.closing.encode("utf-8", errors="replace")
-        at = reply.find(b"\n" + closing, start) if closing else reply.find(blank_line, start)
-        # The invented question is between the last blank line and the closing.
-        return None if at < 0 else max(reply.rfind(blank_line, 0, at), 0) if closing else at
-
     @property
-    def longest(self) -> int:
-        """The most bytes that may have been added before it is found."""
-        return len((BLANK_LINE + (self.opening or self.closing)).encode("utf-8", errors="replace"))
+    def key(self) -> str:
+        """Everything that a reply depends on, as one line: work that is kept under it is not mixed with others'."""
+        return json.dumps(asdict(self), sort_keys=True)
 
 
 def begins_with_bos(text: str, *, adds_bos: bool, bos_text: str | None) -> bool:
@@ -132,13 +116,17 @@ def begins_with_bos(text: str, *, adds_bos: bool, bos_text: str | None) -> bool:
     return adds_bos and not (bos_text and text.startswith(bos_text))
 
 
-def make_prompt(requested: str | None, shots: Sequence[Shot], model: ModelTexts) -> Prompt:
+def make_prompt(
+    requested: str | None, shots: Sequence[Shot], model: ModelTexts, rendered_at: str | None = None
+) -> Prompt:
     """Return the prompt for a model, with worked examples in front.
 
     Args:
         requested: A template, ``chat``, or None for what the model file stores: a template, else its chat template.
         shots: Worked examples: earlier turns of a chat, otherwise texts above the question, separated by blank lines.
         model: The loaded model.
+        rendered_at: The local time that a chat template is told, as ISO 8601, because many print the date; None
+            for this device's clock.
 
     Raises:
         RunnerError: There is no template, or it cannot be used.
@@ -151,16 +139,16 @@ def make_prompt(requested: str | None, shots: Sequence[Shot], model: ModelTexts)
             "bad_request", "This model stores neither a prompt nor a chat template. Use the prompt plain."
         )
     if template == CHAT:
-        return Prompt.parse(_render_chat(shots, model))
+        return Prompt.parse(_render_chat(shots, model, rendered_at))
     plain = Prompt.parse(template)
     if not shots:
         return plain
-    examples = [plain.render(shot.question) + shot.reply.rstrip("\n") + BLANK_LINE for shot in shots]
+    examples = [plain.render(shot.question) + without_bom(shot.reply).rstrip("\n") + BLANK_LINE for shot in shots]
     first, *rest = plain.parts
-    return Prompt(("".join(examples) + first, *rest), NextExample.of(plain))
+    return Prompt(("".join(examples) + first, *rest), NextExample.of(*plain.ends))
 
 
-def _render_chat(shots: Sequence[Shot], model: ModelTexts) -> str:
+def _render_chat(shots: Sequence[Shot], model: ModelTexts, rendered_at: str | None) -> str:
     """Render the model's chat template once, with the placeholder as the last user message."""
     template = model.metadata(CHAT_TEMPLATE_KEY)
     if template is None:
@@ -171,14 +159,13 @@ def _render_chat(shots: Sequence[Shot], model: ModelTexts) -> str:
         messages.append({"role": "assistant", "content": shot.reply})
     messages.append({"role": "user", "content": PLACEHOLDER})
     try:
-        from .chat import render_chat, template_errors
+        from .chat import ChatError, render_chat
     except ModuleNotFoundError as error:
         raise RunnerError(
             "runtime_missing", f"Rendering a chat template needs {error.name}, which is not installed."
         ) from None
     try:
-        return render_chat(template, messages, bos=model.bos_text, eos=model.eos_text)
-    except template_errors() as error:
+        return render_chat(template, messages, bos=model.bos_text, eos=model.eos_text, moment=rendered_at)
+    except ChatError as error:
         # Templates reject messages they do not support by raising an error with their own text.
-        why = str(error).rstrip(".") or type(error).__name__
-        raise RunnerError("bad_request", f"The model's chat template cannot be rendered: {why}.") from None
+        raise RunnerError("bad_request", f"The model's chat template cannot be rendered: {error}.") from None

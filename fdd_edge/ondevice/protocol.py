@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, asdict, fields
 from typing import Any, TypeVar
 
+from .field_types import misfit
+from .json_text import parse_json
 from .messages import (
     Command,
     Completion,
@@ -137,7 +139,7 @@ def _decode(line: str, kinds: Mapping[str, type[T]]) -> T:
 
 def _object(line: str) -> dict[str, Any]:
     try:
-        row = json.loads(line)
+        row = parse_json(line, parse_constant=_no_number)
     except ValueError as error:
         raise ProtocolError(f"a line is not JSON ({error}): {line[:80]!r}") from None
     if not isinstance(row, dict):
@@ -145,10 +147,15 @@ def _object(line: str) -> dict[str, Any]:
     return row
 
 
+def _no_number(name: str) -> None:
+    """Refuse NaN and Infinity, which Python reads although JSON has no such numbers."""
+    raise ValueError(f"{name} is not a number")
+
+
 def _build(kind: type[T], row: Mapping[str, Any]) -> T:
     """Build a message; all its fields must be known, and those without a default must be present."""
     if not isinstance(row, Mapping):
-        raise ProtocolError(f"{kind.__name__} must be a JSON object, not {row!r}")
+        raise ProtocolError(f"{kind.__name__} must be a JSON object, not {str(row)[:80]!r}")
     known = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]  # every kind is a dataclass
     for name in row:
         if name not in known:
@@ -157,9 +164,23 @@ def _build(kind: type[T], row: Mapping[str, Any]) -> T:
         if name not in row and f.default is MISSING:
             raise ProtocolError(f"{kind.__name__} lacks the field {name!r}")
     try:
-        return kind(**{name: _READERS.get((kind, name), _as_is)(value) for name, value in row.items()})
-    except TypeError as error:
+        built = kind(**{name: _READERS.get((kind, name), _as_is)(value) for name, value in row.items()})
+    except (TypeError, AttributeError) as error:
         raise ProtocolError(f"{kind.__name__} has a field of the wrong type: {error}") from None
+    return _checked(built)
+
+
+def _checked(message: T) -> T:
+    if (name := misfit(message)) is not None:
+        found = repr(getattr(message, name))
+        raise ProtocolError(f"the field {name!r} of {type(message).__name__} has the wrong type: {found[:80]}")
+    return message
+
+
+def _completion(row: Any) -> Completion:
+    if not isinstance(row, Mapping):
+        raise ProtocolError(f"a completion must be a JSON object, not {str(row)[:80]!r}")
+    return _checked(Completion.from_row(row))
 
 
 def _as_is(value: T) -> T:
@@ -184,7 +205,7 @@ _READERS: dict[tuple[type, str], Callable[[Any], Any]] = {
     (Settings, "decoding"): lambda row: _build(Decoding, row),
     (Settings, "stop"): tuple,
     (Wave, "tasks"): _each(lambda row: _build(Task, row)),
-    (WaveResult, "completions"): _each(Completion.from_row),
+    (WaveResult, "completions"): _each(_completion),
     (WaveResult, "timing"): lambda row: _build(Timing, row),
     (Timing, "conditions"): lambda row: _build(Conditions, row),
     (TargetInfo, "cpu_features"): tuple,

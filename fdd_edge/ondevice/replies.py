@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .judging import judge
-from .prompt import NextExample
+from .next_example import NextExample
 
 __all__ = ["Reply", "Vocabulary", "choose_token", "judge", "random_stream"]
 

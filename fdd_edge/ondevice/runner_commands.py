@@ -44,6 +44,8 @@ Exit codes of solve: 0 there is an answer; 1 the reply gives none; 2 an error.""
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return the exit code."""
+    if sys.stderr is None:  # it is closed, and libraries print to its number all the same
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  # for good
     options = _parser().parse_args(arguments)
     if options.command == "serve":
         return _serve(options)
@@ -60,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return _solve(options)
     except RunnerError as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.write(f"{_shown(str(error))}\n")
         if error.kind == "runtime_missing":
             sys.stderr.write(_how_to_install(options.model))
         return 2
@@ -187,6 +189,11 @@ def _solve(options: argparse.Namespace) -> int:
     with load(options.model, _template(options.prompt), (), settings) as loaded:
         result = loaded.decoder.run(Wave(0, (Task("question", 0, options.question),)))
     completion = result.completions[0]
-    out.write(f"{completion.program or completion.text.strip()}\n")
-    out.write(f"{explain(completion)}\n")
+    out.write(f"{_shown(completion.program or completion.text.strip())}\n")
+    out.write(f"{_shown(explain(completion))}\n")
     return int(completion.answer is None)
+
+
+def _shown(text: str) -> str:
+    """Return a text for a terminal: what does not print, such as an escape sequence in a reply, is shown as escapes."""
+    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode() for c in text)

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from datetime import datetime
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, NamedTuple, TextIO
@@ -18,7 +19,8 @@ from typing import TYPE_CHECKING, NamedTuple, TextIO
 from . import device_info
 from .board_store import BoardDir, WaveStore, lock_board
 from .families import device_family
-from .prompt import make_prompt
+from .memory_limit import limit_memory
+from .prompt import Prompt, make_prompt
 from .protocol import (
     PROTOCOL,
     End,
@@ -51,11 +53,12 @@ _PROGRESS_SECONDS = 0.3
 
 
 class Loaded(NamedTuple):
-    """A loaded model: how to decode and score with it, and its description."""
+    """A loaded model: how to decode and score with it, its description, and the prompt that it is asked with."""
 
     decoder: Decoder
     score: Callable[[Score], Scores]
     info: TargetInfo
+    prompt: Prompt
 
 
 def take_stdout() -> TextIO:
@@ -65,23 +68,40 @@ def take_stdout() -> TextIO:
     """
     sys.stdout.flush()
     stream = os.fdopen(os.dup(1), "w", encoding="utf-8", newline="\n", buffering=1)
-    os.dup2(2, 1)
+    try:
+        os.dup2(2, 1)
+    except OSError:  # stderr is closed
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     return stream
 
 
 @contextmanager
-def load(artifact: str, prompt: str | None, shots: Sequence[Shot], settings: Settings) -> Iterator[Loaded]:
+def load(
+    artifact: str,
+    prompt: str | None,
+    shots: Sequence[Shot],
+    settings: Settings,
+    rendered_at: str | None = None,
+) -> Iterator[Loaded]:
     """Load a model file and hold it open.
+
+    Args:
+        artifact: The file.
+        prompt: As in a ``Request``.
+        shots: Worked examples.
+        settings: How to decode.
+        rendered_at: The local time that a chat template is told; None for this device's clock.
 
     Raises:
         RunnerError: The runtime is missing, the file is broken or there is no usable prompt.
     """
-    start = time.perf_counter()
+    start, moment = time.perf_counter(), rendered_at or datetime.now().isoformat()
+    limit_memory()
     with _open(artifact, settings.threads) as model:
         from . import scoring
         from .batching import Decoder
 
-        template = make_prompt(prompt, shots, model)
+        template = make_prompt(prompt, shots, model, moment)
         with Decoder(model, template, settings) as decoder:
             info = TargetInfo(
                 protocol=PROTOCOL,
@@ -100,8 +120,9 @@ def load(artifact: str, prompt: str | None, shots: Sequence[Shot], settings: Set
                 special=model.special_ids,
                 prompt=template.template,
                 load_seconds=time.perf_counter() - start,
+                rendered_at=moment,
             )
-            yield Loaded(decoder, functools.partial(scoring.score, model, template, settings), info)
+            yield Loaded(decoder, functools.partial(scoring.score, model, template, settings), info, template)
 
 
 def _open(artifact: str, threads: int) -> AbstractContextManager[Model]:
@@ -195,9 +216,9 @@ def _session(read_line: Callable[[], str], send: Callable[[Event], None], home: 
     start = time.perf_counter()
     request = _read_request(read_line)
     n_waves = n_problems = n_prompt = n_decoded = 0
-    with load(request.artifact, request.prompt, request.shots, request.settings) as loaded:
+    with load(request.artifact, request.prompt, request.shots, request.settings, request.rendered_at) as loaded:
         build = f"{loaded.info.runtime_version} {loaded.info.system_info} {loaded.info.cpu} {Path(sys.argv[0]).name}"
-        store = WaveStore(home, request, build) if home and not request.fresh else None
+        store = WaveStore(home, request, loaded.prompt, build) if home and not request.fresh else None
         send(loaded.info)
         for command in _commands(read_line):
             if isinstance(command, Score):

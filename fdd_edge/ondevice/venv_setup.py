@@ -16,6 +16,10 @@ __all__ = ["install_runtime"]
 
 _LAST_LINES = 3
 
+_OF_AN_ENVIRONMENT = frozenset(("bin", "include", "lib", "lib64", "share", "pyvenv.cfg", ".gitignore"))
+_OF_PIP = ("pip", "setuptools", "wheel", "pkg_resources", "_distutils_hack", "distutils-precedence.pth", "__pycache__")
+"""What an environment holds in which nothing has been installed yet."""
+
 
 def install_runtime(home: Path, requirement: str, cmake_args: str | None, others: Sequence[str] = ()) -> str:
     """Create the environment and install a runtime into it; return the environment's Python.
@@ -57,12 +61,30 @@ def _works(python: Path) -> bool:
 
 
 def _create_environment(folder: Path) -> None:
+    """Create the environment; an incomplete one is replaced.
+
+    Raises:
+        RunnerError: Python's venv module is missing, it failed, or something else is in the folder.
+    """
     if find_spec("ensurepip") is None:
         raise RunnerError(
             "runtime_missing",
             "Python's venv module is incomplete. On Debian, install it with: apt install python3-venv",
         )
+    if os.path.lexists(folder) and (folder.is_symlink() or not folder.is_dir() or not _may_be_cleared(folder)):
+        raise RunnerError(
+            "device", f"{folder} is not an environment that this tool made. Delete it, or set home to another folder."
+        )
     _run([sys.executable, "-m", "venv", "--clear", str(folder)], "creating a virtual environment")
+
+
+def _may_be_cleared(folder: Path) -> bool:
+    """Return whether a folder holds our runtime, or no more than an environment whose creation was interrupted."""
+    packages = [path.name for path in folder.glob("lib/python3*/site-packages/*")]
+    if any(name.startswith("llama_cpp") for name in packages):
+        return True
+    only_pip = all(name.startswith(_OF_PIP) for name in packages)
+    return only_pip and {path.name for path in folder.iterdir()} <= _OF_AN_ENVIRONMENT
 
 
 def _run(command: Sequence[str], doing: str, variables: Mapping[str, str] | None = None) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import functools
-import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from tokenizers import Tokenizer
 
+from .bounded import BoundedError, BoundedFunction
 from .families import CARD
+from .json_text import parse_json
 from .model_files import decoder_start
 from .prompt import TEMPLATE_KEY, begins_with_bos
 from .protocol import RunnerError, SpecialIds
@@ -27,6 +29,12 @@ _END_TOKENS = {
 }
 """Tokens that end a reply even if no config says so: those that llama.cpp treats as the end of generation
 (``llama-vocab.cpp``), so that GGUF and ONNX files stop at the same tokens."""
+
+_BYTE_TOKEN = re.compile(r"<0x[0-9A-Fa-f]{2}>")
+"""A token that stands for one byte, as SentencePiece writes it."""
+
+_SHOWN = 60
+"""Characters of a text that a message shows."""
 
 _SPACE = "\u2581"
 """The symbol for a space in SentencePiece vocabularies."""
@@ -53,7 +61,9 @@ class Vocabulary:
             )
         try:
             self._tokenizer = Tokenizer.from_file(str(path))
-        except Exception as error:  # an error from Rust, which has no type of its own
+        except BaseException as error:  # an error from Rust has no type of its own, and a panic is no Exception
+            if isinstance(error, KeyboardInterrupt):
+                raise
             raise RunnerError("bad_artifact", f"{path} cannot be read: {error}.") from None
         # Settings for batches of training texts: transformers and llama.cpp ignore them, but `tokenizers` obeys.
         self._tokenizer.no_truncation()
@@ -66,8 +76,10 @@ class Vocabulary:
         self._added = self._tokenizer.get_added_tokens_decoder()
         self._control = frozenset(token for token, added in self._added.items() if added.special)
         self._whole = {token: added.content for token, added in self._added.items() if not added.special}
-        self._by_bytes = "ByteLevel" in _decoders(json.loads(self._tokenizer.to_str()).get("decoder"))
+        self._by_bytes = "ByteLevel" in _decoders(parse_json(self._tokenizer.to_str()).get("decoder"))
         self._eos_ids = frozenset(self._read_eos_ids())
+        # The patterns in a tokenizer are a stranger's, and the texts decide how long they take.
+        self._bounded = BoundedFunction(self._encode)
 
     def tokenize(self, text: str) -> list[int]:
         """Return the ids of a prompt, with BOS if the vocabulary asks for it.
@@ -76,14 +88,36 @@ class Vocabulary:
         followed by the decoder's start token: a reply continues after the last id of the prompt.
         """
         if self._decoder_start is not None:
-            return [*self._tokenizer.encode(_encodable(text), add_special_tokens=True).ids, self._decoder_start]
+            return [*self._ids(text, special=True), self._decoder_start]
         ids = self.encode(text)
         bos = self.special_ids.bos
         return [bos, *ids] if self.begins(text) and bos is not None else ids
 
     def encode(self, text: str) -> list[int]:
-        """Return the ids of a text. Special tokens in it are recognised, and none are added."""
-        ids: list[int] = self._tokenizer.encode(_encodable(text), add_special_tokens=False).ids
+        """Return the ids of a text. Special tokens in it are recognised, and none are added.
+
+        Raises:
+            RunnerError: The tokenizer takes too much time or memory for it.
+        """
+        return self._ids(text, special=False)
+
+    def close(self) -> None:
+        """End the child process that encodes texts."""
+        self._bounded.close()
+
+    def _ids(self, text: str, *, special: bool) -> list[int]:
+        try:
+            ids: list[int] = self._bounded([_encodable(text), special])
+        except BoundedError as error:
+            path, what = self._folder / "tokenizer.json", f"{'' if error.over_limit else 'fails: '}{error}"
+            shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+            raise RunnerError("bad_artifact", f"{path} cannot be used: for {shown!r} it {what}.") from None
+        return ids
+
+    def _encode(self, request: tuple[str, bool]) -> list[int]:
+        """Return the ids of a text, with the special tokens that the tokenizer adds if these are wanted."""
+        text, special = request
+        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=special).ids
         return ids
 
     def begins(self, text: str) -> bool:
@@ -107,7 +141,7 @@ class Vocabulary:
             return b""
         if self._by_bytes:
             return bytes(_BYTES[symbol] for symbol in written) if set(written) <= _BYTES.keys() else written.encode()
-        if len(written) == 6 and written.startswith("<0x"):
+        if _BYTE_TOKEN.fullmatch(written):
             return bytes.fromhex(written[3:5])
         return self._with_spaces(written).encode()
 
@@ -121,7 +155,7 @@ class Vocabulary:
         bos, eos = self._id_of("bos_token"), self._id_of("eos_token")
         adds = self.card.get("adds_bos")
         if adds is None:
-            adds = self._decoder_start is None and bos is not None and self._tokenizer.encode("a").ids[:1] == [bos]
+            adds = self._decoder_start is None and bos is not None and self._ids("a", special=True)[:1] == [bos]
         return SpecialIds(bos=bos, eos=eos, eos_ids=tuple(sorted(self._eos_ids)), adds_bos=bool(adds))
 
     @property
@@ -192,7 +226,7 @@ def read_json(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise RunnerError("bad_artifact", f"{path} cannot be read: {error}.") from None
     if not isinstance(content, dict):

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from fdd_edge.artifacts.facts import describe_model, model_bytes
 from fdd_edge.errors import FddError, TargetError
+from fdd_edge.ondevice.json_text import parse_json
 from fdd_edge.ondevice.model_files import model_in
 from fdd_edge.ondevice.protocol import Decoding, Settings, TargetInfo, Task, Timing, Wave
 from fdd_edge.operations.certify import packaged_prompts
@@ -172,7 +173,7 @@ def write_measurement(out: Path, *, artifact: Path, runtime: TargetRuntime, thre
 
 def read_measurement(path: Path) -> Measurement:
     """Read a measurement back."""
-    return Measurement.from_dict(json.loads(path.read_text(encoding="utf-8")))
+    return Measurement.from_dict(parse_json(path.read_text(encoding="utf-8")))
 
 
 def _devices(profile: Profile) -> list[Profile]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from string import Template
@@ -14,7 +13,8 @@ from fdd_edge.artifacts.family import family_of
 from fdd_edge.ondevice.model_files import find_model
 from fdd_edge.parity import Certificate
 from fdd_edge.resolve.model import MeasuredSet
-from fdd_edge.targets import RUNTIME_VERSIONS, runner_archive
+from fdd_edge.targets import RUNTIME_VERSIONS
+from fdd_edge.targets.runner_archive import pack_runner
 
 __all__ = ["PROMPT_FILE", "README_FILE", "RUNNER_FILE", "write_bundle"]
 
@@ -42,7 +42,7 @@ def write_bundle(
     model = find_model(folder)
     facts, family = describe_model(model), family_of(model)
     (folder / PROMPT_FILE).write_text(labels.prompt_template, encoding="utf-8")
-    shutil.copyfile(runner_archive(), folder / RUNNER_FILE)
+    (folder / RUNNER_FILE).write_bytes(pack_runner())  # not the one in the cache, which others may have written
     base = labels.base or labels.name
     text = Template((catalog.shelf_path("bundle") / README_FILE).read_text(encoding="utf-8")).substitute(
         title=f"{base}, {facts.recipe}",

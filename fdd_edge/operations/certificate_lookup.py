@@ -8,11 +8,12 @@ from fdd_edge import catalog
 from fdd_edge.artifacts.family import family_of
 from fdd_edge.artifacts.recipe import Recipe, load_recipe, names_of
 from fdd_edge.errors import FddError
-from fdd_edge.parity import Certificate
+from fdd_edge.ondevice.model_files import find_model, hash_model
+from fdd_edge.parity import Certificate, certificate_made_here, was_checked_here
 from fdd_edge.progress import warn
 from fdd_edge.resolve.model_file import certificate_paths
 
-__all__ = ["check_new", "find_bounds", "find_certificate"]
+__all__ = ["check_new", "find_bounds", "find_certificate", "passed_here"]
 
 
 def find_bounds(artifact: Path, recipe: str | None) -> Recipe:
@@ -73,12 +74,14 @@ def check_new(out: Path) -> None:
 def find_certificate(artifact: Path, sha256: str) -> Certificate | None:
     """Return the certificate of exactly this model file, from the files next to it or from its run, or None.
 
-    Files that are not certificates, or are of another version, are ignored with one line that says so.
+    If one came with the file and says that it passed, one that was made on this machine counts instead, if there is
+    any. Files that are not certificates, or are of another version, are ignored with one line that says so.
 
     Args:
         artifact: The model file.
         sha256: Its hash.
     """
+    found: list[Certificate] = []
     for path in certificate_paths(artifact):
         if not path.is_file():
             continue
@@ -88,5 +91,26 @@ def find_certificate(artifact: Path, sha256: str) -> Certificate | None:
             warn(f"{error} It is ignored.")
             continue
         if certificate.artifact.get("sha256") == sha256:
-            return certificate
-    return None
+            found.append(certificate)
+    if not found:
+        return None
+    said = next((own for own in found if was_checked_here(own)), found[0])
+    if said.passed and not was_checked_here(said):
+        return certificate_made_here(sha256) or said
+    return said
+
+
+def passed_here(path: Path, artifact: Path) -> bool:
+    """Return whether an artifact of a run passed on this machine: a run may have been made elsewhere.
+
+    Args:
+        path: The certificate.
+        artifact: Folder of the artifact; if it was deleted to save space, the certificate alone counts.
+    """
+    try:
+        certificate = Certificate.read(path)
+    except FddError:
+        return False
+    model = find_model(artifact)
+    is_its_own = not model.is_file() or hash_model(model) == certificate.artifact.get("sha256")
+    return certificate.passed and was_checked_here(certificate) and is_its_own

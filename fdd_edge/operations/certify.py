@@ -23,6 +23,7 @@ from fdd_edge.parity import (
     Vocabulary,
     compare_outputs,
     compute_reference_outputs,
+    keep_certificate,
     load_reference,
     read_file,
     save_reference,
@@ -178,7 +179,7 @@ def certify_file(
     threads: int | None = None,
     prompt: str | None = None,
 ) -> Certificate:
-    """Compare a model file with its float model.
+    """Compare a model file with its float model, and keep the certificate, so that it counts as made here.
 
     Args:
         artifact: The model file.
@@ -211,7 +212,7 @@ def certify_file(
     facts = {key: info[key] for key in ("cpu", "machine", "runtime", "runtime_version", "system_info")}
     questions = ProblemSet(Problem(r.id, r.question, r.gold or 0, "parity") for r in reference.answered)
     n_prompts = {"answered": len(questions), "encoded": len(reference.replies)}
-    return Certificate(
+    certificate = Certificate(
         artifact={"sha256": hash_model(artifact), "bytes": model_bytes(artifact), "recipe": recipe.name},
         reference={"name": reference.name, "sha256": reference.sha256},
         target={"name": runtime.profile.name, "threads": on_target, "kv": outputs.kv, **facts},
@@ -219,6 +220,8 @@ def certify_file(
         bounds=recipe.parity,
         items=items,
     )
+    keep_certificate(certificate)
+    return certificate
 
 
 def failure_message(failed: Sequence[Certificate], where: str) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Self
 
+from fdd_edge.ondevice.json_text import parse_json
 from fdd_edge.ondevice.protocol import WaveResult
 from fdd_edge.runs.fingerprint import Json
 
@@ -89,7 +89,7 @@ def timing_of(
 
 def read_timing(path: Path) -> EvaluationTiming:
     """Read ``timing.json`` of an evaluation folder."""
-    return EvaluationTiming.from_row(json.loads(path.read_text(encoding="utf-8")))
+    return EvaluationTiming.from_row(parse_json(path.read_text(encoding="utf-8")))
 
 
 def _rate(count: int, seconds: float | None) -> float | None:

@@ -22,8 +22,9 @@ class EvaluationFigures:
         recipe: Name of the recipe.
         dataset: Name of the set.
         n: Completions.
-        correct: Those with the gold answer.
-        ci95: Wilson interval of the accuracy.
+        distinct: Different problems.
+        correct: Completions with the gold answer.
+        ci95: Interval of the accuracy, over different problems.
         no_answer: Completions that gave no number at all: format failures.
         problems_per_second: None if it was not measured.
         emulated: Whether the device was emulated, so that speed and memory are not the board's.
@@ -36,6 +37,7 @@ class EvaluationFigures:
     recipe: str
     dataset: str
     n: int
+    distinct: int
     correct: int
     ci95: tuple[float, float]
     no_answer: int
@@ -72,6 +74,7 @@ def evaluation_figures(
         recipe=recipe,
         dataset=dataset,
         n=summary.n,
+        distinct=summary.distinct,
         correct=summary.correct,
         ci95=(summary.ci95.low, summary.ci95.high),
         no_answer=summary.n - summary.correct - summary.verdicts["wrong"],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -24,6 +23,7 @@ from fdd_edge.parity import (
 )
 from fdd_edge.parity_bounds import Bounds
 from fdd_edge.runs.fingerprint import Json
+from fdd_edge.runs.marked_folder import temporary_folder
 from fdd_edge.targets import load_profile, resolve_threads
 
 if TYPE_CHECKING:
@@ -101,9 +101,9 @@ def own_weights_item(
     if not content.quantized:
         return NO_OWN_WEIGHTS
     replies = sample_replies(reference)
-    with tempfile.TemporaryDirectory(prefix="fdd-edge-dequantized-") as temporary:
+    with temporary_folder("dequantized") as temporary:
         try:
-            dequantized = family_of(artifact).dequantized(artifact, Path(temporary))
+            dequantized = family_of(artifact).dequantized(artifact, temporary)
         except FddError as error:
             return Item(NO_OWN_WEIGHTS.name, False, str(error).rstrip("."), {"n": 0})
         if dequantized is None:

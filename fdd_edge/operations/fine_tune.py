@@ -8,15 +8,18 @@ from pathlib import Path
 
 from fdd_edge.disk_space import check_disk
 from fdd_edge.distributed import is_first_process, world_size
+from fdd_edge.ondevice.json_text import parse_json
 from fdd_edge.operations.merge import merge
 from fdd_edge.operations.quantized_student import QUANTIZED_COPIES
 from fdd_edge.operations.train import TrainingSetup, train_on
+from fdd_edge.progress import announce
 from fdd_edge.records import Problem, ProblemSet
 from fdd_edge.resolve.prompts import PinnedPrompt, pin_prompt
 from fdd_edge.resolve.student import Student
-from fdd_edge.runs.atomic import partial_of
+from fdd_edge.runs.atomic import delete, partial_of, write_atomic
+from fdd_edge.runs.seal import SEAL, is_intact, seal
 from fdd_edge.runs.stage import build_atomic
-from fdd_edge.runs.stage_files import AdapterFiles, FineTunedFiles
+from fdd_edge.runs.stage_files import FineTunedFiles
 from fdd_edge.safetensors_folder import count_parameters
 
 __all__ = ["fine_tune"]
@@ -53,13 +56,16 @@ def fine_tune(
     def fit(folder: Path) -> None:
         if not _is_trained(folder):
             train_on(problems, folder, student, template, setup, valid=valid)
+            if is_first_process():
+                seal(folder)
 
     def make(folder: Path) -> None:
-        (folder / _PROMPT).write_text(json.dumps(pinned._asdict()), encoding="utf-8")
+        write_atomic(folder / _PROMPT, json.dumps(pinned._asdict()))
         made = FineTunedFiles(folder)
         fit(made.adapter)
         merge(made.merged, adapter=made.adapter, student=student, template=template, qat_recipe=qat_recipe)
         (folder / _PROMPT).unlink()
+        (made.adapter / SEAL).unlink()
 
     if not is_first_process():
         fit(FineTunedFiles(partial_of(out)).adapter)
@@ -78,16 +84,27 @@ def fine_tune(
 
 
 def _pin(student: Student, prompt: str, out: Path) -> PinnedPrompt:
+    """Return the prompt, the same in all processes: none goes on, and writes, before all have read what is stored."""
     stored = partial_of(out) / _PROMPT
-    earlier = json.loads(stored.read_text(encoding="utf-8")) if stored.is_file() else None
-    return pin_prompt(prompt, student.folder, student.sha256, earlier)
+    earlier = parse_json(stored.read_text(encoding="utf-8")) if stored.is_file() else None
+    pinned = pin_prompt(prompt, student.folder, student.to_train().sha256, earlier)
+    if world_size() > 1:
+        _wait_for_processes()
+    return pinned
 
 
 def _is_trained(folder: Path) -> bool:
     """Return whether an earlier call finished the adapter but was killed while merging; the same in all processes."""
+    _wait_for_processes()
+    found = is_intact(folder)
+    _wait_for_processes()
+    if is_first_process() and not found and (folder / SEAL).is_file():
+        announce(f"{folder} has been damaged, so it is trained again")
+        delete(folder)
+    return found
+
+
+def _wait_for_processes() -> None:
     from fdd_edge.students.lora_training import wait_for_processes
 
     wait_for_processes()
-    found = AdapterFiles(folder).trace.is_file()
-    wait_for_processes()
-    return found

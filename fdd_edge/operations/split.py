@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from fdd_edge.data import Columns
 from fdd_edge.errors import FddError
 from fdd_edge.evaluation import score
 from fdd_edge.feedback import LABELS, Bands, LabelledProblem, Split, pass_rates, sample_pool, split_problems
@@ -79,7 +80,9 @@ def read_split(folder: Path) -> Split:
     return found
 
 
-def read_answered(problems: Path, rows: Path, float_rows: Path | None, bands: Bands) -> list[Problem]:
+def read_answered(
+    problems: Path, rows: Path, float_rows: Path | None, bands: Bands, columns: Columns | None = None
+) -> list[Problem]:
     """Return the problems of a user's file that an evaluation has answered, in the file's order.
 
     Args:
@@ -87,13 +90,14 @@ def read_answered(problems: Path, rows: Path, float_rows: Path | None, bands: Ba
         rows: The judge's evaluation folder.
         float_rows: The float artifact's; it must answer every problem that is not easy.
         bands: Pass rates of easy and hard problems.
+        columns: The columns of ``problems`` to read, in place of a format.
 
     Raises:
         FddError: Nothing was answered, some answered problems are not in the file, the answers belong to other
             problems with the same ids, or the float artifact lacks answers.
     """
     asked = set(_solved_share(rows))
-    found = [problem for problem in read_user_problems(problems) if problem.id in asked]
+    found = [problem for problem in read_user_problems(problems, columns) if problem.id in asked]
     if missing := sorted(asked - {problem.id for problem in found}):
         raise FddError(
             f"{rows} answers {len(missing)} of {len(asked)} problems that are not in {problems}, such as "

@@ -7,9 +7,10 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from fdd_edge.ondevice.json_text import parse_json
 from fdd_edge.ondevice.model_files import model_in
 from fdd_edge.ondevice.protocol import Task, Wave
-from fdd_edge.operations.evaluate import Asking
+from fdd_edge.operations.asking import Asking
 from fdd_edge.progress import progress
 from fdd_edge.records import read_problems
 from fdd_edge.targets import TargetRuntime, open_session
@@ -83,7 +84,7 @@ def measure_throughput(out: Path, *, artifact: Path, problems: Path, runtime: Ta
 
 def read_throughput(path: Path) -> Throughput:
     """Read a throughput back."""
-    return Throughput(**json.loads(path.read_text(encoding="utf-8")))
+    return Throughput(**parse_json(path.read_text(encoding="utf-8")))
 
 
 def forecast(target: str, throughput: Throughput, work: Work) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from contextlib import nullcontext
@@ -14,6 +13,7 @@ from fdd_edge.artifacts.gguf import check_architecture, hf_names
 from fdd_edge.artifacts.recipe import GgufRecipe
 from fdd_edge.distributed import is_first_process, local_world_size, world_size
 from fdd_edge.errors import FddError
+from fdd_edge.ondevice.json_text import parse_json
 from fdd_edge.ondevice.model_files import decoder_start
 from fdd_edge.ondevice.prompt import Prompt
 from fdd_edge.operations.export import warn_of_rounding
@@ -139,7 +139,7 @@ def check_training(student: Student, target_modules: Sequence[str], qat_recipe: 
             f"training.quantization_aware: {qat_recipe.name} stores {qat_recipe.type}; training for it is not "
             f"supported yet. Supported: {', '.join(kind.lower() for kind in GRIDS)}."
         )
-    config = json.loads((student.folder / "config.json").read_text(encoding="utf-8"))
+    config = parse_json((student.folder / "config.json").read_text(encoding="utf-8"))
     is_seq2seq = decoder_start(student.folder) is not None
     shared = [module for module in target_modules if module.rsplit(".", 1)[-1] in _EMBEDDINGS]
     if shared and (is_seq2seq or check_architecture(student.folder).is_tied(config)):

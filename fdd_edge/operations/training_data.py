@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from fdd_edge.curation import Curated, Reason, check_programs, count_reasons, curate
+from fdd_edge.curation import Curated, Reason, check_examples, check_programs, count_reasons, curate
 from fdd_edge.errors import FddError
 from fdd_edge.event_loop import run_to_end
 from fdd_edge.feedback import sample_pool
 from fdd_edge.operations.curate import read_protected
-from fdd_edge.progress import warn
+from fdd_edge.progress import announce, warn
 from fdd_edge.records import Problem, read_jsonl, read_problems, write_jsonl
 from fdd_edge.runs.stage_files import SplitFiles, TrainingDataFiles
 from fdd_edge.teachers import Declined, load_teacher
@@ -98,33 +98,46 @@ def validation_data(out: Path, *, valid: Path, teachers: Sequence[str]) -> None:
     write_jsonl(out, (p.to_row() for p in checked.kept))
 
 
-def examples_to_train_on(problems: Sequence[Problem], name: str) -> Curated:
-    """Hold the programs of a user's problems to the checks of a run, and say how many are left out, and why.
+def examples_to_train_on(problems: Sequence[Problem], name: str, *, measured: bool = False) -> Curated:
+    """Hold a user's problems to the checks of a run for its seed problems, and say how many are left out, and why.
+
+    Test sets are unknown here, so nothing is compared with them.
 
     Args:
         problems: Problem records, with or without programs.
         name: Where they are from, for messages.
+        measured: The validation loss is computed on them; as in a run, their programs must be right, and that is all.
 
     Raises:
         FddError: No problem is left.
     """
-    checked = check_programs(problems)
+    checked = check_programs(problems) if measured else check_examples(problems)
     if not problems:
         raise FddError(f"{name} has no problem with a program to train on: it is empty.")
+    if n := sum(problem.repeat > 1 for problem in checked.kept):
+        announce(
+            f"{name}: {n} of {len(checked.kept)} problems are trained on several times, as in their run (`repeat`)"
+        )
     if not checked.rejected:
         return checked
-    first = checked.rejected[0]
-    example = f"{first.id} {first.question[:60]!r}: {first.detail or 'it has no program'}"
-    listed = ", ".join(f"{n} {reason}" for reason, n in count_reasons(checked.rejected).items())
+    counts = count_reasons(checked.rejected)
+    listed = ", ".join(f"{n} {reason}" for reason, n in counts.items())
+    examples = "".join(f"\n  {reason}: {_example(checked.rejected, reason)}" for reason in counts)
     if not checked.kept:
         raise FddError(
             f"{name} has no problem with a program to train on ({listed}); each row needs a `program` that gives its "
-            f"answer. The first one, {example}."
+            f"answer. The first of each:{examples}"
         )
-    warn(
-        f"{name}: {len(checked.rejected)} of {len(problems)} problems are left out ({listed}). The first one, {example}"
-    )
+    left_out, are = len(checked.rejected), "is" if len(checked.rejected) == 1 else "are"
+    warn(f"{name}: {left_out} of {len(problems)} problems {are} left out ({listed}). The first of each:{examples}")
     return checked
+
+
+def _example(rejected: Sequence[Problem], reason: str) -> str:
+    """Return the first problem that was rejected for a reason, and what exactly was wrong with it."""
+    first = next(problem for problem in rejected if problem.reason == reason)
+    why = first.detail or (f"the same as {first.against}" if first.against else "it has no program")
+    return f"{first.id} {first.question[:60]!r}: {why}"
 
 
 def _why_nothing_is_left(rejected: Sequence[Problem]) -> str:

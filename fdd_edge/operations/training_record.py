@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from fdd_edge.ondevice.json_text import parse_json
 from fdd_edge.runs.stage_files import AdapterFiles
 
 __all__ = ["TrainingRecord", "read_training", "write_training"]
@@ -45,7 +46,7 @@ def write_training(adapter: Path, record: TrainingRecord) -> None:
 
 def read_training(adapter: Path) -> TrainingRecord:
     """Read the record of an adapter's folder."""
-    row = json.loads(AdapterFiles(adapter).trace.read_text(encoding="utf-8"))
+    row = parse_json(AdapterFiles(adapter).trace.read_text(encoding="utf-8"))
     valid_losses = [(step, loss) for step, loss in row["valid_losses"]]
     kept = {field.name: row[field.name] for field in fields(TrainingRecord)}
     return TrainingRecord(**{**kept, "valid_losses": valid_losses})

@@ -1,6 +1,7 @@
 """Compares an exported file with the float model it was made from: the parity certificate (docs/parity.md)."""
 
 from fdd_edge.parity.certificate import CERTIFICATE_FILE, CERTIFICATE_VERSION, ITEMS, Certificate, Item
+from fdd_edge.parity.checked_here import certificate_made_here, keep_certificate, was_checked_here
 from fdd_edge.parity.dequantized_weights import (
     NO_OWN_WEIGHTS,
     WRONG_WEIGHTS,
@@ -35,10 +36,12 @@ __all__ = [
     "ReferenceOutputs",
     "Reply",
     "Vocabulary",
+    "certificate_made_here",
     "compare_outputs",
     "compare_own_weights",
     "compare_tensors",
     "compute_reference_outputs",
+    "keep_certificate",
     "load_reference",
     "read_file",
     "read_rows",
@@ -46,4 +49,5 @@ __all__ = [
     "rows_of",
     "sample_replies",
     "save_reference",
+    "was_checked_here",
 ]

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from fdd_edge.errors import FddError
+from fdd_edge.ondevice.json_text import parse_json
 from fdd_edge.parity_bounds import Bounds
 from fdd_edge.result_base import Result
+from fdd_edge.runs.atomic import write_atomic
 from fdd_edge.runs.fingerprint import Json
 
 __all__ = ["CERTIFICATE_FILE", "CERTIFICATE_VERSION", "ITEMS", "Certificate", "Figures", "Item"]
@@ -111,9 +113,13 @@ class Certificate(Result):
             },
         }
 
+    def to_text(self) -> str:
+        """Return the text of its file."""
+        return json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n"
+
     def write(self, path: Path) -> None:
         """Write it as JSON."""
-        path.write_text(json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        write_atomic(path, self.to_text())
 
     def __repr__(self) -> str:
         return f"Certificate(recipe={self.artifact.get('recipe')!r}, passed={self.passed})"
@@ -134,7 +140,7 @@ class Certificate(Result):
             FddError: The file is not a certificate of this version.
         """
         try:
-            row = json.loads(path.read_text(encoding="utf-8"))
+            row = parse_json(path.read_text(encoding="utf-8"))
             if row["version"] != CERTIFICATE_VERSION:
                 raise ValueError(f"its version is {row['version']}, not {CERTIFICATE_VERSION}")
             items = tuple(_item(name, content) for name, content in row["items"].items())

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fdd_edge.errors import FddError
+from fdd_edge.ondevice.json_text import parse_json
 from fdd_edge.ondevice.model_files import decoder_start
 from fdd_edge.ondevice.prompt import Prompt
 from fdd_edge.ondevice.protocol import SpecialIds
@@ -19,8 +20,6 @@ from fdd_edge.ondevice.replies import judge
 from fdd_edge.progress import announce, progress
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast
-
     from fdd_edge.students.float_model import GreedyReply
 
 __all__ = [
@@ -163,7 +162,7 @@ def compute_reference_outputs(
         FddError: No prompt leaves room for a reply.
     """
     from fdd_edge.students.float_model import Reference
-    from fdd_edge.students.tokenizer import begins_texts, encode_prompts, load_tokenizer
+    from fdd_edge.students.tokenizer import begins_texts, decode_ids, encode_prompts, load_tokenizer
 
     tokenizer = load_tokenizer(folder)
     model = Reference(folder, threads=threads)
@@ -191,8 +190,9 @@ def compute_reference_outputs(
         Reply(prompt.id, prompt.question, prompt.gold, text, tuple(ids))
         for prompt, text, ids in zip(prompts, texts, prompt_ids, strict=True)
     ]
-    for i, greedy in zip(answered, written, strict=True):
-        replies[i] = _answered(replies[i], greedy, tokenizer, ends)
+    written_texts = decode_ids(tokenizer, [ids[:-1] if ids[-1] in ends else ids for ids, *_ in written])
+    for i, greedy, text in zip(answered, written, written_texts, strict=True):
+        replies[i] = _answered(replies[i], greedy, text, ended=greedy.ids[-1] in ends)
     logits = np.concatenate([greedy.logits for greedy in written])
     return ReferenceOutputs(name, sha256, special, vocabulary, MAX_NEW_TOKENS, tuple(replies), logits)
 
@@ -210,10 +210,8 @@ def _choose(prompts: Sequence[ParityPrompt], fitting: Sequence[int], *, limit: i
     return sorted([*first_choice, *spare[:missing]][:limit])
 
 
-def _answered(reply: Reply, written: GreedyReply, tokenizer: PreTrainedTokenizerFast, ends: set[int]) -> Reply:
+def _answered(reply: Reply, written: GreedyReply, text: str, *, ended: bool) -> Reply:
     """Return a reply with the text that was written and the answer that it gives."""
-    ended = written.ids[-1] in ends
-    text = tokenizer.decode(written.ids[:-1] if ended else written.ids, clean_up_tokenization_spaces=False)
     return replace(
         reply,
         ids=written.ids,
@@ -252,7 +250,7 @@ def load_reference(path: Path) -> ReferenceOutputs:
     try:
         file: Any  # safetensors' stub leaves the methods of safe_open untyped
         with safe_open(path, framework="numpy") as file:
-            content = json.loads(file.metadata()[_METADATA_KEY])
+            content = parse_json(file.metadata()[_METADATA_KEY])
             logits = file.get_tensor(_LOGITS)
         special = SpecialIds(**_with_tuples(content["special"]))
         pieces = tuple(piece.encode(_BYTES_AS_TEXT) for piece in content["pieces"])

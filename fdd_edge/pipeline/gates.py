@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from fdd_edge.config import Gates
 from fdd_edge.errors import FddError
-from fdd_edge.evaluation import paired_share_difference
+from fdd_edge.evaluation import Interval, clustered_wilson, paired_share_difference
 from fdd_edge.feedback import pass_rates
 from fdd_edge.operations.bench import Measurement, read_measurement
 from fdd_edge.operations.evaluate import read_rows
@@ -144,13 +144,34 @@ def _compare(contender: Contender, strongest: Contender) -> str | None:
     )
 
 
+def _interval(contender: Contender) -> str:
+    return _in_words(clustered_wilson([(rate, 1) for rate in contender.solved.values()]))
+
+
+def _drop_interval(contender: Contender) -> str:
+    floats = contender.float_solved
+    if floats is None:
+        return ""
+    changes = [floats[name] - rate for name, rate in contender.solved.items() if name in floats]
+    return _in_words(paired_share_difference(sum(c > 0 for c in changes), sum(c < 0 for c in changes), len(changes)))
+
+
+def _in_words(interval: Interval) -> str:
+    return f" (95 %: {100 * interval.low:.1f} to {100 * interval.high:.1f})"
+
+
 def _broken(contender: Contender, gates: Gates) -> list[str]:
     """Return a sentence for every gate that a round fails."""
     measured = contender.measured
     drop = None if contender.float_solved is None else fmean(contender.float_solved.values()) - contender.accuracy
     rules = [
-        ("min_accuracy", contender.accuracy, "it solves {:.1%} of valid, less than {:.1%}"),
-        ("max_drop", drop, "its accuracy on valid is {:.1%} lower than the float artifact's, more than {:.1%}"),
+        ("min_accuracy", contender.accuracy, f"it solves {{:.1%}} of valid{_interval(contender)}, less than {{:.1%}}"),
+        (
+            "max_drop",
+            drop,
+            f"its accuracy on valid is {{:.1%}} lower than the float artifact's{_drop_interval(contender)}, more than "
+            "{:.1%}",
+        ),
         ("max_size_mb", measured.bytes / 1e6, "it takes {:.1f} MB, more than {:g}"),
         ("max_rss_mb", measured.peak_rss_bytes / 1e6, "its runner uses {:.0f} MB of memory, more than {:g}"),
         ("min_tokens_per_s", measured.decode_tokens_per_second, "it generates {:.1f} tokens/s, less than {:g}"),

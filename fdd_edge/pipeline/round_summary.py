@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from math import fsum
 from pathlib import Path
 from statistics import fmean
 from typing import Any, Self
@@ -15,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from fdd_edge.curation import ReportRow, report
 from fdd_edge.errors import FddError
 from fdd_edge.feedback import Side, Split, without_offspring
-from fdd_edge.intervals import independent_difference
+from fdd_edge.intervals import clustered_wilson, independent_difference
 from fdd_edge.operations.bench import Measurement, read_measurement
 from fdd_edge.operations.evaluate import read_evaluation
 from fdd_edge.operations.evolve import Refusals, read_declined
@@ -29,7 +30,10 @@ from fdd_edge.records import Problem, read_jsonl, read_problems
 from fdd_edge.runs import ArtifactsLayout, RoundLayout, write_atomic
 from fdd_edge.runs.stage_files import VALID, EvaluationFiles
 
-__all__ = ["LabelledFigures", "RoundSummary", "summarize_round", "write_summary"]
+__all__ = ["UNTUNED", "LabelledFigures", "RoundSummary", "summarize_round", "write_summary"]
+
+UNTUNED = "untuned "
+"""Comes before the recipe of an artifact of the untuned student, among the certificates of a round."""
 
 
 @dataclass(frozen=True)
@@ -39,18 +43,24 @@ class LabelledFigures:
     Attributes:
         n: Labelled problems.
         pass_rate: Mean share of right answers to them.
+        ci95: Its 95 % interval, over problems.
         seeds: How many of them are seed problems, like those of ``valid``; evolved ones are easier or harder by design.
         seed_pass_rate: Mean share of right answers to the seed problems; None if there are none.
+        seed_ci95: Its 95 % interval.
         valid: The share of valid that it solves.
+        valid_ci95: Its 95 % interval.
         gap: 95 % interval of the difference between these two; None if there are no seed problems.
         fresh: Whether they were labelled before they were trained on.
     """
 
     n: int
     pass_rate: float
+    ci95: tuple[float, float]
     seeds: int
     seed_pass_rate: float | None
+    seed_ci95: tuple[float, float] | None
     valid: float
+    valid_ci95: tuple[float, float]
     gap: tuple[float, float] | None
     fresh: bool
 
@@ -205,10 +215,25 @@ def _labelled(judged: Path, found: Split, *, fresh: bool) -> LabelledFigures:
     gap: tuple[float, float] | None = None
     if of_seeds:
         # Several replies to one problem are not independent trials, so the problems are counted, not the replies.
-        low, high = independent_difference(round(sum(of_seeds)), len(of_seeds), valid.correct, valid.n)
+        low, high = independent_difference(fsum(of_seeds), len(of_seeds), valid.correct, valid.n)
         gap = low, high
-    seed_rate = fmean(of_seeds) if of_seeds else None
-    return LabelledFigures(len(rates), fmean(rates), len(of_seeds), seed_rate, valid.accuracy, gap, fresh)
+    return LabelledFigures(
+        n=len(rates),
+        pass_rate=fmean(rates),
+        ci95=_over_problems(rates),
+        seeds=len(of_seeds),
+        seed_pass_rate=fmean(of_seeds) if of_seeds else None,
+        seed_ci95=_over_problems(of_seeds) if of_seeds else None,
+        valid=valid.accuracy,
+        valid_ci95=(valid.ci95.low, valid.ci95.high),
+        gap=gap,
+        fresh=fresh,
+    )
+
+
+def _over_problems(rates: Sequence[float]) -> tuple[float, float]:
+    low, high = clustered_wilson([(rate, 1) for rate in rates])
+    return low, high
 
 
 def _without(
@@ -268,7 +293,7 @@ def _kept_loss(valid_losses: Sequence[tuple[int, float]], best_step: int | None)
 def _failed_items(untuned: ArtifactsLayout, round_dir: RoundLayout, certified: Sequence[str]) -> dict[str, list[str]]:
     """Return the failed items of each certified artifact, including the untuned student's."""
     paths = {recipe: round_dir.parity(recipe) for recipe in certified}
-    paths |= {f"untuned {recipe}": untuned.parity(recipe) for recipe in certified}
+    paths |= {f"{UNTUNED}{recipe}": untuned.parity(recipe) for recipe in certified}
     found = {name: Certificate.read(path) for name, path in paths.items() if path.is_file()}
     return {name: [item.failure_message for item in certificate.failed] for name, certificate in found.items()}
 

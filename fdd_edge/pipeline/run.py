@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fdd_edge.artifacts.recipe import GgufRecipe, Recipe, float_recipe_of, load_gguf_recipe, load_recipe, load_recipes
 from fdd_edge.config import Config
-from fdd_edge.operations.evaluate import Asking
+from fdd_edge.operations.asking import Asking
 from fdd_edge.resolve.dataset import FetchedSet
 from fdd_edge.resolve.student import Student
 from fdd_edge.runs import Manifest, RunLayout, Stages

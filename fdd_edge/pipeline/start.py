@@ -68,6 +68,7 @@ def started(config: Config, source: Mapping[str, Any], *, parity: bool) -> Itera
     with run_lock(layout.lock):
         # Checked again under the lock: another process may have started a run here in the meantime.
         _check_folder(config, layout)
+        layout.refuse_links()
         begins = not layout.is_run()
         text = yaml.safe_dump(dict(source), sort_keys=False, allow_unicode=True)
         if begins:
@@ -157,7 +158,7 @@ def _open_run(
     facts = manifest.facts
     # The default depends on this machine; a run that is resumed on another one keeps the number it began with.
     threads = facts.setdefault("threads", config.decoding.threads or physical_cores())
-    prompt = pin_prompt(config.student.prompt, student.folder, student.sha256, facts.get("prompt"))
+    prompt = pin_prompt(config.student.prompt, student.folder, student.to_train().sha256, facts.get("prompt"))
     facts["prompt"] = prompt._asdict()
     facts["student"] = {"name": student.name, "sha256": student.sha256, "revision": student.revision}
     facts["datasets"] = {
@@ -240,6 +241,7 @@ def _check_folder(config: Config, layout: RunLayout) -> None:
         if not layout.is_free():
             raise FddError(f"{layout.root} {_why_not_free(layout)}")
         return
+    layout.refuse_links()
     _check_format(layout)
     if layout.has_work():
         _check_settings(config, layout)

@@ -125,6 +125,8 @@ def check_set(spec: DatasetOptions, *, read_once: bool = False) -> None:
         given = [key for key in ("split", "subset", "revision") if getattr(spec, key) is not None]
         if given:
             raise FddError(f"`{given[0]}` applies to hub ids only, and {spec.path} is not one; remove it.")
+    else:
+        _check_names(spec)
     if spec.is_symbolic:
         _symbolic_split(spec.path)
     elif spec.max_operations is not None:
@@ -138,6 +140,19 @@ def check_set(spec: DatasetOptions, *, read_once: bool = False) -> None:
         raise FddError(f"`{fields[0]}` names a column in place of a format; remove it, or `format: {spec.format}`.")
     if spec.format is not None:
         load_format(spec.format)
+
+
+def _check_names(spec: DatasetOptions) -> None:
+    """Refuse a revision, subset or split of a hub id that is none: paths are made of them.
+
+    Raises:
+        FddError: It is.
+    """
+    if spec.revision is not None:
+        hub.check_revision(spec.path, spec.revision)
+    for key, name in (("split", spec.split), ("subset", spec.subset)):
+        if name is not None and (not name.isprintable() or ".." in name or "\\" in name or name.startswith("/")):
+            raise FddError(f"{spec.path} can have no {key} {name[:80]!r}: use a name that its page on the hub shows.")
 
 
 def _check_file(path: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from fdd_edge.errors import FddError
 from fdd_edge.ondevice.logits_codec import decode_rows
 from fdd_edge.ondevice.protocol import Decoding, Score, Settings
 from fdd_edge.parity import relative_error
+from fdd_edge.runs.marked_folder import temporary_folder
 from fdd_edge.targets import load_profile, open_session, resolve_threads
 
 __all__ = ["check_same_model"]
@@ -62,8 +62,8 @@ def check_same_model(source: Path, folder: Path, vocab: Path) -> None:
         if not is_added and not _is_same(stored[name].load(), array, exact=name != "rope_freqs.weight"):
             raise FddError(f"{source}: the tensor {name} does not survive the conversion; this file is not supported.")
     is_float = all(tensor.type in _FLOAT_TYPES for tensor in stored.values())
-    with tempfile.TemporaryDirectory(prefix="fdd-edge-source-") as temporary:
-        float_file = Path(temporary) / "float.gguf"
+    with temporary_folder("source") as temporary:
+        float_file = temporary / "float.gguf"
         write_float_gguf(folder, vocab, float_file, metadata={})
         texts = list(_scores(vocab))
         given, made = (_logits(file, texts) for file in (source, float_file))

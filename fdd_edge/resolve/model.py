@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from fdd_edge.artifacts.artifact_labels import ArtifactLabels
 from fdd_edge.errors import FddError
+from fdd_edge.ondevice.json_text import parse_json
 from fdd_edge.ondevice.prompt import PLACEHOLDER
 from fdd_edge.resolve.prompts import student_prompt
 from fdd_edge.resolve.student import MODEL_CARD, Student, open_student
@@ -167,7 +167,7 @@ def _measured(round_dir: RoundLayout) -> dict[str, tuple[MeasuredSet, ...]]:
         # The pool was trained on, and the non-easy problems are those that failed: neither shows what the file can do.
         if dataset in (POOL, NON_EASY) or not summary.is_file():
             continue
-        row = json.loads(summary.read_text(encoding="utf-8"))
+        row = parse_json(summary.read_text(encoding="utf-8"))
         low, high = row["ci95"]
         found = MeasuredSet(target, dataset, row["n"], row["correct"], (low, high))
         measured[recipe] = (*measured.get(recipe, ()), found)
@@ -183,7 +183,7 @@ def _read_model_card(path: Path) -> dict[str, str]:
     if not path.is_file():
         return {}
     try:
-        card = json.loads(path.read_text(encoding="utf-8"))
+        card = parse_json(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise FddError(f"{path} is not valid JSON ({error}); restore it, or delete it.") from None
     if not isinstance(card, dict):
@@ -205,12 +205,15 @@ def best_round(run: RunLayout, name: str) -> RoundLayout:
     """Return the best round of a run.
 
     Raises:
-        FddError: It has none.
+        FddError: It has none, or its link leads elsewhere.
     """
     if not run.best.exists():
         why = "none passed its gates" if run.round(0).summary.is_file() else "none has finished"
         raise FddError(f"{name} has no best round, because {why}. Name a round, such as {run.newest.root}.")
-    return RoundLayout(run.best.resolve())
+    found = run.best.resolve()
+    if found not in [round_dir.root.resolve() for round_dir in run.rounds]:
+        raise FddError(f"{run.best} does not lead to a round of this run. Name a round, such as {run.newest.root}.")
+    return RoundLayout(found)
 
 
 def check_kept(run: RunLayout, output: Path, name: str) -> None:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from fdd_edge import catalog
 from fdd_edge.errors import FddError
-from fdd_edge.ondevice.prompt import CHAT, PLACEHOLDER
+from fdd_edge.ondevice.prompt import CHAT, PLACEHOLDER, without_bom
 from fdd_edge.ondevice.protocol import Shot
-from fdd_edge.progress import warn
 from fdd_edge.records import read_jsonl
+from fdd_edge.resolve.prompt_places import check_places
 
 __all__ = [
     "PinnedPrompt",
@@ -23,10 +22,6 @@ __all__ = [
     "student_prompt",
     "worked_examples",
 ]
-
-
-_BRACES = re.compile(r"\{+ *[A-Za-z_]\w* *\}+")
-"""Words in braces, as several tools write the places that they fill."""
 
 
 class PinnedPrompt(NamedTuple):
@@ -89,20 +84,19 @@ def chat_prompt(folder: Path) -> str:
     Raises:
         FddError: The student has none, or it cannot be rendered.
     """
-    from fdd_edge.ondevice.chat import template_errors
+    from fdd_edge.ondevice.chat import ChatError, bounded_texts
     from fdd_edge.students.tokenizer import begins_texts, load_tokenizer
 
     tokenizer = load_tokenizer(folder)
     if not tokenizer.chat_template:
         raise FddError(f"{folder} has no chat template; use the prompt plain or a file.")
-    messages = [{"role": "user", "content": PLACEHOLDER}]
-    try:
-        text = str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
-    except template_errors() as error:
-        why = str(error).rstrip(".") or type(error).__name__
-        raise FddError(
-            f"The chat template of {folder} cannot be rendered: {why}; use the prompt plain or a file."
-        ) from None
+
+    def render(messages: list[dict[str, str]]) -> str:
+        return without_bom(str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)))
+
+    (text,) = bounded_texts(render, [[{"role": "user", "content": PLACEHOLDER}]])
+    if isinstance(text, ChatError):
+        raise FddError(f"The chat template of {folder} cannot be rendered: {text}; use the prompt plain or a file.")
     if PLACEHOLDER not in text:
         raise FddError(
             f"The chat template of {folder} does not show the user's message; use the prompt plain or a file."
@@ -116,27 +110,11 @@ def file_prompt(prompt: str) -> str:
     if not path.is_file():
         raise FddError(f"The prompt {prompt!r} is not plain, chat, or an existing file.")
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = without_bom(path.read_text(encoding="utf-8"))
     except UnicodeDecodeError:
-        raise FddError(f"{path} is not a prompt: it is not UTF-8 text.") from None
-    _check_braces(text, path)
+        raise FddError(f"{path} is not a prompt: it is not UTF-8 text; save it as UTF-8.") from None
+    check_places(text, path)
     return text
-
-
-def _check_braces(text: str, path: Path) -> None:
-    """Check that a prompt has a place for the question, and no other that somebody may expect to be filled.
-
-    Raises:
-        FddError: There is no ``{question}``, or it has more than one pair of braces, as other tools write it.
-    """
-    others = [name for name in _BRACES.findall(text) if name != PLACEHOLDER]
-    if doubled := [name for name in others if name.strip("{} ") == PLACEHOLDER.strip("{}")]:
-        raise FddError(f"{path} contains {doubled[0]}; write {PLACEHOLDER}, with one pair of braces and no spaces.")
-    if PLACEHOLDER not in text:
-        found = f"; it contains {others[0]} instead" if others else ""
-        raise FddError(f"{path} is not a prompt: it does not contain {PLACEHOLDER}{found}.")
-    if others:
-        warn(f"{path} also contains {others[0]}, which is not replaced: the model reads it as it is.")
 
 
 def worked_examples(n: int, answer: str = "program") -> tuple[Shot, ...]:

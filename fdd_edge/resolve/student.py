@@ -4,29 +4,34 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Collection, MutableMapping
+from collections.abc import Callable, Collection, Mapping, MutableMapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from fdd_edge.artifacts.family import Family, family_for, family_named
 from fdd_edge.artifacts.vocab import open_vocab
-from fdd_edge.cache import cache_dir
+from fdd_edge.cache import cache_dir, cache_folder
 from fdd_edge.errors import FddError, MissingExtraError
 from fdd_edge.ondevice.families import FAMILIES
+from fdd_edge.ondevice.json_text import parse_json
 from fdd_edge.ondevice.model_files import decoder_start, hash_model
 from fdd_edge.ondevice.prompt import Prompt
 from fdd_edge.progress import announce
 from fdd_edge.resolve.prompts import file_prompt
-from fdd_edge.resolve.student_hash import hash_student
-from fdd_edge.runs.atomic import build_once
+from fdd_edge.resolve.student_hash import hash_files, student_files, trained_files
+from fdd_edge.runs.atomic import build_once, discard
+from fdd_edge.runs.fingerprint import Json
 from fdd_edge.runs.hashing import sha256_of
+from fdd_edge.runs.seal import is_intact, seal
+from fdd_edge.safetensors_folder import check_layers
 
 __all__ = ["MODEL_CARD", "Student", "open_student"]
 
 MODEL_CARD = "fdd_edge.json"
 """Next to a merged student: the prompt it was trained on, its base, its license."""
 
-_VERSION = 7
+_VERSION = 8
 """Raised when the conversion changes, so that the cache of an earlier version is not used."""
 
 
@@ -41,6 +46,7 @@ class Student(NamedTuple):
         license: Its license, if known.
         adds_bos: Whether the device adds BOS to a prompt.
         revision: The hub commit that it was made from; None if it is not from the hub.
+        files: Hash of each file of its folder, see ``student_files``; none for a GGUF file.
     """
 
     name: str
@@ -50,6 +56,7 @@ class Student(NamedTuple):
     license: str | None
     adds_bos: bool
     revision: str | None = None
+    files: Mapping[str, str] = MappingProxyType({})
 
     @property
     def vocab(self) -> Path:
@@ -60,11 +67,19 @@ class Student(NamedTuple):
         """Return the same student in another folder, such as a merged one, which also holds its vocabularies."""
         return self._replace(folder=folder, vocabs=tuple(folder / vocab.name for vocab in self.vocabs))
 
-    def fingerprint(self) -> dict[str, str | int | bool | None]:
+    def to_train(self) -> Student:
+        """Return the same student with the hash of what training depends on: less than what it is exported from."""
+        if not self.files:
+            return self
+        files = trained_files(self.files)
+        return self._replace(files=files, sha256=hash_files(files))
+
+    def fingerprint(self) -> dict[str, Json]:
         """Return what outputs depend on: the student itself, not where its files are or under which license."""
         return {
             "name": self.name,
             "sha256": self.sha256,
+            "files": dict(self.files),
             "conversion": _VERSION,
             "adds_bos": self.adds_bos,
             "revision": self.revision,
@@ -155,7 +170,8 @@ def _from_folder(name: str, path: Path, families: Collection[str]) -> Student:
     from fdd_edge.artifacts.gguf import check_tensors, has_unused_head
     from fdd_edge.students.model_card import read_license
 
-    sha256, license = hash_student(path), read_license(path)
+    files, license = student_files(path), read_license(path)
+    check_layers(path, parse_json((path / "config.json").read_text(encoding="utf-8")))
     if decoder_start(path) is None:
         check_tensors(path)
         if has_unused_head(path):
@@ -167,12 +183,11 @@ def _from_folder(name: str, path: Path, families: Collection[str]) -> Student:
     if decoder_start(path) is not None:
         _check_encoder_decoder(path, folder, families)
     vocabs = [_vocab(folder, family, named=path) for family in _in_order(families)]
-    return _student(name, folder, vocabs, sha256, license)
+    return _student(name, folder, vocabs, hash_files(files), license)._replace(files=files)
 
 
 def _from_adapter(name: str, path: Path, families: Collection[str]) -> Student:
     """Merge an adapter into its base, which it names; the merged folder is kept in the cache."""
-    from fdd_edge.runs.hashing import HashCache
     from fdd_edge.students.adapter_base import find_base
     from fdd_edge.students.adapter_merge import copy_tokenizer, merge_adapter
     from fdd_edge.students.locate import TINY, TINY_T5
@@ -183,7 +198,9 @@ def _from_adapter(name: str, path: Path, families: Collection[str]) -> Student:
         base = open_student(found.name, found.revision, families=families)
     except FddError as error:
         raise FddError(f"{path} is an adapter, and its base cannot be used: {error}") from None
-    sha256 = sha256_of(f"{base.sha256} {HashCache().of(path)}")
+    files = {f"base/{name}": hashed for name, hashed in (base.files or {"model": base.sha256}).items()}
+    files |= {f"adapter/{name}": hashed for name, hashed in student_files(path).items()}
+    sha256 = hash_files(files)
 
     def merge(folder: Path) -> None:
         announce(f"Merging the adapter {path} into {found.name} (once; kept in {cache_dir()}) ...")
@@ -197,7 +214,7 @@ def _from_adapter(name: str, path: Path, families: Collection[str]) -> Student:
         (folder / MODEL_CARD).write_text(json.dumps({"base": base.name}) + "\n", encoding="utf-8")
 
     merged = _from_folder(name, _cached(f"merged-{sha256[:24]}", merge), families)
-    return merged._replace(sha256=sha256, license=read_license(path) or base.license)
+    return merged._replace(sha256=sha256, files=files, license=read_license(path) or base.license)
 
 
 def _readable(path: Path) -> Path:
@@ -246,7 +263,7 @@ def _vocab(folder: Path, family: Family, *, named: Path) -> Path:
 def _noted_tokenizer(folder: Path) -> str | None:
     """Return the hash of the tokenizer files from which the vocabulary of a merged student was made, if it says so."""
     try:
-        card = json.loads((folder / MODEL_CARD).read_text(encoding="utf-8"))
+        card = parse_json((folder / MODEL_CARD).read_text(encoding="utf-8"))
         return str(card["tokenizer_sha256"])
     except (OSError, ValueError, KeyError, TypeError):
         return None  # whoever needs the card will report what is wrong with it
@@ -258,9 +275,9 @@ def _check_encoder_decoder(folder: Path, readable: Path, families: Collection[st
     Raises:
         FddError: Its architecture is not supported, a family cannot hold it, or its tokenizer cannot write programs.
     """
-    from fdd_edge.students.tokenizer import load_tokenizer
+    from fdd_edge.students.tokenizer import decode_ids, encode_texts, load_tokenizer
 
-    kind = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
+    kind = parse_json((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
     if kind != "t5":
         raise FddError(
             f"{folder} is an encoder-decoder of type {kind!r}; the only supported type is t5 (T5 and CodeT5)."
@@ -274,8 +291,7 @@ def _check_encoder_decoder(folder: Path, readable: Path, families: Collection[st
                 "onnx-fp32 or onnx-int8-..., and training.quantization_aware to none."
             ) from None
     tokenizer = load_tokenizer(readable)
-    ids = tokenizer(_WRITABLE, add_special_tokens=False)["input_ids"]
-    written = tokenizer.decode(ids, clean_up_tokenization_spaces=False)
+    (written,) = decode_ids(tokenizer, encode_texts(tokenizer, [_WRITABLE], special=False))
     if written != _WRITABLE:
         lost = sorted({sign for sign in _WRITABLE if written.count(sign) < _WRITABLE.count(sign)})
         without = f", without {lost}" if lost else ""
@@ -309,11 +325,21 @@ def _tiny(name: str, families: Collection[str]) -> Student:
 def _student(name: str, folder: Path, vocabs: Collection[Path], sha256: str, license: str | None) -> Student:
     """Return a student named by the last part of its name: artifacts must not contain paths of this machine."""
     label = name if name.startswith("package:") else Path(name).name.removesuffix(".gguf")
+    label = label.encode("utf-8", errors="replace").decode()  # a file's name need not be text, and a GGUF's keys must
     files = tuple(vocabs)
     with open_vocab(files[0]) as device:
         return Student(label, folder, files, sha256, license, device.adds_bos)
 
 
 def _cached(key: str, make: Callable[[Path], None]) -> Path:
-    """Return a folder of the cache, made first if it is missing."""
-    return build_once(cache_dir() / "students" / f"{key}-v{_VERSION}", make)
+    """Return a folder of the cache, made first if it is missing or is not as it was made."""
+    folder = cache_folder("students") / f"{key}-v{_VERSION}"
+    if folder.is_dir() and not is_intact(folder):
+        announce(f"{folder} has been damaged or changed, so it is made again.")
+        discard(folder)
+
+    def make_sealed(out: Path) -> None:
+        make(out)
+        seal(out)
+
+    return build_once(folder, make_sealed)

@@ -5,19 +5,28 @@ This package is the only place that builds under a temporary name and renames.
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
+import re
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from glob import escape
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from fdd_edge.errors import FddError
 from fdd_edge.progress import announce
+from fdd_edge.runs.full_disk import full_disk_detected
+from fdd_edge.runs.marked_folder import marked_folder, sweep
+from fdd_edge.runs.own_files import is_abandoned, marked
 
 __all__ = [
     "build_once",
+    "clear_partial_file",
     "delete",
+    "discard",
     "partial_of",
     "publish",
     "replacing",
@@ -40,77 +49,146 @@ def write_atomic(path: Path, text: str) -> None:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a path to write a file to; when the block ends without an error, the file takes the place of ``path``."""
+    """Yield a path to write a file to; when the block ends without an error, the file takes the place of ``path``.
+
+    Raises:
+        FddError: Something that this tool did not make has the temporary name.
+    """
     partial = partial_of(path)
     partial.parent.mkdir(parents=True, exist_ok=True)
+    clear_partial_file(partial)
     yield partial
     partial.replace(path)
 
 
-def write_shared(path: Path, content: bytes) -> None:
-    """Write a file that several processes may write at the same time, each the same content."""
+def clear_partial_file(partial: Path) -> None:
+    """Delete the file that a killed process left under a temporary name, so that none is written through a link.
+
+    Raises:
+        FddError: It is not a file: this tool did not make it.
+    """
+    if not os.path.lexists(partial):
+        return
+    if not stat.S_ISREG(partial.lstat().st_mode):
+        raise FddError(f"{partial} is in the way, and fdd-edge did not make it; move it elsewhere.")
+    partial.unlink()
+
+
+def write_shared(path: Path, content: bytes, *, mode: int = 0o600) -> None:
+    """Write a file that several processes may write at the same time, each the same content.
+
+    Args:
+        path: The file; a link in its place is replaced, not followed.
+        content: Its content.
+        mode: Who may read and write it.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, partial = tempfile.mkstemp(dir=path.parent, suffix=".partial")
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-    Path(partial).replace(path)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            os.fchmod(file.fileno(), mode)
+        Path(partial).replace(path)
+    except OSError:
+        Path(partial).unlink(missing_ok=True)
+        raise
 
 
 def publish(built: Path, final: Path) -> None:
-    """Give a finished file or folder on the same disk its final path, at which nothing may exist."""
-    built.rename(final)
+    """Give a finished file or folder on the same disk its final path, at which nothing may exist.
+
+    Raises:
+        FddError: Something does.
+    """
+    if os.path.lexists(final):
+        raise FddError(f"{final} already exists; choose another folder, or delete it.")
+    try:
+        built.rename(final)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+            raise
+        raise FddError(f"{final} already exists; choose another folder, or delete it.") from None
 
 
 @contextmanager
 def scratch_folder(output: Path) -> Iterator[Path]:
     """Yield an empty folder next to an output, from which ``publish`` can move files to it; deleted at the end.
 
-    Folders for the same output that killed processes left are deleted first.
+    Folders for the same output that killed processes left are deleted first: those that bear this tool's mark.
+
+    Raises:
+        FddError: Another process has such a folder, so it is writing to the same output.
     """
     output.parent.mkdir(parents=True, exist_ok=True)
-    for left in output.parent.glob(f".{escape(output.name)}-*-*"):
-        pid = left.name.split("-")[-2]
-        if pid.isdecimal() and not _is_running(int(pid)):
-            announce(f"deleting {left}, left by a process that was killed")
-            shutil.rmtree(left, ignore_errors=True)
-    with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-{os.getpid()}-") as name:
-        yield Path(name)
+    with ExitStack() as stack:
+        with _one_at_a_time(output.parent):
+            ours = re.compile(rf"\.{re.escape(output.name)}-[a-z0-9_]{{8}}")
+            for left in output.parent.iterdir():
+                abandoned = is_abandoned(left) if ours.fullmatch(left.name) and left not in _IN_USE else None
+                if abandoned:
+                    announce(f"deleting {left}, left by a process that was killed")
+                    shutil.rmtree(left, ignore_errors=True)
+                elif abandoned is False:
+                    raise FddError(
+                        f"Another process is writing to {output}; wait for it, or stop it. If there is none, delete "
+                        f"{left}."
+                    )
+            prefix = f".{output.name}-"
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=output.parent, prefix=prefix)))
+            stack.enter_context(marked(folder))
+            _IN_USE.add(folder)
+            stack.callback(_IN_USE.discard, folder)
+        with full_disk_detected(output.parent, folder):
+            yield folder
 
 
-def _is_running(pid: int) -> bool:
-    """Return whether there is such a process, of any user."""
+_IN_USE: set[Path] = set()
+"""The scratch folders of this process."""
+
+
+@contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """Lock a folder, if its disk can, so that of two processes that start together one sees what the other made."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        os.kill(pid, 0)
-    except PermissionError:
-        pass
-    except (ProcessLookupError, OverflowError):
-        return False
-    return True
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def build_once(folder: Path, build: Callable[[Path], object]) -> Path:
     """Return a cached folder, built first if it is missing.
 
     Several processes may build it at the same time: each builds its own copy, and the first one to finish wins, so
-    their copies must be interchangeable.
+    their copies must be interchangeable. Copies that killed processes left next to it are deleted.
 
     Args:
         folder: Final path.
         build: Fills the empty folder it is given.
     """
+    sweep(folder.parent)
     if folder.is_dir():
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".") as temporary:
-        partial = Path(temporary) / folder.name
+    with marked_folder(folder.parent, ".fdd-edge-making") as temporary:
+        partial = temporary / folder.name
         partial.mkdir()
-        build(partial)
+        with full_disk_detected(folder.parent, partial):
+            build(partial)
         try:
             partial.rename(folder)
         except OSError:
             if not folder.is_dir():
                 raise
     return folder
+
+
+def discard(folder: Path) -> None:
+    """Delete a cached folder that other processes may be looking at: it disappears at once, or is gone already."""
+    with marked_folder(folder.parent, ".fdd-edge-discarding") as temporary, suppress(FileNotFoundError):
+        folder.rename(temporary / folder.name)
 
 
 def delete(path: Path) -> None:

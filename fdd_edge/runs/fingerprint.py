@@ -9,7 +9,7 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-__all__ = ["Fingerprinted", "Inputs", "Json", "fingerprint", "named_paths", "plain"]
+__all__ = ["Fingerprinted", "Inputs", "Json", "changed_names", "fingerprint", "named_paths", "plain"]
 
 Json = str | int | float | bool | None | Sequence["Json"] | Mapping[str, "Json"]
 """What can be written as JSON. What was read from JSON has no type but the one that its reader gives it."""
@@ -54,6 +54,22 @@ def plain(value: object) -> Json:
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     raise TypeError(f"{type(value).__name__} cannot be fingerprinted: {value!r}")
+
+
+def changed_names(old: Mapping[str, Json], new: Mapping[str, Json]) -> list[str]:
+    """Return the names under which two sets of options and inputs differ, such as ``setup.training.seed``.
+
+    The hash ``sha256`` of something that has ``files`` is left out, because these say more.
+    """
+    names: list[str] = []
+    for key in sorted(old.keys() | new.keys()):
+        before, after = old.get(key), new.get(key)
+        if before == after:
+            continue
+        inside = changed_names(before, after) if isinstance(before, Mapping) and isinstance(after, Mapping) else []
+        names += [f"{key}.{name}" for name in inside] or [key]
+    has_files = any(name.startswith("files.") for name in names)
+    return [name for name in names if name != "sha256" or not has_files]
 
 
 def named_paths(inputs: Inputs, name: str = "") -> Iterator[tuple[str, Path]]:

@@ -9,11 +9,16 @@ from pathlib import Path
 
 from fdd_edge.errors import FddError
 from fdd_edge.runs.atomic import partial_of
+from fdd_edge.runs.own_files import refuse_links
 from fdd_edge.runs.stage_files import CuratedFiles, OffspringFiles, ProblemSetFiles, TrainingDataFiles
 
 __all__ = ["ArtifactsLayout", "RoundLayout", "RunLayout"]
 
 _ROUND = "round-"
+
+
+def _is_round_name(name: str) -> bool:
+    return name.startswith(_ROUND) and name.removeprefix(_ROUND).isdecimal()
 
 
 @dataclass(frozen=True)
@@ -269,6 +274,16 @@ class RunLayout:
             with suppress(OSError):  # somebody has put something there since
                 self.root.rmdir()
 
+    def refuse_links(self) -> None:
+        """Refuse a run in which a name that this tool writes to is a link, as a stranger's run may hold one.
+
+        Raises:
+            FddError: There is a link other than ``best``, or that one does not lead to a round.
+        """
+        refuse_links(self.root, allowed=(self.best, partial_of(self.best)))
+        if self.best.is_symlink() and not _is_round_name(str(self.best.readlink())):
+            raise FddError(f"{self.best} does not lead to a round of this run; delete it.")
+
     def link_best(self, name: str | None) -> None:
         """Point ``best`` at a round, or remove it.
 
@@ -281,6 +296,8 @@ class RunLayout:
             self.best.unlink(missing_ok=True)
             return
         partial = partial_of(self.best)
+        if partial.exists() and not partial.is_symlink():
+            raise FddError(f"{partial} is in the way, and fdd-edge did not make it; move it elsewhere.")
         partial.unlink(missing_ok=True)
         partial.symlink_to(name)
         partial.replace(self.best)

@@ -1,4 +1,4 @@
-"""One process at a time on a run. When a process dies, for whatever reason, the system releases its lock."""
+"""One process at a time on a run or another output. When a process dies, the system releases its lock."""
 
 from __future__ import annotations
 
@@ -9,28 +9,77 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fdd_edge.errors import FddError
+from fdd_edge.progress import warn
+from fdd_edge.runs.own_files import NO_LOCKS, open_own
 
-__all__ = ["run_lock"]
+__all__ = ["output_lock", "run_lock"]
+
+_PID_DIGITS = 20
+"""More than any process id has."""
 
 
 @contextmanager
 def run_lock(path: Path) -> Iterator[None]:
-    """Hold the lock file of a run.
+    """Hold the lock file of a run, which stays.
 
     Raises:
-        FddError: Another process holds it; names its process id.
+        FddError: Another process holds it, whose process id is named; or it is a link, or not a lock file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+", encoding="ascii") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            raise FddError(
-                f"{path.parent} is in use by process {file.read().strip() or '?'}; wait for it, or stop it."
-            ) from None
-        file.seek(0)
-        file.truncate()
-        file.write(f"{os.getpid()}\n")
-        file.flush()
+    with _opened(path) as descriptor:
+        _lock(descriptor, path.parent, "on this run")
         yield
+
+
+@contextmanager
+def output_lock(output: Path) -> Iterator[None]:
+    """Hold a lock for an output while it is built; the lock file next to it is deleted at the end.
+
+    Raises:
+        FddError: Another process holds it, whose process id is named; or it is a link, or not a lock file.
+    """
+    path = output.with_name(f".{output.name}.lock")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    while True:
+        with _opened(path) as descriptor:
+            _lock(descriptor, output, "for this output")
+            # The process that held it may have deleted the file after we opened it: then this locks nothing.
+            if not _is_at(descriptor, path):
+                continue
+            try:
+                yield
+            finally:
+                path.unlink(missing_ok=True)
+            return
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    descriptor = open_own(path)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.lstat())
+    except FileNotFoundError:
+        return False
+
+
+def _lock(descriptor: int, what: Path, where: str) -> None:
+    """Lock an open file, and write this process's id into it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        text = os.pread(descriptor, _PID_DIGITS, 0).strip()
+        holder = text.decode("ascii") if text.isdigit() else "?"
+        raise FddError(f"{what} is in use by process {holder}; wait for it, or stop it.") from None
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+        warn(f"The disk of {what} has no locks: do not start a second command {where}.")
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"{os.getpid()}\n".encode("ascii"), 0)

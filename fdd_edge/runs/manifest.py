@@ -94,7 +94,7 @@ class Manifest:
                 wrong = [name for name, kind in _FACTS.items() if not isinstance(self.facts.get(name, kind()), kind)]
                 if wrong:
                     raise TypeError(f"facts.{wrong[0]}: {self.facts[wrong[0]]!r}")
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
+            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
                 raise FddError(f"{path} is damaged ({error}). {self._how_to_fix()}") from None
 
     def _how_to_fix(self) -> str:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -15,19 +13,25 @@ from pathlib import Path
 from fdd_edge.errors import FddError
 from fdd_edge.interrupt import stop_if_requested
 from fdd_edge.progress import announce, debug
-from fdd_edge.runs.atomic import delete, partial_of
-from fdd_edge.runs.fingerprint import Inputs, fingerprint, named_paths, plain
+from fdd_edge.runs.atomic import clear_partial_file, delete, partial_of
+from fdd_edge.runs.fingerprint import Inputs, Json, changed_names, fingerprint, named_paths, plain
+from fdd_edge.runs.full_disk import full_disk_detected
 from fdd_edge.runs.hashing import HashCache
+from fdd_edge.runs.lock import output_lock
 from fdd_edge.runs.manifest import Manifest, StageEntry
+from fdd_edge.runs.own_files import refuse_links
 
 __all__ = ["PrunedInputError", "Stages", "build_atomic"]
 
 _BEGUN, _FINISHED = ".fingerprint", ".finished"
-"""Marks inside a folder, which hold its fingerprint: while it is being built, and until the manifest records it."""
+"""Marks inside a folder: while it is being built, and until the manifest records it. They hold its fingerprint and, on
+a second line, the hash of what was finished."""
 
-_FULL = (errno.ENOSPC, errno.EDQUOT)
-_PROBE_BYTES = 1 << 20
-"""A disk that is not full has room for this much."""
+_NO_HASH = "0" * 64
+"""Keeps the place of that hash: to finish on a full disk, no more room is needed."""
+
+_NAMED = 3
+"""How many of the things that have changed are named."""
 
 
 class PrunedInputError(Exception):
@@ -41,7 +45,7 @@ class Stages:
         """Take the run folder and its manifest."""
         self._root = root
         self._manifest = manifest
-        self._hashes = HashCache(ignored=_FINISHED)
+        self._hashes = _hashes()
 
     def ensure(
         self,
@@ -79,14 +83,14 @@ class Stages:
         hashes = {key: self._input_hash(path) for key, path in paths.items()}
         stated = {key: plain(value) for key, value in options.items()}
         wanted = fingerprint(version, stated, hashes)
-        is_unrecorded = _has_mark(output, _FINISHED, wanted)
+        is_unrecorded = _is_finished(output, wanted, self._hashes)
         if not is_unrecorded and self._is_done(name, output, wanted):
             debug(f"{name}: up to date")
             return False
         started = time.monotonic()
         if not is_unrecorded:
-            self._check_can_make(name, output, version, list(paths.values()))
-            _build(output, partial(make, **inputs, **options), wanted, is_file)
+            self._check_can_make(name, output, version, list(paths.values()), {**stated, **hashes})
+            _build(output, partial(make, **inputs, **options), wanted, is_file, self._hashes)
         seconds = round(time.monotonic() - started, 3)
         self._manifest.stages[name] = StageEntry(wanted, version, stated, hashes, self._hashes.of(output), seconds)
         self._manifest.write()
@@ -95,14 +99,16 @@ class Stages:
             (output / _FINISHED).unlink()
         return not is_unrecorded
 
-    def _check_can_make(self, name: str, output: Path, version: int, inputs: list[Path]) -> None:
-        """Refuse to make from pruned inputs, and announce that an output is made again."""
+    def _check_can_make(
+        self, name: str, output: Path, version: int, inputs: list[Path], made_from: Mapping[str, Json]
+    ) -> None:
+        """Refuse to make from pruned inputs, and announce that an output is made again, and why."""
         pruned = [path for path in inputs if self.is_pruned(path)]
         if pruned:
             raise PrunedInputError(pruned[0])
         entry = self._manifest.stages.get(name)
         if entry is not None and not entry.pruned:
-            announce(f"{name} is made again: {_why_again(entry, output, version)}")
+            announce(f"{name} is made again: {_why_again(entry, output, version, made_from)}")
 
     def restore(self, output: Path) -> None:
         """Forget that an output was made and pruned, so that it is made again."""
@@ -151,71 +157,138 @@ def build_atomic(output: Path, make: Callable[[Path], object], **made_from: obje
     """Build a folder outside a run, complete or not at all; an interrupted call with equal ``made_from`` resumes.
 
     Raises:
-        FddError: The folder exists and is not empty.
+        FddError: The folder exists and is not empty, or another process is building it.
     """
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise FddError(f"{output} already exists; choose another folder, or delete it.")
-    _build(output, make, fingerprint(0, plain(made_from), {}), is_file=False)
-    (output / _FINISHED).unlink()
+    wanted, hashes = fingerprint(0, plain(made_from), {}), _hashes()
+    with output_lock(output):
+        # Killed between the rename and the end: what was finished is not made twice.
+        if not _is_finished(output, wanted, hashes):
+            if output.exists() and (not output.is_dir() or any(output.iterdir())):
+                raise FddError(f"{output} already exists; choose another folder, or delete it.")
+            _build(output, make, wanted, is_file=False, hashes=hashes, replaces=False)
+        (output / _FINISHED).unlink()
 
 
-def _build(output: Path, make: Callable[[Path], object], wanted: str, is_file: bool) -> None:
-    """Build an output under a temporary name next to its final path, then rename it."""
+def _build(
+    output: Path,
+    make: Callable[[Path], object],
+    wanted: str,
+    is_file: bool,
+    hashes: HashCache,
+    *,
+    replaces: bool = True,
+) -> None:
+    """Build an output under a temporary name next to its final path, then rename it.
+
+    Args:
+        output: The output.
+        make: Builds it.
+        wanted: Its fingerprint.
+        is_file: Whether it is a single file.
+        hashes: Hashes what was made.
+        replaces: Whether an output that is there is deleted; otherwise only an empty folder gives way.
+
+    Raises:
+        FddError: Something is in the way.
+    """
     unfinished = partial_of(output)
     unfinished.parent.mkdir(parents=True, exist_ok=True)
-    with _full_disk_detected(unfinished.parent):
+    with full_disk_detected(unfinished.parent, unfinished):
         if is_file:
-            if unfinished.is_dir():
+            if replaces and unfinished.is_dir():
                 delete(unfinished)
+            clear_partial_file(unfinished)
             make(unfinished)
-        elif not _has_mark(unfinished, _FINISHED, wanted):
+        elif not _is_finished(unfinished, wanted, hashes):
+            if replaces and os.path.lexists(unfinished) and (unfinished.is_symlink() or not unfinished.is_dir()):
+                delete(unfinished)  # in a run, every such name is ours
             _keep_work_of(unfinished, wanted)
             make(unfinished)
-            # A rename needs no free space: even on a full disk, what was made is not made twice.
-            (unfinished / _BEGUN).replace(unfinished / _FINISHED)
-    if output.is_dir() or not is_file:
+            _finish(unfinished, wanted, hashes)
+    if replaces and (output.is_dir() or not is_file):
         delete(output)
-    unfinished.replace(output)
-
-
-@contextmanager
-def _full_disk_detected(folder: Path) -> Iterator[None]:
-    """Turn the errors in which libraries wrap a full disk back into the system's own, with the folder's name."""
+    elif output.is_symlink():
+        output.unlink()  # to an empty folder, or to none
     try:
-        yield
-    except Exception as error:
-        known = error.errno if isinstance(error, OSError) and error.errno in _FULL else _full_disk_error(folder)
-        if known is None or getattr(error, "filename", None) is not None:
-            raise
-        raise OSError(known, os.strerror(known), str(folder)) from error
-
-
-def _full_disk_error(folder: Path) -> int | None:
-    """Return the error number if the disk, or the user's quota, is full; else None."""
-    try:
-        with tempfile.TemporaryFile(dir=folder) as probe:
-            probe.write(bytes(_PROBE_BYTES))
+        unfinished.replace(output)
     except OSError as error:
-        return error.errno if error.errno in _FULL else None
-    return None
+        if replaces or error.errno not in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR):
+            raise
+        raise FddError(f"{output} is no longer empty; what was made is in {unfinished}.") from None
 
 
-def _why_again(entry: StageEntry, output: Path, version: int) -> str:
+def _why_again(entry: StageEntry, output: Path, version: int, made_from: Mapping[str, Json]) -> str:
     if not output.exists():
         return "the output is missing"
     if entry.version != version:
         return "another version of fdd-edge made it, and this one makes it differently"
-    return "its inputs, or the output itself, have changed"
+    changed = changed_names({**entry.options, **entry.inputs}, made_from) or ["the output itself"]
+    more = f" and {len(changed) - _NAMED} more" if len(changed) > _NAMED else ""
+    return f"{', '.join(changed[:_NAMED])}{more} {'has' if len(changed) == 1 else 'have'} changed"
 
 
 def _keep_work_of(folder: Path, wanted: str) -> None:
-    """Make sure that the folder exists and is empty, or holds unfinished work with the same fingerprint."""
-    if not _has_mark(folder, _BEGUN, wanted):
-        delete(folder)
-        folder.mkdir(parents=True)
-        (folder / _BEGUN).write_text(wanted, encoding="ascii")
+    """Make sure that the folder exists and is empty, or holds unfinished work with the same fingerprint.
+
+    Raises:
+        FddError: The folder is not this tool's, or holds a link to something that the work would overwrite.
+    """
+    if _marked(folder, _BEGUN) == (wanted, _NO_HASH):
+        refuse_links(folder)
+        return
+    if os.path.lexists(folder):
+        _delete_work(folder)
+    folder.mkdir(parents=True)
+    (folder / _BEGUN).write_text(f"{wanted}\n{_NO_HASH}", encoding="ascii")
 
 
-def _has_mark(folder: Path, mark: str, wanted: str) -> bool:
+def _delete_work(folder: Path) -> None:
+    """Delete what an interrupted call left under a temporary name.
+
+    Raises:
+        FddError: It does not bear our mark, so that it is not ours to delete.
+    """
+    marks = [folder / mark for mark in (_BEGUN, _FINISHED)]
+    is_ours = not folder.is_symlink() and folder.is_dir()
+    if is_ours and any(folder.iterdir()):
+        is_ours = any(mark.is_file() and not mark.is_symlink() for mark in marks)
+    if not is_ours:
+        raise FddError(f"{folder} is in the way, and fdd-edge did not make it; move it elsewhere.")
+    # The marks last: a call that is killed in between leaves what the next one recognises.
+    for path in folder.iterdir():
+        if path not in marks:
+            delete(path)
+    delete(folder)
+
+
+def _finish(folder: Path, wanted: str, hashes: HashCache) -> None:
+    """Mark a folder as finished, with the hash of its content."""
+    mark = folder / _BEGUN
+    with mark.open("r+", encoding="ascii") as file:
+        file.write(f"{wanted}\n{hashes.of(folder)}")
+    mark.replace(folder / _FINISHED)
+
+
+def _is_finished(folder: Path, wanted: str, hashes: HashCache) -> bool:
+    """Return whether the folder was finished with this fingerprint, and is still as it was then."""
+    marked = _marked(folder, _FINISHED)
+    if marked is None or marked[0] != wanted:
+        return False
+    if marked[1] == hashes.of(folder):
+        return True
+    announce(f"{folder} was damaged after it was finished, so it is made again")
+    delete(folder)
+    return False
+
+
+def _marked(folder: Path, mark: str) -> tuple[str, str] | None:
+    """Return the fingerprint and the hash in one of the marks, or None if the folder does not have it."""
     path = folder / mark
-    return path.is_file() and path.read_bytes() == wanted.encode("ascii")
+    if folder.is_symlink() or not path.is_file():
+        return None
+    wanted, _, content = path.read_bytes().decode("ascii", errors="replace").partition("\n")
+    return wanted, content
+
+
+def _hashes() -> HashCache:
+    return HashCache(ignored=(_BEGUN, _FINISHED))

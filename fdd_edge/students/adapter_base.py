@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import NamedTuple
 
 from fdd_edge.errors import FddError
 from fdd_edge.hub import is_hub_id
+from fdd_edge.ondevice.json_text import parse_json
 from fdd_edge.students.readable_folder import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 
 __all__ = ["AdapterBase", "find_base"]
@@ -34,7 +34,7 @@ def find_base(adapter: Path, local_names: tuple[str, ...]) -> AdapterBase:
     """
     path = adapter / ADAPTER_CONFIG
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = parse_json(path.read_text(encoding="utf-8"))
         kind, named = config.get("peft_type"), config.get("base_model_name_or_path")
     except (ValueError, AttributeError):
         raise FddError(f"{path} is not a JSON object; fetch the adapter again.") from None
@@ -49,7 +49,8 @@ def find_base(adapter: Path, local_names: tuple[str, ...]) -> AdapterBase:
         if named in local_names or named.startswith("package:"):
             return AdapterBase(named, None)
         if is_hub_id(named):
-            return AdapterBase(named, config.get("revision"))
+            revision = config.get("revision")
+            return AdapterBase(named, None if revision is None else str(revision))
     merged = adapter.parent / "merged"
     hint = f" Its merged model is {merged}." if (merged / "config.json").is_file() else ""
     raise FddError(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fdd_edge.errors import FddError
-from fdd_edge.students.load import load_model
+from fdd_edge.students.load import load_model, save_model
 from fdd_edge.students.readable_folder import ADAPTER_WEIGHTS
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def merge_adapter(base: Path, adapter: Path, out: Path) -> None:
         raise FddError(f"The adapter {adapter} does not fit its base {base}: {lines[min(1, len(lines) - 1)]}") from None
     _check_tensors(model, adapter, base)
     merged = model.merge_and_unload(safe_merge=True)
-    merged.save_pretrained(out, safe_serialization=True)
+    save_model(merged, base, out)
     copy_tokenizer(base, out)
 
 

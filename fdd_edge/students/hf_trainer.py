@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from fdd_edge.ondevice.json_text import parse_json
+from fdd_edge.progress import announce
+from fdd_edge.runs.atomic import delete
+from fdd_edge.runs.seal import SEAL, is_intact, seal
 from fdd_edge.students.tokenizer import Example
 from fdd_edge.students.training_options import ResolvedTraining, TrainingOptions
 
@@ -22,7 +25,6 @@ OnStep = Callable[[int, int, float | None], None]
 """Takes (step, total steps, loss or None)."""
 
 _STATE = "trainer_state.json"
-"""The last file that the trainer writes into a checkpoint."""
 
 
 class TrainingTrace(NamedTuple):
@@ -60,7 +62,7 @@ def fit(
         model: The model; its adapter is changed in place.
         examples: What it learns.
         valid: Examples for the validation loss.
-        checkpoints: Folder for checkpoints; if it already has some, training resumes from the newest complete one.
+        checkpoints: Folder for checkpoints; if it already has some, training resumes from the newest intact one.
         options: Learning rate, batch size, evaluation and checkpoint intervals.
         resolved: Epochs, seed and precision.
         on_step: Called in the first process after each step.
@@ -95,7 +97,10 @@ def fit(
     # A process that starts later must see the checkpoints that the first one kept.
     processes.wait_for_everyone()
     last = _last_checkpoint(checkpoints)
-    steps_before = 0 if last is None else json.loads((last / _STATE).read_text(encoding="utf-8"))["global_step"]
+    processes.wait_for_everyone()
+    if processes.is_main_process:
+        _delete_unused(checkpoints, last)
+    steps_before = 0 if last is None else parse_json((last / _STATE).read_text(encoding="utf-8"))["global_step"]
     result = trainer.train(resume_from_checkpoint=None if last is None else str(last))
     # The first process deletes the checkpoints; another may still be loading the best weights from them.
     processes.wait_for_everyone()
@@ -143,8 +148,10 @@ def _arguments(
 
 
 def _step_callback(on_step: OnStep | None) -> TrainerCallback:
-    """Return the trainer callback that calls ``on_step``."""
+    """Return the trainer callback that calls ``on_step``, and seals checkpoints."""
+    from accelerate import PartialState
     from transformers import TrainerCallback
+    from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
     class StepCallback(TrainerCallback):
         def on_log(
@@ -158,26 +165,48 @@ def _step_callback(on_step: OnStep | None) -> TrainerCallback:
             if on_step is not None and state.is_world_process_zero:
                 on_step(state.global_step, state.max_steps, logs.get("loss"))
 
+        def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
+            # Every process writes its random state into the checkpoint, so all must have written.
+            PartialState(cpu=True).wait_for_everyone()
+            if state.is_world_process_zero:
+                seal(Path(str(args.output_dir)) / f"{PREFIX_CHECKPOINT_DIR}-{state.global_step}")
+
     return StepCallback()
 
 
 def _last_checkpoint(folder: Path) -> Path | None:
-    """Return the newest complete checkpoint; a later one may be cut short if the process was killed."""
-    complete = []
+    """Return the newest checkpoint that is as it was written, and whose best weights are too; None if there is none.
+
+    A checkpoint without a seal was being written when the process was killed.
+    """
+    found = sorted(folder.glob("checkpoint-*"), key=_step, reverse=True)
+    intact = [path for path in found if is_intact(path)]
+    for path in found:
+        if (path / SEAL).is_file() and path not in intact:
+            announce(f"{path} has been damaged, so training goes on from an earlier step")
+    for path in intact:
+        best = parse_json((path / _STATE).read_text(encoding="utf-8"))["best_model_checkpoint"]
+        if best is None or folder / Path(best).name in intact:
+            return path
+    return None
+
+
+def _delete_unused(folder: Path, last: Path | None) -> None:
+    """Delete checkpoints that training does not go on from: the trainer counts them among those that it keeps."""
     for path in folder.glob("checkpoint-*"):
-        try:
-            json.loads((path / _STATE).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            continue
-        complete.append(path)
-    return max(complete, key=lambda path: int(path.name.split("-")[1]), default=None)
+        if last is None or _step(path) > _step(last) or not is_intact(path):
+            delete(path)
+
+
+def _step(checkpoint: Path) -> int:
+    return int(checkpoint.name.split("-")[1])
 
 
 def _trace(state: TrainerState, n_tokens: int, steps_before: int, seconds: float) -> TrainingTrace:
     """Read the trace from the trainer's own history, which survives interruptions."""
     history = state.log_history
     best = state.best_model_checkpoint
-    best_step = None if best is None else int(Path(best).name.split("-")[1])
+    best_step = None if best is None else _step(Path(best))
     return TrainingTrace(
         steps=state.global_step,
         losses=[float(entry["loss"]) for entry in history if "loss" in entry],

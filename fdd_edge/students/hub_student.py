@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fdd_edge import hub
-from fdd_edge.cache import cache_dir
+from fdd_edge.cache import cache_folder
 from fdd_edge.errors import FddError
 from fdd_edge.safetensors_folder import INDEX, SINGLE, named_shards
 from fdd_edge.students.readable_folder import ADAPTER_CONFIG, ADAPTER_WEIGHTS, MODEL_WEIGHTS
@@ -51,7 +51,7 @@ def fetch_student(
     description = {name for name in repository.files if _is_description(name)}
     if not repository.listed:
         description |= _NEEDED
-    folder = cache_dir() / "hub" / id / repository.commit
+    folder = cache_folder("hub") / id / repository.commit
     _link(folder, hub.fetch(repository, sorted(description)))
     if ADAPTER_CONFIG in description and not MODEL_WEIGHTS & repository.files.keys():
         if ADAPTER_WEIGHTS not in repository.files:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import yaml
+from fdd_edge.bounded_yaml import front_matter
 
 __all__ = ["read_license"]
-
-_FENCE = "---\n"
 
 
 def read_license(folder: Path) -> str | None:
@@ -19,12 +17,5 @@ def read_license(folder: Path) -> str | None:
     card = folder / "README.md"
     if not card.is_file():
         return None
-    text = card.read_text(encoding="utf-8", errors="replace").replace("\r\n", "\n")
-    if not text.startswith(_FENCE):
-        return None
-    try:
-        front = yaml.safe_load(text.removeprefix(_FENCE).partition("\n" + _FENCE)[0])
-    except yaml.YAMLError:
-        return None
-    named = front.get("license") if isinstance(front, dict) else None
+    named = front_matter(card.read_text(encoding="utf-8", errors="replace")).get("license")
     return named if isinstance(named, str) else None

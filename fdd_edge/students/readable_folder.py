@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fdd_edge.ondevice.json_text import parse_json
+
 __all__ = ["ADAPTER_CONFIG", "ADAPTER_WEIGHTS", "MODEL_WEIGHTS", "Changes", "changes_for", "is_adapter", "link_folder"]
 
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
@@ -22,6 +24,7 @@ MODEL_WEIGHTS = frozenset(
 """Files of which a folder has one if it holds a model."""
 
 _TOKENIZER, _TOKENIZER_CONFIG = "tokenizer.json", "tokenizer_config.json"
+_GENERATION = "generation_config.json"
 _TEMPLATE, _MORE_TEMPLATES = "chat_template.jinja", "additional_chat_templates"
 _DEFAULT = "default"
 
@@ -69,7 +72,30 @@ def changes_for(folder: Path) -> Changes:
         written[_TOKENIZER] = _dump(new_tokenizer)
     if (folder / _MORE_TEMPLATES).is_dir():
         left_out.add(_MORE_TEMPLATES)
+    if fault := _generation_fault(folder / _GENERATION):
+        left_out.add(_GENERATION)
+        notes.append(
+            f"{folder / _GENERATION} {fault}: it is left out, and the special tokens are those of config.json."
+        )
     return Changes(frozenset(left_out), written, tuple(notes))
+
+
+def _generation_fault(path: Path) -> str | None:
+    """Return what makes a generation config unreadable; its settings of sampling may be anything."""
+    if not path.is_file():
+        return None
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return "is not JSON"
+    if not isinstance(content, dict):
+        return "is not a JSON object"
+    for key, value in content.items():
+        values = value if isinstance(value, list) else [value]
+        is_ids = all(isinstance(one, int) and not isinstance(one, bool) for one in values)
+        if key.endswith("_token_id") and value is not None and not is_ids:
+            return f"has the {key} {value!r}, which is not a number"
+    return None
 
 
 def link_folder(folder: Path, out: Path, changes: Changes) -> None:
@@ -150,7 +176,7 @@ def _without_batch_settings(tokenizer: Mapping[str, Any]) -> dict[str, Any] | No
 def _read(path: Path) -> dict[str, Any]:
     """Return a JSON object, empty if it is missing or damaged: whatever needs it will report that."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}

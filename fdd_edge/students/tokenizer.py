@@ -6,12 +6,13 @@ differ from llama.cpp's if two spaces precede a digit, and it has no end or padd
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fdd_edge.errors import FddError
+from fdd_edge.ondevice.bounded import BoundedError, bounded_map
+from fdd_edge.ondevice.json_text import parse_json
 from fdd_edge.ondevice.normalizer import NFC
 from fdd_edge.ondevice.prompt import begins_with_bos
 
@@ -22,11 +23,16 @@ __all__ = [
     "PRE_TOKENIZERS",
     "Example",
     "begins_texts",
+    "decode_ids",
     "encode_examples",
     "encode_prompts",
+    "encode_texts",
     "load_tokenizer",
     "rebuild_tokenizer",
 ]
+
+_AT_ONCE = 64
+"""Texts that are encoded together, under one limit; honest ones take a hundredth of a second."""
 
 _CONTROL, _USER_DEFINED = 3, 4
 """Token types of the GGUF specification that are matched as a whole, before the text is split."""
@@ -70,7 +76,8 @@ def rebuild_tokenizer(
         normalizer: What is done to a text first, see ``ondevice.normalizer``; None for nothing.
 
     Raises:
-        FddError: The pre-tokenizer is not one of ``PRE_TOKENIZERS``, or the normalizer is not supported.
+        FddError: The pre-tokenizer is not one of ``PRE_TOKENIZERS``, the normalizer is not supported, or merges name
+            tokens that are missing.
     """
     from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
@@ -80,7 +87,10 @@ def rebuild_tokenizer(
     if normalizer not in (None, NFC):
         raise FddError(f"The normalizer {normalizer!r} is not supported yet. Supported: {NFC}.")
     pairs = [tuple(merge.split(" ", 1)) for merge in merges]
-    backend = Tokenizer(models.BPE(vocab={t: i for i, t in enumerate(tokens)}, merges=pairs))
+    try:
+        backend = Tokenizer(models.BPE(vocab={t: i for i, t in enumerate(tokens)}, merges=pairs))
+    except Exception as error:  # the library has no narrower class
+        raise FddError(f"The vocabulary is inconsistent: {error}.") from None
     if normalizer == NFC:
         backend.normalizer = normalizers.NFC()
     split = [pre_tokenizers.Digits(individual_digits=True)] if pre == "smollm" else []
@@ -128,6 +138,10 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
             ) from None
         # transformers raises OSError, ValueError or a Rust exception, depending on the fault of the files.
         raise FddError(f"The tokenizer of {folder} cannot be read: {error}") from error
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # tokenizers, of a pattern; it exports no name for it
+            raise
+        raise FddError(f"The tokenizer of {folder} cannot be read: {error}") from None
     if tokenizer.eos_token_id is None:
         raise FddError(f"The tokenizer of {folder} has no eos token, so replies would never end.")
     return tokenizer
@@ -137,13 +151,52 @@ def _unknown_class(folder: Path, message: str) -> str | None:
     """Return the tokenizer class of a folder if an error of transformers says that there is no such class."""
     if "does not exist or is not currently imported" not in message:
         return None
-    named = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8")).get("tokenizer_class")
+    named = parse_json((folder / "tokenizer_config.json").read_text(encoding="utf-8")).get("tokenizer_class")
     return None if named is None else str(named)
 
 
 def begins_texts(tokenizer: PreTrainedTokenizerFast) -> bool:
     """Return whether a tokenizer puts its BOS before every text; the runtimes then do so too."""
-    return tokenizer.bos_token_id is not None and tokenizer("a")["input_ids"][:1] == [tokenizer.bos_token_id]
+    return tokenizer.bos_token_id is not None and encode_texts(tokenizer, ["a"])[0][:1] == [tokenizer.bos_token_id]
+
+
+def encode_texts(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str], *, special: bool = True) -> list[list[int]]:
+    """Encode texts in a child process that is limited in time and memory: the patterns of a tokenizer may be hostile.
+
+    Args:
+        tokenizer: The tokenizer.
+        texts: The texts.
+        special: Whether the special tokens that the tokenizer adds are wanted.
+
+    Raises:
+        FddError: A text takes too much of either.
+    """
+
+    def encode(some: list[str]) -> list[list[int]]:
+        ids: list[list[int]] = tokenizer(some, add_special_tokens=special)["input_ids"]
+        return ids
+
+    return _in_child(tokenizer, encode, list(texts))
+
+
+def decode_ids(tokenizer: PreTrainedTokenizerFast, replies: Sequence[Sequence[int]]) -> list[str]:
+    """Return the texts of ids, which is bounded as ``encode_texts``."""
+
+    def decode(some: list[list[int]]) -> list[str]:
+        return [str(tokenizer.decode(ids, clean_up_tokenization_spaces=False)) for ids in some]
+
+    return _in_child(tokenizer, decode, [list(map(int, ids)) for ids in replies])
+
+
+def _in_child(tokenizer: PreTrainedTokenizerFast, work: Callable[[Any], list[Any]], items: Sequence[Any]) -> list[Any]:
+    pieces = [items[start : start + _AT_ONCE] for start in range(0, len(items), _AT_ONCE)]
+    try:
+        return [result for results in bounded_map(work, pieces) for result in results]
+    except BoundedError as error:
+        what = f"{'' if error.over_limit else 'fails: '}{error}"
+        raise FddError(
+            f"The tokenizer of {tokenizer.name_or_path} cannot be used: for {_AT_ONCE} texts or fewer it {what}."
+        ) from None
 
 
 def encode_prompts(
@@ -155,8 +208,8 @@ def encode_prompts(
     tokens that the tokenizer adds, and is followed by the start token.
     """
     if decoder_start is not None:
-        return [[*ids, decoder_start] for ids in tokenizer(list(prompts))["input_ids"]]
-    ids: list[list[int]] = tokenizer(list(prompts), add_special_tokens=False)["input_ids"]
+        return [[*ids, decoder_start] for ids in encode_texts(tokenizer, prompts)]
+    ids = encode_texts(tokenizer, prompts, special=False)
     bos = tokenizer.bos_token
     adds = adds_bos and bos is not None
     return [
@@ -180,5 +233,5 @@ def encode_examples(
         return []
     eos = tokenizer.eos_token_id
     prompts = encode_prompts(tokenizer, [p for p, _ in pairs], adds_bos=adds_bos, decoder_start=decoder_start)
-    completions = tokenizer([c for _, c in pairs], add_special_tokens=False)["input_ids"]
+    completions = encode_texts(tokenizer, [c for _, c in pairs], special=False)
     return [Example(p, [*c, eos]) for p, c in zip(prompts, completions, strict=True)]

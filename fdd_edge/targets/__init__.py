@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -61,6 +62,7 @@ def open_session(
     prompt: str | None = None,
     examples: Sequence[Shot] = (),
     fresh: bool = False,
+    rendered_at: str | None = None,
 ) -> Iterator[Session]:
     """Load an artifact on a target and hold it open.
 
@@ -71,6 +73,7 @@ def open_session(
         prompt: A template with ``{question}``, ``chat``, or None for the template stored in the file.
         examples: Worked examples in the prompt.
         fresh: Decode every wave, even if the board has a stored result; for measuring.
+        rendered_at: The local time that a chat template is told, as ISO 8601, on every board; None for now.
 
     Yields:
         The session. Its ``totals`` are available once the block has ended.
@@ -83,7 +86,8 @@ def open_session(
     if not artifact.is_file():
         raise no_file(artifact)
     # Links are not followed: those of the hub client's cache point to files whose names say nothing.
-    request = Request(str(artifact.absolute()), settings, prompt, tuple(examples), fresh)
+    moment = rendered_at or datetime.now().isoformat()
+    request = Request(str(artifact.absolute()), settings, prompt, tuple(examples), fresh, moment)
     if profile.transport == "pool":
         boards = [partial(_open, load_profile(board), request) for board in profile.pool]
     else:

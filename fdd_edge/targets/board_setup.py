@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 from fdd_edge.errors import FddError, TargetError
@@ -11,6 +10,7 @@ from fdd_edge.ondevice.bootstrap import HOME
 from fdd_edge.ondevice.device_info import DeviceInfo, missing_library
 from fdd_edge.ondevice.runtime_versions import RUNTIME_VERSIONS
 from fdd_edge.progress import announce
+from fdd_edge.runs.marked_folder import temporary_folder
 from fdd_edge.targets.profile import Profile
 from fdd_edge.targets.runtime_wheel import (
     build_runtime,
@@ -23,7 +23,7 @@ from fdd_edge.targets.runtime_wheel import (
     pip,
     run_tool,
 )
-from fdd_edge.targets.ssh import ask_runner
+from fdd_edge.targets.ssh import SETUP_SECONDS, ask_runner, describe_board
 
 __all__ = ["set_up_board"]
 
@@ -44,7 +44,7 @@ def set_up_board(profile: Profile, *, on_board: bool = False) -> DeviceInfo:
         TargetError: The board cannot be reached, the installation failed there, or the runtime does not load.
         FddError: The profile is for another architecture, or a compiler failed on this machine.
     """
-    device = DeviceInfo.from_row(ask_runner(profile, ["info"]).output)
+    _, device = describe_board(profile)
     if profile.architecture not in (None, device.machine):
         raise FddError(f"{profile.name} is a profile for {profile.architecture}, but the board is {device.machine}.")
     requirement = f"{_PACKAGE}=={RUNTIME_VERSIONS[_PACKAGE]}"
@@ -54,13 +54,14 @@ def set_up_board(profile: Profile, *, on_board: bool = False) -> DeviceInfo:
     if wheel is None:
         announce(f"compiling {requirement} on {profile.name}: takes 10 to 40 minutes and needs a network there ...")
         # CMAKE_ARGS is split at spaces, so no option may contain one.
-        ask_runner(profile, [*arguments, f"--cmake-args={' '.join(profile.build)}"])
+        ask_runner(profile, [*arguments, f"--cmake-args={' '.join(profile.build)}"], seconds=SETUP_SECONDS)
     else:
         announce(f"installing {wheel.name} on {profile.name} ...")
-        with tempfile.TemporaryDirectory(prefix="fdd-edge-wheels-") as folder:
-            others = _download(profile, device.python, Path(folder))
-            ask_runner(profile, arguments, files={f"{WHEELS}/{path.name}": path for path in (wheel, *others)})
-    device = DeviceInfo.from_row(ask_runner(profile, ["info"]).output)
+        with temporary_folder("wheels") as folder:
+            others = _download(profile, device.python, folder)
+            files = {f"{WHEELS}/{path.name}": path for path in (wheel, *others)}
+            ask_runner(profile, arguments, files=files, seconds=SETUP_SECONDS)
+    _, device = describe_board(profile)
     if error := device.load_errors.get(_PACKAGE):
         package = missing_library(error)
         fix = f" On Debian, run there: apt install {package}" if package else ""

@@ -15,7 +15,7 @@ from fdd_edge.result_base import Result
 from fdd_edge.targets.emulated import n_processes
 from fdd_edge.targets.profile import Profile, load_profile, packages_for
 from fdd_edge.targets.runtime_wheel import missing_compilers
-from fdd_edge.targets.ssh import ask_runner
+from fdd_edge.targets.ssh import describe_board
 from fdd_edge.targets.sysroot import emulator, find_sysroot
 
 __all__ = ["Check", "check_target", "require_ready"]
@@ -104,12 +104,12 @@ def _local(profile: Profile) -> Iterator[Check]:
 
 
 def _board(profile: Profile) -> Iterator[Check]:
-    answer = ask_runner(profile, ["info"])
+    answer, device = describe_board(profile)
     yield Check("connection", f"{answer.name}, folder {answer.facts.home}")
     free = answer.facts.free
     fix = None if free > 1e9 else f"free some space there, or run: fdd-edge targets clean {profile.argument}"
     yield Check("disk", f"{free / 1e9:.1f} GB free", fix)
-    yield from _device(profile, DeviceInfo.from_row(answer.output))
+    yield from _device(profile, device)
 
 
 def _emulated(profile: Profile) -> Iterator[Check]:

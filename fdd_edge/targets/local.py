@@ -9,27 +9,20 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO
 
 from fdd_edge.errors import FddError, MissingExtraError, TargetError
-from fdd_edge.ondevice.bootstrap import STEERING_PREFIXES
+from fdd_edge.ondevice.bootstrap import runner_environment
 from fdd_edge.ondevice.families import device_family
 from fdd_edge.ondevice.protocol import Failure, Request
+from fdd_edge.targets.pipes import LineReader, StderrTail
 from fdd_edge.targets.profile import Profile
 from fdd_edge.targets.runner_archive import runner_archive
-from fdd_edge.targets.runner_session import RunnerSession, last_lines, owned, signal_name
+from fdd_edge.targets.runner_session import RunnerSession, owned, signal_name
 
 __all__ = ["child_session", "clean_environment", "local_session"]
-
-_REMOVED_PREFIXES = (*STEERING_PREFIXES, "QEMU_")
-"""Variables that steer the runtime, Python or the emulator are removed: rows must not depend on the user's shell."""
-
-_KEPT = frozenset({"LLAMA_CPP_LIB_PATH"})
-"""Where llama-cpp-python finds its library, if it was moved."""
 
 _BUILD_HINT = (
     " If this happens with every model, llama-cpp-python was compiled wrongly for this CPU. Rebuild it with:"
@@ -66,21 +59,22 @@ def child_session(
         missing: Raised if the runtime is not installed.
         variables: Added to its environment.
     """
-    with tempfile.TemporaryFile() as stderr:
-        # In its own session, so that Ctrl-C reaches only the host, which then ends the child.
-        child = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            env=clean_environment(os.environ) | dict(variables or {}),
-            start_new_session=True,
-        )
-        with owned(child):
-            session = RunnerSession(_Child(child, stderr, build_hint, missing), request.artifact)
-            session.open(request)
-            yield session
-            session.close()
+    # In its own session, so that Ctrl-C reaches only the host, which then ends the child.
+    child = subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=clean_environment(os.environ) | dict(variables or {}),
+        start_new_session=True,
+    )
+    with owned(child):
+        assert child.stdout is not None and child.stderr is not None
+        connection = _Child(child, LineReader(child.stdout), StderrTail(child.stderr), build_hint, missing)
+        session = RunnerSession(connection, request.artifact)
+        session.open(request)
+        yield session
+        session.close()
 
 
 @dataclass(frozen=True)
@@ -88,14 +82,15 @@ class _Child:
     """The connection to a child process."""
 
     process: subprocess.Popen[bytes]
-    stderr: IO[bytes]
+    lines: LineReader
+    stderr: StderrTail
     build_hint: str
     missing: FddError
 
     def ended(self, code: int, doing: str) -> TargetError:
         """Return an error that says how the child ended, with its last lines of output."""
         how = f"was killed by {signal_name(-code)}" if code < 0 else f"ended with exit code {code}"
-        lines = last_lines(self.stderr)
+        lines = self.stderr.last_lines()
         output = f" Its last output was: {' | '.join(lines).rstrip('.')}." if lines else ""
         hint = self.build_hint if -code in (signal.SIGILL, signal.SIGSEGV) else ""
         return TargetError(f"The runner {how} while {doing}.{output}{hint}")
@@ -110,5 +105,9 @@ class _Child:
 
 
 def clean_environment(variables: Mapping[str, str]) -> dict[str, str]:
-    """Return the child's environment: this process's, without variables that would steer the runtime."""
-    return {k: v for k, v in variables.items() if k in _KEPT or not k.startswith(_REMOVED_PREFIXES)}
+    """Return the child's environment: the few variables that a runner needs, see ``bootstrap.runner_environment``.
+
+    Others would steer the runtime, on which rows must not depend, or hold secrets of the user's shell, which a fault in
+    the runtime's reader of model files must not give away.
+    """
+    return runner_environment(variables)

@@ -15,6 +15,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
 from fdd_edge import catalog
+from fdd_edge.bounded_yaml import load_yaml
 from fdd_edge.errors import FddError
 from fdd_edge.ondevice.device_info import physical_cores
 from fdd_edge.ondevice.families import FAMILIES, RUNTIMES
@@ -179,7 +180,7 @@ def _with_boards(pool: Profile, path: Path) -> Profile:
 def _read(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
     """Return the keys of a profile and of those it extends, except the name and description of the latter."""
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = load_yaml(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise FddError(f"{path} cannot be read as YAML: {yaml_fault(error)}.") from None
     if not isinstance(content, dict):

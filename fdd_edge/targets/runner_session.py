@@ -9,7 +9,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from typing import IO, Protocol
+from typing import Protocol
 
 from fdd_edge.errors import FddError, TargetError
 from fdd_edge.ondevice.protocol import (
@@ -29,14 +29,35 @@ from fdd_edge.ondevice.protocol import (
     decode_event,
     encode,
 )
+from fdd_edge.targets.pipes import EndlessLineError, LineReader, SilenceError, StderrTail, exit_code, killing_after
+from fdd_edge.targets.wave_check import fault_of
 
-__all__ = ["Connection", "RunnerSession", "kill_owned", "last_lines", "owned", "signal_name"]
+__all__ = ["Connection", "RunnerSession", "kill_owned", "owned", "signal_name"]
 
 _EXIT_SECONDS = 2.0
 """How long a process that has finished its work may take to exit."""
 
-_STDERR_TAIL = 2000
-"""Bytes at the end of a process's stderr that are read for error messages."""
+_SILENCE_SECONDS = 3600.0
+"""Time without a message after which a runner is considered hung. While it decodes, it sends one at every step; a slow
+board may take minutes to load a model, or to read the prompts with which a wave begins."""
+
+_WRITE_SECONDS = 600.0
+"""How long a runner may take to read what it is sent."""
+
+# What the longest honest messages need, in bytes of JSON.
+_READY_BYTES = 4 << 20
+"""A description of a model with its prompt, which may be a long chat template."""
+_SHORT_BYTES = 64 << 10
+"""Anything without a text of a model: a progress, a failure, the totals; also a completion without its texts."""
+_TOKEN_BYTES = 256
+"""A generated token, in the reply, again in its program, and as an id: most are 3 bytes long, a few 128, and JSON
+writes a character that is not ASCII with 6."""
+_ID_BYTES = 16
+"""An id of a prompt, which has at most one for each of its bytes."""
+_ROW_BYTES = (1 << 19) * 4 * 4 // 3
+"""The logits of one position, in base64: twice the largest vocabulary known, Gemma's of 262,144 tokens."""
+_MOST_BYTES = 128 << 20
+"""A wave, whatever its size: it is parsed as a whole."""
 
 
 class Connection(Protocol):
@@ -47,8 +68,12 @@ class Connection(Protocol):
         """The process on this machine whose pipes lead to the runner."""
 
     @property
-    def stderr(self) -> IO[bytes]:
-        """The stderr of that process."""
+    def lines(self) -> LineReader:
+        """The lines that come from that process."""
+
+    @property
+    def stderr(self) -> StderrTail:
+        """What that process wrote to its stderr."""
 
     def ended(self, code: int, doing: str) -> TargetError:
         """Return the error for pipes that closed unexpectedly, given that process's exit code."""
@@ -65,6 +90,7 @@ class RunnerSession:
         self._artifact = artifact
         self._doing = f"loading {artifact}"
         self._writing = threading.Lock()
+        self._request: Request | None = None
         self._info: TargetInfo | None = None
         self._totals: Totals | None = None
 
@@ -94,8 +120,9 @@ class RunnerSession:
 
     def open(self, request: Request) -> None:
         """Send the request and wait until the model is loaded."""
+        self._request = request
         self._send(request)
-        event = self._receive()
+        event = self._receive(_READY_BYTES)
         if not isinstance(event, TargetInfo):
             raise TargetError(f"The runner answered with {type(event).__name__} while {self._doing}.")
         self._info = event
@@ -106,22 +133,61 @@ class RunnerSession:
         for wave in waves:
             self._doing = f"decoding wave {wave.index} of {self._artifact}"
             self._send(wave)
-            while not isinstance(event := self._receive(), WaveResult):
-                if isinstance(event, Progress) and on_progress:
-                    on_progress(n_before + event.finished)
-            n_before += len(event.completions)
+            result = self._receive_result(wave, n_before, on_progress)
+            n_before += len(result.completions)
             if on_progress:
                 on_progress(n_before)
-            yield event
+            yield result
+
+    def _receive_result(self, wave: Wave, n_before: int, on_progress: Callable[[int], None] | None) -> WaveResult:
+        """Wait for the result of a wave, which comes after ``n_before`` replies to others.
+
+        Raises:
+            TargetError: It is not of this wave, or it never comes: there are more messages about the progress than the
+                wave has steps.
+        """
+        assert self._request is not None
+        most = min(self._wave_bytes(wave), _MOST_BYTES)
+        for _ in range(len(wave.tasks) * self._request.settings.decoding.max_new_tokens + 1):
+            event = self._receive(most)
+            if isinstance(event, WaveResult):
+                if (fault := fault_of(event, wave, self._request.settings.answer)) is not None:
+                    raise TargetError(f"The runner answered falsely while {self._doing}: {fault}.")
+                return event
+            if not isinstance(event, Progress) or not 0 <= event.finished <= len(wave.tasks):
+                raise TargetError(f"The runner answered with {type(event).__name__} while {self._doing}.")
+            if on_progress:
+                on_progress(n_before + event.finished)
+        raise TargetError(f"The runner reports progress without an end while {self._doing}; restart it.")
+
+    def _wave_bytes(self, wave: Wave) -> int:
+        """Return how long the message with the result of a wave can honestly be."""
+        assert self._request is not None
+        settings = self._request.settings
+        n = len(wave.tasks) * (_SHORT_BYTES // 4 + settings.decoding.max_new_tokens * _TOKEN_BYTES)
+        prompts = sum(self._prompt_bytes(task.question) for task in wave.tasks) if settings.return_ids else 0
+        return _SHORT_BYTES + n + prompts * _ID_BYTES
+
+    def _prompt_bytes(self, question: str) -> int:
+        """Return an upper bound of the size of a prompt."""
+        return len(encode(self._request)) + len(self.info.prompt.encode()) + len(question.encode())  # type: ignore[arg-type]
+
+    def _score_bytes(self, text: Score) -> int:
+        """Return how long the message with the scores of a text can honestly be."""
+        prompts = self._prompt_bytes(text.question) + len(text.text.encode())
+        ids = len(text.prompt_ids) + len(text.reply_ids)
+        return _SHORT_BYTES + (2 * prompts + 2 * ids) * _ID_BYTES + len(text.rows) * _ROW_BYTES
 
     def score(self, texts: Iterable[Score], on_progress: Callable[[int], None] | None = None) -> Iterator[Scores]:
         """Score texts in their order; see ``Session``."""
         for n, text in enumerate(texts, start=1):
             self._doing = f"scoring {text.problem_id} with {self._artifact}"
             self._send(text)
-            event = self._receive()
+            event = self._receive(self._score_bytes(text))
             if not isinstance(event, Scores):
                 raise TargetError(f"The runner answered with {type(event).__name__} while {self._doing}.")
+            if event.problem_id != text.problem_id or not _are_rows(event.logits, len(text.rows) if event.best else 0):
+                raise TargetError(f"The runner sent the scores of another text while {self._doing}.")
             if on_progress:
                 on_progress(n)
             yield event
@@ -130,7 +196,7 @@ class RunnerSession:
         """End the session and receive its totals."""
         self._doing = f"closing {self._artifact}"
         self._send(End())
-        event = self._receive()
+        event = self._receive(_SHORT_BYTES)
         if not isinstance(event, Totals):
             raise TargetError(f"The runner answered with {type(event).__name__} while {self._doing}.")
         self._totals = event
@@ -146,16 +212,30 @@ class RunnerSession:
         stdin = self._connection.process.stdin
         assert stdin is not None
         # If the runner is dead, the pipe is broken; reading then reports how it died.
-        with self._writing, suppress(BrokenPipeError, ValueError):
+        with (
+            self._writing,
+            suppress(BrokenPipeError, ValueError),
+            killing_after(self._connection.process, _WRITE_SECONDS),
+        ):
             stdin.write(line)
             stdin.flush()
 
-    def _receive(self) -> Event:
-        stdout = self._connection.process.stdout
-        assert stdout is not None
-        line = stdout.readline()
+    def _receive(self, most: int) -> Event:
+        """Wait for the next message, which has at most that many bytes."""
+        try:
+            line = self._connection.lines.read(most=most, seconds=_SILENCE_SECONDS)
+        except EndlessLineError:
+            raise TargetError(
+                f"The runner sent a message of more than {most / 1e6:.1f} MB while {self._doing}, which no runner of "
+                "this version does. Check what answers there."
+            ) from None
+        except SilenceError:
+            raise TargetError(
+                f"The runner has sent nothing for {_SILENCE_SECONDS / 60:.0f} minutes while {self._doing}, so it "
+                "hangs. Restart it."
+            ) from None
         if not line.endswith(b"\n"):  # nothing, or a truncated line: the other end is gone
-            raise self._connection.ended(self._connection.process.wait(), self._doing)
+            raise self._connection.ended(exit_code(self._connection.process), self._doing)
         try:
             event = decode_event(line.decode(errors="replace"))
         except ProtocolError as error:
@@ -165,10 +245,10 @@ class RunnerSession:
         return event
 
 
-def last_lines(stderr: IO[bytes], lines: int = 3) -> list[str]:
-    """Return the last lines that a process wrote to its stderr."""
-    stderr.seek(max(0, stderr.seek(0, os.SEEK_END) - _STDERR_TAIL))
-    return stderr.read().decode(errors="replace").strip().splitlines()[-lines:]
+def _are_rows(logits: str, n: int) -> bool:
+    """Return whether a text has the length of ``n`` rows of float32 in base64."""
+    n_bytes = len(logits) // 4 * 3 - logits[-2:].count("=")
+    return n_bytes == 0 if n == 0 else n_bytes > 0 and n_bytes % (4 * n) == 0
 
 
 def signal_name(number: int) -> str:

@@ -13,23 +13,27 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
-from fdd_edge.cache import cache_dir
+from fdd_edge.cache import cache_dir, cache_folder
 from fdd_edge.errors import FddError, MissingExtraError
 from fdd_edge.ondevice.families import RUNTIMES
 from fdd_edge.ondevice.runtime_versions import RUNTIME_VERSIONS
 from fdd_edge.progress import announce
-from fdd_edge.runs.atomic import build_once, delete, scratch_folder
+from fdd_edge.runs.atomic import build_once, delete, scratch_folder, write_shared
 from fdd_edge.targets.profile import Profile
+from fdd_edge.targets.runner_session import owned
+from fdd_edge.targets.trusted_cache import require_trusted
 
 __all__ = [
     "build_runtime",
     "built_runtime",
     "dependency_arguments",
+    "find_runtime",
     "missing_compilers",
     "other_requirements",
     "other_runtimes",
@@ -47,10 +51,23 @@ _DEPENDENCIES = ("numpy", "jinja2", "diskcache", "typing-extensions")
 
 _REQUIREMENT = f"{_PACKAGE}=={RUNTIME_VERSIONS[_PACKAGE]}"
 _LAST_LINES = 3
+_FACTS = "build.json"
 
 
 def built_runtime(profile: Profile) -> Path | None:
-    """Return the wheel that was compiled for a profile's CPU, or None if there is none."""
+    """Return the wheel that was compiled for a profile's CPU, or None if there is none.
+
+    Raises:
+        FddError: Somebody else could have put it there.
+    """
+    wheel = find_runtime(profile)
+    if wheel is not None:
+        require_trusted(wheel)
+    return wheel
+
+
+def find_runtime(profile: Profile) -> Path | None:
+    """Return the wheel that is in the cache for a profile's CPU, whoever made it."""
     return next(iter(sorted(runtime_folder(profile).glob("llama_cpp_python-*.whl"))), None)
 
 
@@ -68,11 +85,26 @@ def build_runtime(profile: Profile) -> Path:
         f"compiling {_PACKAGE} {RUNTIME_VERSIONS[_PACKAGE]} for {profile.cpu or profile.architecture}: takes about "
         "5 minutes, once ..."
     )
-    delete(folder)  # of an earlier version, without a wheel
+    _delete_without_wheel(folder)
     build_once(folder, partial(_compile, profile))
     wheel = built_runtime(profile)
     assert wheel is not None
     return wheel
+
+
+def _delete_without_wheel(folder: Path) -> None:
+    """Delete what an earlier version left, which made no wheel.
+
+    Raises:
+        FddError: The folder is not of this tool.
+    """
+    if (
+        os.path.lexists(folder)
+        and not (folder / _FACTS).is_file()
+        and not (folder.is_dir() and not any(folder.iterdir()))
+    ):
+        raise FddError(f"{folder} is in the way, and fdd-edge did not make it; move it elsewhere.")
+    delete(folder)
 
 
 def _compile(profile: Profile, out: Path) -> None:
@@ -96,7 +128,7 @@ def _compile(profile: Profile, out: Path) -> None:
         "options": options,
         "compiler": _compiler(profile),
     }
-    (out / "build.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    (out / _FACTS).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
 
 
 def require_tools(profile: Profile) -> None:
@@ -112,23 +144,39 @@ def require_tools(profile: Profile) -> None:
         raise MissingExtraError("wheel", "devices")
 
 
-def run_tool(command: Sequence[str], *, doing: str, variables: dict[str, str] | None = None) -> str:
+def run_tool(
+    command: Sequence[str],
+    *,
+    doing: str,
+    variables: Mapping[str, str] | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> str:
     """Run a tool and return its output.
+
+    Args:
+        command: The tool and its arguments.
+        doing: What it does, for messages.
+        variables: Added to its environment.
+        environment: Its environment; default: this process's, because pip, apt and compilers need the user's.
 
     Raises:
         FddError: It failed; the message quotes its last lines and names the log file.
     """
-    done = subprocess.run(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
-        env=os.environ | (variables or {}), check=False,
+    # In its own session: whatever it started, such as compilers, ends with it.
+    tool = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        env=dict(os.environ if environment is None else environment) | dict(variables or {}), start_new_session=True,
     )  # fmt: skip
-    if done.returncode == 0:
-        return done.stdout
-    log = cache_dir() / "log.txt"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    log.write_text(done.stdout, encoding="utf-8")
-    output = " | ".join(line.strip() for line in done.stdout.strip().splitlines()[-_LAST_LINES:])
-    raise FddError(f"{Path(command[0]).name} failed while {doing}: {output} (full output: {log})")
+    with owned(tool):
+        output = tool.communicate()[0].decode(errors="replace")
+    if tool.returncode == 0:
+        return output
+    last = " | ".join(line.strip() for line in output.strip().splitlines()[-_LAST_LINES:])
+    log, kept = cache_dir() / "log.txt", ""
+    with suppress(OSError):  # the cache may be somebody else's
+        write_shared(log, output.encode())
+        kept = f" (full output: {log})"
+    raise FddError(f"{Path(command[0]).name} failed while {doing}: {last}{kept}")
 
 
 def dependency_arguments(profile: Profile, python: str) -> list[str]:
@@ -168,7 +216,7 @@ def runtime_folder(profile: Profile) -> Path:
     """Return the folder of the wheel for a profile's CPU; a board and its emulated target share it."""
     built_from = json.dumps([RUNTIME_VERSIONS[_PACKAGE], profile.architecture, profile.build])
     key = hashlib.sha256(built_from.encode()).hexdigest()[:12]
-    return cache_dir() / "runtimes" / f"{profile.architecture}-{key}"
+    return cache_folder("runtimes") / f"{profile.architecture}-{key}"
 
 
 def _compiler(profile: Profile) -> str:

@@ -9,7 +9,7 @@ from fdd_edge.ondevice.protocol import Score, Scores, TargetInfo, Totals, Wave, 
 
 __all__ = ["IDENTICAL_FIELDS", "Session"]
 
-IDENTICAL_FIELDS = ("runtime", "runtime_version", "system_info", "machine", "cpu", "cpu_features")
+IDENTICAL_FIELDS = ("runtime", "runtime_version", "system_info", "machine", "cpu", "cpu_features", "prompt")
 """Fields of ``TargetInfo`` that must be identical on all devices that share a data set, so that it does not matter
 which of them decoded a wave."""
 

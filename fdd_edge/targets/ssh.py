@@ -13,30 +13,32 @@ import shlex
 import shutil
 import signal
 import subprocess
-import tempfile
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from fdd_edge.errors import FddError, TargetError
 from fdd_edge.ondevice import bootstrap
 from fdd_edge.ondevice.board_store import MODELS, RUNNERS
+from fdd_edge.ondevice.device_info import DeviceInfo
 from fdd_edge.ondevice.families import device_family
+from fdd_edge.ondevice.json_text import parse_json
 from fdd_edge.ondevice.model_files import artifact_files, hash_model
 from fdd_edge.ondevice.protocol import Failure, Request
 from fdd_edge.ondevice.runtime_versions import RUNTIME_VERSIONS
 from fdd_edge.progress import progress, warn
 from fdd_edge.runs.fingerprint import Json
 from fdd_edge.runs.hashing import hash_file
-from fdd_edge.targets.local import clean_environment
+from fdd_edge.targets.pipes import EndlessLineError, LineReader, SilenceError, StderrTail, exit_code, killing_after
 from fdd_edge.targets.profile import Profile, resolve_variables
 from fdd_edge.targets.runner_archive import runner_archive
-from fdd_edge.targets.runner_session import RunnerSession, last_lines, owned, signal_name
+from fdd_edge.targets.runner_session import RunnerSession, owned, signal_name
 
-__all__ = ["Answer", "Board", "ask_runner", "connect", "ssh_session"]
+__all__ = ["SETUP_SECONDS", "Answer", "Board", "ask_runner", "clean_board", "connect", "describe_board", "ssh_session"]
 
 _CONNECT_SECONDS = 20
 _ALIVE_SECONDS = 15
@@ -57,10 +59,26 @@ LOCK_TIMEOUT_SECONDS = 60.0
 _BANNER_LINES = 200
 """Lines that a login shell may print before the board's first line."""
 
+_LINE_BYTES = 1 << 20
+"""Longest line before the runner starts: a board names its folder and a few files, a login shell greets."""
+
+ANSWER_SECONDS = 300.0
+"""How long a board may take to answer, in addition to the time to read its files."""
+
+SETUP_SECONDS = 6 * 3600.0
+"""How long it may take to compile the runtime."""
+
+_SLOWEST_DISK = 1e6
+"""Bytes per second at which a board reads and writes at least."""
+
 _CHUNK = 1 << 20
+_CHUNK_SECONDS = 600.0
+"""How long a board may take to receive a chunk."""
 
 _RESERVED_BYTES = 20_000_000
 """Bytes that stay free on a board, for finished waves."""
+
+_JOIN_SECONDS = 1.0
 
 _SSH_FAILED = 255
 
@@ -110,9 +128,11 @@ class Board:
         facts: What the board reported; None before ``start``.
     """
 
-    def __init__(self, profile: Profile, host: str, process: subprocess.Popen[bytes], stderr: IO[bytes]) -> None:
+    def __init__(self, profile: Profile, host: str, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdout is not None and process.stderr is not None
         self.process = process
-        self.stderr = stderr
+        self.lines = LineReader(process.stdout)
+        self.stderr = StderrTail(process.stderr)
         self.paths: list[str] = []
         self.facts: BoardFacts | None = None
         self._answered = False
@@ -139,14 +159,14 @@ class Board:
         """
         sizes = [f.path.stat().st_size for f in files]
         wanted = [bootstrap.File(f.remote, f.sha256, size)._asdict() for f, size in zip(files, sizes, strict=True)]
+        patience = ANSWER_SECONDS + sum(sizes) / _SLOWEST_DISK
         self._write(Path(bootstrap.__file__).read_bytes())
         greeting = self._read_greeting()
         self._answered = True
         self._send({"home": self._profile.home, "files": wanted, "arguments": list(arguments)})
-        reply = self._receive()
-        facts = BoardFacts(greeting["python"], greeting["machine"], reply["home"], reply["python"], reply["free"])
-        self.facts = facts
-        missing = [(files[i].path, sizes[i]) for i in reply["missing"]]
+        reply = self._receive(patience)
+        self.facts = facts = self._facts(greeting, reply)
+        missing = [(files[i].path, sizes[i]) for i in self._missing(reply, len(files))]
         total = sum(size for _, size in missing)
         if missing and total + reserve > facts.free:
             raise TargetError(
@@ -155,36 +175,75 @@ class Board:
             )
         if missing:
             self._send_files(missing, total)
-        self.paths = list(self._receive()["paths"])
+        reply = self._receive(patience)
+        paths = reply.get("paths")
+        if not isinstance(paths, list) or len(paths) != len(files) or not all(isinstance(path, str) for path in paths):
+            raise self._strange(reply)
+        self.paths = paths
 
-    def read_line(self, doing: str) -> bytes:
+    def _facts(self, greeting: Mapping[str, Any], reply: Mapping[str, Any]) -> BoardFacts:
+        """Return what a board reported, once it has the right types."""
+        words = [greeting.get("python"), greeting.get("machine"), reply.get("home"), reply.get("python")]
+        free = reply.get("free")
+        if not all(isinstance(word, str) for word in words) or type(free) is not int:
+            raise self._strange({**greeting, **reply})
+        python, machine, home, interpreter = map(str, words)
+        return BoardFacts(python, machine, home, interpreter, free)
+
+    def _missing(self, reply: Mapping[str, Any], n_files: int) -> list[int]:
+        """Return the numbers of the files that a board lacks."""
+        missing = reply.get("missing")
+        if not isinstance(missing, list) or any(type(i) is not int or not 0 <= i < n_files for i in missing):
+            raise self._strange(reply)
+        return sorted(set(missing))
+
+    def _strange(self, answer: object) -> TargetError:
+        return TargetError(f"{self.name} sent an unexpected answer: {str(answer)[:80]!r}.")
+
+    def read_line(self, doing: str, seconds: float) -> bytes:
         """Read one line.
 
+        Args:
+            doing: What the board is doing, for messages.
+            seconds: How long to wait for it.
+
         Raises:
-            TargetError: The connection ended.
+            TargetError: The connection ended, or the line is endless or does not come.
         """
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
+        try:
+            line = self.lines.read(most=_LINE_BYTES, seconds=seconds)
+        except EndlessLineError:
+            raise TargetError(
+                f"{self.name} sent a line of more than {_LINE_BYTES / 1e6:.0f} MB while {doing}, which fdd-edge never "
+                f"does there. Check the output of: ssh {self._host} true"
+            ) from None
+        except SilenceError:
+            raise TargetError(
+                f"{self.name} has sent nothing for {seconds / 60:.0f} minutes while {doing}, so it hangs. Restart it."
+            ) from None
         if not line:
-            raise self.ended(self.process.wait(), doing)
+            raise self.ended(exit_code(self.process), doing)
         return line
 
-    def read_output(self) -> dict[str, Any]:
+    def read_output(self, seconds: float = ANSWER_SECONDS) -> dict[str, Any]:
         """Return the object that a command of the runner prints.
+
+        Args:
+            seconds: How long to wait for it.
 
         Raises:
             TargetError: The command failed.
         """
-        output = self._read_object("answering")
+        output = self._read_object("answering", seconds)
         if output.get("event") == "error":
-            raise self.failed(Failure(output["kind"], output["message"]), "answering")
+            raise self.failed(Failure(output.get("kind", "internal"), str(output.get("message"))), "answering")
         if "message" in output:
             raise TargetError(f"{self.name}: {output['message']}")
         return output
 
     def ended(self, code: int, doing: str) -> TargetError:
         """Return an error that says why the connection ended."""
-        lines = last_lines(self.stderr)
+        lines = self.stderr.last_lines()
         message = " ".join(lines[-1:]).strip().rstrip(".")
         for cause, fix in _CAUSES.items():
             if code == _SSH_FAILED and any(cause in line.lower() for line in lines):
@@ -215,7 +274,7 @@ class Board:
             full = any(word in failure.message.lower() for word in ("no space", "quota"))
             fix = f" Free some space there, or run: fdd-edge targets clean {self._profile.argument}" if full else ""
             return TargetError(f"{self.name} failed while {doing}: {failure.message}.{fix}")
-        if failure.kind == "died":
+        if failure.kind == "died" and failure.message.isdecimal() and len(failure.message) < 4:
             number = int(failure.message)
             hint = {
                 int(signal.SIGKILL): " Linux does this when memory runs out: is the model too large for this board?",
@@ -228,55 +287,52 @@ class Board:
     def _setup_hint(self) -> str:
         return f"Install it with: fdd-edge targets setup {self._profile.argument}"
 
-    def _read_greeting(self) -> dict[str, str]:
+    def _read_greeting(self) -> dict[str, Any]:
         """Skip what a login shell prints; return the board's first message."""
-        expired = threading.Event()
-
-        def expire() -> None:
-            expired.set()
-            self.process.kill()
-
-        timer = threading.Timer(GREETING_SECONDS, expire)
-        timer.daemon = True
-        timer.start()
-        try:
-            for _ in range(_BANNER_LINES):
-                _, found, rest = self.read_line("connecting").decode(errors="replace").partition(bootstrap.MARK)
-                if found:
-                    greeting: dict[str, str] = json.loads(rest)
-                    return greeting
-        except TargetError:
-            if expired.is_set():
+        deadline = time.monotonic() + GREETING_SECONDS
+        for _ in range(_BANNER_LINES):
+            try:
+                line = self.lines.read(most=_LINE_BYTES, seconds=deadline - time.monotonic())
+            except SilenceError:
                 raise TargetError(
                     f"Cannot connect to {self.name}: no answer within {GREETING_SECONDS:.0f} s. Check that "
                     f"`ssh {self._host} true` returns."
                 ) from None
-            raise
-        finally:
-            timer.cancel()
+            except EndlessLineError:
+                break
+            if not line:
+                raise self.ended(exit_code(self.process), "connecting")
+            _, found, rest = line.decode(errors="replace").partition(bootstrap.MARK)
+            if found:
+                return self._object(rest)
         raise TargetError(
-            f"Cannot connect to {self.name}: its login shell prints more than {_BANNER_LINES} lines. Check the output "
+            f"Cannot connect to {self.name}: its login shell prints more than {_BANNER_LINES} lines, or an endless "
+            f"one. Check the output "
             f"of: ssh {self._host} true"
         )
 
-    def _receive(self) -> dict[str, Any]:
+    def _receive(self, seconds: float) -> dict[str, Any]:
         """Return the board's next message about the files; raise what it reports as an error."""
-        reply = self._read_object("receiving files")
+        reply = self._read_object("receiving files", seconds)
         if reply.get("error") == "python":
             raise TargetError(
-                f"{self.name}: {reply['message']}, but 3.11 or later is needed. Install it there, or set python in "
+                f"{self.name}: {reply.get('message')}, but 3.11 or later is needed. Install it there, or set python in "
                 f"{self._profile.argument}."
             )
         if "error" in reply:
-            raise self.failed(Failure("device", str(reply["message"])), "receiving files")
+            raise self.failed(Failure("device", str(reply.get("message"))), "receiving files")
         return reply
 
-    def _read_object(self, doing: str) -> dict[str, Any]:
-        line = self.read_line(doing)
+    def _read_object(self, doing: str, seconds: float) -> dict[str, Any]:
+        return self._object(self.read_line(doing, seconds))
+
+    def _object(self, line: str | bytes) -> dict[str, Any]:
         try:
-            message: dict[str, Any] = json.loads(line)
+            message = parse_json(line)
         except ValueError:
-            raise TargetError(f"{self.name} sent an unexpected answer: {line[:80]!r}.") from None
+            message = None
+        if not isinstance(message, dict):
+            raise TargetError(f"{self.name} sent an unexpected answer: {line[:80]!r}.")
         return message
 
     def _send_files(self, files: Sequence[tuple[Path, int]], total: int) -> None:
@@ -303,7 +359,7 @@ class Board:
     def _write(self, content: bytes) -> None:
         assert self.process.stdin is not None
         # If the connection has ended, the pipe is broken; reading then reports why.
-        with suppress(BrokenPipeError):
+        with suppress(BrokenPipeError), killing_after(self.process, _CHUNK_SECONDS):
             self.process.stdin.write(content)
             self.process.stdin.flush()
 
@@ -354,17 +410,18 @@ def connect(profile: Profile) -> Iterator[Board]:
     # Executes our own source, which is sent first; the command itself is the same for every board.
     # -I: a json.py in the board's home must not replace the standard library's.
     remote = f"{_quoted(profile.python)} -I -c 'import sys; exec(sys.stdin.buffer.read({len(source)}))'"
-    with tempfile.TemporaryFile() as stderr:
-        process = subprocess.Popen(
-            _Client(host, profile.ssh_config).command(remote),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            env=clean_environment(os.environ),
-            start_new_session=True,
-        )
-        with owned(process):
-            yield Board(profile, host, process, stderr)
+    # ssh is the user's own, with an agent and a proxy that need the user's variables; it opens no stranger's file.
+    variables = {k: v for k, v in os.environ.items() if not k.startswith(bootstrap.STEERING_PREFIXES)}
+    process = subprocess.Popen(
+        _Client(host, profile.ssh_config).command(remote),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=variables,
+        start_new_session=True,
+    )
+    with owned(process):
+        yield Board(profile, host, process)
 
 
 def _quoted(python: str) -> str:
@@ -380,13 +437,20 @@ class Answer(NamedTuple):
     output: Mapping[str, Any]
 
 
-def ask_runner(profile: Profile, arguments: Sequence[str], *, files: Mapping[str, Path] | None = None) -> Answer:
+def ask_runner(
+    profile: Profile,
+    arguments: Sequence[str],
+    *,
+    files: Mapping[str, Path] | None = None,
+    seconds: float = ANSWER_SECONDS,
+) -> Answer:
     """Run a command of the runner that prints one JSON object, such as ``info``.
 
     Args:
         profile: The board.
         arguments: The command and its arguments; ``HOME`` stands for the board's folder.
         files: Files to transfer first, by their path in the board's folder.
+        seconds: How long the command may take.
 
     Raises:
         TargetError: The board cannot be reached, or the command failed.
@@ -396,7 +460,33 @@ def ask_runner(profile: Profile, arguments: Sequence[str], *, files: Mapping[str
     with connect(profile) as board:
         board.start([_File(remote, path, hash_file(path)) for remote, path in all_files.items()], arguments)
         assert board.facts is not None
-        return Answer(board.name, board.facts, board.read_output())
+        return Answer(board.name, board.facts, board.read_output(seconds))
+
+
+def describe_board(profile: Profile) -> tuple[Answer, DeviceInfo]:
+    """Return a board's answer to ``info``, and the description in it.
+
+    Raises:
+        TargetError: The board cannot be reached, or sends something else.
+    """
+    answer = ask_runner(profile, ["info"])
+    try:
+        return answer, DeviceInfo.from_row(answer.output)
+    except ValueError as error:
+        raise TargetError(f"{answer.name} sent a description that is not one: {error}.") from None
+
+
+def clean_board(profile: Profile) -> int:
+    """Delete what a board stores except its runtime; return the number of bytes freed.
+
+    Raises:
+        TargetError: The board cannot be reached, is in use, or sends something else.
+    """
+    answer = ask_runner(profile, ["clean", "--home", bootstrap.HOME])
+    freed = answer.output.get("bytes")
+    if type(freed) is not int:
+        raise TargetError(f"{answer.name} sent an unexpected answer: {str(answer.output)[:80]!r}.")
+    return freed
 
 
 def _model_files(artifact: Path) -> list[_File]:
@@ -448,4 +538,4 @@ def _heartbeat(session: RunnerSession) -> Iterator[None]:
         yield
     finally:
         ended.set()
-        sender.join()
+        sender.join(_JOIN_SECONDS)  # it hangs if the board no longer reads

@@ -10,25 +10,26 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fdd_edge.cache import cache_dir
+from fdd_edge.cache import cache_folder
 from fdd_edge.errors import FddError
 from fdd_edge.ondevice.device_info import ARM_CORES, DeviceInfo
 from fdd_edge.ondevice.families import RUNTIMES
+from fdd_edge.ondevice.json_text import parse_json
 from fdd_edge.ondevice.runtime_versions import RUNTIME_VERSIONS
 from fdd_edge.progress import announce
 from fdd_edge.runs.atomic import build_once
+from fdd_edge.runs.marked_folder import temporary_folder
 from fdd_edge.targets.local import clean_environment
 from fdd_edge.targets.profile import Profile
 from fdd_edge.targets.runner_archive import runner_archive
 from fdd_edge.targets.runtime_wheel import (
     build_runtime,
-    built_runtime,
     dependency_arguments,
+    find_runtime,
     other_runtimes,
     other_wheel_arguments,
     pip,
@@ -36,6 +37,7 @@ from fdd_edge.targets.runtime_wheel import (
     run_tool,
     runtime_folder,
 )
+from fdd_edge.targets.trusted_cache import require_trusted
 
 __all__ = ["Sysroot", "create_sysroot", "emulator", "find_sysroot", "remove_sysroot", "site_folder", "sysroot_folder"]
 
@@ -79,9 +81,16 @@ class Sysroot:
 
     def describe(self, profile: Profile) -> DeviceInfo:
         """Return the runner's description of the emulated device."""
-        variables = clean_environment(os.environ) | self.variables(profile)
-        output = run_tool(self.command(profile, ["info"]), doing=f"starting {profile.name}", variables=variables)
-        return DeviceInfo.from_row(json.loads(output))
+        output = run_tool(
+            self.command(profile, ["info"]),
+            doing=f"starting {profile.name}",
+            variables=self.variables(profile),
+            environment=clean_environment(os.environ),
+        )
+        try:
+            return DeviceInfo.from_row(parse_json(output))
+        except ValueError as error:
+            raise FddError(f"{profile.name} sent a description that is not one: {error}.") from None
 
 
 def emulator(profile: Profile) -> str:
@@ -98,13 +107,20 @@ def emulator(profile: Profile) -> str:
 
 
 def find_sysroot(profile: Profile) -> Sysroot | None:
-    """Return the sysroot of a profile, or None if it has not been created."""
+    """Return the sysroot of a profile, or None if it has not been created.
+
+    Raises:
+        FddError: Somebody else could have put something into it.
+    """
     folder, site = sysroot_folder(profile), site_folder(profile)
     if not (folder.is_dir() and site.is_dir()):
         return None
     cpu_folder = _cpu_folder(profile)
     python = _python_of(cpu_folder)
-    return None if python is None else Sysroot(cpu_folder, python, site)
+    if python is None:
+        return None
+    require_trusted(folder, site, cpu_folder)
+    return Sysroot(cpu_folder, python, site)
 
 
 def _python_of(folder: Path) -> Path | None:
@@ -139,7 +155,7 @@ def remove_sysroot(profile: Profile) -> int:
         The number of bytes freed.
     """
     wheel, site, shared, cpu_folder = (
-        built_runtime(profile),
+        find_runtime(profile),
         site_folder(profile),
         sysroot_folder(profile),
         _cpu_folder(profile),
@@ -154,6 +170,8 @@ def remove_sysroot(profile: Profile) -> int:
         folders.append(shared)
     freed = 0
     for folder in folders:
+        if folder.is_symlink():
+            continue  # somebody moved it elsewhere
         freed += sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_dir())
         shutil.rmtree(folder, ignore_errors=True)
     return freed
@@ -207,8 +225,7 @@ def _unpack_python(profile: Profile, folder: Path) -> None:
             f"The sysroot is made from Debian packages, but this machine has no {' and no '.join(missing)}. Create the "
             "target on Debian, or in a Debian container."
         )
-    with tempfile.TemporaryDirectory(prefix="fdd-edge-apt-") as name:
-        apt = Path(name)
+    with temporary_folder("apt") as apt:
         (apt / "state" / "lists" / "partial").mkdir(parents=True)
         (apt / "cache" / "archives" / "partial").mkdir(parents=True)
         (apt / "state" / "status").touch()
@@ -239,7 +256,7 @@ def _install(profile: Profile, folder: Path, python: str, wheel: Path) -> None:
 def sysroot_folder(profile: Profile) -> Path:
     """Return the sysroot of an architecture, which all its CPUs share."""
     key = hashlib.sha256(json.dumps(_PACKAGES).encode()).hexdigest()[:12]
-    return cache_dir() / "roots" / f"{profile.architecture}-{key}"
+    return cache_folder("roots") / f"{profile.architecture}-{key}"
 
 
 def site_folder(profile: Profile) -> Path:

@@ -34,6 +34,7 @@ def figures(
         recipe=recipe,
         dataset=dataset,
         n=n,
+        distinct=n,
         correct=correct,
         ci95=wilson(correct, n),
         no_answer=n - correct - 1,
@@ -71,7 +72,9 @@ def measurement(recipe: str = "gguf-q8_0", target: str = "local", *, emulated: b
     )
 
 
-LABELLED = LabelledFigures(40, 0.275, 40, 0.275, 0.0, (-0.05, 0.4), fresh=False)
+LABELLED = LabelledFigures(
+    40, 0.275, (0.16, 0.43), 40, 0.275, (0.16, 0.43), 0.0, (0.0, 0.19), (-0.05, 0.4), fresh=False
+)
 
 SUMMARY = RoundSummary(
     round=0,
@@ -122,7 +125,7 @@ WIDE: dict[str, Any] = {
     "measured": [measurement("gguf-q4_k_m-imatrix", "rpi5-emulated"), measurement("onnx-int8-avx512-vnni")],
     "rejected": {"number_not_used": 12, "wrong_operation_count": 30, "renumbered_too_often": 7, "leaks": 3},
     "parity": {f"gguf-q{n}_k_m-imatrix": ["logits: no", "stops: no"] if n % 2 else [] for n in range(8)},
-    "labelled": replace(LABELLED, seeds=21, seed_pass_rate=0.381, gap=(0.12, 0.59)),
+    "labelled": replace(LABELLED, seeds=21, seed_pass_rate=0.381, seed_ci95=(0.208, 0.591), gap=(0.12, 0.59)),
     "without": {"easy": Side(11, 9, {"question_not_understood": 5, "max_depth": 4}), "hard": Side(9, 1, {"leaks": 1})},
     "held_back": ["gates.min_accuracy: it solves 0.0% of valid, less than 60.0%", "it is too large by far"],
     "untuned": [figures(1, 1319, dataset="symbolic-heldout", recipe="gguf-q8_0")],
@@ -202,7 +205,7 @@ def test_the_lines_say_what_happened_in_plain_words(capsys: pytest.CaptureFixtur
     assert line_of(text, "parity") == "gguf-f32, gguf-q8_0 passed"
     assert line_of(text, "labels") == (
         "11 easy, 8 hard, 20 without a runnable program, 1 lost to quantization "
-        "solves 27.5% of 40 problems it was trained on, 0.0% of valid"
+        "solves 27.5% (16.0-43.0) of 40 problems it was trained on, 0.0% (0.0-19.0) of valid"
     )
     assert line_of(text, "new problems") == "11 harder, 8 similar written; all 19 accepted"
     more = printed(
@@ -226,7 +229,7 @@ def test_the_lines_say_what_happened_in_plain_words(capsys: pytest.CaptureFixtur
     )
     assert line_of(more, "parity") == "not checked (--no-parity)"
     assert line_of(more, "new problems") == (
-        "3 harder, 1 similar written; accepted 2 harder 1 of 4 easy problems (25%) led to none: 1 max_depth"
+        "3 harder, 1 similar written; accepted 2 harder 1 of 4 easy problems led to none: 1 max_depth"
     )
 
 
@@ -245,14 +248,17 @@ def test_new_problems_in_words(
 
 
 def test_memorising_is_reported_with_the_setting_that_avoids_it(capsys: pytest.CaptureFixture[str]) -> None:
-    text = printed(capsys, labelled=replace(LABELLED, seeds=21, seed_pass_rate=0.381, gap=(0.12, 0.59)))
+    text = printed(
+        capsys, labelled=replace(LABELLED, seeds=21, seed_pass_rate=0.381, seed_ci95=(0.208, 0.591), gap=(0.12, 0.59))
+    )
     assert (
-        "solves 27.5% of 40 problems it was trained on (38.1% of the 21 seed problems among them), 0.0% of valid. It "
-        "has memorised training problems (gap between seed problems and valid: +12.0 to +59.0 points); set "
+        "solves 27.5% (16.0-43.0) of 40 problems it was trained on, 38.1% (20.8-59.1) of the 21 seed problems among "
+        "them, 0.0% (0.0-19.0) of valid. It has memorised training problems (gap between seed problems and valid: "
+        "+12.0 to +59.0 points); set "
         "feedback.pool=fresh to label problems before they are trained on"
     ) in line_of(text, "labels")
     fresh = printed(capsys, labelled=replace(LABELLED, gap=(0.12, 0.59), fresh=True))
-    assert "solves 27.5% of 40 problems not yet trained on" in line_of(fresh, "labels")
+    assert "solves 27.5% (16.0-43.0) of 40 problems not yet trained on" in line_of(fresh, "labels")
     assert "memorised" not in fresh
 
 

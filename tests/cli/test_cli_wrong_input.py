@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -173,14 +172,27 @@ def test_an_export_under_a_file_is_refused(tmp_path: Path, tiny_student: Student
 
 def test_an_export_tidies_up_after_one_that_was_killed(tmp_path: Path, tiny_student: Student) -> None:
     """Each killed export once left its scratch folder for good; one under way keeps its own."""
-    ended = subprocess.Popen([sys.executable, "-c", ""])
-    ended.wait()
-    killed, running = tmp_path / f".out-{ended.pid}-abc", tmp_path / f".out-{os.getpid()}-abc"
-    killed.mkdir()
-    running.mkdir()
+    hold = (
+        "import os, sys\nfrom pathlib import Path\nfrom fdd_edge.runs.atomic import scratch_folder\n"
+        "with scratch_folder(Path(sys.argv[1])) as work: print(work, flush=True); sys.stdin.read()"
+    )
+
+    def start(output: str) -> tuple[subprocess.Popen[str], Path]:
+        command, pipe = [sys.executable, "-c", hold, output], subprocess.PIPE
+        process = subprocess.Popen(command, cwd=tmp_path, stdin=pipe, stdout=pipe, text=True)
+        assert process.stdout is not None
+        return process, Path(process.stdout.readline().strip())
+
+    (killed, left), (running, kept) = start("out"), start("other")
+    killed.kill()
+    killed.communicate()
+    assert (tmp_path / left).is_dir()
     ran = fdd_edge("export", "tiny", "-r", "gguf-q8_0", "--no-parity", "-o", "out", cwd=tmp_path)
     assert ran.returncode == 0, ran.stderr
-    assert {path.name for path in tmp_path.iterdir()} == {"out", running.name}
+    assert {path.name for path in tmp_path.iterdir()} == {"out", kept.name}
+    ran = fdd_edge("export", "tiny", "-r", "gguf-q8_0", "--no-parity", "-o", "other", cwd=tmp_path)
+    assert_refused(ran, "Another process is writing to other; wait for it, or stop it.")
+    running.communicate()
 
 
 def test_too_little_disk_is_said_before_work_begins(tmp_path: Path, tiny_student: Student) -> None:

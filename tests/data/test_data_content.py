@@ -113,6 +113,7 @@ def test_a_run_refuses_what_it_could_not_read_again(tmp_path: Path) -> None:
     [
         (gzip.compress(ROWS)[:-9], "set.gz is not a complete gzip file: "),
         (gzip.compress(ROWS)[:12] + b"\xff" * 30, "set.gz is not a complete gzip file: "),
+        (gzip.compress(gzip.compress(ROWS)), "set.gz is packed with gzip twice; unpack it once."),
         (b"PK\x03\x04rest", "set.gz is a zip archive; unpack it, or pack it with gzip, which is read as it is."),
         (b"\xfd7zXZ\x00", "set.gz is a xz archive; unpack it, or pack it with gzip, which is read as it is."),
     ],

@@ -94,7 +94,12 @@ def test_a_loading_script_is_refused_and_the_converted_copy_is_suggested() -> No
         "owner/set is loaded by a script (mawps.py), and scripts from the hub are not run"
     )
     assert "refs/convert/parquet" in fault(["mawps.py"])
-    assert "has no files of a type that can be read (*.parquet *.jsonl *.json)" in fault(["train.csv"])
+    assert "has no files of a type that can be read (*.parquet *.jsonl *.json *.csv *.tsv)" in fault(["train.arrow"])
+
+
+def test_csv_is_taken_if_there_is_nothing_else() -> None:
+    assert choose_files("owner/set", ["train.csv", "test.tsv"], split="test", subset=None) == ["test.tsv"]
+    assert choose_files("owner/set", ["train.csv", "train.jsonl"], split="train", subset=None) == ["train.jsonl"]
 
 
 @pytest.mark.parametrize(

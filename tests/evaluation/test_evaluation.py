@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fdd_edge.evaluation import Summary, mcnemar, paired_difference, paired_share_difference, score, summarize, wilson
+from fdd_edge.evaluation import (
+    Summary,
+    clustered_wilson,
+    mcnemar,
+    paired_difference,
+    paired_share_difference,
+    score,
+    summarize,
+    wilson,
+)
 from fdd_edge.ondevice.protocol import Completion
 from fdd_edge.ondevice.verdicts import Verdict
 from fdd_edge.records import Problem, same_answer
@@ -64,16 +75,47 @@ def test_the_host_sets_correct_and_wrong_and_leaves_other_verdicts() -> None:
 
 def test_a_summary_counts_every_verdict_and_reads_back() -> None:
     rows = [completion("a", 7, Verdict.correct), completion("b", None, Verdict.unfinished)]
-    summary = summarize(rows)
-    assert (summary.n, summary.correct, summary.accuracy) == (2, 1, 0.5)
+    summary = summarize(rows, {name: Problem(name, f"{name}?", 7, "test") for name in "ab"})
+    assert (summary.n, summary.distinct, summary.correct, summary.accuracy) == (2, 2, 1, 0.5)
     assert summary.verdicts["unfinished"] == 1
     assert set(summary.verdicts) == {str(v) for v in Verdict}
     assert Summary.from_row(summary.to_row()) == summary
 
 
 def test_without_completions_there_is_no_accuracy() -> None:
-    with pytest.raises(ValueError, match="not a share"):
-        summarize([])
+    with pytest.raises(ValueError, match="at least one reply"):
+        summarize([], {})
+
+
+def test_the_same_problem_twenty_times_is_one_problem() -> None:
+    """Five problems told twenty times were reported with the interval of a hundred."""
+    questions = ["How many figs?", "how many  FIGS?\n", "Cars?", "Cups?", "Dogs?", "Hens?"]
+    problems = {f"{k}-{n}": Problem(f"{k}-{n}", q, 7, "test") for k in range(10) for n, q in enumerate(questions)}
+    rows = [
+        completion(name, 7, Verdict.correct if name.endswith(("-0", "-1", "-2")) else Verdict.wrong)
+        for name in problems
+    ]
+    summary = summarize(rows, problems)
+    assert (summary.n, summary.distinct, summary.correct) == (60, 5, 30)
+    # Figs have twice the weight of the others, so it is a little less than the five problems that there are.
+    assert summary.ci95.low < wilson(2.5, 5).low
+    assert summary.ci95.high > wilson(2.5, 5).high
+    once = [row for row in rows if row.problem_id.startswith("0-") and not row.problem_id.endswith("-1")]
+    twenty = {f"{k}{name}": replace(problem, id=f"{k}{name}") for k in range(20) for name, problem in problems.items()}
+    copied = [replace(row, problem_id=f"{k}{row.problem_id}") for k in range(20) for row in once]
+    assert summarize(copied, twenty).ci95 == pytest.approx(wilson(2, 5))
+    assert summarize(once, problems).ci95 == pytest.approx(wilson(2, 5))
+
+
+def test_several_draws_of_a_problem_are_not_independent() -> None:
+    """With several samples the interval was that of as many problems."""
+    assert clustered_wilson([(1, 1)] * 3 + [(0, 1)] * 7) == pytest.approx(wilson(3, 10))
+    assert clustered_wilson([(8, 8)] * 3 + [(0, 8)] * 7) == pytest.approx(wilson(3, 10))
+    assert clustered_wilson([(4, 8)] * 10) == pytest.approx(wilson(5, 10))
+    assert clustered_wilson([(8, 8)] * 10) == pytest.approx(wilson(10, 10))
+    assert clustered_wilson([(0, 8)] * 10) == pytest.approx(wilson(0, 10))
+    most_of_one = clustered_wilson([(96, 96), (1, 1), (1, 1), (0, 1), (0, 1)])
+    assert most_of_one.high - most_of_one.low > wilson(98, 100).high - wilson(98, 100).low
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,7 @@ import numpy as np
 from fdd_edge.artifacts.gguf import DeviceVocab
 from fdd_edge.artifacts.onnx import build_graph
 from fdd_edge.artifacts.onnx.graph import load_graph, save_graph
+from fdd_edge.errors import FddError
 from fdd_edge.ondevice.batching import Decoder
 from fdd_edge.ondevice.onnxruntime_model import BATCH, Model
 from fdd_edge.ondevice.prompt import make_prompt
@@ -26,6 +28,7 @@ from fdd_edge.ondevice.scoring import score
 from fdd_edge.ondevice.verdicts import Verdict
 from fdd_edge.ondevice.vocabulary import Vocabulary
 from fdd_edge.resolve.student import Student
+from fdd_edge.targets import load_profile, open_session
 
 TASKS = [
     Task(f"p{i}", 0, f"Tom has {i + 3} apples{' and a pear' * (i % 3)} and gets {i}. How many?") for i in range(11)
@@ -265,3 +268,62 @@ def test_tokens_that_end_a_reply_by_custom_end_it_here_too(tmp_path: Path) -> No
     made.save(str(tmp_path / "tokenizer.json"))
     (tmp_path / "tokenizer_config.json").write_text(json.dumps({"eos_token": "<|im_end|>"}))
     assert Vocabulary(tmp_path).special_ids.eos_ids == (1, 3, 4)
+
+
+def changed_graph(model: Path, out: Path, change: Callable[[Any], None]) -> Path:
+    """Copy a model's folder with another graph."""
+    shutil.copytree(model.parent, out)
+    graph = load_graph(out)
+    change(graph.graph)
+    (out / model.name).unlink()
+    save_graph(graph, out)
+    return out / model.name
+
+
+def huge_constant(graph: Any) -> None:
+    """Multiply the logits by a constant of four terabytes, which exists only when the graph runs."""
+    from onnx import helper, numpy_helper
+
+    produced = next(node for node in graph.node if "logits" in node.output)
+    produced.output[list(produced.output).index("logits")] = "own_logits"
+    graph.initializer.append(numpy_helper.from_array(np.array([1 << 40], np.int64), "many"))
+    zero = numpy_helper.from_array(np.zeros(1, np.float32))
+    graph.node.append(helper.make_node("ConstantOfShape", ["many"], ["zeros"], value=zero))
+    graph.node.append(helper.make_node("ReduceSum", ["zeros"], ["nothing"], keepdims=0))
+    graph.node.append(helper.make_node("Add", ["own_logits", "nothing"], ["logits"]))
+
+
+def huge_initializer(graph: Any) -> None:
+    del graph.initializer[0].dims[:]
+    graph.initializer[0].dims.extend([1 << 20, 1 << 20])
+
+
+def far_data(key: str, value: int) -> Callable[[Any], None]:
+    def change(graph: Any) -> None:
+        tensor = next(tensor for tensor in graph.initializer if tensor.external_data)
+        next(entry for entry in tensor.external_data if entry.key == key).value = str(value)
+
+    return change
+
+
+def huge_cache(graph: Any) -> None:
+    for one in [*graph.input, *graph.output]:
+        if one.name.startswith(("past_key_values.", "present.")):
+            one.type.tensor_type.shape.dim[1].dim_value = 1 << 40
+
+
+@pytest.mark.parametrize(
+    "change",
+    [huge_constant, huge_initializer, far_data("offset", 1 << 60), far_data("length", 1 << 60), huge_cache],
+    ids=["constant", "initializer", "offset", "length", "cache"],
+)
+def test_a_graph_that_asks_for_terabytes(
+    tiny_onnx: dict[str, Path], tmp_path: Path, change: Callable[[Any], None]
+) -> None:
+    """In a runner of its own, as always: one sentence, and neither the host nor the machine goes down with it."""
+    graph = changed_graph(tiny_onnx["fp32"], tmp_path / "model", change)
+    with pytest.raises(FddError) as caught, open_session(load_profile("local"), graph, settings=BASE) as session:
+        list(session.complete([Wave(0, tuple(TASKS[:2]))]))
+    assert caught.value.exit_code == 2
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 600

@@ -66,6 +66,23 @@ def test_shots_of_a_plain_prompt_stand_above() -> None:
         ("{question}\nAnswer: ", "It is 3.\n\nSo 6.\n\nTom has 2 pens.\nAnswer: 2", 15),
         ("{question}\nAnswer: ", "It is 3.\n\nSo 6.", None),
         ("{question}", "6\n\nTom has", 1),
+        # These ran on, and the answer of the invented example was scored.
+        ("Q: {question}\nP:\n", "5\nQ: Tom has 9?\n9", 1),
+        ("Question: {question}\nProgram:\n", "5\nQuestion: Tom has 9?\n9", 1),
+        ("Question: {question}\nProgram:\n", "5\n\nQ: Tom has 9?\nA: 9", 1),
+        ("Question: {question}\nProgram:\n", "a = 5\n\nProblem: Tom has 9?\n9", 5),
+        ("Question: {question}\nProgram:\n", "5\n\n**Question:** Tom has 9?\n9", 1),
+        ("Question: {question}\nProgram:\n", "5\n\nExample 2: Tom has 9?\n9", 1),
+        ("Be brief.\nFrage: {question}\nA:", "6\n\nFrage: Tom has", 1),
+        ("Be brief.\nFrage: {question}\nA:", "6\nFrage: Tom has", 1),
+        ("{question}\nAnswer: ", "5\nTom has 2 pens?\nAnswer: 2", 1),
+        # These are one reply.
+        ("Question: {question}\nProgram:\n", "Question: what do we know? She has 3.\n\nSo 5", None),
+        ("Question: {question}\nProgram:\n", "The question is how many.\n\nQuestion 1: how many? 5", None),
+        ("Question: {question}\nProgram:\n", "a = 3\nq: int = a\n# Question: how many?\nanswer = q", None),
+        ("Question: {question}\nProgram:\n", "\nQuestion: how many?\n5", None),
+        ("1. {question}\nA:", "First:\n1. Add.\n\n2. Go on.", None),
+        ("{question}\nAnswer: ", "It is 3 + 2.\nAnswer: 5", None),
     ],
 )
 def test_another_example_ends_a_reply_and_a_blank_line_does_not(template: str, reply: str, at: int | None) -> None:
@@ -78,6 +95,36 @@ def test_another_example_ends_a_reply_and_a_blank_line_does_not(template: str, r
 @pytest.mark.parametrize(("requested", "shots"), [(None, ()), ("chat", SHOTS)])
 def test_only_examples_above_the_question_are_continued(requested: str | None, shots: tuple[Shot, ...]) -> None:
     assert make_prompt(requested, shots, OWN).next_example is None
+
+
+def test_another_example_is_found_token_by_token() -> None:
+    example = make_prompt("Question: {question}\nProgram:\n", SHOTS, OWN).next_example
+    assert example is not None
+    reply = b"x" * 40 + b"\n\n**Exercise 12**: Tom"
+    grown = [n for n in range(len(reply)) if example.find(reply[: n + 1], max(0, n - example.longest + 1)) is not None]
+    assert grown[0] == len(b"x" * 40 + b"\n\n**Exercise 12**:") - 1
+
+
+MARKED = "\ufeffQ: \ufeff{question}\n\ufeffA:"
+
+
+@pytest.mark.parametrize(
+    ("requested", "file"),
+    [
+        (MARKED, OWN),
+        (None, File(fdd_edge__prompt_template=MARKED)),
+        ("chat", File(tokenizer__chat_template="\ufeff\ufeffQ: {{ messages[-1].content }}\n\ufeffA:")),
+    ],
+)
+def test_a_byte_order_mark_never_reaches_the_model(requested: str | None, file: File) -> None:
+    """Only a file's first one was dropped: a question, a chat template and all other lines kept theirs."""
+    assert make_prompt(requested, (), file).render("\ufeff1+1\ufeff?") == "Q: 1+1?\nA:"
+
+
+@pytest.mark.parametrize("requested", ["{question}=", "chat"])
+def test_a_byte_order_mark_in_a_worked_example_is_dropped(requested: str) -> None:
+    shots = (Shot("\ufeff1+1?", "\ufeffanswer = 2"),)
+    assert "\ufeff" not in make_prompt(requested, shots, OWN).render("2+2?")
 
 
 def test_shots_of_a_chat_are_earlier_turns() -> None:
@@ -101,7 +148,11 @@ def test_shots_of_a_chat_are_earlier_turns() -> None:
             "cannot be rendered: maximum recursion depth exceeded",
         ),
         ("chat", File(tokenizer__chat_template="{% for a in 'b' %}" * 30 + "{% endfor %}" * 30), "cannot be rendered"),
-        ("chat", File(tokenizer__chat_template="{{ 'a' * 10 ** 17 }}"), "cannot be rendered: MemoryError"),
+        (
+            "chat",
+            File(tokenizer__chat_template="{{ 'a' * 10 ** 17 }}"),
+            "cannot be rendered: it takes more than 512 MB of memory",
+        ),
     ],
 )
 def test_prompts_that_cannot_be_made(requested: str | None, file: File, fault: str) -> None:

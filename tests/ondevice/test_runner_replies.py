@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fdd_edge.ondevice.prompt import NextExample
+from fdd_edge.ondevice.next_example import NextExample
 from fdd_edge.ondevice.replies import Reply, choose_token, judge, random_stream
 from fdd_edge.ondevice.verdicts import Verdict
 

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
+from commands import fdd_edge
 
 from fdd_edge import api
+from fdd_edge.artifacts.facts import describe_model
+from fdd_edge.cli import cli
 from fdd_edge.errors import FddError
 from fdd_edge.ondevice import protocol
 from fdd_edge.ondevice.protocol import Decoding
-from fdd_edge.operations.evaluate import Asking, evaluate, evaluate_file, read_evaluation, read_rows
+from fdd_edge.operations.asking import Asking
+from fdd_edge.operations.evaluate import evaluate, evaluate_file, read_evaluation, read_rows
 from fdd_edge.records import Problem
 from fdd_edge.targets import TargetRuntime, load_profile
 
@@ -63,12 +70,12 @@ def test_a_torn_line_of_the_journal_costs_its_wave_only(
     """Writing was once resumed on the torn line, which then swallowed every later wave at the next kill."""
     whole = rows_of(tiny_gguf, tmp_path / "whole")
     out = tmp_path / "killed"
-    monkeypatch.setattr("fdd_edge.operations.evaluate.encode", die_at_line(2))
+    monkeypatch.setattr("fdd_edge.operations.waves.encode", die_at_line(2))
     with pytest.raises(KilledError):
         rows_of(tiny_gguf, out)
     with (out / "waves.jsonl").open("a", encoding="utf-8") as journal:
         journal.write('{"event": "wave", "index": 1, "compl')
-    monkeypatch.setattr("fdd_edge.operations.evaluate.encode", die_at_line(4))
+    monkeypatch.setattr("fdd_edge.operations.waves.encode", die_at_line(4))
     with pytest.raises(KilledError):
         rows_of(tiny_gguf, out)
     lines = [json.loads(line) for line in (out / "waves.jsonl").read_text(encoding="utf-8").splitlines()]
@@ -83,17 +90,135 @@ def test_waves_of_another_build_are_not_resumed(
     """A runtime of the same version that had been compiled again in the meantime gave the rest of the rows."""
     whole = rows_of(tiny_gguf, tmp_path / "whole")
     out = tmp_path / "killed"
-    monkeypatch.setattr("fdd_edge.operations.evaluate.encode", die_at_line(2))
+    encode = die_at_line(2)
+
+    def encode_as_another(message: Any) -> str:
+        if isinstance(message, protocol.TargetInfo):
+            message = replace(message, system_info="CPU : another")
+        return encode(message)
+
+    monkeypatch.setattr("fdd_edge.operations.waves.encode", encode_as_another)
+    with pytest.raises(KilledError):
+        rows_of(tiny_gguf, out)
+    monkeypatch.undo()
+    assert rows_of(tiny_gguf, out) == whole
+    assert "test: system_info of local has changed, so the evaluation starts over" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [(b'"text": "', b'"text": "7'), (b'"n_tokens": 1', b'"n_tokens": 2'), (b"wave", b"w\xffve")]
+)
+def test_a_damaged_wave_is_decoded_again(
+    tiny_gguf: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    old: bytes,
+    new: bytes,
+) -> None:
+    """A flipped bit was reported as the model's answer; a byte that is not UTF-8 ended every later call."""
+    whole = rows_of(tiny_gguf, tmp_path / "whole")
+    out = tmp_path / "killed"
+    monkeypatch.setattr("fdd_edge.operations.waves.encode", die_at_line(3))
     with pytest.raises(KilledError):
         rows_of(tiny_gguf, out)
     monkeypatch.undo()
     journal = out / "waves.jsonl"
-    info, wave = (json.loads(line) for line in journal.read_text(encoding="utf-8").splitlines())
-    info["system_info"] = "CPU : another"
-    wave["completions"][0]["text"] = "of another build"
-    journal.write_text(f"{json.dumps(info)}\n{json.dumps(wave)}\n", encoding="utf-8")
+    info, first, second = journal.read_bytes().splitlines(keepends=True)
+    assert old in first
+    journal.write_bytes(info + first.replace(old, new, 1) + second)
     assert rows_of(tiny_gguf, out) == whole
-    assert "test: system_info of local has changed, so the evaluation starts over" in capsys.readouterr().err
+    assert "waves.jsonl: 1 damaged line is not used; what is missing is made again" in capsys.readouterr().err
+
+
+def test_waves_of_another_file_are_not_resumed(
+    tiny_gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two evaluations of different files in one folder wrote into one journal, which either would go on from."""
+    other = tmp_path / "other.gguf"
+    weights = bytearray(tiny_gguf.read_bytes())
+    weights[-4000:] = bytes(4000)
+    other.write_bytes(weights)
+    whole = rows_of(tiny_gguf, tmp_path / "whole")
+    out = tmp_path / "killed"
+    monkeypatch.setattr("fdd_edge.operations.waves.encode", die_at_line(3))
+    with pytest.raises(KilledError):
+        rows_of(other, out)
+    monkeypatch.undo()
+    assert rows_of(tiny_gguf, out) == whole
+
+
+def test_a_file_that_is_written_over_meanwhile_gives_no_number(
+    tiny_gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The report named the hash from before, with replies of both files."""
+    model = tmp_path / "model.gguf"
+    model.write_bytes(tiny_gguf.read_bytes())
+
+    def encode(message: Any) -> str:
+        with model.open("r+b") as file:
+            file.seek(-4000, 2)
+            file.write(bytes(4000))
+        return protocol.encode(message)
+
+    monkeypatch.setattr("fdd_edge.operations.waves.encode", encode)
+    with pytest.raises(FddError, match=r"model\.gguf was changed while it was being evaluated"):
+        evaluate_file(model, PROBLEMS, tmp_path / "out", runtime=LOCAL, asking=ASKING)
+    assert not (tmp_path / "out").exists()
+    assert not list(tmp_path.rglob("waves.jsonl"))
+
+
+@pytest.mark.parametrize("moment", ["before the rename", "after the rename"])
+def test_an_evaluation_that_was_killed_at_its_end_goes_on(
+    tiny_gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    """The same command ended in a traceback, and the one after it refused the folder as another's."""
+    out = tmp_path / "out"
+    replace_path, unlink = Path.replace, Path.unlink
+
+    def die_at_rename(self: Path, target: Path) -> Path:
+        if target == out:
+            raise KilledError
+        return replace_path(self, target)
+
+    def die_after_rename(self: Path, missing_ok: bool = False) -> None:
+        if self.parent == out:
+            raise KilledError
+        unlink(self, missing_ok)
+
+    if moment == "before the rename":
+        monkeypatch.setattr(Path, "replace", die_at_rename)
+    else:
+        monkeypatch.setattr(Path, "unlink", die_after_rename)
+    with pytest.raises(KilledError):
+        evaluate_file(tiny_gguf, PROBLEMS, out, runtime=LOCAL, asking=ASKING)
+    monkeypatch.undo()
+    again = evaluate_file(tiny_gguf, PROBLEMS, out, runtime=LOCAL, asking=ASKING)
+    assert again.evaluation.summary.n == 7
+    assert {path.name for path in tmp_path.iterdir()} == {"out"}
+    assert {path.name for path in out.iterdir()} == {"rows.jsonl", "timing.json", "summary.json"}
+    with pytest.raises(FddError, match="already exists"):
+        evaluate_file(tiny_gguf, PROBLEMS, out, runtime=LOCAL, asking=ASKING)
+
+
+def test_a_second_evaluation_for_a_folder_in_use_is_refused(
+    tiny_gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second deleted the waves of the first, which then added to the second's journal."""
+    out = tmp_path / "out"
+    refused: list[str] = []
+
+    def encode(message: Any) -> str:
+        if not refused:
+            ran = fdd_edge("eval", str(tiny_gguf), "--data", "symbolic:train", "--limit", "2", "-o", str(out))
+            refused.append(f"{ran.returncode} {ran.stderr}")
+        return protocol.encode(message)
+
+    monkeypatch.setattr("fdd_edge.operations.waves.encode", encode)
+    evaluate_file(tiny_gguf, PROBLEMS, out, runtime=LOCAL, asking=ASKING)
+    assert refused[0].startswith("2 ")
+    assert f"out is in use by process {os.getpid()}; wait for it, or stop it." in refused[0]
+    assert len(read_rows(out)) == 7
 
 
 def test_a_file_is_evaluated_without_leaving_anything_behind(tiny_gguf: Path) -> None:
@@ -116,8 +241,18 @@ def test_the_report_is_what_eval_prints(tiny_gguf: Path, tmp_path: Path) -> None
     data = [{"question": p.question, "answer": p.answer} for p in PROBLEMS[:2]]
     result = api.evaluate(tiny_gguf, data, prompt=None, max_new_tokens=12, batch_size=2, threads=1, wave=2)
     report = result.to_dict()
-    wanted = {"n", "correct", "accuracy", "ci95", "verdicts", "problems_per_second", "tokens_per_second", "peak_rss_mb"}
-    assert wanted | {"artifact", "parity", "target", "data", "skipped"} == set(report)
+    wanted = {
+        "n",
+        "distinct",
+        "correct",
+        "accuracy",
+        "ci95",
+        "verdicts",
+        "problems_per_second",
+        "tokens_per_second",
+        "peak_rss_mb",
+    }
+    assert wanted | {"peak_rss_mb", "artifact", "parity", "target", "data", "skipped"} == set(report)
     assert set(report["artifact"]) == {"path", "sha256", "bytes", "recipe"}
     assert json.loads(json.dumps(report))["verdicts"] == report["verdicts"]
     assert (report["n"], report["parity"], report["artifact"]["path"]) == (2, "none", str(tiny_gguf))
@@ -127,3 +262,41 @@ def test_the_report_is_what_eval_prints(tiny_gguf: Path, tmp_path: Path) -> None
 def test_no_problems_is_one_sentence(tiny_gguf: Path, tmp_path: Path) -> None:
     with pytest.raises(FddError, match="There are no problems to evaluate"):
         evaluate(tmp_path, artifact=tiny_gguf, problems=[], runtime=LOCAL, asking=ASKING)
+
+
+def test_a_file_without_any_prompt_ends_in_one_sentence(
+    tiny_gguf: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It said first that questions go through the chat template, and then that there is none."""
+    caplog.set_level("INFO", logger="fdd_edge")
+    content, bare = tiny_gguf.read_bytes(), tmp_path / "bare.gguf"
+    for key in (b"fdd_edge.prompt_template", b"tokenizer.chat_template"):
+        content = content.replace(key, key[:-1] + b"_")
+    bare.write_bytes(content)
+    assert describe_model(tiny_gguf).has_chat_template
+    assert not describe_model(bare).has_chat_template
+    with pytest.raises(FddError, match=r"stores neither a prompt nor a chat template"):
+        api.evaluate(bare, [{"question": "1 + 1?", "answer": 2}])
+    with pytest.raises(FddError, match=r"stores neither a prompt nor a chat template"):
+        api.solve(bare, "1 + 1?")
+    assert "chat template" not in caplog.text
+
+
+def test_every_command_that_reads_problems_takes_names_of_columns(tiny_gguf: Path, tmp_path: Path) -> None:
+    """Only eval and train did, so what they read could not be split, nor compared on."""
+    data = tmp_path / "own.csv"
+    fields: dict[str, Any] = {"question_field": "ask", "answer_field": "reply"}
+    data.write_text("ask,reply\n1 + 1?,2\n2 + 2?,4\n", encoding="utf-8")
+    api.evaluate(tiny_gguf, data, output=tmp_path / "answers", max_new_tokens=4, threads=1, **fields)
+    split = api.split(data, tmp_path / "answers", tmp_path / "split", **fields)
+    assert sum(split.counts.values()) == 2
+    command = ["split", str(data), str(tmp_path / "answers"), "-o", str(tmp_path / "again")]
+    ran = CliRunner().invoke(cli, [*command, "--question-field", "ask", "--answer-field", "reply"])
+    assert ran.exit_code == 0, ran.output
+    wrong: dict[str, Any] = {"prompts": data, "question_field": "nope"}
+    with pytest.raises(FddError, match=r"own\.csv:2 has no column 'nope'; its columns are 'ask', 'reply'"):
+        api.export("tiny", "gguf-f32", tmp_path / "out", **wrong)
+    with pytest.raises(FddError, match=r"own\.csv:2 has no column 'nope'; its columns are 'ask', 'reply'"):
+        api.certify(tiny_gguf, "tiny", recipe="gguf-f32", **wrong)
+    with pytest.raises(FddError, match="name columns of prompts; give prompts too"):
+        api.export("tiny", "gguf-f32", tmp_path / "out", question_field="ask")

@@ -27,7 +27,7 @@ TIMING = {
 
 def test_every_field_is_a_key_with_the_counts_of_the_summary(tmp_path: Path) -> None:
     verdicts = dict.fromkeys(map(str, Verdict), 0) | {"correct": 3, "wrong": 1, "no_program": 4}
-    summary = Summary(8, 3, 3 / 8, wilson(3, 8), verdicts)
+    summary = Summary(8, 3, 3 / 8, wilson(3, 8), 8, verdicts)
     (tmp_path / "summary.json").write_text(json.dumps(summary.to_row()))
     (tmp_path / "timing.json").write_text(json.dumps(TIMING))
     figures = evaluation_figures(tmp_path, "local", "gguf-q8_0", "valid")

@@ -24,49 +24,68 @@ SETUP = TrainingSetup(LoraOptions(r=2), TrainingOptions(threads=1), "float32", s
 
 
 @pytest.fixture
-def interrupt_merge(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path, Path], bytes]:
+def interrupt_merge(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path, Path], Path]:
     """Return a function that trains but dies while merging; it returns the weights of the adapter."""
 
     def killed(*args: Any, **options: Any) -> None:
         raise KeyboardInterrupt
 
-    def start(folder: Path, out: Path) -> bytes:
+    def start(folder: Path, out: Path) -> Path:
         with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
             patched.setattr(module, "merge", killed)
             fine_tune([PROBLEM], out, open_student(str(folder)), "plain", SETUP)
-        trace = partial_of(out) / "adapter" / "training.json"
-        trace.write_text(json.dumps(json.loads(trace.read_text()) | {"examples": 77}))  # a new training would say 1
-        return (partial_of(out) / "adapter" / "adapter_model.safetensors").read_bytes()
+        return partial_of(out) / "adapter" / "adapter_model.safetensors"
 
     return start
 
 
+def is_file_of(weights: tuple[int, int], out: Path) -> bool:
+    """Return whether the adapter's file is the one with this inode and time: not trained again to equal bytes."""
+    return inode_and_time(out / "adapter" / "adapter_model.safetensors") == weights
+
+
+def inode_and_time(path: Path) -> tuple[int, int]:
+    return path.stat().st_ino, path.stat().st_mtime_ns
+
+
 def test_an_edited_generation_config_keeps_the_finished_adapter(
-    tiny_student: Student, tmp_path: Path, interrupt_merge: Callable[[Path, Path], bytes]
+    tiny_student: Student, tmp_path: Path, interrupt_merge: Callable[[Path, Path], Path]
 ) -> None:
     folder, out = shutil.copytree(tiny_student.folder, tmp_path / "student"), tmp_path / "out"
-    adapter = interrupt_merge(folder, out)
+    adapter = inode_and_time(interrupt_merge(folder, out))
     config = folder / "generation_config.json"
     kept = json.loads(config.read_text()) if config.is_file() else {}
     config.write_text(json.dumps(kept | {"temperature": 0.7, "do_sample": True}))
     (folder / "README.md").write_text("# Edited\n")
     fine_tune([PROBLEM], out, open_student(str(folder)), "plain", SETUP)
-    assert (out / "adapter" / "adapter_model.safetensors").read_bytes() == adapter
-    assert json.loads((out / "adapter" / "training.json").read_text())["examples"] == 77
+    assert is_file_of(adapter, out)
     assert (out / "merged" / "model.safetensors").is_file()
+    assert {path.name for path in (out / "adapter").iterdir() if path.name.startswith(".")} == set()
 
 
 def test_changed_weights_train_a_new_adapter(
-    tiny_student: Student, tmp_path: Path, interrupt_merge: Callable[[Path, Path], bytes]
+    tiny_student: Student, tmp_path: Path, interrupt_merge: Callable[[Path, Path], Path]
 ) -> None:
     from safetensors.torch import load_file, save_file
 
     folder, out = shutil.copytree(tiny_student.folder, tmp_path / "student"), tmp_path / "out"
-    interrupt_merge(folder, out)
+    adapter = inode_and_time(interrupt_merge(folder, out))
     weights = folder / "model.safetensors"
     save_file({name: tensor * 1.5 for name, tensor in load_file(weights).items()}, weights, {"format": "pt"})
     fine_tune([PROBLEM], out, open_student(str(folder)), "plain", SETUP)
-    assert json.loads((out / "adapter" / "training.json").read_text())["examples"] == 1
+    assert not is_file_of(adapter, out)
+
+
+def test_a_damaged_adapter_is_trained_again(
+    tiny_student: Student, tmp_path: Path, interrupt_merge: Callable[[Path, Path], Path]
+) -> None:
+    """After a kill while merging, an adapter with a flipped bit was merged."""
+    out = tmp_path / "out"
+    weights = interrupt_merge(tiny_student.folder, out)
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    fine_tune([PROBLEM], out, open_student(str(tiny_student.folder)), "plain", SETUP)
+    assert (out / "adapter" / "adapter_model.safetensors").read_bytes() == whole
 
 
 def test_the_api_returns_what_it_left_out(tiny_student: Student, tmp_path: Path) -> None:
@@ -79,3 +98,76 @@ def test_the_api_returns_what_it_left_out(tiny_student: Student, tmp_path: Path)
     made = fdd_edge.train("smoke", rows, tmp_path / "out", overrides=overrides)
     assert made.left_out == {"wrong_answer": 1, "no_rationale": 1}
     assert json.loads((made.adapter / "training.json").read_text())["examples"] == 1
+
+
+def test_no_process_writes_before_all_have_read_the_stored_prompt(
+    tiny_student: Student, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second process once read `prompt.json` while the first one was writing it, and died of half a JSON text."""
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    seen: list[list[str]] = []
+
+    def meet() -> None:
+        seen.append([path.name for path in tmp_path.rglob("*")])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "_wait_for_processes", meet)
+    with pytest.raises(KeyboardInterrupt):
+        fine_tune([PROBLEM], tmp_path / "out", tiny_student, "plain", SETUP)
+    assert seen == [[]]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"temperature": 0.7}',
+        '{"top_p": 5}',
+        '{"early_stopping": true, "num_beams": 1, "num_return_sequences": 4}',
+        '{"unheard_of": {"a": [1]}, "max_new_tokens": 0}',
+        '{"pad_token_id": -1}',
+    ],
+)
+def test_a_generation_config_that_transformers_refuses_is_kept_as_it_is(
+    tiny_student: Student, tmp_path: Path, content: str
+) -> None:
+    """The whole training was done, and then merging ended in "GenerationConfig is invalid"."""
+    folder, out = shutil.copytree(tiny_student.folder, tmp_path / "student"), tmp_path / "out"
+    (folder / "generation_config.json").write_text(content)
+    fine_tune([PROBLEM], out, open_student(str(folder)), "plain", SETUP)
+    assert (out / "merged" / "generation_config.json").read_text() == content
+    assert open_student(str(out / "merged")).folder == out / "merged"
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        ("{", "is not JSON"),
+        ("[]", "is not a JSON object"),
+        ('{"eos_token_id": "</s>"}', "has the eos_token_id '</s>', which is not a number"),
+    ],
+)
+def test_a_generation_config_that_cannot_be_read_is_left_out(
+    tiny_student: Student, tmp_path: Path, content: str, fault: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, out = shutil.copytree(tiny_student.folder, tmp_path / "student"), tmp_path / "out"
+    (folder / "generation_config.json").write_text(content)
+    fine_tune([PROBLEM], out, open_student(str(folder)), "plain", SETUP)
+    assert f"generation_config.json {fault}: it is left out" in capsys.readouterr().err
+    assert not (out / "merged" / "generation_config.json").exists()
+
+
+def test_sampling_in_the_config_itself_does_no_harm_either(tiny_student: Student, tmp_path: Path) -> None:
+    """Old models have it there; transformers moved it to the generation config, and then refused that."""
+    folder, out = shutil.copytree(tiny_student.folder, tmp_path / "student"), tmp_path / "out"
+    config = json.loads((folder / "config.json").read_text()) | {"temperature": 0.7}
+    (folder / "config.json").write_text(json.dumps(config))
+    fine_tune([PROBLEM], out, open_student(str(folder)), "plain", SETUP)
+    assert (out / "merged" / "model.safetensors").is_file()
+
+
+def test_another_chat_template_keeps_the_finished_adapter_of_a_plain_prompt(tiny_student: Student) -> None:
+    before = tiny_student.to_train().fingerprint()
+    files = {**tiny_student.files, "chat template": "other", "generation_config.json": "other"}
+    other = tiny_student._replace(files=files, sha256="other")
+    assert other.to_train().fingerprint() == before
+    assert other.fingerprint() != tiny_student.fingerprint()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -102,6 +102,69 @@ def test_programs_of_valid_are_kept_for_its_loss(tmp_path: Path, capsys: pytest.
     validation_data(tmp_path / "validation.jsonl", valid=tmp_path / "data" / "valid.jsonl", teachers=["annotated"])
     assert [(p.id, p.program) for p in read_problems(tmp_path / "validation.jsonl")] == [("mine-a", SOLVED.program)]
     assert "valid: 1 of 2 programs do not give their answer" in capsys.readouterr().err
+
+
+def stories(n: int) -> list[Problem]:
+    """Return problems of which none tells another one's story."""
+    things = ["maps", "pens", "cups", "hats", "nets", "figs", "keys", "rugs", "jars", "bells"]
+    places = ["market", "harbour", "school", "garden", "station", "museum", "castle", "forest", "cellar", "library"]
+    return [
+        Problem(
+            f"s{k}",
+            f"The {places[k // 10]} keeper found {k + 2} {things[k % 10]}, and then {k + 3} {things[k % 10]} were "
+            f"stolen from the {places[k // 10]} one rainy {things[k % 10]} evening. How many were lost?",
+            k + 3,
+            "own",
+            program=f"answer = {k + 3}",
+        )
+        for k in range(n)
+    ]
+
+
+@pytest.mark.parametrize("dress", [str, lambda text: text.replace(" ", "&nbsp;")], ids=["word for word", "dressed up"])
+def test_valid_is_not_drawn_from_problems_of_an_eval_set(
+    dress: Callable[[str], str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A tenth was set apart before the training data was cleaned, so the best round was chosen on eval problems."""
+    problems = stories(60)
+    train = write(tmp_path / "train.jsonl", *problems)
+    test = write(tmp_path / "test.jsonl", *(replace(p, question=dress(p.question)) for p in problems[:40]))
+    read_sets(tmp_path / "data", [DatasetOptions(str(train))], eval=[DatasetOptions(str(test))])
+    valid = {p.question for p in read_problems(tmp_path / "data" / "valid.jsonl")}
+    assert len(valid) == 2, "a tenth of the 20 that are left"
+    assert valid.isdisjoint(p.question for p in problems[:40])
+    assert "40 of 60 problems of data.train are like one of data.eval, such as train-s0" in capsys.readouterr().err
+    first_data(
+        tmp_path / "first", tmp_path / "data" / "seed.jsonl", {"test": tmp_path / "data" / "eval" / "test.jsonl"}
+    )
+    assert Counter(row["reason"] for _, row in read_jsonl(tmp_path / "first" / "rejected.jsonl")) == {"leaks": 40}
+
+
+def test_problems_in_both_valid_and_eval_only_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    train, problems = write(tmp_path / "train.jsonl", NOTED), stories(12)
+    mine = write(tmp_path / "mine.jsonl", *problems[:8])
+    worn = [replace(p, question=f"Solve this. {p.question}") for p in problems[5:]]
+    test = write(tmp_path / "test.jsonl", *worn)
+    sets = [[DatasetOptions(str(path))] for path in (train, mine, test)]
+    read_sets(tmp_path / "data", *sets)
+    assert [p.id for p in read_problems(tmp_path / "data" / "valid.jsonl")] == [f"mine-s{k}" for k in range(5)]
+    assert len(read_problems(tmp_path / "data" / "eval" / "test.jsonl")) == 7
+    message = "data.valid: left out 3 of 8 problems that are also in data.eval (mine-s5 is test:test-s5)"
+    assert message in capsys.readouterr().err
+
+
+def test_the_same_set_as_valid_and_as_eval_is_refused(tmp_path: Path) -> None:
+    train, both = write(tmp_path / "train.jsonl", NOTED), write(tmp_path / "both.jsonl", *stories(3))
+    valid, test = DatasetOptions(str(both), name="mine"), DatasetOptions(str(both))
+    with pytest.raises(FddError, match=r"All 3 problems of data.valid are also in data.eval .* name other problems"):
+        read_sets(tmp_path / "data", [DatasetOptions(str(train))], [valid], [test])
+
+
+def test_problems_of_one_kind_may_be_in_valid_and_in_eval(tmp_path: Path) -> None:
+    train = write(tmp_path / "train.jsonl", NOTED)
+    valid, test = DatasetOptions("symbolic:train", name="v", limit=60), DatasetOptions("symbolic:train", limit=60)
+    read_sets(tmp_path / "data", [DatasetOptions(str(train))], [valid], [test])
+    assert len(read_problems(tmp_path / "data" / "valid.jsonl")) == 60
 
 
 @pytest.mark.parametrize("name", ["valid", "svamp"])
@@ -345,3 +408,24 @@ def test_train_keeps_what_a_run_trained_on(tmp_path: Path) -> None:
         [replace(p, repeat=2) for p in known],
         [],
     )
+
+
+def test_train_names_each_reason_with_its_count_and_an_example(caplog: pytest.LogCaptureFixture) -> None:
+    """Only the first problem's reason was shown, and duplicates, which a run rejects, were trained on twice."""
+    question = "Ana has 3 pens and gets 2 more. How many pens has she?"
+    given = [
+        Problem("first", question, 5, "own", program="answer = 3 + 2"),
+        Problem("again", question, 5, "own", program="answer = 2 + 3"),
+        Problem("renumbered", question.replace("3", "1").replace("2", "4"), 5, "own", program="answer = 1 + 4"),
+        Problem("wrong", "Half of 8?", 4, "own", program="answer = 99"),
+        Problem("wrong2", "Half of 6?", 3, "own", program="answer = 98"),
+    ]
+    checked = examples_to_train_on(given, "own.jsonl")
+    assert [p.id for p in checked.kept] == ["first"]
+    (said,) = caplog.messages
+    assert said.splitlines() == [
+        "own.jsonl: 4 of 5 problems are left out (2 wrong_answer, 2 duplicate). The first of each:",
+        "  wrong_answer: wrong 'Half of 8?': gives 99, not 4",
+        f"  duplicate: again {question!r}: the same as first",
+    ]
+    assert [p.id for p in examples_to_train_on(given, "valid", measured=True).kept] == ["first", "again", "renumbered"]

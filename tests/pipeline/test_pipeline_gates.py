@@ -54,12 +54,13 @@ def test_rounds_cannot_slip_down_step_by_step() -> None:
 @pytest.mark.parametrize(
     ("gate", "bound", "costs", "sentence"),
     [
-        ("min_accuracy", 0.6, {}, "gates.min_accuracy: it solves 50.0% of valid, less than 60.0%"),
+        ("min_accuracy", 0.6, {}, "gates.min_accuracy: it solves 50.0% of valid (95 %: 43.1 to 56.9), less than 60.0%"),
         (
             "max_drop",
             0.02,
             {"floats": 110},
-            "gates.max_drop: its accuracy on valid is 5.0% lower than the float artifact's, more than 2.0%",
+            "gates.max_drop: its accuracy on valid is 5.0% lower than the float artifact's (95 %: 1.8 to 8.1), more "
+            "than 2.0%",
         ),
         ("max_size_mb", 80, {}, "gates.max_size_mb: it takes 90.0 MB, more than 80"),
         ("max_rss_mb", 256, {}, "gates.max_rss_mb: its runner uses 300 MB of memory, more than 256"),

@@ -60,6 +60,13 @@ def test_a_byte_order_mark_is_not_read(tmp_path: Path) -> None:
     """A prompt saved by Notepad put U+FEFF before every question."""
     (path := tmp_path / "prompt.txt").write_bytes("Q: {question}".encode("utf-8-sig"))
     assert file_prompt(str(path)) == "Q: {question}"
+    path.write_text("\ufeff\ufeffQ: \ufeff{question}\n\ufeffA:", encoding="utf-8")
+    assert file_prompt(str(path)) == "Q: {question}\nA:"
+
+
+def test_a_byte_order_mark_of_a_chat_template_is_not_read(student: Student) -> None:
+    (student.folder / "chat_template.jinja").write_text("\ufeffQ: {{ messages[0].content }}", encoding="utf-8")
+    assert chat_prompt(student.folder) == "Q: {question}"
 
 
 @pytest.mark.parametrize(
@@ -68,12 +75,52 @@ def test_a_byte_order_mark_is_not_read(tmp_path: Path) -> None:
         ("Q: {{question}}", r"contains \{\{question\}\}; write \{question\}, with one pair of braces"),
         ("Q: { question }", r"contains \{ question \}; write \{question\}"),
         ("Q: {input}", r"does not contain \{question\}; it contains \{input\} instead"),
-        ("Q:", r"does not contain \{question\}\."),
+        ("Q:", r"does not contain \{question\}\.$"),
+        # These were filled with the signs around them, or not at all.
+        ("Q: ${question}", r"contains \$\{question\}; write \{question\}, with one pair of braces and nothing else"),
+        ("Q: #{question}", r"contains #\{question\}; write \{question\}"),
+        ("Q: {question!r}", r"contains \{question!r\}; write \{question\}"),
+        ("Q: {question} {question:>5}", r"contains \{question:>5\}; write \{question\}"),
+        ("Q: {{ question | trim }}", r"contains \{\{ question \| trim \}\}; write \{question\}"),
+        ("Q: $question", r"it contains \$question instead\. Write \{question\}\.$"),
+        ("Q: <question>", r"it contains <question> instead\. Write \{question\}\.$"),
+        ("Q: %(question)s", r"it contains %\(question\)s instead"),
+        ("Q: {}", r"it contains \{\} instead"),
+        ("Q: {0}", r"it contains \{0\} instead"),
+        ("Q: %s", r"it contains %s instead"),
+        ("Q: [question]", r"it contains \[question\] instead"),
+        ("Q: {Question}", r"it contains \{Question\} instead"),
+        ("Q: {{ messages[0].content }}", r"it contains \{\{ messages\[0\]\.content \}\} instead"),
     ],
 )
 def test_braces_of_another_tool_are_pointed_out(text: str, message: str, tmp_path: Path) -> None:
     (path := tmp_path / "prompt.txt").write_text(text, encoding="utf-8")
     with pytest.raises(FddError, match=message):
+        file_prompt(str(path))
+
+
+@pytest.mark.parametrize("other", ["{% if x %}", "{{#system}}", "{input}", "{{> part}}", "<% if x %>", "{name:>5}"])
+def test_directives_of_other_tools_are_said(other: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (path := tmp_path / "prompt.txt").write_text(f"{other} {{question}}", encoding="utf-8")
+    assert file_prompt(str(path)) == f"{other} {{question}}"
+    assert f"also contains {other}, which is not replaced" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "text", ['{"a": 1} {question}', r"\boxed{} \frac{1}{2} {question}", "[{question}] $5", "{question}?"]
+)
+def test_braces_of_latex_and_json_are_nothing_of_that(
+    text: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (path := tmp_path / "prompt.txt").write_text(text, encoding="utf-8")
+    assert file_prompt(str(path)) == text
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_without_a_mark_is_named(encoding: str, tmp_path: Path) -> None:
+    (path := tmp_path / "prompt.txt").write_text("Q: {question}", encoding=encoding)
+    with pytest.raises(FddError, match="it is UTF-16 text without a byte order mark; save it as UTF-8"):
         file_prompt(str(path))
 
 

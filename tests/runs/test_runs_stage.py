@@ -346,7 +346,64 @@ def test_a_stage_that_is_made_again_is_announced(tmp_path: Path, capsys: pytest.
     (tmp_path / "o").rmdir()
     stages(tmp_path).ensure(tmp_path / "o", lambda out, seed: None, version=2, inputs={}, seed=1)
     assert capsys.readouterr().err.splitlines() == [
-        "o is made again: its inputs, or the output itself, have changed",
+        "o is made again: seed has changed",
         "o is made again: another version of fdd-edge made it, and this one makes it differently",
         "o is made again: the output is missing",
+    ]
+
+
+@pytest.mark.parametrize("where", ["unfinished", "renamed"])
+def test_what_was_finished_but_not_recorded_is_checked(
+    tmp_path: Path, where: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A kill between the last byte and the manifest left a folder that was taken unseen by the next call."""
+    made: list[Path] = []
+
+    def make(out: Path) -> None:
+        made.append(out)
+        (out / "x.txt").write_text("right", encoding="utf-8")
+
+    output = tmp_path / "out"
+    with pytest.MonkeyPatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        killed = {"unfinished": (Path, "replace"), "renamed": (Manifest, "write")}[where]
+        real = getattr(*killed)
+
+        def kill(self: Any, *args: Any) -> Any:
+            if where == "renamed" or args[0] == output:
+                raise KeyboardInterrupt
+            return real(self, *args)
+
+        patched.setattr(*killed, kill)
+        stages(tmp_path).ensure(output, make, version=1, inputs={})
+    folder = output if where == "renamed" else partial_of(output)
+    (folder / "x.txt").write_text("wrong", encoding="utf-8")
+    stages(tmp_path).ensure(output, make, version=1, inputs={})
+    assert (output / "x.txt").read_text(encoding="utf-8") == "right"
+    assert len(made) == 2
+    assert f"{folder} was damaged after it was finished, so it is made again" in capsys.readouterr().err
+
+
+def test_what_has_changed_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A finished adapter was thrown away because "its inputs, or the output itself, have changed"."""
+    (tmp_path / "data").write_text("one")
+
+    def make(student: dict[str, object]) -> None:
+        stages(tmp_path).ensure(
+            tmp_path / "o",
+            lambda out, data, student: None,
+            version=1,
+            inputs={"data": tmp_path / "data"},
+            student=student,
+        )
+
+    make({"sha256": "a", "files": {"config.json": "a", "model.safetensors": "a"}})
+    make({"sha256": "b", "files": {"config.json": "b", "model.safetensors": "a"}})
+    (tmp_path / "data").write_text("two")
+    make({"sha256": "b", "files": {"config.json": "c", "model.safetensors": "c", "vocab.json": "c"}})
+    (tmp_path / "o" / "more").touch()
+    make({"sha256": "b", "files": {"config.json": "c", "model.safetensors": "c", "vocab.json": "c"}})
+    assert capsys.readouterr().err.splitlines() == [
+        "o is made again: student.files.config.json has changed",
+        "o is made again: data, student.files.config.json, student.files.model.safetensors and 1 more have changed",
+        "o is made again: the output itself has changed",
     ]

@@ -15,6 +15,7 @@ from commands import fdd_edge
 
 from fdd_edge.records import Problem, write_jsonl
 from fdd_edge.resolve.student import Student
+from fdd_edge.runs.seal import SEAL
 from fdd_edge.students.lora_training import TrainingTrace, train_adapter
 from fdd_edge.students.tokenizer import Example, encode_examples, load_tokenizer
 from fdd_edge.students.training_options import LoraOptions, ResolvedTraining, TrainingOptions
@@ -69,12 +70,45 @@ def test_a_killed_training_resumes_to_the_same_bytes(tiny_student: Student, tmp_
     assert again.tokens < whole.tokens or step == 2
 
 
-def test_an_incomplete_checkpoint_is_skipped(tiny_student: Student, tmp_path: Path) -> None:
+def flip_a_bit(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("name", ["trainer_state.json", "adapter_model.safetensors", "optimizer.pt", "rng_state.pth"])
+@pytest.mark.parametrize("damage", ["flipped", "cut", "being written"])
+def test_a_damaged_checkpoint_is_not_trained_on(
+    tiny_student: Student, tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, damage: str
+) -> None:
+    """A flipped bit was trained on, and a file that was cut short ended every later call."""
     whole = fit(tiny_student, tmp_path / "whole")
     with pytest.raises(Killed):
         fit(tiny_student, tmp_path / "cut", on_step=killer(8))
-    (tmp_path / "cut" / "checkpoints" / "checkpoint-6" / "trainer_state.json").write_text("{", encoding="utf-8")
+    checkpoint = tmp_path / "cut" / "checkpoints" / "checkpoint-6"
+    if damage == "flipped":
+        flip_a_bit(checkpoint / name)
+    else:
+        (checkpoint / name).write_bytes((checkpoint / name).read_bytes()[:-40])
+    if damage == "being written":
+        (checkpoint / SEAL).unlink()
     assert fit(tiny_student, tmp_path / "cut").losses == whole.losses
+    said = f"{checkpoint} has been damaged, so training goes on from an earlier step" in capsys.readouterr().err
+    assert said == (damage != "being written")
+
+
+def test_a_checkpoint_whose_best_weights_are_damaged_is_not_trained_on(tiny_student: Student, tmp_path: Path) -> None:
+    """The best weights are loaded at the end, from a checkpoint that may be an older one."""
+    options = replace(OPTIONS, eval_steps=7, early_stopping_patience=3)
+    against = contrary(tiny_student)
+    whole = fit(tiny_student, tmp_path / "whole", options, epochs=40.0, valid=against)
+    assert whole.best_step is not None
+    with pytest.raises(Killed):
+        fit(tiny_student, tmp_path / "cut", options, epochs=40.0, valid=against, on_step=killer(whole.best_step + 8))
+    flip_a_bit(tmp_path / "cut" / "checkpoints" / f"checkpoint-{whole.best_step}" / "adapter_model.safetensors")
+    assert fit(tiny_student, tmp_path / "cut", options, epochs=40.0, valid=against).losses == whole.losses
+    name = "adapter_model.safetensors"
+    assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
 def test_it_stops_early_and_keeps_the_best(tiny_student: Student, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from fdd_edge.errors import FddError, MissingExtraError, TargetError
 from fdd_edge.ondevice.protocol import Completion, Decoding, Request, Settings, Shot, Task
 from fdd_edge.targets import load_profile, open_session, plan_waves
 from fdd_edge.targets.local import child_session
+from fdd_edge.targets.pipes import last_lines
 from fdd_edge.targets.runner_session import RunnerSession
 
 LOCAL = load_profile("local")
@@ -133,6 +134,42 @@ def test_a_truncated_line_is_reported_as_the_end_of_the_runner(tiny_gguf: Path) 
         child_session([sys.executable, "-c", code], request, build_hint="", missing=missing),
     ):
         pass
+
+
+def test_an_abort_shows_the_assertion_and_not_the_backtrace(tiny_gguf: Path, tmp_path: Path) -> None:
+    """A vocabulary with a token twice was reported as "360 ../csu/libc-start.c" and the last lines of gdb."""
+    content, twice = tiny_gguf.read_bytes(), tmp_path / "twice.gguf"
+    # Two tokens of one byte each: a length of 1 in 8 bytes, then the byte.
+    token = (1).to_bytes(8, "little")
+    assert token + b"b" in content
+    twice.write_bytes(content.replace(token + b"b", token + b"a", 1))
+    with (
+        pytest.raises(TargetError, match=r"killed by SIGABRT while loading .* GGML_ASSERT\(") as error,
+        open_session(LOCAL, twice, settings=SETTINGS),
+    ):
+        pass
+    assert "libc-start" not in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        (
+            "[New LWP 7]\n/x/llama-vocab.cpp:9: GGML_ASSERT(a == b) failed\n0x01 in wait4 ()\n#1  0x02 in main ()\n"
+            "360\t../csu/libc-start.c: No such file or directory.\n[Inferior 1 (process 7) detached]\n",
+            ["/x/llama-vocab.cpp:9: GGML_ASSERT(a == b) failed"],
+        ),
+        (
+            "reading\nno memory\n[New LWP 7]\n#0  0x01 in wait4 () from /lib/libc.so.6\n/lib/x.so(+0x1)[0x7f]\n",
+            ["reading", "no memory"],
+        ),
+        ("#1 0x02 in main ()\n", ["#1 0x02 in main ()"]),
+        ("a\nb\n\nc\nValueError: d\n", ["b", "c", "ValueError: d"]),
+    ],
+)
+def test_the_useful_last_lines_are_shown(written: str, shown: list[str]) -> None:
+    assert last_lines(written) == shown
 
 
 def test_a_missing_runtime_says_how_to_install_it(tiny_gguf: Path, monkeypatch: pytest.MonkeyPatch) -> None:

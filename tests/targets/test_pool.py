@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -65,6 +66,34 @@ def test_two_boards_share_the_waves_and_answer_as_one(
     assert kept(tmp_path / "pi-b") > 0
     assert kept(tmp_path / "pi-a") + kept(tmp_path / "pi-b") == len(WAVES)
     assert session.totals.problems == 24
+
+
+@pytest.mark.parametrize("lie", ["another problem", "fewer", "a verdict", "an answer"])
+def test_a_board_that_lies_is_left_out(
+    servers: list[sshd.Server], tmp_path: Path, tiny_gguf: Path, lie: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a board says was believed: replies to other problems, and `correct` where only the host knows the gold."""
+    pool = make_pool(servers, tmp_path)
+    with open_session(load_profile(str(tmp_path / "pi-a.yaml")), tiny_gguf, settings=SETTINGS) as session:
+        rows(session)
+    for path in (tmp_path / "pi-a" / "waves").glob("*.json"):
+        event = json.loads(path.read_text().partition("\n")[2])
+        reply = event["completions"][0]
+        if lie == "fewer":
+            event["completions"].pop()
+        else:
+            reply |= {
+                "another problem": {"problem_id": "p77"},
+                "a verdict": {"verdict": "correct", "answer": 5},
+                "an answer": {"verdict": None, "answer": 5},
+            }[lie]
+        line = json.dumps(event)
+        path.write_text(f"{hashlib.sha256(line.encode()).hexdigest()}\n{line}")
+    with open_session(pool, tiny_gguf, settings=SETTINGS) as session:
+        assert rows(session) == alone(tiny_gguf)
+    said = capsys.readouterr().err
+    assert "The runner answered falsely while decoding wave" in said
+    assert "Continuing without it." in said
 
 
 def test_a_dead_boards_waves_are_taken_over(

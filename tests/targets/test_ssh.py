@@ -394,7 +394,7 @@ def test_a_full_disk(tmp_path: Path, tiny_gguf: Path, monkeypatch: pytest.Monkey
     if not sshd.is_required():
         pytest.skip("mounts a small disk in a namespace of its own: set FDD_EDGE_TEST_SSH=required")
     assert subprocess.run([*unshare, "true"], check=False).returncode == 0, "no mount namespace of one's own here"
-    mount = [*unshare, "sh", "-c", f'mount -t tmpfs -o size=24m tmpfs {home} && exec "$0" "$@"']
+    mount = [*unshare, "sh", "-c", f'mount -t tmpfs -o size=24m,mode=700 tmpfs {home} && exec "$0" "$@"']
     with sshd.serve(tmp_path / "server", before=mount) as server:
         board = make_board(server, tmp_path)
         rows = complete(board, tiny_gguf)

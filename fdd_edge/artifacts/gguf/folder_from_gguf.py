@@ -6,7 +6,7 @@ What llama.cpp reads: ``src/llama-model.cpp`` and ``src/llama-arch.cpp``, for th
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,6 +54,12 @@ _REQUIRED_VALUES = {"attention.causal": True, "rope.scaling.type": "none", "expe
 _UNUSED_KEYS = {"rope.scaling.finetuned", "rope.scaling.original_context_length", "tensor_data_layout"}
 """Keys that change nothing where RoPE is not scaled."""
 
+_FACTORS = {"attention.layer_norm_rms_epsilon", "rope.freq_base"}
+"""Keys whose values need not be whole."""
+
+_TOO_LARGE = 2**31
+"""llama.cpp counts in signed 32 bits."""
+
 _LAYER = {
     "attn_norm.weight": "input_layernorm.weight",
     "attn_q.weight": "self_attn.q_proj.weight",
@@ -91,6 +97,7 @@ def write_folder_from_gguf(path: Path, out: Path) -> None:
 
     reader, stored = open_gguf(path), stored_tensors(path)
     config = _read_config(reader, path)
+    _check_blocks(config["num_hidden_layers"], stored, path)
     config |= _rope_scaling(config, stored, path)
     weights = dict(_weights(config, stored, path))
     config |= {
@@ -163,8 +170,33 @@ def _value(reader: GGUFReader, path: Path, key: str, default: float | None = Non
     if isinstance(found, list):
         if len(set(found)) != 1:
             raise FddError(f"{path} has a different {_PREFIX}{key} in each layer, which is not supported yet.")
-        return found[0]
+        found = found[0]
+    _check_number(found, path, key)
     return found
+
+
+def _check_number(found: object, path: Path, key: str) -> None:
+    """Refuse what is no size, or no factor, of a model.
+
+    Raises:
+        FddError: It is none; most of them would fail somewhere else, or ask for terabytes.
+    """
+    is_factor = key in _FACTORS
+    is_number = isinstance(found, int | float if is_factor else int) and not isinstance(found, bool)
+    if not is_number or not 0 < found < _TOO_LARGE:  # type: ignore[operator]  # NaN is not either
+        wanted = "a positive number" if is_factor else f"a whole number from 1 to {_TOO_LARGE - 1:,}"
+        raise FddError(f"{path} has {_PREFIX}{key} {found!r}; it must be {wanted}.")
+
+
+def _check_blocks(count: Json, stored: Iterable[str], path: Path) -> None:
+    """Refuse a number of layers other than that of the tensors, before anything is made for each layer.
+
+    Raises:
+        FddError: They differ.
+    """
+    layers = {name.split(".")[1] for name in stored if name.startswith("blk.")}
+    if len(layers) != count:
+        raise FddError(f"{path} has {_PREFIX}block_count {count:,}, but tensors of {len(layers)} layers.")
 
 
 def _rope_scaling(config: Mapping[str, Json], stored: Mapping[str, StoredTensor], path: Path) -> dict[str, Json]:

@@ -31,6 +31,7 @@ def describe_gguf(path: Path) -> ModelFacts:
         round=field(reader, "fdd_edge.round"),
         recipe=field(reader, "fdd_edge.recipe"),
         prompt_template=field(reader, "fdd_edge.prompt_template"),
+        has_chat_template=field(reader, "tokenizer.chat_template") is not None,
         parameters=parameters,
         bytes=size,
         bits_per_weight=bits_per_weight(size, parameters),

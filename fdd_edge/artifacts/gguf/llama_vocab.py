@@ -151,7 +151,7 @@ class DeviceVocab:
             return None
         buffer = ctypes.create_string_buffer(size + 1)
         self._llama_cpp.llama_model_meta_val_str(self._model, key, buffer, len(buffer))
-        return buffer.value.decode("utf-8")
+        return buffer.value.decode("utf-8", errors="replace")
 
     def _text(self, token: int) -> str:
         if token < 0:

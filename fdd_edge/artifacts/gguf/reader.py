@@ -13,11 +13,31 @@ from fdd_edge.ondevice.model_files import pieces_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-    from gguf import GGUFReader, ReaderTensor
+    from gguf import GGUFReader, GGUFValueType, ReaderField, ReaderTensor
+
+    _Parts = tuple[int, list[npt.NDArray[Any]], list[int], list[GGUFValueType]]
 
 __all__ = ["field", "is_gguf", "open_gguf", "open_pieces", "stored_tensors"]
 
 _MAGIC = b"GGUF"
+
+_MOST_KEYS = 10_000
+"""Honest files have less than a hundred."""
+
+_MOST_TENSORS = 100_000
+"""A mixture of 128 experts in 100 layers has less than half of that."""
+
+_MOST_TEXTS = 4_000_000
+"""Texts in lists: each takes 300 bytes of memory, and nine of the file. Gemma, the largest, has 800,000."""
+
+
+class _TooMuchError(Exception):
+    """A file asks for more than any model needs; the message continues the sentence that begins with its path."""
+
+
+def _check_count(count: int, most: int, what: str) -> None:
+    if count > most:
+        raise _TooMuchError(f"says that it holds {count:,} {what}; no model has more than {most:,}")
 
 
 def is_gguf(path: Path) -> bool:
@@ -43,6 +63,8 @@ def open_gguf(path: Path) -> GGUFReader:
         raise FddError(f"{path} is not a GGUF file.")
     try:
         return reader_class(path)
+    except _TooMuchError as error:
+        raise FddError(f"{path} {error}.") from None
     except Exception as error:
         # The reader indexes a memory map, so a truncated or damaged file can raise any of a dozen exceptions.
         raise FddError(f"{path} is a damaged or truncated GGUF file.") from error
@@ -85,6 +107,35 @@ def _reader_class() -> type[GGUFReader]:
     import numpy as np
 
     class Reader(gguf.GGUFReader):
+        strings = 0
+
+        def _build_fields(self, offs: int, count: int) -> int:
+            _check_count(count, _MOST_KEYS, "keys")
+            return int(super()._build_fields(offs, count))
+
+        def _build_tensor_info(self, offs: int, count: int) -> tuple[int, list[ReaderField]]:
+            _check_count(count, _MOST_TENSORS, "tensors")
+            found: tuple[int, list[ReaderField]] = super()._build_tensor_info(offs, count)
+            return found
+
+        def _get_field_parts(self, orig_offs: int, raw_type: int) -> _Parts:
+            """Return a value; a list of numbers is one part, where the original makes an array of each number."""
+            parts: _Parts
+            if raw_type != gguf.GGUFValueType.ARRAY:
+                parts = super()._get_field_parts(orig_offs, raw_type)
+                return parts
+            kind, count = self._get(orig_offs, np.uint32), self._get(orig_offs + 4, np.uint64)
+            inner = gguf.GGUFValueType(kind[0])
+            if inner == gguf.GGUFValueType.ARRAY:
+                raise _TooMuchError("holds lists of lists, which llama.cpp does not read either")
+            if inner == gguf.GGUFValueType.STRING:
+                self.strings += int(count[0])
+                _check_count(self.strings, _MOST_TEXTS, "texts")
+                parts = super()._get_field_parts(orig_offs, raw_type)
+                return parts
+            numbers = self._get(orig_offs + 12, self.gguf_scalar_to_np[inner], int(count[0]))
+            return 12 + numbers.nbytes, [kind, count, numbers], [2], [gguf.GGUFValueType.ARRAY, inner]
+
         def _get(
             self,
             offset: int,
@@ -93,15 +144,23 @@ def _reader_class() -> type[GGUFReader]:
             override_order: Literal["I", "S", "<", ">"] | None = None,
         ) -> npt.NDArray[Any]:
             kind = np.dtype(dtype).newbyteorder(override_order or self.byte_order)
+            # Raises an error if the file is shorter, before anything is allocated.
             return np.ndarray((int(count),), kind, self.data.data, int(offset))
 
     return Reader
 
 
 def field(reader: GGUFReader, name: str, default: Any = None) -> Any:  # a key holds a text, a number or a list
-    """Return the value of a metadata key, or ``default``."""
+    """Return the value of a metadata key, or ``default``.
+
+    Raises:
+        FddError: It is not UTF-8 text.
+    """
     found = reader.get_field(name)
-    return default if found is None else found.contents()
+    try:
+        return default if found is None else found.contents()
+    except UnicodeDecodeError:
+        raise FddError(f"{Path(str(reader.data.filename)).name}: the value of {name} is not UTF-8 text.") from None
 
 
 def stored_tensors(path: Path) -> dict[str, StoredTensor]:

@@ -18,6 +18,8 @@ from fdd_edge.artifacts.gguf.vocab_normalizer import check_no_prefix_space, norm
 from fdd_edge.artifacts.gguf.vocab_tables import finish
 from fdd_edge.artifacts.vocab_protocol import FolderTokenizer
 from fdd_edge.errors import FddError
+from fdd_edge.ondevice.bounded import BoundedError, bounded_map
+from fdd_edge.ondevice.json_text import parse_json
 from fdd_edge.ondevice.normalizer import NORMALIZER_KEY
 
 if TYPE_CHECKING:
@@ -75,10 +77,10 @@ def write_vocab_from_folder(folder: Path, tokenizer: FolderTokenizer, out: Path,
         FddError: The tokenizer is of another kind, changes texts before it splits them, or llama.cpp does not give the
             same ids.
     """
-    spec = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
-    size = json.loads((folder / "config.json").read_text(encoding="utf-8"))["vocab_size"]
+    spec = parse_json((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    size = parse_json((folder / "config.json").read_text(encoding="utf-8"))["vocab_size"]
     model, decoder = spec["model"], json.dumps(spec.get("decoder"))
-    wanted = tokenizer(HARD_TEXT, add_special_tokens=False)["input_ids"]
+    wanted = _encode(tokenizer, HARD_TEXT, special=False)
     if model.get("type") == "BPE" and "ByteLevel" in decoder:
         check_no_prefix_space(spec, folder)
         normalizer = normalizer_of(spec, folder, marks_spaces=False)
@@ -107,6 +109,20 @@ def write_vocab_from_folder(folder: Path, tokenizer: FolderTokenizer, out: Path,
             f"The tokenizer of {folder} is neither byte-level BPE nor BPE with byte fallback; "
             "other kinds are not supported yet."
         )
+
+
+def _encode(tokenizer: FolderTokenizer, text: str, *, special: bool) -> list[int]:
+    """Return a tokenizer's ids of a text; its patterns may be a stranger's."""
+
+    def encode(text: str) -> list[int]:
+        return list(tokenizer(text, add_special_tokens=special)["input_ids"])
+
+    try:
+        (ids,) = bounded_map(encode, [text])
+    except BoundedError as error:
+        what = f"{'' if error.over_limit else 'fails: '}{error}"
+        raise FddError(f"The tokenizer of {tokenizer.name_or_path} cannot be used: for {text!r} it {what}.") from None
+    return list(ids)
 
 
 def _find_pre(vocab: Path, wanted: Sequence[int]) -> str | None:
@@ -236,7 +252,7 @@ def _writer(
     if tokenizer.pad_token_id is not None and tokenizer.pad_token_id < len(tokens):
         writer.add_pad_token_id(tokenizer.pad_token_id)
     # What the tokenizer itself adds to a text decides; configuration flags are often wrong.
-    writer.add_add_bos_token(tokenizer("a")["input_ids"][:1] == [tokenizer.bos_token_id])
+    writer.add_add_bos_token(_encode(tokenizer, "a", special=True)[:1] == [tokenizer.bos_token_id])
     writer.add_add_space_prefix(False)
     if tokenizer.chat_template:
         writer.add_chat_template(tokenizer.chat_template)

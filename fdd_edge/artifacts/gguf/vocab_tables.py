@@ -55,7 +55,7 @@ def copy_keys(reader: GGUFReader, writer: GGUFWriter, prefix: str, *, leave_out:
             continue
         kind = found.types[0]
         sub_type = found.types[-1] if kind == gguf.GGUFValueType.ARRAY else None
-        writer.add_key_value(name, found.contents(), kind, sub_type=sub_type)
+        writer.add_key_value(name, field(reader, name), kind, sub_type=sub_type)
 
 
 def copy_vocab(source: Path, out: Path) -> None:
@@ -80,7 +80,7 @@ def read_vocab(path: Path) -> VocabTables:
         raise FddError(f"{path} has a tokenizer of kind {kind!r}, which is not supported yet. Supported: 'gpt2'.")
     if field(reader, "tokenizer.ggml.eos_token_id") is None:
         raise FddError(f"{path} has no EOS token, so a student could not learn to end a reply.")
-    return VocabTables(
+    tables = VocabTables(
         tokens=field(reader, "tokenizer.ggml.tokens"),
         token_types=field(reader, "tokenizer.ggml.token_type"),
         merges=field(reader, "tokenizer.ggml.merges"),
@@ -91,6 +91,31 @@ def read_vocab(path: Path) -> VocabTables:
         chat_template=field(reader, "tokenizer.chat_template"),
         normalizer=field(reader, NORMALIZER_KEY),
     )
+    if fault := _fault(tables):
+        raise FddError(f"{path} has a damaged vocabulary: {fault}.")
+    return tables
+
+
+def _fault(tables: VocabTables) -> str | None:
+    """Return what is wrong with the tables, or None: every entry is what the next steps take it for."""
+    for name in ("tokens", "merges"):
+        texts = getattr(tables, name)
+        if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+            return f"its {name} are not a list of texts"
+    if bad := next((merge for merge in tables.merges if len(merge.split(" ", 1)) != 2), None):
+        return f"the merge {bad[:60]!r} is not a pair"
+    if not isinstance(tables.token_types, list) or len(tables.token_types) != len(tables.tokens):
+        return "its tokens and their types differ in number"
+    for name, token in (("BOS", tables.bos), ("EOS", tables.eos)):
+        if token is not None and not (isinstance(token, int) and 0 <= token < len(tables.tokens)):
+            return f"its {name} token is {token!r}, and it has {len(tables.tokens)} tokens"
+    if not all(isinstance(text, str | None) for text in (tables.pre, tables.chat_template, tables.normalizer)):
+        return "a number stands where a text belongs"
+    known = set(tables.tokens)
+    for merge in tables.merges:
+        if lost := {*merge.split(" ", 1), merge.replace(" ", "", 1)} - known:
+            return f"the merge {merge[:60]!r} is of {min(lost)[:60]!r}, which is no token"
+    return None
 
 
 def finish(writer: GGUFWriter) -> None:

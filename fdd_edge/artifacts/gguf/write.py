@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from fdd_edge.artifacts.gguf.reader import open_gguf
 from fdd_edge.artifacts.gguf.vocab_tables import copy_keys
 from fdd_edge.artifacts.stored_tensor import Array
 from fdd_edge.errors import FddError
+from fdd_edge.ondevice.json_text import parse_json
 from fdd_edge.safetensors_folder import FolderTensors, open_tensors
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ def _is_ignored(name: str, *, tied: bool) -> bool:
 
 
 def _read_config(folder: Path) -> Config:
-    config: Config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config: Config = parse_json((folder / "config.json").read_text(encoding="utf-8"))
     return config
 
 

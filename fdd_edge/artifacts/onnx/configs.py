@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from fdd_edge.artifacts.family_types import WrongKey
 from fdd_edge.errors import FddError
+from fdd_edge.ondevice.json_text import parse_json
 from fdd_edge.runs.fingerprint import Json
 
 __all__ = ["GENAI", "wrong_genai_keys", "wrong_keys"]
@@ -79,7 +79,7 @@ def _section(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_text(encoding="utf-8"))
     except OSError:
         raise FddError(f"{path} is missing, but readers of the folder need it. Export the model again.") from None
     except ValueError as error:

@@ -13,6 +13,7 @@ from fdd_edge.artifacts.chat_template import chat_template_for
 from fdd_edge.artifacts.onnx.configs import GENAI
 from fdd_edge.artifacts.vocab import open_vocab
 from fdd_edge.ondevice.families import CARD
+from fdd_edge.ondevice.json_text import parse_json
 from fdd_edge.runs.fingerprint import Json
 from fdd_edge.safetensors_folder import count_parameters
 
@@ -90,7 +91,7 @@ def write_folder(
 
 
 def _load(path: Path) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    content: dict[str, Any] = parse_json(path.read_text(encoding="utf-8"))
     return content
 
 

@@ -5,17 +5,18 @@ The builder is a program and runs in its own process; its output is checked and 
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fdd_edge.errors import FddError, MissingExtraError, no_file
+from fdd_edge.ondevice.bootstrap import runner_environment
+from fdd_edge.ondevice.json_text import parse_json
+from fdd_edge.runs.marked_folder import temporary_folder
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -59,17 +60,23 @@ def build_graph(folder: Path, out: Path, *, precision: str, options: Mapping[str
     _check_layers(folder)
     extra = {"hf_remote": False, "hf_token": False, "prune_lm_head": True} | dict(options)
     command = [sys.executable, "-m", _BUILDER, "-i", str(folder), "-o", str(out), "-p", precision, "-e", "cpu"]
-    with tempfile.TemporaryDirectory(prefix="fdd-edge-onnx-") as cache:
-        command += ["-c", cache, "--extra_options"]
+    with temporary_folder("onnx") as cache:
+        command += ["-c", str(cache), "--extra_options"]
         command += [f"{key}={_option_text(value)}" for key, value in extra.items()]
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            errors="replace", env=os.environ | {"HF_HUB_OFFLINE": "1"}, check=False,
+            errors="replace", env=_builder_environment(), check=False,
         )  # fmt: skip
     if done.returncode != 0 or not (out / GRAPH).is_file():
         last_line = (done.stdout.strip().splitlines() or ["no reason given"])[-1].strip()
         raise FddError(f"onnxruntime-genai's builder cannot build {folder.name} as {precision}: {last_line}")
     _fix_shared_embedding(out)
+
+
+def _builder_environment() -> dict[str, str]:
+    """Return the builder's environment: it reads a stranger's model, and needs none of the shell's secrets."""
+    python = {k: v for k, v in os.environ.items() if k.startswith(("PYTHON", "OMP_", "MKL_"))}
+    return runner_environment(os.environ) | python | {"HF_HUB_OFFLINE": "1"}
 
 
 def _option_text(value: str | int | bool) -> str:
@@ -86,7 +93,7 @@ def _check_layers(folder: Path) -> None:
     Raises:
         FddError: The model's layers are different.
     """
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config = parse_json((folder / "config.json").read_text(encoding="utf-8"))
     kinds = config.get("layer_types")
     is_gemma = str(config.get("model_type", "")).startswith("gemma3")
     full = [not is_gemma or (layer + 1) % _GEMMA_PERIOD == 0 for layer in range(len(kinds or ()))]

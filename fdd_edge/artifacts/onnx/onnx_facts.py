@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from math import prod
@@ -13,6 +12,7 @@ from fdd_edge.artifacts.model_facts import ModelFacts, bits_per_weight
 from fdd_edge.artifacts.onnx.graph import load_graph
 from fdd_edge.errors import FddError
 from fdd_edge.ondevice.families import CARD
+from fdd_edge.ondevice.json_text import parse_json
 from fdd_edge.ondevice.model_files import artifact_files
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def describe_onnx(path: Path, graphs: Sequence[str] = ()) -> ModelFacts:
         round=card.get("round"),
         recipe=card.get("recipe"),
         prompt_template=card.get("prompt_template"),
+        has_chat_template=_has_chat_template(path.parent),
         parameters=parameters,
         bytes=size,
         bits_per_weight=bits_per_weight(size, parameters),
@@ -53,6 +54,11 @@ def describe_onnx(path: Path, graphs: Sequence[str] = ()) -> ModelFacts:
 def onnx_bytes(path: Path) -> int:
     """Return the size of a model's graphs and weights, without the tokenizer and the configs next to them."""
     return sum(file.stat().st_size for file in artifact_files(path) if file.suffix in (".onnx", ".data"))
+
+
+def _has_chat_template(folder: Path) -> bool:
+    config = _read(folder / "tokenizer_config.json")
+    return (folder / "chat_template.jinja").is_file() or config.get("chat_template") is not None
 
 
 def _kinds(graph: GraphProto) -> list[str]:
@@ -73,7 +79,7 @@ def _read(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise FddError(f"{path} cannot be read: {error}.") from None
     if not isinstance(content, dict):

@@ -6,7 +6,6 @@ names. The embedding is read through the operator that looks it up, because it m
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from functools import partial
@@ -20,6 +19,7 @@ from fdd_edge.artifacts.onnx.graph import load_graph
 from fdd_edge.artifacts.onnx.graph_tensors import GraphTensors
 from fdd_edge.artifacts.stored_tensor import Array, StoredTensor
 from fdd_edge.errors import FddError
+from fdd_edge.ondevice.json_text import parse_json
 from fdd_edge.safetensors_folder import FolderTensors, open_tensors
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def onnx_tensors(folder: Path) -> Iterator[tuple[str, Array]]:
 
 def is_tied(folder: Path, tensors: FolderTensors) -> bool:
     """Return whether the head of a decoder is its embedding matrix: it is not stored, or the config says so."""
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config = parse_json((folder / "config.json").read_text(encoding="utf-8"))
     by_default = str(config.get("model_type", "")).startswith("gemma3")
     return HEAD not in tensors or bool(config.get("tie_word_embeddings", by_default))
 
@@ -105,7 +105,7 @@ def quantized_weights(path: Path, folder: Path) -> Iterator[tuple[str, Array]]:
 def _norm_offset(config: Path) -> float:
     """Return what the builder added to the weights of every norm: Gemma stores them minus 1."""
     try:
-        model_type = json.loads(config.read_text(encoding="utf-8"))["model_type"]
+        model_type = parse_json(config.read_text(encoding="utf-8"))["model_type"]
     except (OSError, ValueError, KeyError, TypeError):
         raise FddError(f"{config} does not state the type of the model; export it again.") from None
     return 1.0 if str(model_type).startswith("gemma") else 0.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import takewhile
 from pathlib import Path
 from typing import Self
@@ -40,7 +40,8 @@ class TokenizerVocab:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Do nothing: no file is held open."""
+        """End the child process that encodes texts."""
+        self._vocabulary.close()
 
     @property
     def eos(self) -> int:
@@ -54,12 +55,22 @@ class TokenizerVocab:
         return self._eos
 
     def encode(self, text: str) -> list[int]:
-        """Return the ids of a text; special tokens in it are recognised, and none is added."""
-        return self._vocabulary.encode(text)
+        """Return the ids of a text; special tokens in it are recognised, and none is added.
+
+        Raises:
+            FddError: The tokenizer takes too much time or memory for it.
+        """
+        return self._bounded(self._vocabulary.encode, text)
 
     def encode_prompt(self, text: str) -> list[int]:
-        """Return the ids of a prompt, with BOS added by the runner's own rule."""
-        return self._vocabulary.tokenize(text)
+        """Return the ids of a prompt, with BOS added by the runner's own rule; raises as ``encode``."""
+        return self._bounded(self._vocabulary.tokenize, text)
+
+    def _bounded(self, encode: Callable[[str], list[int]], text: str) -> list[int]:
+        try:
+            return encode(text)
+        except RunnerError as error:
+            raise FddError(str(error)) from None
 
     def begins(self, text: str) -> bool:
         """Return whether the device adds BOS to a text."""

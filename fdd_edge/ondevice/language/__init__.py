@@ -5,28 +5,29 @@ is interpreted from its syntax tree and never executed by Python. The specificat
 """
 
 from ..verdicts import Verdict
+from ._amount import may_change_value
+from ._box import is_whole_box
 from ._count import count_operations
 from ._interpret import run_program
 from ._last_number import last_number
 from ._marked_number import marked_number
 from ._normal import normalize
-from ._number_reader import plain_separators
+from ._plain_text import plain_separators
 from ._program_error import ProgramError
-from ._reply import Outcome, judge_reply
-from ._scales import COUNTED_SCALES, MONEY_SCALES, PARTS, SCALES
+from ._reply import Computed, Outcome, compute, judge_reply
 
 __all__ = [
-    "COUNTED_SCALES",
-    "MONEY_SCALES",
-    "PARTS",
-    "SCALES",
+    "Computed",
     "Outcome",
     "ProgramError",
     "Verdict",
+    "compute",
     "count_operations",
+    "is_whole_box",
     "judge_reply",
     "last_number",
     "marked_number",
+    "may_change_value",
     "normalize",
     "plain_separators",
     "run_program",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ast
-import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from ._grammar import ARITHMETIC, COMPARISONS, FUNCTIONS, LIST_FUNCTIONS, MATH_FUNCTIONS, UNARY
+from ._imports import MATH_CONSTANTS
 from ._limits import MAX_DEPTH, check_integer
 from ._program_error import forbidden, no_program, over_limit
 
@@ -126,25 +126,6 @@ def _nothing(node: ast.Pass, depth: int, in_loop: bool) -> list[ast.stmt]:
     return []
 
 
-def _import(node: ast.Import, depth: int, in_loop: bool) -> list[ast.stmt]:
-    for alias in node.names:
-        if alias.name != "math" or alias.asname not in (None, "math"):
-            raise forbidden(f"importing {alias.name}")
-    return []
-
-
-def _import_from(node: ast.ImportFrom, depth: int, in_loop: bool) -> list[ast.stmt]:
-    if node.module != "math" or node.level:
-        raise forbidden(f"importing from {node.module}")
-    kept: list[ast.stmt] = []
-    for alias in node.names:
-        if alias.asname not in (None, alias.name) or alias.name not in MATH_FUNCTIONS | {"*", "pi"}:
-            raise forbidden(f"importing math.{alias.name}")
-        if alias.name == "pi":
-            kept.append(ast.Assign(targets=[ast.Name("pi", ast.Store())], value=ast.Constant(math.pi), lineno=0))
-    return kept
-
-
 def _expression(node: ast.expr, depth: int) -> ast.expr:
     _check_depth(depth)
     clean = _EXPRESSIONS.get(type(node))
@@ -167,8 +148,8 @@ def _name(node: ast.Name, depth: int) -> ast.expr:
 
 
 def _attribute(node: ast.Attribute, depth: int) -> ast.expr:
-    if _math_attribute(node) == "pi":
-        return ast.Constant(math.pi)
+    if (name := _math_attribute(node)) in MATH_CONSTANTS:
+        return ast.Constant(MATH_CONSTANTS[name])
     raise forbidden(f"the attribute {node.attr!r}")
 
 
@@ -254,8 +235,6 @@ _STATEMENTS: dict[type[ast.stmt], Callable[[Any, int, bool], list[ast.stmt]]] = 
     ast.Break: _leave_loop,
     ast.Continue: _leave_loop,
     ast.Pass: _nothing,
-    ast.Import: _import,
-    ast.ImportFrom: _import_from,
 }
 _EXPRESSIONS: dict[type[ast.expr], Callable[[Any, int], ast.expr]] = {
     ast.Constant: _constant,

@@ -6,6 +6,7 @@ import ast
 import math
 import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from enum import Enum, auto
 from functools import lru_cache
 from typing import Any
@@ -17,16 +18,17 @@ from ._limits import MAX_BITS, MAX_EXPONENT_BITS, MAX_STEPS, check_integer
 from ._normal import read_program
 from ._program_error import ProgramError, over_limit
 
-__all__ = ["interpret", "run_program"]
+__all__ = ["FUNCTIONS", "Exit", "Machine", "Number", "bounded", "failed", "interpret", "python_faults", "run_program"]
 
 Number = int | float
 
 
-class _Exit(Enum):
+class Exit(Enum):
     """Why a block ended before its last statement."""
 
     BREAK = auto()
     CONTINUE = auto()
+    RETURN = auto()
 
 
 def run_program(program: str, given: Mapping[str, Number] | None = None) -> int | float:
@@ -53,35 +55,44 @@ def _read(program: str) -> list[ast.stmt]:
 
 def interpret(body: list[ast.stmt], given: Mapping[str, Number] | None = None) -> int | float:
     """Run statements that were returned by ``clean_block``; see ``run_program``."""
-    machine = _Machine(given or {})
-    try:
+    machine = Machine(given or {})
+    with python_faults():
         machine.run(body)
-        answer = machine.names[ANSWER] if ANSWER in machine.names else _undefined(ANSWER)
+        answer = machine.names[ANSWER] if ANSWER in machine.names else undefined(ANSWER)
         if isinstance(answer, bool) or not math.isfinite(answer):
-            raise _failed(f"the answer is {answer}")
-    except (ArithmeticError, TypeError, ValueError) as error:
-        raise _failed(f"{type(error).__name__}: {error}") from None
-    except RecursionError:
-        raise over_limit("the program is nested too deeply") from None
+            raise failed(f"the answer is {answer}")
     return answer
 
 
-def _failed(message: str) -> ProgramError:
+@contextmanager
+def python_faults() -> Iterator[None]:
+    """Turn what a running program raises into a ``ProgramError``."""
+    try:
+        yield
+    except (ArithmeticError, TypeError, ValueError) as error:
+        raise failed(f"{type(error).__name__}: {error}") from None
+    except RecursionError:
+        raise over_limit("the program is nested too deeply") from None
+
+
+def failed(message: str) -> ProgramError:
+    """Return the error for a program that raised."""
     return ProgramError(Verdict.error, message)
 
 
-def _undefined(name: str) -> Number:
-    raise _failed(f"the name {name!r} has no value")
+def undefined(name: str) -> Number:
+    """Raise the error for a name without a value."""
+    raise failed(f"the name {name!r} has no value")
 
 
-class _Machine:
+class Machine:
     """The variables of one run and the number of steps it has left."""
 
     def __init__(self, given: Mapping[str, Number]) -> None:
-        self.names: dict[str, Number] = dict(given)
+        self.names: dict[str, Any] = dict(given)
         self.steps = MAX_STEPS
 
-    def run(self, statements: list[ast.stmt]) -> _Exit | None:
+    def run(self, statements: list[ast.stmt]) -> Exit | None:
         for statement in statements:
             self.spend(1)
             exit_ = _STATEMENTS[type(statement)](self, statement)
@@ -106,13 +117,13 @@ class _Machine:
         assert isinstance(node.target, ast.Name)
         self.names[node.target.id] = self.apply(node.op, self.name(node.target), self.value(node.value))
 
-    def branch(self, node: ast.If) -> _Exit | None:
+    def branch(self, node: ast.If) -> Exit | None:
         return self.run(node.body if self.value(node.test) else node.orelse)
 
     def while_loop(self, node: ast.While) -> None:
         while self.value(node.test):
             self.spend(1)
-            if self.run(node.body) is _Exit.BREAK:
+            if self.run(node.body) is Exit.BREAK:
                 return
 
     def for_loop(self, node: ast.For) -> None:
@@ -120,29 +131,36 @@ class _Machine:
         for i in self.range_of(node.iter):
             self.spend(1)
             self.names[node.target.id] = i
-            if self.run(node.body) is _Exit.BREAK:
+            if self.run(node.body) is Exit.BREAK:
                 return
 
     def range_of(self, node: ast.expr) -> range:
         assert isinstance(node, ast.Call)
+        if self.is_variable("range"):
+            raise TypeError("the variable 'range' is not a function")
         return range(*map(self.value, node.args))  # type: ignore[arg-type]  # a float raises TypeError, as in Python
 
+    def is_variable(self, name: str) -> bool:
+        return name in self.names
+
     def constant(self, node: ast.Constant) -> Number:
-        assert isinstance(node.value, int | float)
-        return node.value
+        value = node.value
+        assert isinstance(value, int | float)
+        return value
 
     def name(self, node: ast.Name) -> Number:
         try:
-            return self.names[node.id]
+            value: Number = self.names[node.id]
         except KeyError:
-            return _undefined(node.id)
+            return undefined(node.id)
+        return value
 
     def binary(self, node: ast.BinOp) -> Number:
         return self.apply(node.op, self.value(node.left), self.value(node.right))
 
     def apply(self, op: ast.operator, left: Number, right: Number) -> Number:
         self.spend(1)
-        return _bounded(_ARITHMETIC[type(op)](left, right))
+        return bounded(_ARITHMETIC[type(op)](left, right))
 
     def unary(self, node: ast.UnaryOp) -> Number:
         self.spend(1)
@@ -171,20 +189,22 @@ class _Machine:
         self.spend(1)
         return self.value(node.body if self.value(node.test) else node.orelse)
 
-    def call(self, node: ast.Call) -> Number:
+    def call(self, node: ast.Call) -> Any:
         self.spend(1)
         assert isinstance(node.func, ast.Name)
+        if self.is_variable(node.func.id):
+            raise TypeError(f"the variable {node.func.id!r} is not a function")
+        return bounded(FUNCTIONS[node.func.id](*self.arguments(node)))
+
+    def arguments(self, node: ast.Call) -> list[Any]:
         first = node.args[0] if len(node.args) == 1 else None
-        arguments: list[Any]
         if isinstance(first, ast.List | ast.Tuple):
-            arguments = [[self.value(value) for value in first.elts]]
             self.spend(len(first.elts))
-        elif first is not None and called_name(first) == "range":
-            arguments = [self.stepped(self.range_of(first))]
-        else:
-            arguments = [self.value(argument) for argument in node.args]
-            self.spend(len(arguments))
-        return _bounded(_FUNCTIONS[node.func.id](*arguments))
+            return [[self.value(value) for value in first.elts]]
+        if first is not None and called_name(first) == "range":
+            return [self.stepped(self.range_of(first))]
+        self.spend(len(node.args))
+        return [self.value(argument) for argument in node.args]
 
     def stepped(self, values: range) -> Iterator[int]:
         for value in values:
@@ -192,9 +212,9 @@ class _Machine:
             yield value
 
 
-def _bounded(value: Number | complex) -> Number:
+def bounded(value: Number | complex) -> Number:
     if isinstance(value, complex):
-        raise _failed("the root of a negative number is not a real number")
+        raise failed("the root of a negative number is not a real number")
     check_integer(value)
     return value
 
@@ -214,7 +234,7 @@ def _sum(values: Iterable[Number]) -> Number:
     # Not the built-in, which rounds differently since Python 3.12: boards run different versions.
     total: Number = 0
     for value in values:
-        total = _bounded(total + value)
+        total = bounded(total + value)
     return total
 
 
@@ -227,34 +247,34 @@ def _round(value: Number, digits: int | None = None) -> Number:
 
 def _pairwise(function: Callable[..., Number]) -> Callable[..., Number]:
     # Two values at a time, so that no intermediate multiple exceeds the limit.
-    def bounded(*values: Number) -> Number:
+    def pairwise(*values: Number) -> Number:
         result = function()
         for value in values:
-            result = _bounded(function(result, value))
+            result = bounded(function(result, value))
         return result
 
-    return bounded
+    return pairwise
 
 
-_STATEMENTS: dict[type[ast.stmt], Callable[[_Machine, Any], _Exit | None]] = {
-    ast.Assign: _Machine.assign,
-    ast.AugAssign: _Machine.augment,
-    ast.If: _Machine.branch,
-    ast.While: _Machine.while_loop,
-    ast.For: _Machine.for_loop,
-    ast.Break: lambda machine, node: _Exit.BREAK,
-    ast.Continue: lambda machine, node: _Exit.CONTINUE,
+_STATEMENTS: dict[type[ast.stmt], Callable[[Machine, Any], Exit | None]] = {
+    ast.Assign: Machine.assign,
+    ast.AugAssign: Machine.augment,
+    ast.If: Machine.branch,
+    ast.While: Machine.while_loop,
+    ast.For: Machine.for_loop,
+    ast.Break: lambda machine, node: Exit.BREAK,
+    ast.Continue: lambda machine, node: Exit.CONTINUE,
     ast.Pass: lambda machine, node: None,
 }
-_EXPRESSIONS: dict[type[ast.expr], Callable[[_Machine, Any], Number]] = {
-    ast.Constant: _Machine.constant,
-    ast.Name: _Machine.name,
-    ast.BinOp: _Machine.binary,
-    ast.UnaryOp: _Machine.unary,
-    ast.Compare: _Machine.compare,
-    ast.BoolOp: _Machine.boolean,
-    ast.IfExp: _Machine.conditional,
-    ast.Call: _Machine.call,
+_EXPRESSIONS: dict[type[ast.expr], Callable[[Machine, Any], Number]] = {
+    ast.Constant: Machine.constant,
+    ast.Name: Machine.name,
+    ast.BinOp: Machine.binary,
+    ast.UnaryOp: Machine.unary,
+    ast.Compare: Machine.compare,
+    ast.BoolOp: Machine.boolean,
+    ast.IfExp: Machine.conditional,
+    ast.Call: Machine.call,
 }
 _ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Number | complex]] = {
     ast.Add: operator.add,
@@ -278,7 +298,7 @@ _COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
     ast.Gt: operator.gt,
     ast.GtE: operator.ge,
 }
-_FUNCTIONS: dict[str, Callable[..., Number]] = {
+FUNCTIONS: dict[str, Callable[..., Number]] = {
     "min": min,
     "max": max,
     "sum": _sum,

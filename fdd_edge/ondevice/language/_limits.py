@@ -19,6 +19,7 @@ __all__ = [
     "MAX_EXPONENT_BITS",
     "MAX_LINE",
     "MAX_STEPS",
+    "PIECE",
     "check_integer",
     "check_length",
     "check_shape",
@@ -44,7 +45,7 @@ MAX_EXPONENT_BITS = 64
 """Bits of an integer exponent of an integer: 1**n stays small, but takes time for each bit of n."""
 
 # A backslash consumes the next character, so that a row of escaped quotes is not tried as a string at each quote.
-_PIECE = re.compile(
+PIECE = re.compile(
     r"""
       (?P<code> [^"'#\\\n()\[\]{}]+ | \\[\s\S] )
     | (?P<newline> \n )
@@ -82,7 +83,7 @@ def check_shape(source: str) -> None:
     if len(source) <= MAX_LINE and source.count("(") + source.count("[") + source.count("{") <= MAX_BRACKETS:
         return
     code = line = brackets = 0
-    for piece in _PIECE.finditer(source):
+    for piece in PIECE.finditer(source):
         kind = piece.lastgroup
         if kind == "newline" and not brackets:
             line = 0

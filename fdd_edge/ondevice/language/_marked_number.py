@@ -5,78 +5,88 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from ._box import boxed_numbers
 from ._last_number import last_number
 from ._limits import MAX_CHARS
-from ._number_reader import find_numbers, plain_digits, read_number
+from ._phrase import Reading, gives_at_once, has_conclusion, read_phrase
+from ._plain_text import plain_text
 
 __all__ = ["marked_number"]
 
 # GSM8K's mark stands on a line with the number; a heading of Markdown has further words.
-_HASHES = re.compile(r"####[ \t]*(?P<answer>[^\n]*)")
-_BEFORE = re.compile(r"[\s*\\(\[${}£€¥₹-]*")
-_UNIT = re.compile(r"[\s*$%°]*(?:[^\W\d]+)?[\s.*$%)]*")
-_BOX = re.compile(r"\\f?boxed\s*\{")
-_MAX_BOX = 200
-"""Characters of a box; a longer one holds no number alone."""
+_HASHES = re.compile(r"####+[ \t]*(?P<answer>(?:(?!####)[^\n])*)")
+_HEADING = re.compile(r"[\s*_]*(?:[0-9]{1,2}(?:[.):]\s*[^\W\d]|\s+[A-Z]\w*\s+\w)|[A-Z][a-z]+ +[A-Z])")
+_MAX_BODY = 2_000
+"""Characters behind a mark in which its answer is looked for."""
+_TO = r"(?:\s+(?:to|for|of)\b[^\n.:=]{0,60}?)?"
 _ANSWER = re.compile(
-    r"\banswer(?:\*\*|__)?\s*(?:is\b|:|=)\s*(?P<answer>[^\n]*?(?=[.!?](?:\s|\Z)|\n|\Z))", re.IGNORECASE
+    rf"""(?:(?<!/)\banswer(?:\*\*|__)?{_TO}\s*(?:(?:is|(?:would|will|should|must)\s+be|equals|comes\s+(?:out\s+)?to)\b)
+       | \banswers?(?:\*\*|__)?\s*(?:are\b|:) | (?<!/)\banswer(?:\*\*|__)?\s*[=→]
+       | (?:^|\n)[ \t#*_]*(?:final\s+)?answer[*_]*[ \t]*\n | (?:^|\n)[ \t#*_]*answer[ \t]+(?=[$\d*-])
+       | \b(?:Antwort|respuesta|réponse|risposta|resposta)\b[^\n.:=]{{0,40}}?\s*(?:\b(?:ist|lautet|es|est|è|é)\b|:)
+       | \bОтвет(?:\s+на[^\n.:]{{0,40}})?\s*[:—–-] | \bJibu\s+(?:ni\b|:)
+       | (?:答案|答え|答)\s*(?:是|为|為|は|[:：]) | คำตอบ(?:คือ|\s*:) | উত্তর\s*(?:হল|হলো|:) | సమాధానం\s*:? | उत्तर\s*(?:है|:)
+       )\s*""",
+    re.IGNORECASE | re.VERBOSE,
 )
-_FRACTION = re.compile(
-    r"(?P<whole>[0-9]+\s*)?\\[dt]?frac\s*\{\s*(?P<a>[0-9.,]+)\s*\}\s*\{\s*(?P<b>[0-9.,]+)\s*\}"
-    r"|(?<![\w./])(?P<units>[0-9]+[ ])?(?P<c>[0-9]+)\s*/\s*(?P<d>[0-9]+)(?![\w./])"
+_NEXT = re.compile(r"\n[ \t]*(?:\*\*)?(?:Question|Problem|Q)\b[^\n]{0,10}?:", re.IGNORECASE)
+_SENTENCE = re.compile(
+    r"(?<!\bapprox)(?<!\bNo)(?<!\bRs)(?<!\bMr)(?<!\bMrs)(?<!\bDr)(?<!\bca)(?<!\bvs)(?:[.!?]+(?=[\s*\"')]|\Z)|\n+)"
 )
+_LIST = re.compile(r"\s*1[.)]\s+[^\n]*\n\s*2[.)]\s")
+_DOTTED = re.compile(r"[^\n0-9]*[1-9][0-9]{0,2}\.[0-9]{3}(?![0-9]|[.,][0-9])")
+_DENIAL = re.compile(r"\banswer\s+(?:is|was)(?:\s+not\b|n't\b)[^\n.!?]*", re.IGNORECASE)
 
 
 def marked_number(text: str) -> int | float | None:
     r"""Return the number that a text marks as its answer; without a mark, its last number.
 
-    Marks are, in this order, ``#### 72`` on a line of its own, ``\boxed{72}`` and "the answer is 72" or "Answer: 72";
-    of several marks of one kind the last counts. A fraction that is marked has its value, 0.75 for ``3/4``.
+    Marks are, in this order, ``#### 72`` on a line of its own, ``\boxed{72}`` and "the answer is 72" or "Answer: 72",
+    also in other languages; of several marks of one kind the last counts. A fraction that is marked has its value, 0.75
+    for ``3/4``.
+
+    Returns:
+        None if there is no number, or if a value cannot be told: of ``2\sqrt{3}``, "3 or 4", "300 K".
     """
-    text = plain_digits(text[-MAX_CHARS:])
-    for marked in (_after_hashes, _boxed, _after_words):
-        found = [number for answer in marked(text) if (number := _value(answer)) is not None]
-        if found:
-            return found[-1]
-    return last_number(text)
+    text = plain_text(text[-MAX_CHARS:])
+    for readings in (_after_hashes, boxed_numbers, _after_words):
+        last = next(readings(text), None)
+        if last is not None:
+            return last.value
+    return last_number(_DENIAL.sub("", text))
 
 
-def _after_hashes(text: str) -> Iterator[str]:
-    for match in _HASHES.finditer(text):
+def _after_hashes(text: str) -> Iterator[Reading]:
+    for match in reversed(list(_HASHES.finditer(text))):
         answer = match["answer"]
-        numbers = [_FRACTION.search(answer)] if "/" in answer or "frac" in answer else list(find_numbers(answer))
-        if len(numbers) != 1 or (number := numbers[0]) is None:
-            continue
-        if _BEFORE.fullmatch(answer[: number.start()]) and _UNIT.fullmatch(answer[number.end() :]):
-            yield answer
+        if gives_at_once(answer) and not _HEADING.match(answer):
+            reading = read_phrase(answer, takes_a_sign=True)
+            if reading is not None:
+                yield reading
 
 
-def _boxed(text: str) -> Iterator[str]:
-    for match in _BOX.finditer(text):
-        depth = 1
-        for end in range(match.end(), min(len(text), match.end() + _MAX_BOX)):
-            depth += (text[end] == "{") - (text[end] == "}")
-            if not depth:
-                yield text[match.end() : end]
-                break
+def _after_words(text: str) -> Iterator[Reading]:
+    end = len(text)
+    for match in reversed(list(_ANSWER.finditer(text))):
+        body, end = _NEXT.split(text[match.end() : min(end, match.end() + _MAX_BODY)], maxsplit=1)[0], match.start()
+        is_english = "answer" in match.group().lower()
+        if not is_english and _DOTTED.match(body):
+            yield Reading(None)  # 1.234 is a thousand in German and Spanish
+        elif (reading := _read_body(body, is_heading="\n" in match.group().lstrip())) is not None:
+            yield reading
 
 
-def _after_words(text: str) -> Iterator[str]:
-    for match in _ANSWER.finditer(text):
-        yield match["answer"]
-
-
-def _value(answer: str) -> int | float | None:
-    """Return the number of a marked text: what it equals, or else its first number."""
-    answer = answer.rpartition("=")[2]
-    fraction = _FRACTION.search(answer)
-    numbers = list(find_numbers(answer))
-    if not numbers:
-        return None
-    first = read_number(numbers[0])
-    if fraction is None or first is None or not fraction.start() <= first.start <= fraction.end():
-        return None if first is None else first.value
-    above, below = (float((fraction[i] or fraction[j]).replace(",", "")) for i, j in (("a", "c"), ("b", "d")))
-    sign = -1 if answer[: fraction.start()].rstrip(" ({[").endswith("-") else 1
-    whole = int(fraction["whole"] or fraction["units"] or 0)
-    return sign * (whole + above / below) if below else None
+def _read_body(body: str, *, is_heading: bool) -> Reading | None:
+    """Read what follows a mark: a number with its reasons, or a worked text that ends in one."""
+    first, *_ = [*(sentence for sentence in _SENTENCE.split(body) if sentence.strip(" *_#-")), ""]
+    is_list = _LIST.match(body) is not None
+    reading = read_phrase(first)
+    if reading is None or (gives_at_once(first) and not is_list):
+        return reading
+    worked = body if is_heading or is_list else body.partition("\n\n")[0]
+    sentences = [sentence for sentence in _SENTENCE.split(worked) if read_phrase(sentence) is not None]
+    concluding = [sentence for sentence in sentences if has_conclusion(sentence)]
+    if concluding:
+        return read_phrase(concluding[-1])
+    readings = {read_phrase(sentence) for sentence in sentences}
+    return readings.pop() if len(readings) == 1 else Reading(None)

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from ..verdicts import Verdict
 from ._clean import called_name, clean_block
-from ._grammar import ANSWER
+from ._grammar import ANSWER, PLAIN
+from ._imports import resolve_imports
 from ._limits import check_length, check_shape
 from ._parse import candidates, parse
 from ._program_error import ProgramError, no_program, over_limit
@@ -17,10 +18,17 @@ __all__ = ["Found", "find_program", "normalize", "read_program"]
 
 
 class Found(NamedTuple):
-    """A program found in a reply: its source in normal form, and the syntax tree of that source."""
+    """A program found in a reply.
+
+    Attributes:
+        text: Its source in normal form.
+        body: The syntax tree of that source.
+        written: The program as it was written, if it may mean something else.
+    """
 
     text: str
     body: list[ast.stmt]
+    written: str | None
 
 
 def normalize(text: str) -> str:
@@ -65,7 +73,7 @@ def read_program(program: str) -> list[ast.stmt]:
         ProgramError: ``no_program``, ``forbidden`` or ``limit``.
     """
     try:
-        return clean_block(parse(program))
+        return clean_block(resolve_imports(parse(program)))
     except RecursionError:
         raise over_limit("the program is nested too deeply") from None
 
@@ -74,13 +82,14 @@ def _normal_form(source: str) -> Found:
     statements = parse(source)
     if all(isinstance(s, ast.Expr) and not isinstance(s.value, ast.Call) for s in statements):
         raise no_program("nothing is computed")
+    is_plain = all(isinstance(node, PLAIN) for statement in statements for node in ast.walk(statement))
     try:
-        body = _cut_after_answer(clean_block(_with_answer(unfold(statements))))
+        body = _cut_after_answer(clean_block(_with_answer(unfold(resolve_imports(statements)))))
         text = ast.unparse(ast.Module(body, []))
     except RecursionError:
         raise over_limit("the program is nested too deeply") from None
     check_shape(text)
-    return Found(text, body)
+    return Found(text, body, None if is_plain and len(body) == len(statements) else source)
 
 
 def _with_answer(statements: list[ast.stmt]) -> list[ast.stmt]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from ._keywords import rename_keywords
 from ._limits import MAX_BLOCKS, check_shape
+from ._portable import portable
 from ._program_error import ProgramError, no_program, over_limit
 
 __all__ = ["candidates", "parse"]
@@ -64,7 +65,7 @@ def parse(source: str) -> list[ast.stmt]:
             raise
         raise no_program("no line of the reply is code") from None
     try:
-        return _parse(source)
+        return _parse(portable(source))
     except (MemoryError, RecursionError):
         raise over_limit("the program is nested too deeply for the parser") from None
     except SyntaxError as error:
@@ -80,12 +81,16 @@ def _parse(source: str) -> list[ast.stmt]:
         # Replies are full of things Python warns about, such as an invalid escape in a docstring.
         warnings.simplefilter("ignore")
         try:
-            return ast.parse(source).body
+            return _statements(source)
         except SyntaxError as error:
             renamed = rename_keywords(source)
             if renamed == source:
                 raise
             try:
-                return ast.parse(renamed).body
+                return _statements(renamed)
             except SyntaxError:
                 raise error from None  # the fault of what the model wrote, not of what was made of it
+
+
+def _statements(source: str) -> list[ast.stmt]:
+    return ast.parse(source, feature_version=(3, 11)).body

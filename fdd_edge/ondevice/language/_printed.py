@@ -7,7 +7,7 @@ import re
 import string
 from collections.abc import Iterable
 
-__all__ = ["printed_numbers"]
+__all__ = ["is_str_call", "is_text", "printed_numbers"]
 
 _PRINT_KEYWORDS = {"sep", "end", "flush"}
 _FORMAT = re.compile(r",?(?:\.(?P<digits>[0-9]{1,2})f|(?P<whole>[dn])?)")
@@ -29,19 +29,21 @@ def printed_numbers(call: ast.Call) -> list[ast.expr] | None:
 
 def _numbers(node: ast.expr) -> list[ast.expr] | None:
     """Return the numbers in an argument of ``print``."""
-    return _text_numbers(node) if _is_text(node) else [node]
+    return _text_numbers(node) if is_text(node) else [node]
 
 
-def _is_text(node: ast.expr) -> bool:
+def is_text(node: ast.expr) -> bool:
+    """Return whether an expression is a text, going by how it is written."""
     if isinstance(node, ast.BinOp):
-        is_sum = isinstance(node.op, ast.Add) and (_is_text(node.left) or _is_text(node.right))
-        return is_sum or (isinstance(node.op, ast.Mod | ast.Mult) and _is_text(node.left))
+        is_either = isinstance(node.op, ast.Add | ast.Mult) and (is_text(node.left) or is_text(node.right))
+        return is_either or (isinstance(node.op, ast.Mod) and is_text(node.left))
     if isinstance(node, ast.Call):
-        return _is_str_call(node) or (isinstance(node.func, ast.Attribute) and _is_text(node.func.value))
+        return is_str_call(node) or (isinstance(node.func, ast.Attribute) and is_text(node.func.value))
     return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str))
 
 
-def _is_str_call(node: ast.Call) -> bool:
+def is_str_call(node: ast.Call) -> bool:
+    """Return whether a call is one of ``str``."""
     return isinstance(node.func, ast.Name) and node.func.id == "str"
 
 
@@ -57,7 +59,7 @@ def _text_numbers(node: ast.expr) -> list[ast.expr] | None:
             return [] if isinstance(node.left, ast.Constant) else None
         return _percent(node.left, node.right)
     assert isinstance(node, ast.Call)
-    if _is_str_call(node):
+    if is_str_call(node):
         return _numbers(node.args[0]) if len(node.args) == 1 and not node.keywords else None
     return _format_call(node)
 
@@ -71,7 +73,7 @@ def _piece(node: ast.expr) -> list[ast.expr] | None:
         if not all(isinstance(part, ast.Constant) for part in parts):
             return None
         spec = "".join(str(part.value) for part in parts if isinstance(part, ast.Constant))
-    if _is_text(node.value):
+    if is_text(node.value):
         return _text_numbers(node.value)
     return _formatted(node.value, spec)
 
@@ -98,7 +100,7 @@ def _percent(text: ast.expr, values: ast.expr) -> list[ast.expr] | None:
 
 
 def _percent_number(format: str, value: ast.expr) -> list[ast.expr] | None:
-    if _is_text(value):
+    if is_text(value):
         return _text_numbers(value)
     if format in ("d", "i"):
         return [_call("int", value)]
@@ -120,7 +122,7 @@ def _format_call(node: ast.Call) -> list[ast.expr] | None:
     if any(name not in ("", str(i)) for i, (name, _) in enumerate(fields)) or len(fields) != len(node.args):
         return None
     pairs = zip(node.args, fields, strict=True)
-    return _all_of(_text_numbers(v) if _is_text(v) else _formatted(v, spec or "") for v, (_, spec) in pairs)
+    return _all_of(_text_numbers(v) if is_text(v) else _formatted(v, spec or "") for v, (_, spec) in pairs)
 
 
 def _call(function: str, *values: ast.expr) -> ast.expr:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ..verdicts import Verdict
+from ._check import check_answer
 from ._interpret import interpret
 from ._normal import find_program
 from ._program_error import ProgramError
 
-__all__ = ["Outcome", "judge_reply"]
+__all__ = ["Computed", "Outcome", "compute", "judge_reply"]
 
 
 class Outcome(NamedTuple):
@@ -46,6 +47,31 @@ def judge_reply(text: str, *, unfinished: bool = False) -> Outcome:
     except ProgramError as error:
         return Outcome(None, None, error.verdict, str(error))
     try:
-        return Outcome(found.text, interpret(found.body), None, "")
+        answer = interpret(found.body)
     except ProgramError as error:
         return Outcome(found.text, None, error.verdict, str(error))
+    try:
+        check_answer(found, answer)
+    except ProgramError as error:
+        # The normal form alone would compute a number that is not the program's.
+        return Outcome(None, None, error.verdict, str(error))
+    return Outcome(found.text, answer, None, "")
+
+
+class Computed(NamedTuple):
+    """A program in normal form, and the number that it computes."""
+
+    program: str
+    answer: int | float
+
+
+def compute(text: str) -> Computed:
+    """Find and run the program in a text; see ``judge_reply``.
+
+    Raises:
+        ProgramError: There is none, it computes no number, or Python would say something else.
+    """
+    found = find_program(text)
+    answer = interpret(found.body)
+    check_answer(found, answer)
+    return Computed(found.text, answer)

@@ -12,7 +12,7 @@ from ._grammar import ANSWER
 from ._printed import printed_numbers
 from ._program_error import forbidden, over_limit
 
-__all__ = ["Uses", "call_of", "read_uses"]
+__all__ = ["Uses", "call_of", "is_main_guard", "read_uses"]
 
 _MAX_NODES = 1_000
 """Nodes of an expression once the names in it are replaced: ``b = a + a`` doubles its length line by line."""
@@ -66,14 +66,19 @@ def read_uses(statements: list[ast.stmt], function: str, *, known: Collection[st
 
 def _without_guard(statements: list[ast.stmt]) -> Iterator[ast.stmt]:
     for statement in statements:
-        if isinstance(statement, ast.If) and _is_main_guard(statement.test):
+        if isinstance(statement, ast.If) and is_main_guard(statement.test):
             yield from statement.body
         else:
             yield statement
 
 
-def _is_main_guard(test: ast.expr) -> bool:
-    return isinstance(test, ast.Compare) and isinstance(test.left, ast.Name) and test.left.id == "__name__"
+def is_main_guard(test: ast.expr) -> bool:
+    """Return whether a condition is ``__name__ == "__main__"``."""
+    if not isinstance(test, ast.Compare) or not isinstance(test.left, ast.Name) or len(test.ops) > 1:
+        return False
+    other = test.comparators[0]
+    is_main = isinstance(other, ast.Constant) and other.value == "__main__"
+    return test.left.id == "__name__" and isinstance(test.ops[0], ast.Eq) and is_main
 
 
 class _After:

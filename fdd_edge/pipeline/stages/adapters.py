@@ -24,7 +24,7 @@ def train_adapter(run: Run, round_dir: RoundLayout) -> None:
             "valid": run.layout.validation,
             "start_from": run.layout.round(number - 1).adapter if continues else None,
         },
-        student=run.student,
+        student=run.student.to_train(),
         template=run.template,
         setup=TrainingSetup(config.lora, config.training, config.student.dtype, run.seed, run.named.qat_recipe),
     )

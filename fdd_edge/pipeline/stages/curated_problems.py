@@ -8,7 +8,7 @@ from fdd_edge.runs import RoundLayout
 
 __all__ = ["curate_problems"]
 
-VERSION = 5
+VERSION = 6
 
 
 def curate_problems(run: Run, round_dir: RoundLayout) -> None:

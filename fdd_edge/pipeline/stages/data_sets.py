@@ -7,7 +7,7 @@ from fdd_edge.pipeline.run import Run
 
 __all__ = ["read_sets"]
 
-VERSION = 5
+VERSION = 6
 
 
 def read_sets(run: Run) -> None:

@@ -7,7 +7,8 @@ from functools import partial
 from pathlib import Path
 
 from fdd_edge.artifacts.recipe import Recipe
-from fdd_edge.operations.evaluate import Asking, evaluate
+from fdd_edge.operations.asking import Asking
+from fdd_edge.operations.evaluate import evaluate
 from fdd_edge.pipeline.run import Run
 from fdd_edge.records import Problem, ProblemSet
 from fdd_edge.runs import ArtifactsLayout

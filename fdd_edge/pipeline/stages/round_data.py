@@ -8,7 +8,7 @@ from fdd_edge.runs import RoundLayout
 
 __all__ = ["collect_data"]
 
-VERSION = 5
+VERSION = 6
 
 
 def collect_data(run: Run, round_dir: RoundLayout) -> None:

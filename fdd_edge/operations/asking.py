@@ -1,0 +1,41 @@
+"""How problems are put to a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from fdd_edge.ondevice.protocol import Decoding, Settings, Shot
+from fdd_edge.ondevice.verdicts import AnswerRule
+from fdd_edge.targets import TargetRuntime
+
+__all__ = ["Asking"]
+
+
+@dataclass(frozen=True)
+class Asking:
+    """How problems are put to a model, and how its replies are decoded.
+
+    Attributes:
+        decoding: How replies are decoded.
+        num_return_sequences: Replies per problem.
+        seed: Draws, if the temperature is above 0.
+        answer: ``program``; for free-form text ``number``, the number that it marks as its answer or else its last
+            one, or ``last-number``.
+        prompt: A template that holds ``{question}``, ``chat``, or None for the file's own.
+        examples: Worked examples before the question.
+    """
+
+    decoding: Decoding = Decoding()
+    num_return_sequences: int = 1
+    seed: int = 0
+    answer: AnswerRule = "program"
+    prompt: str | None = None
+    examples: tuple[Shot, ...] = ()
+
+    def on(self, runtime: TargetRuntime) -> Asking:
+        """Return the same with the number of threads that the target will use."""
+        return replace(self, decoding=replace(self.decoding, threads=runtime.threads(self.decoding.threads)))
+
+    def settings(self, runtime: TargetRuntime) -> Settings:
+        """Return what the runner of a target needs to know."""
+        return Settings(decoding=self.on(runtime).decoding, seed=self.seed, answer=self.answer)

@@ -1,0 +1,56 @@
+"""Which certificates were made on this machine, by this user.
+
+A ``parity.json`` is a text that anybody can write, and it comes with files from elsewhere. So each one that is made
+here is also kept in the user's cache, under the hashes of the artifact and of everything it says: a folder from
+elsewhere cannot write there. Without that copy, for instance after the cache was deleted, a certificate is only a
+claim; ``fdd-edge parity`` makes it again.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from fdd_edge.cache import cache_dir
+from fdd_edge.errors import FddError
+from fdd_edge.parity.certificate import Certificate
+from fdd_edge.progress import warn
+from fdd_edge.runs.atomic import write_shared
+from fdd_edge.runs.hashing import sha256_of
+
+__all__ = ["certificate_made_here", "keep_certificate", "was_checked_here"]
+
+
+def keep_certificate(certificate: Certificate) -> None:
+    """Keep a certificate that was made here; if the cache cannot be written, it will only count as a claim."""
+    kept = _kept(certificate)
+    try:
+        write_shared(kept, certificate.to_text().encode())
+    except OSError as error:
+        warn(f"{kept.parent} cannot be written ({error.strerror}), so the certificate will count as made elsewhere")
+
+
+def was_checked_here(certificate: Certificate) -> bool:
+    """Return whether exactly this certificate was made here."""
+    return _kept(certificate).is_file()
+
+
+def certificate_made_here(artifact_sha256: str) -> Certificate | None:
+    """Return the newest certificate of an artifact that was made here, or None."""
+    files = sorted(_folder(artifact_sha256).glob("*.json"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    for file in files:
+        try:
+            return Certificate.read(file)
+        except FddError:  # of another version
+            continue
+    return None
+
+
+def _kept(certificate: Certificate) -> Path:
+    content = json.dumps(certificate.to_dict(), sort_keys=True)
+    return _folder(str(certificate.artifact.get("sha256"))) / f"{sha256_of(content)}.json"
+
+
+def _folder(artifact_sha256: str) -> Path:
+    # Hashed again, because a certificate from elsewhere may say anything here.
+    return cache_dir() / "certificates" / sha256_of(artifact_sha256)

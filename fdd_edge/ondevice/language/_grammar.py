@@ -12,7 +12,6 @@ __all__ = [
     "FUNCTIONS",
     "LIST_FUNCTIONS",
     "MATH_FUNCTIONS",
-    "PLAIN",
     "UNARY",
 ]
 
@@ -30,10 +29,3 @@ FUNCTIONS = COUNTED_FUNCTIONS | {"int", "float"}
 ARITHMETIC = frozenset({ast.Add, ast.Sub, ast.Mult, ast.Div, ast.FloorDiv, ast.Mod, ast.Pow})
 UNARY = frozenset({ast.UAdd, ast.USub, ast.Not})
 COMPARISONS = frozenset({ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE})
-
-PLAIN = (
-    ast.Assign, ast.AugAssign, ast.If, ast.While, ast.For, ast.Break, ast.Continue, ast.Pass, ast.Constant, ast.Name,
-    ast.BinOp, ast.UnaryOp, ast.Compare, ast.BoolOp, ast.IfExp, ast.Call, ast.List, ast.Tuple,
-    ast.operator, ast.unaryop, ast.cmpop, ast.boolop, ast.expr_context,
-)  # fmt: skip
-"""Nodes of a normal form; a program of these alone means what it says."""

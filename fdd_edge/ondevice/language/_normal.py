@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ..verdicts import Verdict
 from ._clean import called_name, clean_block
-from ._grammar import ANSWER, PLAIN
+from ._grammar import ANSWER
 from ._imports import resolve_imports
 from ._limits import check_length, check_shape
 from ._parse import candidates, parse
@@ -23,7 +23,7 @@ class Found(NamedTuple):
     Attributes:
         text: Its source in normal form.
         body: The syntax tree of that source.
-        written: The program as it was written, if it may mean something else.
+        written: The program as it was written; None if it was written in normal form.
     """
 
     text: str
@@ -82,14 +82,13 @@ def _normal_form(source: str) -> Found:
     statements = parse(source)
     if all(isinstance(s, ast.Expr) and not isinstance(s.value, ast.Call) for s in statements):
         raise no_program("nothing is computed")
-    is_plain = all(isinstance(node, PLAIN) for statement in statements for node in ast.walk(statement))
     try:
         body = _cut_after_answer(clean_block(_with_answer(unfold(resolve_imports(statements)))))
         text = ast.unparse(ast.Module(body, []))
     except RecursionError:
         raise over_limit("the program is nested too deeply") from None
     check_shape(text)
-    return Found(text, body, None if is_plain and len(body) == len(statements) else source)
+    return Found(text, body, None if source.strip() == text else source)
 
 
 def _with_answer(statements: list[ast.stmt]) -> list[ast.stmt]:

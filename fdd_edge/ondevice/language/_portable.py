@@ -18,6 +18,7 @@ __all__ = ["portable"]
 _PREFIX = re.compile(r"(?<!\w)[a-zA-Z]{1,2}\Z")
 _TEMPLATE_PREFIXES = frozenset({"t", "rt", "tr"})
 _NUMBER_TOKEN = re.compile(r"(?<![\w.])\.?[0-9](?:[eE][+-](?=[0-9])|[\w.])*")
+_MAY_BE_GLUED = re.compile(r"[0-9]\.?[^\W\d]")
 _HEX_TOKEN = re.compile(r"0[xX]\w*")
 _NUMBER = re.compile(
     r"0[xX][0-9a-fA-F_]+ | 0[oO][0-7_]+ | 0[bB][01_]+ | (?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9_]+)(?:[eE][+-]?[0-9_]+)?[jJ]?",
@@ -55,7 +56,7 @@ def portable(source: str) -> str:
 
 def _check_code(text: str) -> None:
     """Refuse numbers glued to words, and names in letters that only later versions of Unicode have."""
-    for token in _NUMBER_TOKEN.finditer(text):
+    for token in _NUMBER_TOKEN.finditer(text) if _MAY_BE_GLUED.search(text) else ():
         number = token.group()
         if number[:2] in ("0x", "0X"):
             # Not "0xe+1", in which the sign is an operator.

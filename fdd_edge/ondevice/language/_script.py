@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ._clean import called_name
-from ._grammar import ARITHMETIC, COMPARISONS, MATH_FUNCTIONS, PLAIN, UNARY
+from ._grammar import ARITHMETIC, COMPARISONS, MATH_FUNCTIONS, UNARY
 from ._imports import MATH_CONSTANTS, MATH_NAMES
 from ._interpret import FUNCTIONS, Exit, Machine, Number, bounded, failed, undefined
 from ._limits import MAX_STEPS
@@ -299,4 +299,10 @@ _EXPRESSIONS: dict[type[ast.expr], Any] = {
     ast.List: Script.opaque,
     ast.Tuple: Script.opaque,
 }
-_KNOWN = ARITHMETIC | UNARY | COMPARISONS | _EXPRESSIONS.keys() | set(PLAIN) | {ast.FormattedValue}
+_KNOWN = (
+    ARITHMETIC
+    | UNARY
+    | COMPARISONS
+    | _EXPRESSIONS.keys()
+    | {ast.Name, ast.BinOp, ast.UnaryOp, ast.Compare, ast.BoolOp, ast.IfExp, ast.FormattedValue}
+)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 
 __all__ = ["random_program"]
 
@@ -22,6 +23,12 @@ CALLS = {
     "from math import pi, e, ceil": ["pi * {}", "e - {}", "ceil({})"],
     "from math import tau as t, gcd, lcm": ["t * {}", "gcd(12, 18) + {}", "lcm(4, 6) * {}"],
 }
+_FORMS = ["({} ~ {})"] * 6 + [
+    "{} ~ {} ~ {}", "round({}, @)", "round({})", "int({})", "float({})", "abs({})", "max({}, {})", "min([{}, {}, {}])",
+    "sum([{}, 4])", "({} if {} ? {} else {})", "-{}", "({} or {})", "({} and not {})", "(2.5 ** @)", "(7 ** @)",
+    "sum(range(5))", "sum(range(1, 9, 2))", "max(({}, {}))",
+]  # fmt: skip
+"""Forms of an expression: ~ is an operator, ? a comparison, @ a small number, and {} another expression."""
 
 
 def random_program(seed: int, *, plain: bool = False) -> str:
@@ -51,18 +58,13 @@ class _Writer:
     def expression(self, names: list[str], depth: int = 2) -> str:
         if depth == 0 or self.chance(0.2):
             return self.rng.choice(names) if names and self.chance(0.6) else self.number()
-        one, other, third = (self.expression(names, depth - 1) for _ in range(3))
-        forms = [f"({one} {self.rng.choice(OPERATORS)} {other})"] * 6 + [
-            f"{one} {self.rng.choice(OPERATORS)} {other} {self.rng.choice(OPERATORS)} {third}",
-            f"round({one}, {self.rng.randint(-2, 3)})", f"round({one})", f"int({one})", f"float({one})", f"abs({one})",
-            f"max({one}, {other})", f"min([{one}, {other}, {third}])", f"sum([{self.rng.randint(0, 9)}, 4])",
-            f"({one} if {other} {self.rng.choice(COMPARISONS)} {third} else {other})", f"-{one}", f"({one} or {other})",
-            f"({self.number()} ** {self.rng.randint(-2, 3)})", f"({one} and not {other})",
-            f"sum(range({self.rng.randint(0, 9)}))",
-        ]  # fmt: skip
-        if self.calls:
-            forms += [call.format(one) for call in self.calls]
-        return self.rng.choice(forms)
+        form = self.rng.choice(_FORMS + self.calls * 2)
+        while "~" in form:
+            form = form.replace("~", self.rng.choice(OPERATORS), 1)
+        form = form.replace("?", self.rng.choice(COMPARISONS)).replace("@", str(self.rng.randint(-2, 3)))
+        pieces = form.split("{}")
+        parts = [self.expression(names, depth - 1) for _ in pieces[1:]]
+        return pieces[0] + "".join(part + piece for part, piece in zip(parts, pieces[1:], strict=True))
 
     def name(self) -> str:
         return self.rng.choice(CLASHES if self.chance(0.06) and not self.is_plain else NAMES)
@@ -102,7 +104,7 @@ class _Writer:
     def shown(self, names: list[str], value: str | None = None) -> str:
         """Return a print of one number."""
         value = value or self.expression(names, 1)
-        if names and not any(name in value for name in [*names, "("]):
+        if names and not set(re.findall(r"[A-Za-z]\w*", value)) & {*names, "solution", "f", "cost"}:
             value = f"{self.rng.choice(names)} + {value}"  # a number that is written out may be passed over
         simple = value if value.isidentifier() or value.endswith(")") else f"({value})"
         return self.rng.choice([

@@ -10,9 +10,9 @@ from ._clean import called_name
 from ._grammar import ARITHMETIC, COMPARISONS, MATH_FUNCTIONS, UNARY
 from ._imports import MATH_CONSTANTS, MATH_NAMES
 from ._interpret import FUNCTIONS, Exit, Machine, Number, bounded, failed, undefined
-from ._limits import MAX_STEPS
+from ._limits import MAX_CHARS, MAX_STEPS
 from ._printed_text import Piece, glued, written
-from ._program_error import forbidden, no_program
+from ._program_error import forbidden, no_program, over_limit
 from ._uses import is_main_guard
 
 __all__ = ["Function", "Script"]
@@ -238,9 +238,15 @@ class Script(Machine):
         return node.value if isinstance(node.value, int | float) else _Text(str(node.value))
 
     def opaque(self, node: ast.JoinedStr | ast.List | ast.Tuple) -> _Text:
-        if isinstance(node, ast.JoinedStr):
-            return _Text("".join(piece.text for piece in written(node, self.value)))
-        return _Text(str([str(self.value(value)) for value in node.elts]))
+        if not isinstance(node, ast.JoinedStr):
+            for value in node.elts:
+                self.value(value)
+            # Not what is in it: a function that calls itself with a list of its list would double the text each time.
+            return _Text("[...]")
+        text = "".join(piece.text for piece in written(node, self.value))
+        if len(text) > MAX_CHARS:
+            raise over_limit("what is printed is too long")
+        return _Text(text)
 
     def expression(self, node: ast.Expr) -> None:
         self.spend(1)

@@ -47,6 +47,8 @@ LIMIT = {
     "rounding to many digits": "answer = round(1, -10**9)",
     "a common divisor in a loop": f"while 1:\n a = gcd({BIG}, {BIG // 3})\nanswer = a",
     "a common multiple": "answer = lcm(" + ", ".join(str(2**500 + i) for i in range(9)) + ")",
+    "a tuple that a function hands itself": "def max(a=1, b=2):\n return 1 + max((a, b))\nanswer = max(3, 4)\nprint(5)",
+    "a text that doubles with each call": "def f(a=1):\n print(f(f'{a}{a}'))\n return 3",
     "f-string brackets": "answer = 1\nprint(f'{" + "(" * 1_000 + "')",
 }
 

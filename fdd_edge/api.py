@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -295,7 +296,7 @@ def certify(
 def _read_prompts(
     prompts: PathLike | Rows | None, question_field: str | None, answer_field: str | None
 ) -> list[Problem]:
-    """Return the problems for certificates; none stands for packaged ones.
+    """Return the problems for certificates; none means the packaged ones.
 
     Raises:
         FddError: They cannot be read, or columns are named without them.
@@ -477,25 +478,8 @@ def evolve(
     labelled, out, draw = path_of(split, "split"), path_of(output, "output"), seed + round_number
     read_split(labelled)
 
-    def make(folder: Path) -> None:
-        write_offspring(
-            folder,
-            split=labelled,
-            teacher=teacher,
-            options=options,
-            round_number=round_number,
-            seed=draw,
-        )
-
-    build_atomic(
-        out,
-        make,
-        split=HashCache().of(labelled),
-        teacher=teacher,
-        options=options,
-        round_number=round_number,
-        seed=draw,
-    )
+    write = partial(write_offspring, teacher=teacher, options=options, round_number=round_number, seed=draw)
+    build_atomic(out, partial(write, split=labelled), split=HashCache().of(labelled), made_by=write.keywords)
     return EvolveResult.read(out)
 
 

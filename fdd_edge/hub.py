@@ -53,7 +53,7 @@ def is_hub_id(name: str) -> bool:
 
 
 def check_revision(id: str, revision: str) -> None:
-    """Refuse a revision that is no name of a branch, tag or commit: the client makes paths and addresses of it.
+    """Refuse a revision that cannot be the name of a branch, tag or commit: the client makes paths and addresses of it.
 
     Raises:
         FddError: It is not.

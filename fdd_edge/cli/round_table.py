@@ -259,7 +259,9 @@ def _parity(parity: Mapping[str, Sequence[str]], claimed: Collection[str]) -> st
     if passed:
         named.append(f"{', '.join(passed)} passed")
     if claimed:
-        named.append(f"{', '.join(claimed)} claimed, not checked here: the certificates were made elsewhere")
+        named.append(
+            f"{', '.join(claimed)} claimed, not checked here: their certificates are not from this machine's cache"
+        )
     return "; ".join(named)
 
 

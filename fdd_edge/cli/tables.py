@@ -22,8 +22,8 @@ __all__ = ["print_artifacts", "print_certificate", "print_evaluation", "print_me
 _PARITY = {
     "passed": "its certificate passed",
     "failed": "its certificate FAILED: it does not match its reference model",
-    "claimed": "claimed, not checked here: a certificate made elsewhere says that it matches {reference}; check it "
-    "with: fdd-edge parity FILE --reference MODEL",
+    "claimed": "claimed, not checked here: its certificate says that it matches {reference}; check it with: "
+    "fdd-edge parity FILE --reference MODEL",
     "none": "no certificate; make one with: fdd-edge parity FILE --reference MODEL",
 }
 _NOT_OURS = "not made by fdd-edge"
@@ -146,7 +146,7 @@ def _repeated(result: EvaluationResult) -> list[tuple[str, str]]:
     if result.distinct == result.n:
         return []
     again = result.n - result.distinct
-    text = f"{result.distinct} different; {again} more replies are to the same questions, which count once in the 95 %"
+    text = f"{result.distinct} different; {again} more replies to the same questions do not narrow the interval"
     return [("problems", text)]
 
 

@@ -34,7 +34,7 @@ def find_leaks(problems: Sequence[Problem], protected: Mapping[str, Sequence[Pro
 def find_copies(problems: Sequence[Problem], others: Mapping[str, Sequence[Problem]]) -> dict[str, str]:
     """Return which problems are in other sets too: the same story with the same numbers and the same answer.
 
-    Problems of one kind, with other numbers, are no copies: two sets of one source are full of them.
+    Problems of one kind, with other numbers, are not copies: two sets of one source are full of them.
 
     Args:
         problems: Problems of any source.

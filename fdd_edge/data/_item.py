@@ -91,7 +91,7 @@ def text_of(row: Row, key: str) -> str:
 def why_no_text(row: Row, key: str) -> str | None:
     """Return why a required field of an answer holds no text, as a reason to skip the row; None if it holds one.
 
-    A row without an answer is no reason to refuse its file, which may have a million others.
+    A row without an answer is not a reason to refuse its file, which may have a million others.
 
     Raises:
         BrokenRowError: There is no such field.
@@ -105,7 +105,7 @@ def why_no_text(row: Row, key: str) -> str | None:
 def item_without_text(
     row: Row, key: str, question: str, own_id: str | None = None, extra: Mapping[str, Any] = MappingProxyType({})
 ) -> Item | None:
-    """Return the item of a row whose solution is no text: a number is its answer, else it is skipped by name.
+    """Return the item of a row whose solution is not text: a number is its answer, else it is skipped by name.
 
     Returns:
         None if the solution is text.

@@ -69,7 +69,7 @@ class JsonArray:
             raise self._fault("Extra data", self._at)
 
     def _next(self) -> str:
-        """Move to the next character that is no space, and return it; empty at the end."""
+        """Move to the next character that is not a space, and return it; empty at the end."""
         while True:
             found = _SPACE.match(self._text, self._at)
             self._at = found.end() if found else self._at
@@ -86,7 +86,7 @@ class JsonArray:
         kept, line = self._text[self._at :], self._line_of(self._at)
         if len(kept) > ROW:
             raise FddError(
-                f"{self._path}:{line} begins an item longer than {ROW >> 20} MB, which is no row of problems."
+                f"{self._path}:{line} begins an item longer than {ROW >> 20} MB, too long for a row of problems."
             )
         parts, read = [kept], 0
         for text in self._texts:

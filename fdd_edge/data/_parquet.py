@@ -24,7 +24,7 @@ _BATCH = 64
 """Rows that are unpacked at a time."""
 
 _ROW_BYTES = 200
-"""What a row counts for at least: a Python object for each of a billion equal numbers is no small thing either."""
+"""What a row counts for at least: a Python object for each of a billion equal numbers takes memory too."""
 
 
 def parquet_rows(path: Path, source: Path | bytes) -> Iterator[dict[str, Json]]:

@@ -145,7 +145,7 @@ def _lines(path: Path, texts: Iterable[str]) -> Iterator[str]:
         yield from whole
         number += len(whole)
         if len(rest) > ROW:
-            raise FddError(f"{path}:{number} is longer than {ROW >> 20} MB, which is no row of problems.")
+            raise FddError(f"{path}:{number} is longer than {ROW >> 20} MB, too long for a row of problems.")
     yield rest
 
 

@@ -47,8 +47,8 @@ class Chat(NamedTuple):
 
     Attributes:
         messages: Each with ``role`` and ``content``; the next turn is the assistant's.
-        date: What the template is told if it asks for the date, in whatever form; None for that of the moment.
-        moment: The local time that it is told, in ISO 8601; None for the clock's.
+        date: What the template is given if it asks for the date, in whatever form; None for that of the moment.
+        moment: The local time that it is given, in ISO 8601; None for the clock's.
     """
 
     messages: Sequence[Mapping[str, str]]

@@ -143,8 +143,8 @@ class Request:
         prompt: A template with ``{question}``, ``chat``, or None for the template stored in the file.
         shots: Worked examples.
         fresh: Decode every wave, even if the board has a stored result, and store none; for measuring.
-        rendered_at: The local time that a chat template is told, as ISO 8601, so that all runners of an evaluation, and
-            those that resume it, render one prompt; None for the device's clock.
+        rendered_at: The local time that a chat template is given, as ISO 8601, so that all runners of an evaluation,
+            and those that resume it, render one prompt; None for the device's clock.
     """
 
     artifact: str

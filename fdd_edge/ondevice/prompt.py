@@ -125,7 +125,7 @@ def make_prompt(
         requested: A template, ``chat``, or None for what the model file stores: a template, else its chat template.
         shots: Worked examples: earlier turns of a chat, otherwise texts above the question, separated by blank lines.
         model: The loaded model.
-        rendered_at: The local time that a chat template is told, as ISO 8601, because many print the date; None
+        rendered_at: The local time that a chat template is given, as ISO 8601, because many print the date; None
             for this device's clock.
 
     Raises:

@@ -90,7 +90,7 @@ def load(
         prompt: As in a ``Request``.
         shots: Worked examples.
         settings: How to decode.
-        rendered_at: The local time that a chat template is told; None for this device's clock.
+        rendered_at: The local time that a chat template is given; None for this device's clock.
 
     Raises:
         RunnerError: The runtime is missing, the file is broken or there is no usable prompt.

@@ -110,6 +110,15 @@ _KINDS = {
     "hub": _Kind(re.compile(r".+"), "links to files in Hugging Face's cache", True, "made again when next used"),
     RUNNERS: _Kind(re.compile(r"runner-[0-9a-f]{16}\.pyz"), "packed runners", True, "packed again in a moment"),
     "log.txt": _Kind(re.compile(r"log\.txt"), "the output of a tool that failed", True, "of no use later"),
+    "certificates": _Kind(
+        re.compile(r"[0-9a-f]{64}"),
+        "certificates that were made here: without them, those next to files are only claims",
+        False,
+        "not deleted; made again by `fdd-edge parity`, in minutes",
+    ),
+    "wheels": _Kind(
+        re.compile(r".+"), "llama-cpp-python as `make` compiled it", False, "not deleted; compiled again in minutes"
+    ),
     "runtimes": _Kind(re.compile(rf"{_MACHINE}(-site.*)?"), "compiled runtimes", False, f"{_TARGETS_CLEAN}6 minutes"),
     "roots": _Kind(
         re.compile(rf"{_MACHINE}(-.+)?"), "sysroots of emulated targets", False, f"{_TARGETS_CLEAN}a minute"

@@ -85,7 +85,7 @@ def _decode(
     total, left = (sum(len(wave.tasks) for wave in some) for some in (waves, missing))
     if missing:
         with progress(title, total) as advance:
-            # A chat template that prints the date is told the time at which the evaluation began.
+            # A chat template that prints the date is given the time at which the evaluation began.
             began_at = info.rendered_at if info else None
             for event in _run(artifact, runtime, asking, missing, lambda n: advance(total - left + n), began_at):
                 if isinstance(event, TargetInfo) and info is not None and (other := _differences(info, event)):

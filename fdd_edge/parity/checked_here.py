@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from fdd_edge.cache import cache_dir
+from fdd_edge.cache import cache_folder
 from fdd_edge.errors import FddError
 from fdd_edge.parity.certificate import Certificate
 from fdd_edge.progress import warn
@@ -27,7 +27,7 @@ def keep_certificate(certificate: Certificate) -> None:
     try:
         write_shared(kept, certificate.to_text().encode())
     except OSError as error:
-        warn(f"{kept.parent} cannot be written ({error.strerror}), so the certificate will count as made elsewhere")
+        warn(f"{kept.parent} cannot be written ({error.strerror}), so the certificate will count as a claim")
 
 
 def was_checked_here(certificate: Certificate) -> bool:
@@ -53,4 +53,4 @@ def _kept(certificate: Certificate) -> Path:
 
 def _folder(artifact_sha256: str) -> Path:
     # Hashed again, because a certificate from elsewhere may say anything here.
-    return cache_dir() / "certificates" / sha256_of(artifact_sha256)
+    return cache_folder("certificates") / sha256_of(artifact_sha256)

@@ -6,7 +6,6 @@ process that is gone, so the next process can tell them from those in use. Nothi
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import shutil
@@ -17,12 +16,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from fdd_edge.progress import debug
+from fdd_edge.runs.own_files import MARK, is_abandoned, marked
 
 __all__ = ["is_marked", "marked_folder", "sweep", "sweep_temporary", "temporary_folder"]
 
 _NAME = re.compile(r"\.?fdd-edge-[a-z]+-(\d+)-[a-z0-9_]{8}")
-_MARK = ".fdd-edge"
-"""The file in such a folder that its process keeps locked; it holds the name of the folder."""
 
 
 @contextmanager
@@ -45,23 +43,16 @@ def marked_folder(parent: Path, prefix: str) -> Iterator[Path]:
         parent: Folder to create it in.
         prefix: How its name begins: ``fdd-edge-`` and a word, after a dot if it is hidden.
     """
-    with tempfile.TemporaryDirectory(dir=parent, prefix=f"{prefix}-{os.getpid()}-") as name:
-        folder = Path(name)
-        # Locked while it is empty, because a mark counts once its text is complete.
-        with (folder / _MARK).open("x", encoding="ascii") as mark:
-            with suppress(OSError):  # a file system without locks: nobody sweeps there
-                fcntl.flock(mark, fcntl.LOCK_EX)
-            mark.write(folder.name)
-            mark.flush()
-            try:
-                yield folder
-            finally:
-                _delete_content(folder)
+    with tempfile.TemporaryDirectory(dir=parent, prefix=f"{prefix}-{os.getpid()}-") as name, marked(Path(name)):
+        try:
+            yield Path(name)
+        finally:
+            _delete_content(Path(name))
 
 
 def is_marked(path: Path) -> bool:
     """Return whether a path is a marked folder, of a process that runs or was killed."""
-    return _NAME.fullmatch(path.name) is not None and (path / _MARK).is_file()
+    return _NAME.fullmatch(path.name) is not None and is_abandoned(path) is not None
 
 
 def sweep_temporary() -> None:
@@ -78,33 +69,24 @@ def sweep(parent: Path) -> int:
     swept = 0
     with suppress(OSError):
         for path in parent.iterdir():
-            if _NAME.fullmatch(path.name) and _is_abandoned(path):
+            if _NAME.fullmatch(path.name) and _is_own(path) and is_abandoned(path) and _is_deleted(path):
                 debug(f"deleted {path}, which a process that was killed had left")
                 swept += 1
     return swept
 
 
-def _is_abandoned(path: Path) -> bool:
-    """Return whether a folder was left by a killed process of this user; it is gone then."""
-    try:
-        found = path.lstat()
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
-            return False
-        number = os.open(path / _MARK, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError:
-        return False
-    with os.fdopen(number, encoding="ascii", errors="replace") as mark:
-        try:
-            if not stat.S_ISREG(os.fstat(number).st_mode) or mark.read(256) != path.name:
-                return False
-            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return False
-        _delete_content(path)
-        with suppress(OSError):
-            (path / _MARK).unlink()
-            path.rmdir()
-        return not path.exists()
+def _is_own(path: Path) -> bool:
+    found = path.lstat()
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
+
+
+def _is_deleted(path: Path) -> bool:
+    """Delete a folder; return whether it is gone."""
+    _delete_content(path)
+    with suppress(OSError):
+        (path / MARK).unlink()
+        path.rmdir()
+    return not path.exists()
 
 
 def _delete_content(folder: Path) -> None:
@@ -112,6 +94,6 @@ def _delete_content(folder: Path) -> None:
     for path in folder.iterdir():
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
-        elif path.name != _MARK:
+        elif path.name != MARK:
             with suppress(OSError):
                 path.unlink()

@@ -17,13 +17,15 @@ from pathlib import Path
 from fdd_edge.errors import FddError
 from fdd_edge.progress import warn
 
-__all__ = ["NO_LOCKS", "is_abandoned", "marked", "open_own", "refuse_links"]
+__all__ = ["MARK", "MARK_TEXT", "NO_LOCKS", "is_abandoned", "marked", "open_own", "refuse_links"]
 
 NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 """How a file system, such as some of NFS, says that it has no locks."""
 
-_MARK = ".fdd-edge-scratch"
-_MARK_TEXT = b"fdd-edge makes and deletes the folder of this file; the process that uses it holds a lock on it.\n"
+MARK = ".fdd-edge-scratch"
+"""The file in such a folder that its process keeps locked."""
+
+MARK_TEXT = b"fdd-edge makes and deletes the folder of this file; the process that uses it holds a lock on it.\n"
 
 
 def open_own(path: Path) -> int:
@@ -68,11 +70,12 @@ def refuse_links(folder: Path, *, allowed: Collection[Path] = ()) -> None:
 @contextmanager
 def marked(folder: Path) -> Iterator[None]:
     """Mark a new, empty folder as this tool's while the block runs: ``is_abandoned`` once this process is dead."""
-    descriptor = os.open(folder / _MARK, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(folder / MARK, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        os.write(descriptor, _MARK_TEXT)
+        # Locked while it is empty, because a mark counts once its text is complete.
         if not _locks(descriptor):
             warn(f"The disk of {folder.parent} has no locks: do not start a second command that writes there.")
+        os.write(descriptor, MARK_TEXT)
         yield
     finally:
         os.close(descriptor)
@@ -83,11 +86,11 @@ def is_abandoned(folder: Path) -> bool | None:
     if folder.is_symlink():
         return None
     try:
-        descriptor = os.open(folder / _MARK, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(folder / MARK, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return None
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode) or os.pread(descriptor, 1024, 0) != _MARK_TEXT:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode) or os.pread(descriptor, 1024, 0) != MARK_TEXT:
             return None
         with suppress(OSError):
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

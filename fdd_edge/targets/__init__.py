@@ -73,7 +73,7 @@ def open_session(
         prompt: A template with ``{question}``, ``chat``, or None for the template stored in the file.
         examples: Worked examples in the prompt.
         fresh: Decode every wave, even if the board has a stored result; for measuring.
-        rendered_at: The local time that a chat template is told, as ISO 8601, on every board; None for now.
+        rendered_at: The local time that a chat template is given, as ISO 8601, on every board; None for now.
 
     Yields:
         The session. Its ``totals`` are available once the block has ended.

@@ -159,7 +159,7 @@ def test_absurd_sizes(tmp_path: Path, name: str, kind: str, value: object, fault
         ("eos_token_id", "UINT32", 4_000_000_000, "its EOS token is 4000000000, and it has 271 tokens"),
         ("bos_token_id", "STRING", "<s>", "its BOS token is '<s>'"),
         ("merges", "ARRAY", ["ab"], "the merge 'ab' is not a pair"),
-        ("merges", "ARRAY", ["a zzz"], "the merge 'a zzz' is of 'azzz', which is no token"),
+        ("merges", "ARRAY", ["a zzz"], "the merge 'a zzz' is of 'azzz', which is not a token"),
         ("tokens", "ARRAY", ["a"], "its tokens and their types differ in number"),
         ("tokens", "UINT32", 1, "its tokens are not a list of texts"),
         ("pre", "UINT32", 1, "a number stands where a text belongs"),

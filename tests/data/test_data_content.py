@@ -20,6 +20,9 @@ from fdd_edge.operations.user_problems import read_user_problems
 from fdd_edge.resolve.dataset import DatasetOptions, check_set, fetch_set, read_set
 
 ROWS = b'{"question": "What is 1 + 1?", "answer": 2}\n{"question": "Why?", "answer": "so"}\n'
+PACKED = gzip.compress(ROWS, mtime=0)
+"""Without the time, which would give a test another name in each process."""
+
 RECORDS = b'{"id": "a", "question": "1 + 1?", "answer": 2, "source": "me", "origin": "complex", "round": 3}\n'
 
 
@@ -59,7 +62,7 @@ def test_a_gzipped_parquet_file(tmp_path: Path) -> None:
     assert read_dataset(packed).problems == read_dataset(tmp_path / "a.parquet").problems
 
 
-@pytest.mark.parametrize("content", [ROWS, gzip.compress(ROWS)])
+@pytest.mark.parametrize("content", [ROWS, PACKED], ids=["plain", "gzipped"])
 def test_standard_input(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
     give_stdin(monkeypatch, content)
     spec = DatasetOptions("-")
@@ -111,9 +114,9 @@ def test_a_run_refuses_what_it_could_not_read_again(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (gzip.compress(ROWS)[:-9], "set.gz is not a complete gzip file: "),
-        (gzip.compress(ROWS)[:12] + b"\xff" * 30, "set.gz is not a complete gzip file: "),
-        (gzip.compress(gzip.compress(ROWS)), "set.gz is packed with gzip twice; unpack it once."),
+        (PACKED[:-9], "set.gz is not a complete gzip file: "),
+        (PACKED[:12] + b"\xff" * 30, "set.gz is not a complete gzip file: "),
+        (gzip.compress(PACKED, mtime=0), "set.gz is packed with gzip twice; unpack it once."),
         (b"PK\x03\x04rest", "set.gz is a zip archive; unpack it, or pack it with gzip, which is read as it is."),
         (b"\xfd7zXZ\x00", "set.gz is a xz archive; unpack it, or pack it with gzip, which is read as it is."),
     ],

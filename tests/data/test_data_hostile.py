@@ -85,7 +85,7 @@ def test_one_row_without_end(tmp_path: Path, start: str, what: str) -> None:
         for _ in range(64):
             file.write("x" * (1 << 20))
     tracemalloc.start()
-    with pytest.raises(FddError, match=rf"set\.json:1 {what} 16 MB, which is no row of problems\.$"):
+    with pytest.raises(FddError, match=rf"set\.json:1 {what} 16 MB, too long for a row of problems\.$"):
         read_dataset(path)
     assert tracemalloc.get_traced_memory()[1] < 4 * _file_limits.ROW
     tracemalloc.stop()

@@ -13,6 +13,7 @@ from commands import fdd_edge, fdd_edge_process
 import fdd_edge as package
 from fdd_edge import cache
 from fdd_edge.errors import FddError
+from fdd_edge.runs.own_files import MARK, MARK_TEXT
 
 STUDENT, RUNNER, ROOT = "students/gguf-0123456789abcdef-v7", "runners/runner-0123456789abcdef.pyz", "roots"
 
@@ -35,12 +36,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "runtimes/aarch64-0123456789ab/llama.whl": 500,
         "models/" + "0" * 64: 70,
         "log.txt": 3,
+        f"certificates/{'1' * 64}/{'2' * 64}.json": 30,
+        "wheels/0123456789ab/llama_cpp_python.whl": 40,
         "holiday/photo.jpg": 9,
     }.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(bytes(size))
     left = folder / "students/.fdd-edge-making-4194305-abcdefgh"
-    (left / ".fdd-edge").write_text(left.name)
+    (left / MARK).write_bytes(MARK_TEXT)
     for old in ("students/.abcdefgh", "runners/tmpabcdefgh.partial"):
         os.utime(folder / old, (0, 0))
     elsewhere.mkdir()
@@ -62,6 +65,8 @@ def test_it_is_shown_by_kind(folder: Path) -> None:
         "runtimes": 500,
         "roots": 1000,
         "models": 70,
+        "certificates": 30,
+        "wheels": 40,
         "other": 0,
     }
     assert sizes["leftovers"] >= 50 + 60 + 20
@@ -77,11 +82,13 @@ def test_only_what_can_easily_be_made_again_is_deleted(folder: Path, tmp_path: P
     left = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir())
     assert left == [
         ".lock",
+        f"certificates/{'1' * 64}/{'2' * 64}.json",
         "holiday/photo.jpg",
         "models/" + "0" * 64,
         "roots/aarch64-0123456789ab/usr/bin/python3.11",
         "runtimes/aarch64-0123456789ab/llama.whl",
         "students/my-thesis/text",
+        "wheels/0123456789ab/llama_cpp_python.whl",
     ]
     assert (tmp_path / "blobs" / "weights").exists()
     assert (folder / "students" / "linked").is_symlink()

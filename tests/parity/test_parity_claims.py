@@ -71,7 +71,7 @@ def test_a_certificate_that_came_with_a_file_is_a_claim(
     assert found.to_dict()["artifact"]["reference"] == {"name": "Llama 3.2 405B", "sha256": "ab" * 32}
     print_evaluation(found)
     said = " ".join(capsys.readouterr().out.split())
-    assert "claimed, not checked here: a certificate made elsewhere says that it matches 'Llama 3.2 405B'" in said
+    assert "claimed, not checked here: its certificate says that it matches 'Llama 3.2 405B'" in said
     assert "(sha256 abababababab); check it with: fdd-edge parity FILE --reference MODEL" in said
     assert "passed" not in said
 
@@ -133,7 +133,7 @@ def test_a_cache_that_cannot_be_written_costs_no_certificate(
     certificate = Certificate.read(artifact / "parity.json")
     keep_certificate(certificate)
     assert not was_checked_here(certificate)
-    assert "so the certificate will count as made elsewhere" in capsys.readouterr().err
+    assert "so the certificate will count as a claim" in capsys.readouterr().err
 
 
 @pytest.mark.slow
@@ -146,5 +146,5 @@ def test_a_run_from_elsewhere_only_claims(
     assert set(finished.claimed) == {name for name, failed in finished.figures["parity"].items() if not failed}
     print_round(finished.summary, claimed=finished.claimed)
     said = " ".join(capsys.readouterr().out.split())
-    assert "claimed, not checked here: the certificates were made elsewhere" in said
+    assert "claimed, not checked here: their certificates are not from this machine's cache" in said
     assert " passed" not in said.split("parity", 1)[1].split("labels", 1)[0]

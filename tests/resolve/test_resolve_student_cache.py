@@ -54,5 +54,5 @@ def test_a_damaged_conversion_is_made_again(
 
 def test_merges_of_tokens_that_are_missing_are_told_in_a_sentence(cache: Path, tiny_gguf: Path) -> None:
     """The tokenizer's own exception came through as a traceback."""
-    with pytest.raises(FddError, match=r"has a damaged vocabulary: the merge .* is of 'he', which is no token"):
+    with pytest.raises(FddError, match=r"has a damaged vocabulary: the merge .* is of 'he', which is not a token"):
         open_student(str(tiny_gguf))

@@ -13,6 +13,7 @@ import pytest
 
 from fdd_edge.runs.atomic import build_once
 from fdd_edge.runs.marked_folder import marked_folder, sweep, temporary_folder
+from fdd_edge.runs.own_files import MARK
 
 PREFIX = "fdd-edge-eval"
 
@@ -66,7 +67,6 @@ def test_one_in_use_stays_also_with_the_number_of_a_process_that_is_gone(tempora
         assert sweep(temporary) == 0
         assert folder.is_dir()
         gone = folder.rename(folder.with_name(f"{PREFIX}-4194305-abcdefgh"))
-        (gone / ".fdd-edge").write_text(gone.name)
         assert sweep(temporary) == 0
         gone.rename(folder)
 
@@ -75,7 +75,7 @@ def test_a_folder_of_the_users_that_is_called_alike_stays(temporary: Path) -> No
     for name in (f"{PREFIX}-2023-mybackup", ".fdd-edge-models-2023-mybackup"):
         (temporary / name).mkdir()
         (temporary / name / "thesis").write_text("x")
-    (temporary / f"{PREFIX}-2023-mybackup" / ".fdd-edge").write_text("a note of mine")
+    (temporary / f"{PREFIX}-2023-mybackup" / MARK).write_text("a note of mine")
     assert sweep(temporary) == 0
     assert len(list(temporary.rglob("thesis"))) == 2
 

@@ -176,7 +176,7 @@ def _value(reader: GGUFReader, path: Path, key: str, default: float | None = Non
 
 
 def _check_number(found: object, path: Path, key: str) -> None:
-    """Refuse what is no size, or no factor, of a model.
+    """Refuse what cannot be a size, or a factor, of a model.
 
     Raises:
         FddError: It is none; most of them would fail somewhere else, or ask for terabytes.

@@ -114,7 +114,7 @@ def _fault(tables: VocabTables) -> str | None:
     known = set(tables.tokens)
     for merge in tables.merges:
         if lost := {*merge.split(" ", 1), merge.replace(" ", "", 1)} - known:
-            return f"the merge {merge[:60]!r} is of {min(lost)[:60]!r}, which is no token"
+            return f"the merge {merge[:60]!r} is of {min(lost)[:60]!r}, which is not a token"
     return None
 
 

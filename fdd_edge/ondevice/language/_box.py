@@ -13,7 +13,7 @@ __all__ = ["boxed_numbers", "is_whole_box"]
 
 _BOX = re.compile(r"\\f?box(?:ed)?\b\s*(?:\{|(?P<bare>-?[0-9][0-9.,]*(?<![.,])))|\\boxed(?P<digit>[0-9])")
 _MAX_BOX = 200
-"""Characters of a box; a longer one holds no number alone."""
+"""Characters of a box; a longer one holds more than a number."""
 _NEAR = 60
 """Characters around a box that may belong to its number."""
 _ALONE = re.compile(r"[\s$]*[-+]?[$£€]?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]+)?[\s$]*")

@@ -58,7 +58,7 @@ _BESIDES = re.compile(
 _EQUALS = re.compile("[=≈⇒→]+")
 _SECOND_VARIABLE = re.compile(r"[0-9].*(?:[,;]|\b(?:and|or))\s*[A-Za-z]\s*\Z", re.DOTALL)
 _WORDS = re.compile(r"(?!(?:sin|cos|tan|log|ln|exp|mod|max|min|gcd|lcm|sqrt)\b)\b[^\W\d_]{2}")
-# Behind a number in a formula: a single letter that is no unit, or anything that is computed.
+# Behind a number in a formula: a single letter that is not a unit, or anything that is computed.
 _UNIT_POWER = re.compile(r"(?<=[A-Za-z]) ?(?:\^ ?\{? ?-?[0-9] ?\}?|[²³])")
 _NO_UNIT = re.compile(r"\s*!|\s*(?![gmLlhsNJWVACF]\b)[A-Za-zα-ω](?!\w)|.*[\\^_√π<>≤≥±|\d]", re.DOTALL)
 
@@ -172,7 +172,7 @@ def _result(text: str) -> Reading:
 
 
 def _concluded(text: str) -> Reading:
-    """Return the number of a sentence's conclusion, or its last one that is no time, rate or the like."""
+    """Return the number of a sentence's conclusion, or its last one that is not a time, rate or the like."""
     for found in reversed(list(_CONCLUSION.finditer(text))):
         if find_numbers_in(text[found.end() :]):
             text = text[found.end() :]

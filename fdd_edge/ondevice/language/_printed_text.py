@@ -32,7 +32,7 @@ class Piece(NamedTuple):
 
     Attributes:
         text: What is written.
-        number: Its number, as it is written; None if it is no number.
+        number: Its number, as it is written; None if it is not a number.
         is_literal: Whether the program has that number, or text, written out.
     """
 
@@ -46,7 +46,7 @@ def written(node: ast.expr, value: Value) -> list[Piece]:
 
     Args:
         node: The argument.
-        value: Returns the value of an expression that is no text.
+        value: Returns the value of an expression that is not text.
 
     Raises:
         ProgramError: ``forbidden`` for a text put together in an unknown way, ``limit`` for a huge one.

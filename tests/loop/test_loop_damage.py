@@ -68,6 +68,7 @@ def rows_of(run: Path) -> dict[str, bytes]:
     return {path.relative_to(run).as_posix(): path.read_bytes() for path in sorted(run.rglob("rows.jsonl"))}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(24))
 def test_a_damaged_file_is_told_in_a_sentence_by_whoever_reads_the_run(
     smoke: Finished, tmp_path: Path, seed: int

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 __all__ = [
     "Interval",
+    "clustered_share_difference",
     "clustered_wilson",
     "independent_difference",
     "mcnemar",
@@ -72,19 +73,15 @@ def clustered_wilson(problems: Sequence[tuple[float, float]]) -> Interval:
     return wilson(share * trials if right < n else trials, trials)
 
 
-def independent_difference(successes: float, n: int, successes2: float, n2: int) -> Interval:
+def independent_difference(share: float, interval: Interval, share2: float, interval2: Interval) -> Interval:
     """Return the interval of the difference between two shares of different problems, first minus second.
 
-    Newcombe 1998 ("Interval estimation for the difference between independent proportions"), method 10.
-
-    Raises:
-        ValueError: One of them is not a share.
+    Newcombe 1998 ("Interval estimation for the difference between independent proportions"), method 10, which is made
+    of the interval of each share.
     """
-    first, second = wilson(successes, n), wilson(successes2, n2)
-    p, p2 = successes / n, successes2 / n2
     return Interval(
-        p - p2 - sqrt((p - first.low) ** 2 + (second.high - p2) ** 2),
-        p - p2 + sqrt((first.high - p) ** 2 + (p2 - second.low) ** 2),
+        share - share2 - sqrt((share - interval.low) ** 2 + (interval2.high - share2) ** 2),
+        share - share2 + sqrt((interval.high - share) ** 2 + (share2 - interval2.low) ** 2),
     )
 
 
@@ -100,7 +97,7 @@ def mcnemar(gained: int, lost: int) -> float:
     return min(1.0, 2 * tail / (1 << n))
 
 
-def paired_share_difference(gained: int, lost: int, n: int) -> Interval:
+def paired_share_difference(gained: float, lost: float, n: float) -> Interval:
     """Return the interval of the difference between two shares of the same problems, second minus first.
 
     Agresti and Min 2005 ("Simple improved confidence intervals for comparing matched proportions"): half a problem is
@@ -119,6 +116,33 @@ def paired_share_difference(gained: int, lost: int, n: int) -> Interval:
     centre = (gained - lost) / (n + 2)
     half = _Z95 * sqrt(((gained + lost + 1) / (n + 2) - centre**2) / (n + 2))
     return Interval(max(-1.0, centre - half), min(1.0, centre + half))
+
+
+def clustered_share_difference(problems: Sequence[tuple[float, float, float]]) -> Interval:
+    """Return the interval of ``paired_share_difference`` when several replies belong to one problem.
+
+    The problems are counted, fewer if a few have most of the replies (Kish 1965, "Survey Sampling"), or the effective
+    sample size if that is smaller, as in ``clustered_wilson``. With one reply to each problem it is the interval of
+    ``paired_share_difference``.
+
+    Args:
+        problems: For each problem, the replies that only the second model gets right, those that only the first one
+            does, and all.
+
+    Raises:
+        ValueError: There are no replies.
+    """
+    gained, lost, n = (sum(counts) for counts in zip(*problems, strict=True)) if problems else (0.0, 0.0, 0.0)
+    if n <= 0:
+        raise ValueError("a difference needs at least one reply")
+    mean = (gained - lost) / n
+    variance = sum((own - other - mean * asked) ** 2 for own, other, asked in problems) / n**2
+    of_one_reply = (gained + lost) / n - mean**2
+    effective = of_one_reply / variance if variance else n
+    # Kish's size is at most the number of problems, and near 1 if one problem has nearly all the replies.
+    trials = min(n**2 / sum(asked**2 for _, _, asked in problems), effective)
+    scaled = gained / n * trials
+    return paired_share_difference(scaled, min(lost / n * trials, trials - scaled), trials)
 
 
 def paired_difference(differences: Sequence[float]) -> Interval:

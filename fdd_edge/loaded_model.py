@@ -70,8 +70,16 @@ class Model:
         if not all(without_bom(question).strip() for question in questions):
             raise FddError("The question is empty.")
         waves = plan_waves([Task(f"question-{i}", 0, question) for i, question in enumerate(questions)], self._wave)
-        results = sorted(self._session.complete(waves), key=lambda result: result.index)
-        return [completion for result in results for completion in result.completions]
+        try:
+            # The last result of a wave counts.
+            results = {result.index: result for result in self._session.complete(waves)}
+        except FddError:
+            raise
+        except BaseException as error:
+            # Interrupted: the runner is busy with a question whose answer nobody wants, and would not hear of the end.
+            self._end(type(error), error, error.__traceback__)
+            raise
+        return [completion for index in sorted(results) for completion in results[index].completions]
 
     def close(self) -> None:
         """End the process that holds the model; calling it twice is fine."""
@@ -83,7 +91,12 @@ class Model:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.close()
+        self._end(kind, error, trace)
+
+    def _end(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """End the process; after an error at once, without waiting for what it is doing."""
+        if self._close.detach() is not None:
+            self._stack.__exit__(kind, error, trace)
 
     def __repr__(self) -> str:
         state = "" if self._close.alive else ", closed"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ARCHITECTURES", "ENCODER_DECODER", "GGUF_ARCHITECTURE"]
+__all__ = ["ARCHITECTURES", "ENCODER_DECODER", "GGUF_ARCHITECTURE", "MODEL_TYPES"]
 
 ARCHITECTURES = {
     "LlamaForCausalLM": "llama",
@@ -14,6 +14,12 @@ ARCHITECTURES = {
 
 ENCODER_DECODER = "T5ForConditionalGeneration"
 """The only supported architecture with an encoder: T5 and CodeT5."""
+
+MODEL_TYPES = {name: name.removesuffix("ForCausalLM").lower() for name in ARCHITECTURES} | {
+    "Gemma3ForCausalLM": "gemma3_text",
+    ENCODER_DECODER: "t5",
+}
+"""Hugging Face architecture -> the ``model_type`` by which transformers chooses the class that reads it."""
 
 GGUF_ARCHITECTURE = "llama"
 """The only GGUF architecture that can be imported as a student."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -53,6 +54,39 @@ def test_many_questions_share_one_process(tiny_gguf: Path) -> None:
         model.solve("?")
     model.close()  # a second time is fine
     assert "closed" in repr(model)
+
+
+def test_an_interrupted_model_ends_at_once(tiny_gguf: Path) -> None:
+    """The first Ctrl-C of `solve` was lost while the runner was busy: it was asked for its totals, and waited for."""
+    before = children()
+    with pytest.raises(KeyboardInterrupt), fdd_edge.load(tiny_gguf, max_new_tokens=2):
+        (runner,) = children() - before
+        os.kill(int(runner), signal.SIGSTOP)  # it answers nothing any more
+        raise KeyboardInterrupt
+    assert children() <= before
+
+
+def test_a_model_whose_answer_was_interrupted_is_closed(tiny_gguf: Path) -> None:
+    """The answer to the one question would have been taken for that to the next."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = children()
+    model = fdd_edge.load(tiny_gguf, max_new_tokens=2)
+    (runner,) = children() - before
+    os.kill(int(runner), signal.SIGSTOP)
+    earlier = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        with pytest.raises(KeyboardInterrupt):
+            model.solve("2 and 2?")
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, earlier)
+    assert children() <= before
+    with pytest.raises(FddError, match="is closed; load it again"):
+        model.solve("2 and 2?")
 
 
 def test_a_held_model_refuses_empty_questions(tiny_gguf: Path) -> None:

@@ -41,6 +41,16 @@ def anchors(page: Path) -> list[str]:
     return [re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads]
 
 
+def test_no_file_holds_an_unfinished_merge() -> None:
+    """docs/data.md was published with conflict markers, and with both sides of them."""
+    files = [path for pattern in ("*", ".ci/*") for path in ROOT.glob(pattern) if path.is_file()]
+    for folder in ("benchmarks", "bundle", "configs", "devices", "docs", "export", "fdd_edge", "tests"):
+        files += [path for path in (ROOT / folder).rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    assert len(files) > 300
+    marker = re.compile(rb"^(?:<{7}|\|{7}|>{7})(?: |$)", re.MULTILINE)
+    assert [path.relative_to(ROOT) for path in files if marker.search(path.read_bytes())] == []
+
+
 def test_every_page_is_listed_in_the_index() -> None:
     index = ROOT / "docs" / "index.md"
     linked = {

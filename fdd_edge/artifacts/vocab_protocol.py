@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from fdd_edge.artifacts.chat_template import Tokens
 
@@ -18,6 +18,10 @@ class FolderTokenizer(Protocol):
     eos_token_id: int
     pad_token_id: int | None
     chat_template: str | None
+
+    @property
+    def backend_tokenizer(self) -> Any:
+        """The tokenizer of ``tokenizers``, whose types are not complete."""
 
     def __call__(self, text: str, *, add_special_tokens: bool = True) -> Mapping[str, list[int]]:
         """Return a mapping whose ``input_ids`` are the ids of a text."""

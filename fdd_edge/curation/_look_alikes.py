@@ -9,8 +9,8 @@ from __future__ import annotations
 __all__ = ["LOOK_ALIKES"]
 
 _LETTERS = (
-    ("АВЕЅІЈКМНОРСТУХҮԌԚԜԀԁһҺаеѕіјкмнорстухүԍԛԝвьѵ", "ABESIJKMHOPCTYXYGQWDdhHaesijkmhopctyxygqwbbv"),
-    ("ΑΒΕΖΗΙΚΜΝΟΡΤΥΧϹϳαβεικηνορτυχγςωϲ", "ABEZHIKMNOPTYXCjabeiknvoptuxycwc"),
+    ("АВЕЄЅІЈКМНОРСТУХҮԌԚԜԀԁһҺаеєѕіјкмнорстухүԍԛԝвьѵпгӀӏ", "ABEESIJKMHOPCTYXYGQWDdhHaeesijkmhopctyxygqwbbvnrll"),
+    ("ΑΒΕΖΗΙΚΜΝΟΡΤΥΧϹϳαβεικηνορτυχγςωϲσ", "ABEZHIKMNOPTYXCjabeiknvoptuxycwco"),
     ("օոսհցքզյԱՍՕԼ", "onuhgpqjUUOL"),
     ("ᎠᎡᎢᎪᎫᎬᎳᎷᎻᏀᏃᏒᏔᏚᏙᏞᏟᏢᏦᏴ", "DRTAJEWMHGZRWSVLCPKB"),
     ("ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘʀꜱᴛᴜᴠᴡʏᴢ", "ABCDEFGHIJKLMNOPRSTUVWYZ"),

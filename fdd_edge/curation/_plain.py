@@ -41,6 +41,8 @@ _CHARACTERS = _Characters({0x2800: " "})  # an empty Braille cell
 _ESCAPED = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|[nrt](?![a-z])|[\"'/])")
 _WRONGLY_DECODED = re.compile("[\u00c2\u00c3\u00e2\u00f0][^\\x00-\\x7f]+")
 """UTF-8 that was read in Windows' encoding: an apostrophe becomes \u00e2\u20ac\u2122."""
+_MOST_ENCODED = 20
+"""How often entities are taken off: each time costs a pass over the text, which is as long as a question may be."""
 _COMMENT = re.compile(r"<!--(?:(?!<!--|-->).)*-->", re.DOTALL)
 _INLINE = re.compile(
     r"</?(?:a|abbr|b|code|del|em|font|i|ins|mark|s|small|span|strong|sub|sup|tt|u|wbr)\b[^<>]*>", re.IGNORECASE
@@ -95,7 +97,7 @@ def _unescaped(found: re.Match[str]) -> str:
 
 def _without_entities(text: str) -> str:
     """Return a text without HTML entities, which may have been encoded several times."""
-    for _ in range(3):
+    for _ in range(_MOST_ENCODED):
         before, text = text, unescape(text)
         if text == before:
             break

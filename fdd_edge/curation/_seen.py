@@ -10,11 +10,11 @@ from fdd_edge.curation._retold import Retold
 from fdd_edge.curation._text import Wording, read_wording
 from fdd_edge.records import Problem
 
-__all__ = ["Protected", "Seen"]
+__all__ = ["FEWEST_LETTERS", "Protected", "Seen"]
 
 # Shorter runs are often just common phrases; GPT-3's authors chose this length too.
 _GRAM = 13
-_FEWEST_LETTERS = 20
+FEWEST_LETTERS = 20
 """Shorter texts may have the same letters by chance, once numbers and spaces are gone."""
 
 
@@ -69,7 +69,7 @@ class Protected:
 
     def _add(self, wording: Wording, label: str) -> None:
         self._masked.setdefault(wording.masked, label)
-        if len(wording.letters) >= _FEWEST_LETTERS:
+        if len(wording.letters) >= FEWEST_LETTERS:
             self._letters.setdefault(wording.letters, label)
         self._anonymous.setdefault(wording.anonymous, label)
         self._near.add(label, wording)

@@ -10,10 +10,12 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from threading import Timer
 from typing import IO, Any, NamedTuple
 
 from fdd_edge.data._file_limits import WHOLE, unpacked_limit
 from fdd_edge.errors import FddError
+from fdd_edge.progress import warn
 
 __all__ = ["STDIN", "Content", "is_stream", "open_content", "shown_path"]
 
@@ -23,6 +25,8 @@ STDIN = "-"
 _GZIP = b"\x1f\x8b"
 _OTHER_ARCHIVES = {b"PK\x03\x04": "zip", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bzip2"}
 _CHUNK = 1 << 18
+_PATIENCE = 5.0
+"""Seconds after which the user is told that a pipe holds nothing: without a writer, it never will."""
 
 
 class Content(NamedTuple):
@@ -97,11 +101,16 @@ def open_content(path: Path) -> Iterator[Content]:
         FddError: It cannot be read, is damaged, or is packed in another way than with gzip.
     """
     shown = shown_path(path)
+    waiting = Timer(_PATIENCE, warn, [f"Waiting for {shown}: nothing was written to it yet. Ctrl-C stops this."])
+    waiting.daemon = True
     try:
+        if is_stream(path):
+            waiting.start()
         with nullcontext(sys.stdin.buffer) if str(path) == STDIN else path.open("rb") as file:
             counted = _Counted(file)
             packed = io.BufferedReader(counted)
             start = packed.peek(8)
+            waiting.cancel()
             if start.startswith(_GZIP):
                 unpacked = io.BufferedReader(_Unpacked(packed, counted, shown))
                 if unpacked.peek(2).startswith(_GZIP):
@@ -118,6 +127,8 @@ def open_content(path: Path) -> Iterator[Content]:
         raise FddError(f"{path} does not exist.") from None
     except OSError as error:
         raise FddError(f"{shown} cannot be read: {error.strerror}.") from None
+    finally:
+        waiting.cancel()
 
 
 class _Counted(io.RawIOBase):

@@ -72,6 +72,8 @@ def read_rows(content: Content) -> Iterator[PlacedRow] | None:
     if start and is_table(path, read):
         return (PlacedRow(line, "line", row) for line, row in table_rows(path, _lines(path, texts)))
     if start == "":
+        if len(read) > ROW:
+            raise FddError(f"{path} begins with more than {ROW >> 20} MB of blanks; it holds no problems.")
         return iter(())
     if start == "[":
         return _array_rows(path, texts)

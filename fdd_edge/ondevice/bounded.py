@@ -40,7 +40,6 @@ RESULT = 32 << 20
 _PATIENCE = 20
 """How many times as long as its CPU time a call may last: a busy board gives a process little of it."""
 
-_TOO_LONG = f"takes more than {SECONDS} s of CPU time"
 _NO_MEMORY = (signal.SIGABRT, signal.SIGKILL)
 """How a child ends that gets no memory: C++ and Rust abort, and a full machine kills."""
 
@@ -63,20 +62,22 @@ class BoundedError(Exception):
 class BoundedFunction:
     """A function that runs in a child process. Close it when done; a call that was over a limit has closed it."""
 
-    def __init__(self, function: Callable[[Any], Any], *, memory: int = MEMORY) -> None:
+    def __init__(self, function: Callable[[Any], Any], *, memory: int = MEMORY, seconds: int | None = None) -> None:
         """Fork the child.
 
         Args:
             function: Takes and returns what JSON can represent. It sees the memory of this process as it is now.
             memory: Bytes that the child may have in addition to it.
+            seconds: CPU time of one call, if it may take more than ``SECONDS``.
         """
+        self._seconds = seconds or SECONDS
         self._too_large = f"takes more than {memory >> 20} MB of memory"
         requests, send = os.pipe()
         receive, replies = os.pipe()
         with _ready_to_fork():
             self._pid = os.fork()
         if self._pid == 0:
-            _serve(function, memory, requests, replies)
+            _serve(function, memory, self._seconds, requests, replies)
         os.close(requests)
         os.close(replies)
         self._send, self._receive = os.fdopen(send, "wb"), os.fdopen(receive, "rb")
@@ -116,7 +117,7 @@ class BoundedFunction:
             self._send.write(json.dumps(item).encode() + b"\n")
             self._send.flush()
         # The reply is written when it is complete, so only its first byte has to be waited for.
-        waited = bool(select.select([self._receive], [], [], SECONDS * _PATIENCE)[0])
+        waited = bool(select.select([self._receive], [], [], self._seconds * _PATIENCE)[0])
         line = self._receive.readline() if waited else b""
         if line.endswith(b"\n"):
             reply: dict[str, Any] = json.loads(line)
@@ -124,7 +125,7 @@ class BoundedFunction:
                 return reply
             why = reply["over"] or self._too_large
         else:
-            why = self._how_it_ended() if waited else f"does not end within {SECONDS * _PATIENCE} s"
+            why = self._how_it_ended() if waited else f"does not end within {self._seconds * _PATIENCE} s"
         self.close()
         self._fault = BoundedError(why, over_limit=True)
         return None
@@ -134,7 +135,7 @@ class BoundedFunction:
         with suppress(ChildProcessError):
             number = -os.waitstatus_to_exitcode(os.waitpid(self._pid, 0)[1])
             if number == signal.SIGXCPU:
-                return _TOO_LONG
+                return f"takes more than {self._seconds} s of CPU time"
             if number in _NO_MEMORY or number <= 0:
                 return self._too_large
         return "crashes"
@@ -167,7 +168,7 @@ def _ready_to_fork() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _serve(function: Callable[[Any], Any], memory: int, requests: int, replies: int) -> NoReturn:
+def _serve(function: Callable[[Any], Any], memory: int, seconds: int, requests: int, replies: int) -> NoReturn:
     """Answer requests until their pipe is closed; the child's whole life."""
     try:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGXCPU):
@@ -181,7 +182,7 @@ def _serve(function: Callable[[Any], Any], memory: int, requests: int, replies: 
         _limit_memory(memory)
         with os.fdopen(0, "rb") as lines:
             for calls, line in enumerate(iter(lines.readline, b""), start=1):
-                _limit_time(calls)
+                _limit_time(calls, seconds)
                 _write_all(1, _reply(function, line))
     finally:
         os._exit(0)
@@ -217,10 +218,10 @@ def _limit_memory(memory: int) -> None:
             resource.setrlimit(resource.RLIMIT_AS, (wanted, most))
 
 
-def _limit_time(calls: int) -> None:
+def _limit_time(calls: int, seconds: int) -> None:
     """Give a call its CPU time, given its number."""
     _, most = resource.getrlimit(resource.RLIMIT_CPU)
-    wanted = min(ceil(process_time()), ceil(SHARE * (calls - 1))) + SECONDS
+    wanted = min(ceil(process_time()), ceil(SHARE * (calls - 1))) + seconds
     if most == resource.RLIM_INFINITY or wanted < most:
         resource.setrlimit(resource.RLIMIT_CPU, (wanted, most))
 

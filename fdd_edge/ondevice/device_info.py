@@ -12,13 +12,13 @@ import resource
 import signal
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import metadata, util
 from pathlib import Path
 from typing import Any, Self
 
 from .families import runtime_modules
-from .field_types import misfit
+from .field_types import bounds, misfit
 
 __all__ = [
     "ARM_CORES",
@@ -181,7 +181,7 @@ class DeviceInfo:
     board: str | None
     cpu: str
     cpu_features: tuple[str, ...]
-    cores: int
+    cores: int = field(metadata=bounds(ge=0, le=2**20))
     runtimes: Mapping[str, str | None]
     load_errors: Mapping[str, str]
 
@@ -196,8 +196,8 @@ class DeviceInfo:
             info = cls(**{**row, "cpu_features": tuple(row["cpu_features"])})
         except (KeyError, TypeError) as error:
             raise ValueError(f"it lacks a field or has one too many ({error})") from None
-        if (name := misfit(info)) is not None:
-            raise ValueError(f"its field {name!r} has the wrong type")
+        if (wrong := misfit(info)) is not None:
+            raise ValueError(f"its field {wrong.name!r} {wrong.fault}")
         return info
 
 

@@ -19,7 +19,8 @@ import llama_cpp
 import numpy as np
 from llama_cpp import llama_cpp as c_api
 
-from .normalizer import NORMALIZER_KEY, normalize_text
+from .bounded import BoundedError, BoundedFunction
+from .normalizer import NORMALIZER_KEY, WHOLE_TOKENS_KEY, normalize_text, parse_tokens
 from .prompt import begins_with_bos
 from .protocol import RunnerError, SpecialIds
 from .runtime import Logits
@@ -76,10 +77,11 @@ class Model:
         )
         if not self._model:
             raise RunnerError("bad_artifact", f"llama.cpp cannot load {path}{_last_error()}.")
+        self._bounded: BoundedFunction | None = None
         self._vocab = c_api.llama_model_get_vocab(self._model)
         self._pieces: dict[int, bytes] = {}
         self.path = path
-        self._normalizer = self.metadata(NORMALIZER_KEY)
+        self._normalizer, self._whole_tokens = self.metadata(NORMALIZER_KEY), self.metadata(WHOLE_TOKENS_KEY)
         self.system_info = str(c_api.llama_print_system_info().decode()).strip()
         self.n_vocab = int(c_api.llama_vocab_n_tokens(self._vocab))
         self.n_ctx_train = int(c_api.llama_model_n_ctx_train(self._model))
@@ -87,6 +89,8 @@ class Model:
         if c_api.llama_model_has_encoder(self._model):
             self.close()
             raise RunnerError("bad_artifact", f"{path} has an encoder; only decoder-only GGUF models are supported.")
+        # The vocabulary is a stranger's, and llama.cpp cannot be stopped: one token of 300,000 bytes keeps it for days.
+        self._bounded = BoundedFunction(self._encode)
 
     def __enter__(self) -> Self:
         return self
@@ -97,7 +101,9 @@ class Model:
         self.close()
 
     def close(self) -> None:
-        """Release the memory."""
+        """Release the memory, and end the child process that encodes texts."""
+        if self._bounded:
+            self._bounded.close()
         if self._model:
             c_api.llama_model_free(self._model)
             self._model = None
@@ -149,21 +155,33 @@ class Model:
         """Return the ids of a prompt.
 
         Special tokens in it are recognised. BOS is added if the file asks for it and the text does not already begin
-        with it; EOS is never added. If the file names a normalizer, it is applied first: llama.cpp has none.
+        with it; EOS is never added. If the file names a normalizer, or tokens that drop spaces, that is done first:
+        llama.cpp does neither.
 
         Raises:
-            RunnerError: The file names a normalizer that is not supported.
+            RunnerError: The file names a normalizer that is not supported, or its vocabulary takes too much time or
+                memory for the text.
         """
-        text = normalize_text(text, self._normalizer)
-        raw = text.encode("utf-8", errors="replace")
-        ids = (c_api.llama_token * (len(raw) + 8))()
-        n = c_api.llama_tokenize(self._vocab, raw, len(raw), ids, len(ids), False, True)
-        if n < 0:
-            raise RunnerError("internal", f"llama.cpp needs {-n} tokens for {len(raw)} bytes of text.")
+        normalized = normalize_text(text, self._normalizer, parse_tokens(self._whole_tokens))
+        assert self._bounded is not None
+        try:
+            ids: list[int] = self._bounded(normalized.encode("utf-8", errors="replace").decode())
+        except BoundedError as error:
+            what = f"for a prompt of {len(normalized):,} characters it {'' if error.over_limit else 'fails: '}{error}"
+            raise RunnerError("bad_artifact", f"The vocabulary of {self.path} cannot be used: {what}.") from None
         adds_bos = bool(c_api.llama_vocab_get_add_bos(self._vocab))
         begins = begins_with_bos(text, adds_bos=adds_bos, bos_text=self.bos_text)
         bos: list[int] = [c_api.llama_vocab_bos(self._vocab)] if begins else []
-        return bos + list(ids[:n])
+        return bos + ids
+
+    def _encode(self, text: str) -> list[int]:
+        """Return the ids of a text."""
+        raw = text.encode()
+        ids = (c_api.llama_token * (len(raw) + 8))()
+        n = c_api.llama_tokenize(self._vocab, raw, len(raw), ids, len(ids), False, True)
+        if n < 0:
+            raise ValueError(f"llama.cpp needs {-n} tokens for {len(raw)} bytes of text")
+        return list(ids[:n])
 
     def ends_reply(self, token: int) -> bool:
         """Return whether a token ends a reply."""

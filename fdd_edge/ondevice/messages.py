@@ -14,6 +14,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from datetime import datetime
 from typing import Any, ClassVar, Literal, NamedTuple, Self
 
+from .field_types import ANY_NUMBER, bounds
 from .options import option, out_of_range
 from .telemetry import Conditions
 from .verdicts import ANSWER_RULES, AnswerRule, Verdict
@@ -44,6 +45,14 @@ __all__ = [
     "plan_waves",
     "prompt_ids_sha",
 ]
+
+_SECONDS = 1e9
+"""Thirty years: longer than any piece of work, and short enough that sums and rates stay finite."""
+_BYTES = 2**50
+_TOKEN = 2**31 - 1
+"""The highest id of a token: ids are int32."""
+_LEAD = 1e39
+"""More than the difference of any two numbers in float32."""
 
 FailureKind = Literal["bad_artifact", "bad_request", "runtime_missing", "busy", "device", "died", "internal"]
 """What is at fault: the model file, the request, the installation, another runner that is using the board, the device
@@ -225,13 +234,13 @@ class Completion:
     sample: int
     text: str
     program: str | None
-    answer: int | float | None
+    answer: int | float | None = field(metadata=ANY_NUMBER)  # the host computes it again
     verdict: Verdict | None
-    n_prompt_tokens: int
-    n_tokens: int
+    n_prompt_tokens: int = field(metadata=bounds(ge=0, le=_TOKEN))
+    n_tokens: int = field(metadata=bounds(ge=0, le=_TOKEN))
     prompt_ids_sha: str
-    prompt_ids: tuple[int, ...] | None = None
-    ids: tuple[int, ...] | None = None
+    prompt_ids: tuple[int, ...] | None = field(default=None, metadata=bounds(ge=0, le=_TOKEN))
+    ids: tuple[int, ...] | None = field(default=None, metadata=bounds(ge=0, le=_TOKEN))
     detail: str | None = None
 
     extra: Mapping[str, Any] = field(default_factory=dict)
@@ -254,7 +263,7 @@ class Completion:
             try:
                 values["verdict"] = Verdict(values["verdict"])
             except ValueError:
-                raise ProtocolError(f"there is no verdict {values['verdict']!r}") from None
+                raise ProtocolError(f"there is no verdict {repr(values['verdict'])[:80]}") from None
         return cls(**values, extra={name: v for name, v in row.items() if name not in known})
 
     def to_row(self) -> dict[str, Any]:
@@ -281,10 +290,10 @@ class Scores:
 
     problem_id: str
     prompt: str
-    prompt_ids: tuple[int, ...]
-    text_ids: tuple[int, ...]
-    best: tuple[int, ...]
-    leads: tuple[float, ...]
+    prompt_ids: tuple[int, ...] = field(metadata=bounds(ge=0, le=_TOKEN))
+    text_ids: tuple[int, ...] = field(metadata=bounds(ge=0, le=_TOKEN))
+    best: tuple[int, ...] = field(metadata=bounds(ge=0, le=_TOKEN))
+    leads: tuple[float, ...] = field(metadata=bounds(ge=0, le=_LEAD))
     logits: str
     unreadable: str = ""
 
@@ -303,12 +312,12 @@ class Timing:
         conditions: Temperature, clock, throttling and energy, if the device shows them.
     """
 
-    seconds: float
-    prompt_tokens: int
-    decode_tokens: int
-    prompt_seconds: float
-    first_token_seconds: float | None
-    peak_rss_bytes: int
+    seconds: float = field(metadata=bounds(ge=0, le=_SECONDS))
+    prompt_tokens: int = field(metadata=bounds(ge=0))
+    decode_tokens: int = field(metadata=bounds(ge=0))
+    prompt_seconds: float = field(metadata=bounds(ge=0, le=_SECONDS))
+    first_token_seconds: float | None = field(metadata=bounds(ge=0, le=_SECONDS))
+    peak_rss_bytes: int = field(metadata=bounds(ge=0, le=_BYTES))
     conditions: Conditions
 
 
@@ -348,11 +357,11 @@ class TargetInfo:
     cpu_features: tuple[str, ...]
     emulated: bool
     model: str
-    n_params: int
-    n_ctx_train: int
+    n_params: int = field(metadata=bounds(ge=0))
+    n_ctx_train: int = field(metadata=bounds(ge=0))
     special: SpecialIds
     prompt: str
-    load_seconds: float
+    load_seconds: float = field(metadata=bounds(ge=0, le=_SECONDS))
     rendered_at: str | None = None
 
     def __post_init__(self) -> None:
@@ -368,7 +377,7 @@ class Progress:
     """Number of finished problems of the current wave."""
 
     index: int
-    finished: int
+    finished: int = field(metadata=bounds(ge=0))
 
 
 @dataclass(frozen=True)
@@ -384,13 +393,13 @@ class WaveResult:
 class Totals:
     """What the whole session cost (``done``)."""
 
-    waves: int
-    problems: int
-    prompt_tokens: int
-    decode_tokens: int
-    seconds: float
-    load_seconds: float
-    peak_rss_bytes: int
+    waves: int = field(metadata=bounds(ge=0))
+    problems: int = field(metadata=bounds(ge=0))
+    prompt_tokens: int = field(metadata=bounds(ge=0))
+    decode_tokens: int = field(metadata=bounds(ge=0))
+    seconds: float = field(metadata=bounds(ge=0, le=_SECONDS))
+    load_seconds: float = field(metadata=bounds(ge=0, le=_SECONDS))
+    peak_rss_bytes: int = field(metadata=bounds(ge=0, le=_BYTES))
 
 
 @dataclass(frozen=True)

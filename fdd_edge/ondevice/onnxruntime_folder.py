@@ -44,7 +44,7 @@ class FolderModel:
         self.system_info = " ".join(onnxruntime.get_build_info().split())
         self._vocabulary = Vocabulary(folder)
         self.sessions = [load_session(str(folder / name), threads) for name in graphs]
-        self.n_params = int(self._vocabulary.card.get("parameters", 0))
+        self.n_params = int(self._vocabulary.card.get("parameters") or 0)
         self.tokenize: Callable[[str], list[int]] = self._vocabulary.tokenize
         self.ends_reply: Callable[[int], bool] = self._vocabulary.ends_reply
         self.piece: Callable[[int], bytes] = self._vocabulary.piece

@@ -19,6 +19,7 @@ from onnxruntime import InferenceSession, IOBinding
 from .onnxruntime_folder import FolderModel, run_error
 from .protocol import RunnerError
 from .runtime import Logits
+from .stated_fields import section
 from .vocabulary import read_json
 
 __all__ = ["Context", "Model", "open_model"]
@@ -204,7 +205,7 @@ def _caches(session: InferenceSession, path: str) -> list[_Cache]:
             "bad_artifact",
             f"{path} {kind} {odd[0]!r}. Export a graph with supported inputs: fdd-edge export MODEL -r onnx-int4",
         )
-    if not read_json(config).get("search", {}).get("past_present_share_buffer"):
+    if not section(read_json(config), "search").get("past_present_share_buffer"):
         raise RunnerError(
             "bad_artifact",
             f"{path} does not write its key-value cache in place. Export a graph that does: fdd-edge export MODEL -r "
@@ -215,7 +216,7 @@ def _caches(session: InferenceSession, path: str) -> list[_Cache]:
 
 def _context_length(folder: Path) -> int:
     """Return the model's context length in tokens."""
-    genai = read_json(folder / "genai_config.json").get("model", {})
+    genai = section(read_json(folder / "genai_config.json"), "model")
     found = genai.get("context_length") or read_json(folder / "config.json").get("max_position_embeddings")
     if not isinstance(found, int) or found < 1:
         raise RunnerError("bad_artifact", f"The configs in {folder} do not state the model's context length.")

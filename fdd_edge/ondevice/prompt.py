@@ -22,6 +22,7 @@ __all__ = [
     "Prompt",
     "begins_with_bos",
     "make_prompt",
+    "plain_prompt",
     "without_bom",
 ]
 
@@ -140,6 +141,15 @@ def make_prompt(
         )
     if template == CHAT:
         return Prompt.parse(_render_chat(shots, model, rendered_at))
+    return plain_prompt(template, shots)
+
+
+def plain_prompt(template: str, shots: Sequence[Shot]) -> Prompt:
+    """Return the prompt of a template that is not ``chat``, with worked examples in front.
+
+    Raises:
+        RunnerError: The template does not contain ``{question}``.
+    """
     plain = Prompt.parse(template)
     if not shots:
         return plain

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, asdict, fields
+from dataclasses import MISSING, asdict, fields, replace
 from typing import Any, TypeVar
 
 from .field_types import misfit
@@ -133,7 +133,7 @@ def _decode(line: str, kinds: Mapping[str, type[T]]) -> T:
     row = _object(line)
     name = row.pop("event", None)
     if not isinstance(name, str) or name not in kinds:
-        raise ProtocolError(f"{name!r} is not an event of protocol {PROTOCOL}; known: {', '.join(kinds)}")
+        raise ProtocolError(f"{repr(name)[:80]} is not an event of protocol {PROTOCOL}; known: {', '.join(kinds)}")
     return _build(kinds[name], row)
 
 
@@ -159,7 +159,7 @@ def _build(kind: type[T], row: Mapping[str, Any]) -> T:
     known = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]  # every kind is a dataclass
     for name in row:
         if name not in known:
-            raise ProtocolError(f"{kind.__name__} has no field {name!r}")
+            raise ProtocolError(f"{kind.__name__} has no field {name[:80]!r}")
     for name, f in known.items():
         if name not in row and f.default is MISSING:
             raise ProtocolError(f"{kind.__name__} lacks the field {name!r}")
@@ -170,17 +170,22 @@ def _build(kind: type[T], row: Mapping[str, Any]) -> T:
     return _checked(built)
 
 
+_TEXT_OF_HOST = (Request, Settings, Task, Wave, Score, Failure)
+"""Messages that hold names of files, or what a user typed: these may hold bytes that are not UTF-8."""
+
+
 def _checked(message: T) -> T:
-    if (name := misfit(message)) is not None:
-        found = repr(getattr(message, name))
-        raise ProtocolError(f"the field {name!r} of {type(message).__name__} has the wrong type: {found[:80]}")
+    if (wrong := misfit(message, any_text=isinstance(message, _TEXT_OF_HOST))) is not None:
+        found = repr(getattr(message, wrong.name))[:80]
+        raise ProtocolError(f"the field {wrong.name!r} of {type(message).__name__} {wrong.fault}: {found}")
     return message
 
 
 def _completion(row: Any) -> Completion:
     if not isinstance(row, Mapping):
         raise ProtocolError(f"a completion must be a JSON object, not {str(row)[:80]!r}")
-    return _checked(Completion.from_row(row))
+    # Fields that this version does not know are kept when a file is read, but a runner has the host's version.
+    return _checked(replace(Completion.from_row(row), extra={}))
 
 
 def _as_is(value: T) -> T:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -13,6 +14,7 @@ from pathlib import Path
 from . import device_info
 from .board_store import BoardDir, clean
 from .families import RUNTIMES, device_family
+from .host_watch import end_with_host
 from .judging import explain
 from .model_files import model_in
 from .protocol import Decoding, RunnerError, Settings, Task, Wave
@@ -59,6 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             lambda: {"python": install_runtime(options.home, options.requirement, options.cmake_args, options.also)}
         )
     options.model = model_in(options.model)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Python would wait until the runtime returns
     try:
         return _solve(options)
     except RunnerError as error:
@@ -137,10 +140,12 @@ def _count(text: str) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    """Serve a host until it is done."""
+    """Serve a host until it is done, or until it is gone."""
+    out = take_stdout()
+    end_with_host(out)
     if options.home is None:
-        return serve(sys.stdin, take_stdout())
-    code = serve(sys.stdin, take_stdout(), BoardDir(options.home, options.lock_timeout, options.host_timeout))
+        return serve(sys.stdin, out)
+    code = serve(sys.stdin, out, BoardDir(options.home, options.lock_timeout, options.host_timeout))
     os._exit(code)  # a thread is still reading stdin, and Python would wait for it
 
 

@@ -7,11 +7,12 @@ the conditions of the machine.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 
 from .device_info import is_emulated
+from .field_types import bounds
 
 __all__ = ["Conditions", "Meter"]
 
@@ -37,10 +38,10 @@ class Conditions:
         joules: Energy that the CPU used.
     """
 
-    temperature_c: float | None = None
-    clock_mhz: float | None = None
+    temperature_c: float | None = field(default=None, metadata=bounds(ge=-300, le=10_000))
+    clock_mhz: float | None = field(default=None, metadata=bounds(ge=0, le=1e6))
     throttled: bool | None = None
-    joules: float | None = None
+    joules: float | None = field(default=None, metadata=bounds(ge=0, le=1e12))
 
 
 class Meter:
@@ -94,8 +95,10 @@ class Meter:
             before = self._energy.get(zone)
             if before is None:
                 return None
-            wrapped = (_number(zone / "max_energy_range_uj") or 0) if now < before else 0
-            spent += (now + wrapped - before) / 1e6
+            most = _number(zone / "max_energy_range_uj") or 0
+            if (used := now - before if now >= before else now + most - before) < 0:
+                return None  # the counter began again, and where it ends is not shown
+            spent += used / 1e6
         return round(spent, 3) if found else None
 
     def _energies(self) -> dict[Path, int]:

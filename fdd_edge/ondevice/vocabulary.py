@@ -12,10 +12,12 @@ from tokenizers import Tokenizer
 
 from .bounded import BoundedError, BoundedFunction
 from .families import CARD
+from .first_load import fault_of_loading
 from .json_text import parse_json
 from .model_files import decoder_start
 from .prompt import TEMPLATE_KEY, begins_with_bos
 from .protocol import RunnerError, SpecialIds
+from .stated_fields import fault_of_card, is_id, token_text
 
 __all__ = ["CHAT_TEMPLATE_KEY", "Vocabulary", "read_json"]
 
@@ -40,6 +42,10 @@ _SPACE = "\u2581"
 """The symbol for a space in SentencePiece vocabularies."""
 
 
+def _load(path: Path) -> Tokenizer:
+    return Tokenizer.from_file(str(path))
+
+
 class Vocabulary:
     """The tokenizer files of a folder.
 
@@ -52,15 +58,17 @@ class Vocabulary:
         """Read a folder.
 
         Raises:
-            RunnerError: ``tokenizer.json`` is missing or cannot be read.
+            RunnerError: ``tokenizer.json`` is missing, cannot be read, or takes too much time or memory.
         """
         path = folder / "tokenizer.json"
         if not path.is_file():
             raise RunnerError(
                 "bad_artifact", f"{path} is missing: an ONNX model needs its tokenizer in the same folder."
             )
+        if fault := fault_of_loading(_load, path):
+            raise RunnerError("bad_artifact", f"{path} cannot be used: loading it {fault}.")
         try:
-            self._tokenizer = Tokenizer.from_file(str(path))
+            self._tokenizer = _load(path)
         except BaseException as error:  # an error from Rust has no type of its own, and a panic is no Exception
             if isinstance(error, KeyboardInterrupt):
                 raise
@@ -71,6 +79,8 @@ class Vocabulary:
         self._folder = folder
         self._config = read_json(folder / "tokenizer_config.json")
         self.card = read_json(folder / CARD)
+        if fault := fault_of_card(self.card):
+            raise RunnerError("bad_artifact", f"{folder / CARD}: {fault}.")
         self._decoder_start = decoder_start(folder)
         self.size = int(self._tokenizer.get_vocab_size(with_added_tokens=True))
         self._added = self._tokenizer.get_added_tokens_decoder()
@@ -184,20 +194,29 @@ class Vocabulary:
 
         For an encoder-decoder only those of the configs count.
         """
-        if "stop_ids" in self.card:
+        if self.card.get("stop_ids") is not None:
             yield from self.card["stop_ids"]
             return
         for name in ("generation_config.json", "config.json"):
             found = read_json(self._folder / name).get("eos_token_id")
-            yield from found if isinstance(found, list) else [] if found is None else [found]
+            ids = found if isinstance(found, list) else [] if found is None else [found]
+            if not all(map(is_id, ids)):
+                shown = f"{self._folder / name}: eos_token_id must be a whole number or a list of such"
+                raise RunnerError("bad_artifact", f"{shown}, not {str(found)[:_SHOWN]!r}.")
+            yield from ids
         if (eos := self._id_of("eos_token")) is not None:
             yield eos
         if self._decoder_start is None:
             yield from (token for token, added in self._added.items() if added.content in _END_TOKENS)
 
     def _text_of(self, name: str) -> str:
-        found = self._config.get(name)
-        return str(found["content"] if isinstance(found, dict) else found or "")
+        found = token_text(self._config.get(name))
+        if found is None:
+            shown = str(self._config[name])[:_SHOWN]
+            raise RunnerError(
+                "bad_artifact", f"{self._folder / 'tokenizer_config.json'}: {name} must be a token, not {shown!r}."
+            )
+        return found
 
     def _id_of(self, name: str) -> int | None:
         text = self._text_of(name)

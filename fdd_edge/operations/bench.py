@@ -10,11 +10,12 @@ from statistics import median
 from typing import Any, Self
 
 from fdd_edge.artifacts.facts import describe_model, model_bytes
-from fdd_edge.errors import FddError, TargetError
+from fdd_edge.errors import FddError
 from fdd_edge.ondevice.json_text import parse_json
 from fdd_edge.ondevice.model_files import model_in
 from fdd_edge.ondevice.protocol import Decoding, Settings, TargetInfo, Task, Timing, Wave
 from fdd_edge.operations.certify import packaged_prompts
+from fdd_edge.operations.evaluation_timing import per_second
 from fdd_edge.progress import progress, warn
 from fdd_edge.result_base import Result
 from fdd_edge.targets import Budgets, Profile, TargetRuntime, load_profile, open_session
@@ -126,16 +127,18 @@ def measure(
     """
     model = Path(model_in(artifact))
     *others, last = (TargetRuntime(board, runtime.family) for board in _devices(runtime.profile))
+    recipe = describe_model(model).recipe
     for board in others:
         try:
-            return _measure_on(board, model, prompt, threads)
-        except TargetError as error:
-            warn(f"{error} Measuring another board of the pool.")
-    return _measure_on(last, model, prompt, threads)
+            return _measure_on(board, model, recipe, prompt, threads)
+        except FddError as error:  # also if it says that the file is broken: others may be able to read it
+            warn(f"{board.profile.name}: {error} Measuring another board of the pool.")
+    return _measure_on(last, model, recipe, prompt, threads)
 
 
-def _measure_on(board: TargetRuntime, artifact: Path, prompt: str | None, threads: int | None) -> Measurement:
-    recipe = describe_model(artifact).recipe
+def _measure_on(
+    board: TargetRuntime, artifact: Path, recipe: str | None, prompt: str | None, threads: int | None
+) -> Measurement:
     settings = Settings(decoding=replace(_DECODING, threads=board.threads(threads)))
     title = f"{artifact.parent.name}/{artifact.name} on {board.profile.name}"
     with open_session(board.profile, artifact, settings=settings, prompt=prompt, fresh=True) as session:
@@ -234,7 +237,7 @@ def _measurement(
 
 
 def _rate(count: int, seconds: float) -> float | None:
-    return round(count / seconds, 2) if count and seconds > 0 else None
+    return per_second(count, seconds, 2) if count else None
 
 
 def _per_token(joules: Sequence[float | None], alone: Sequence[Timing]) -> float | None:

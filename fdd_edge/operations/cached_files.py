@@ -102,7 +102,7 @@ _MACHINE = r"(aarch64|x86_64)-[0-9a-f]{12}"
 
 _KINDS = {
     "students": _Kind(
-        re.compile(r"(tiny|tiny-t5|(gguf|merged|readable|vocab)-[0-9a-f]+)-v\d+"),
+        re.compile(r"(tiny|tiny-t5|(checked|gguf|merged|readable|vocab)-[0-9a-f]+(-\d+)?)-v\d+"),
         "students that were converted, merged or made, and their vocabularies",
         True,
         "made again when next used: up to a minute for a 135M student",

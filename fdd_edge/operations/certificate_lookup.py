@@ -74,8 +74,8 @@ def check_new(out: Path) -> None:
 def find_certificate(artifact: Path, sha256: str) -> Certificate | None:
     """Return the certificate of exactly this model file, from the files next to it or from its run, or None.
 
-    If one came with the file and says that it passed, one that was made on this machine counts instead, if there is
-    any. Files that are not certificates, or are of another version, are ignored with one line that says so.
+    If one came with the file, one that was made on this machine counts instead, if there is any, whatever the other
+    says. Files that are not certificates, or are of another version, are ignored with one line that says so.
 
     Args:
         artifact: The model file.
@@ -94,10 +94,8 @@ def find_certificate(artifact: Path, sha256: str) -> Certificate | None:
             found.append(certificate)
     if not found:
         return None
-    said = next((own for own in found if was_checked_here(own)), found[0])
-    if said.passed and not was_checked_here(said):
-        return certificate_made_here(sha256) or said
-    return said
+    own = next((certificate for certificate in found if was_checked_here(certificate)), None)
+    return own or certificate_made_here(sha256) or found[0]
 
 
 def passed_here(path: Path, artifact: Path) -> bool:

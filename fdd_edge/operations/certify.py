@@ -13,9 +13,10 @@ from fdd_edge.artifacts.recipe import Recipe
 from fdd_edge.artifacts.vocab import open_vocab
 from fdd_edge.data import read_dataset
 from fdd_edge.feedback import sample_pool
-from fdd_edge.ondevice.model_files import find_model, hash_model
+from fdd_edge.ondevice.model_files import find_model
 from fdd_edge.operations.certificate_lookup import check_new, find_bounds, find_certificate
 from fdd_edge.operations.file_content import own_weights_item, read_content
+from fdd_edge.operations.unchanged import unchanged
 from fdd_edge.parity import (
     Certificate,
     ParityPrompt,
@@ -121,7 +122,10 @@ def certify(
     folder = student.folder if merged is None else merged
     recipe = recipe.model_copy(update={"parity": bounds})
     outputs = load_reference(reference)
-    certify_file(find_model(artifact), folder, outputs, recipe, runtime=runtime, threads=threads).write(out)
+    # Files of a student that mean nothing may have changed since its outputs were made: a run keeps those.
+    found = HashCache().of(folder)
+    model = find_model(artifact)
+    certify_file(model, folder, outputs, recipe, runtime=runtime, threads=threads, folder_sha256=found).write(out)
 
 
 def reference_of(
@@ -143,21 +147,25 @@ def reference_of(
         threads: Number of torch threads; None for torch's default.
         packaged: More prompts, which fill them up to 64; the rest is compared in bytes and ids only. Default:
             ``packaged_prompts``.
+
+    Raises:
+        FddError: The student was changed meanwhile.
     """
     with open_vocab(student.vocab) as vocab:
         eos_ids = vocab.eos_ids
         own_chats = [] if trained else [chat_prompts(vocab.chat_template, vocab)]
         vocabulary = Vocabulary(vocab.pieces, (*own_chats, expected_prompts(template, vocab)))
-    return compute_reference_outputs(
-        student.folder,
-        _with_packaged(problems, packaged_prompts() if packaged is None else packaged),
-        name=student.name,
-        sha256=HashCache().of(student.folder),
-        template=template,
-        eos_ids=eos_ids,
-        vocabulary=vocabulary,
-        threads=threads,
-    )
+    with unchanged(student.folder, "compared") as sha256:
+        return compute_reference_outputs(
+            student.folder,
+            _with_packaged(problems, packaged_prompts() if packaged is None else packaged),
+            name=student.name,
+            sha256=sha256,
+            template=template,
+            eos_ids=eos_ids,
+            vocabulary=vocabulary,
+            threads=threads,
+        )
 
 
 def _with_packaged(problems: Sequence[Problem], packaged: Sequence[Problem]) -> list[ParityPrompt]:
@@ -178,6 +186,7 @@ def certify_file(
     runtime: TargetRuntime,
     threads: int | None = None,
     prompt: str | None = None,
+    folder_sha256: str | None = None,
 ) -> Certificate:
     """Compare a model file with its float model, and keep the certificate, so that it counts as made here.
 
@@ -189,17 +198,30 @@ def certify_file(
         runtime: Where the file runs.
         threads: Number of threads to decode with. Default: one per physical core.
         prompt: The prompt template, for a file that does not store one.
+        folder_sha256: Hash of the folder. Default: as it was when the reference's outputs were computed.
 
     Raises:
-        FddError: The file cannot be loaded, or cannot be asked with this prompt.
+        FddError: The file cannot be loaded, or cannot be asked with this prompt; or one side was changed meanwhile.
         TargetError: The target failed.
     """
-    content = read_content(artifact, folder, reference, recipe.parity)
     on_target = runtime.threads(threads)
-    outputs = read_file(runtime.profile, artifact, reference, threads=on_target, prompt=prompt)
-    own_weights = own_weights_item(
-        artifact, folder, reference, outputs, content, bound=recipe.parity.own_weights, threads=threads, prompt=prompt
-    )
+    # Both are read several times, by several processes: a certificate names a file that all of them have read.
+    with (
+        unchanged(folder, "compared", sha256=folder_sha256 or reference.sha256),
+        unchanged(artifact, "compared") as sha256,
+    ):
+        content = read_content(artifact, folder, reference, recipe.parity)
+        outputs = read_file(runtime.profile, artifact, reference, threads=on_target, prompt=prompt)
+        own_weights = own_weights_item(
+            artifact,
+            folder,
+            reference,
+            outputs,
+            content,
+            bound=recipe.parity.own_weights,
+            threads=threads,
+            prompt=prompt,
+        )
     items = compare_outputs(
         reference,
         outputs,
@@ -213,7 +235,7 @@ def certify_file(
     questions = ProblemSet(Problem(r.id, r.question, r.gold or 0, "parity") for r in reference.answered)
     n_prompts = {"answered": len(questions), "encoded": len(reference.replies)}
     certificate = Certificate(
-        artifact={"sha256": hash_model(artifact), "bytes": model_bytes(artifact), "recipe": recipe.name},
+        artifact={"sha256": sha256, "bytes": model_bytes(artifact), "recipe": recipe.name},
         reference={"name": reference.name, "sha256": reference.sha256},
         target={"name": runtime.profile.name, "threads": on_target, "kv": outputs.kv, **facts},
         prompts=n_prompts | {"sha256": questions.fingerprint()},

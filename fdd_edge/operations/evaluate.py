@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from fdd_edge.ondevice.protocol import Completion, ProtocolError, Task, plan_wav
 from fdd_edge.operations.asking import Asking
 from fdd_edge.operations.certify import find_certificate
 from fdd_edge.operations.evaluation_timing import EvaluationTiming, read_timing, timing_of
+from fdd_edge.operations.unchanged import watch, written_meanwhile
 from fdd_edge.operations.waves import decode_waves
 from fdd_edge.parity import Certificate, was_checked_here
 from fdd_edge.progress import announce
@@ -121,6 +123,7 @@ def evaluate(
     tasks = [Task(p.id, k, p.question) for p in problems for k in range(asking.num_return_sequences)]
     waves = plan_waves(tasks, asking.decoding.wave)
     files = EvaluationFiles(out)
+    was_touched = watch(model)
     decoded = decode_waves(
         waves,
         files.journal,
@@ -130,6 +133,9 @@ def evaluate(
         asking=asking,
         title=title,
     )
+    if was_touched():  # changed, and changed back: the hash is the same
+        files.journal.unlink(missing_ok=True)
+        raise written_meanwhile(model, "evaluated")
     results = decoded.results
     rows = score([c for result in results for c in result.completions], by_id)
     # Runners that share the waves work at the same time, so only a clock on this side measures the total.
@@ -233,10 +239,33 @@ def read_rows(folder: Path) -> list[Completion]:
             f"{folder} is not an evaluation; name a folder such as RUN/round-00/eval/TARGET/RECIPE/pool, or one that "
             "fdd-edge eval -o wrote."
         )
+    completions: list[Completion] = []
     try:
-        return [Completion.from_row(row) for _, row in read_jsonl(path)]
+        for number, row in read_jsonl(path):
+            completions.append(Completion.from_row(row))
+            if (fault := _fault_of(completions[-1])) is not None:
+                raise ProtocolError(f"in line {number}, {fault}")
     except ProtocolError as error:
         raise FddError(f"{folder} is not an evaluation ({error}); name a folder that fdd-edge eval wrote.") from None
+    replies = Counter((completion.problem_id, completion.sample) for completion in completions)
+    (name, sample), n = replies.most_common(1)[0] if replies else (("", 0), 0)
+    if n > 1:
+        raise FddError(f"{path} holds sample {sample} of {name!r} {n} times, so it is damaged; evaluate again.")
+    return completions
+
+
+def _fault_of(row: Completion) -> str | None:
+    """Return what is wrong with a row that a user, or a damaged disk, may have changed."""
+    answer, sample = row.answer, row.sample
+    if not isinstance(row.problem_id, str) or not isinstance(row.text, str):
+        return "the problem's id or the text is not a text"
+    if answer is not None and (isinstance(answer, bool) or not isinstance(answer, int | float)):
+        return f"the answer {answer!r:.40} is not a number"
+    if isinstance(sample, bool) or not isinstance(sample, int) or sample < 0:
+        return f"the sample {sample!r:.40} is not a number from 0"
+    if row.program is not None and not isinstance(row.program, str):
+        return "the program is not a text"
+    return None
 
 
 def read_evaluation(folder: Path) -> Evaluation:

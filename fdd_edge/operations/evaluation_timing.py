@@ -11,7 +11,10 @@ from fdd_edge.ondevice.json_text import parse_json
 from fdd_edge.ondevice.protocol import WaveResult
 from fdd_edge.runs.fingerprint import Json
 
-__all__ = ["EvaluationTiming", "read_timing", "timing_of"]
+__all__ = ["EvaluationTiming", "per_second", "read_timing", "timing_of"]
+
+_MOST_PER_SECOND = 1e9
+"""More tokens or problems per second than any device handles."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,10 +79,10 @@ def timing_of(
     return EvaluationTiming(
         artifact_bytes=artifact_bytes,
         seconds=None if seconds is None else round(seconds, 3),
-        problems_per_second=_rate(sum(len(r.completions) for r in results), seconds),
-        tokens_per_second=_rate(decode_tokens, seconds),
-        prompt_tokens_per_second=_rate(prompt_tokens, reading),
-        decode_tokens_per_second=_rate(decode_tokens, busy - reading),
+        problems_per_second=per_second(sum(len(r.completions) for r in results), seconds),
+        tokens_per_second=per_second(decode_tokens, seconds),
+        prompt_tokens_per_second=per_second(prompt_tokens, reading),
+        decode_tokens_per_second=per_second(decode_tokens, busy - reading),
         prompt_tokens=prompt_tokens,
         decode_tokens=decode_tokens,
         peak_rss_bytes=max(t.peak_rss_bytes for t in timings),
@@ -92,5 +95,8 @@ def read_timing(path: Path) -> EvaluationTiming:
     return EvaluationTiming.from_row(parse_json(path.read_text(encoding="utf-8")))
 
 
-def _rate(count: int, seconds: float | None) -> float | None:
-    return round(count / seconds, 3) if seconds else None
+def per_second(count: int, seconds: float | None, digits: int = 3) -> float | None:
+    """Return a rate; None if the time is unknown, or too short to be one that was measured."""
+    if seconds is None or seconds <= 0 or count > seconds * _MOST_PER_SECOND:
+        return None
+    return round(count / seconds, digits)

@@ -16,7 +16,8 @@ from fdd_edge.progress import announce
 from fdd_edge.records import Problem, ProblemSet
 from fdd_edge.resolve.prompts import PinnedPrompt, pin_prompt
 from fdd_edge.resolve.student import Student
-from fdd_edge.runs.atomic import delete, partial_of, write_atomic
+from fdd_edge.runs.atomic import check_output, delete, partial_of, write_atomic
+from fdd_edge.runs.hashing import sha256_of
 from fdd_edge.runs.seal import SEAL, is_intact, seal
 from fdd_edge.runs.stage import build_atomic
 from fdd_edge.runs.stage_files import FineTunedFiles
@@ -25,7 +26,10 @@ from fdd_edge.safetensors_folder import count_parameters
 __all__ = ["fine_tune"]
 
 _PROMPT = "prompt.json"
-"""Inside unfinished work: the prompt it began with, which a chat template may render differently on another day."""
+"""Inside unfinished work: the prompt it began with, which a chat template may render differently on another day. It
+carries its hash: one flipped bit would be trained on."""
+
+_HASH = "sha256"
 
 
 def fine_tune(
@@ -50,6 +54,7 @@ def fine_tune(
     Raises:
         FddError: ``out`` exists, the disk is too small, or training refuses.
     """
+    check_output(out)
     pinned = _pin(student, prompt, out)
     template, qat_recipe = pinned.template, setup.qat_recipe
 
@@ -60,9 +65,14 @@ def fine_tune(
                 seal(folder)
 
     def make(folder: Path) -> None:
-        write_atomic(folder / _PROMPT, json.dumps(pinned._asdict()))
+        write_atomic(folder / _PROMPT, json.dumps(pinned._asdict() | {_HASH: _hash(pinned)}))
         made = FineTunedFiles(folder)
-        fit(made.adapter)
+        try:
+            fit(made.adapter)
+        except Exception:
+            if not any(path.is_file() for path in made.adapter.rglob("*")):
+                (folder / _PROMPT).unlink()  # nothing was trained that the next call could go on with
+            raise
         merge(made.merged, adapter=made.adapter, student=student, template=template, qat_recipe=qat_recipe)
         (folder / _PROMPT).unlink()
         (made.adapter / SEAL).unlink()
@@ -85,12 +95,36 @@ def fine_tune(
 
 def _pin(student: Student, prompt: str, out: Path) -> PinnedPrompt:
     """Return the prompt, the same in all processes: none goes on, and writes, before all have read what is stored."""
-    stored = partial_of(out) / _PROMPT
-    earlier = parse_json(stored.read_text(encoding="utf-8")) if stored.is_file() else None
-    pinned = pin_prompt(prompt, student.folder, student.to_train().sha256, earlier)
+    earlier = _read_prompt(partial_of(out) / _PROMPT)
+    pinned = pin_prompt(
+        prompt, student.folder, student.to_train().sha256, None if earlier is None else earlier._asdict()
+    )
     if world_size() > 1:
         _wait_for_processes()
     return pinned
+
+
+def _read_prompt(stored: Path) -> PinnedPrompt | None:
+    """Read the prompt that unfinished work began with; None if it has none, or a damaged one."""
+    if not stored.is_file():
+        return None
+    try:
+        row = parse_json(stored.read_text(encoding="utf-8"))
+        written = row.pop(_HASH)
+        pinned = PinnedPrompt(**row)
+        if written == _hash(pinned):
+            return pinned
+    except (ValueError, KeyError, TypeError, AttributeError):
+        pass
+    if is_first_process():
+        announce(
+            f"{stored} has been damaged, so it is made again; if the prompt is another one now, so is the training"
+        )
+    return None
+
+
+def _hash(pinned: PinnedPrompt) -> str:
+    return sha256_of(json.dumps(pinned))
 
 
 def _is_trained(folder: Path) -> bool:

@@ -7,9 +7,11 @@ import shutil
 from pathlib import Path
 
 from fdd_edge.artifacts.recipe import GgufRecipe
+from fdd_edge.ondevice.json_text import parse_json
 from fdd_edge.operations.quantized_student import quantized_weights, round_weights
 from fdd_edge.progress import announce
 from fdd_edge.resolve.student import MODEL_CARD, Student
+from fdd_edge.resolve.student_hash import hash_weights, student_files
 
 __all__ = ["merge"]
 
@@ -45,5 +47,7 @@ def merge(out: Path, *, adapter: Path, student: Student, template: str, qat_reci
         "license": student.license,
         "quantization_aware": qat_recipe and qat_recipe.type,
         "tokenizer_sha256": hash_tokenizer(out),
+        "vocab_size": parse_json((out / "config.json").read_text(encoding="utf-8"))["vocab_size"],
+        "weights_sha256": hash_weights(student_files(out)),
     }
     (out / MODEL_CARD).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from fdd_edge.errors import FddError
+from fdd_edge.artifacts.facts import describe_model
+from fdd_edge.errors import FddError, TargetError
 from fdd_edge.ondevice.model_files import hash_model
-from fdd_edge.ondevice.protocol import Event, ProtocolError, TargetInfo, Wave, WaveResult, decode_event, encode
+from fdd_edge.ondevice.protocol import TargetInfo, Wave, WaveResult
 from fdd_edge.operations.asking import Asking
-from fdd_edge.progress import announce, progress
+from fdd_edge.operations.kept_waves import KeptWaves
+from fdd_edge.progress import Advance, announce, progress
 from fdd_edge.runs.fingerprint import fingerprint, plain
 from fdd_edge.runs.journal import Journal
-from fdd_edge.targets import IDENTICAL_FIELDS, TargetRuntime, open_session
+from fdd_edge.targets import IDENTICAL_FIELDS, FalseAnswerError, Session, TargetRuntime, open_session
 
 __all__ = ["Decoded", "decode_waves"]
 
@@ -70,36 +74,87 @@ def decode_waves(
             f"{artifact} was changed while it was being evaluated, so its replies belong to no file. Run the command "
             "again when nothing writes to it."
         )
+    _check_prompts(waves, decoded.results, journal)
     return decoded
+
+
+def _check_prompts(waves: Sequence[Wave], results: Sequence[WaveResult], journal: Journal) -> None:
+    """Refuse waves of several runners that give one question different prompts: one of them is wrong.
+
+    Raises:
+        TargetError: There is such a question.
+    """
+    seen: dict[str, str] = {}
+    for wave, result in zip(waves, results, strict=True):
+        for task, reply in zip(wave.tasks, result.completions, strict=True):
+            if seen.setdefault(task.question, reply.prompt_ids_sha) != reply.prompt_ids_sha:
+                journal.drop()
+                raise TargetError(
+                    f"The runners of this target give the prompt of {task.problem_id!r} different ids, so their "
+                    "replies do not belong together. Evaluate on one of them."
+                )
 
 
 def _decode(
     waves: Sequence[Wave], journal: Journal, *, artifact: Path, runtime: TargetRuntime, asking: Asking, title: str
 ) -> Decoded | None:
     """Decode what is missing; return None, and drop the journal, if that is of another device or prompt."""
-    info, finished = _read(journal)
-    kept: list[Event] = [*([info] if info else []), *finished.values()]
-    journal.rewrite(encode(event) for event in kept)
-    missing = [wave for wave in waves if wave.index not in finished]
-    began, begun_before = time.monotonic(), bool(finished)
-    total, left = (sum(len(wave.tasks) for wave in some) for some in (waves, missing))
-    if missing:
-        with progress(title, total) as advance:
-            # A chat template that prints the date is given the time at which the evaluation began.
-            began_at = info.rendered_at if info else None
-            for event in _run(artifact, runtime, asking, missing, lambda n: advance(total - left + n), began_at):
-                if isinstance(event, TargetInfo) and info is not None and (other := _differences(info, event)):
-                    announce(f"{title}: {other} of {runtime.profile.name} has changed, so the evaluation starts over")
+    kept = KeptWaves(journal, waves, asking.settings(runtime), title)
+    began, begun_before = time.monotonic(), bool(kept.finished)
+    if len(kept.finished) < len(waves):
+        with progress(title, sum(len(wave.tasks) for wave in waves)) as advance:
+            # More than once, if waves of earlier calls are withdrawn meanwhile.
+            while missing := [wave for wave in waves if wave.index not in kept.finished]:
+                n_before = sum(len(wave.tasks) for wave in waves if wave.index in kept.finished)
+                on_progress = partial(_advance, advance, n_before)
+                try:
+                    began = _decode_missing(missing, kept, artifact, runtime, asking, on_progress)
+                except _ChangedError as changed:
+                    name = runtime.profile.name
+                    announce(f"{title}: {changed} of {name} has changed, so the evaluation starts over")
                     journal.drop()
                     return None
-                journal.append(encode(event))
-                if isinstance(event, TargetInfo):
-                    info, began = event, time.monotonic()
-                else:
-                    finished[event.index] = event
-    assert info is not None  # the first line of a journal that holds a wave
-    results = [finished[wave.index] for wave in waves]
-    return Decoded(info, results, None if begun_before else time.monotonic() - began)
+    assert kept.info is not None
+    results = [kept.finished[wave.index] for wave in waves]
+    return Decoded(kept.info, results, None if begun_before else time.monotonic() - began)
+
+
+class _ChangedError(Exception):
+    """The kept waves are of another device or prompt; says in what they differ."""
+
+
+def _advance(advance: Advance, n_before: int, n: int) -> None:
+    advance(n_before + n)
+
+
+def _decode_missing(
+    missing: Sequence[Wave],
+    kept: KeptWaves,
+    artifact: Path,
+    runtime: TargetRuntime,
+    asking: Asking,
+    on_progress: Callable[[int], None],
+) -> float:
+    """Decode waves in one session; return when it was open.
+
+    Raises:
+        _ChangedError: What is kept is of another device or prompt.
+    """
+    began = None
+    try:
+        with _open(artifact, runtime, asking, kept.info) as session:
+            if kept.info is not None and (other := _differences(kept.info, session.info)):
+                raise _ChangedError(other)
+            began = time.monotonic()
+            kept.describe(session.info)
+            for result in session.complete(missing, on_progress, kept.withdraw):
+                kept.describe(session.info)
+                kept.add(result)
+    except FalseAnswerError as error:
+        if began is not None:
+            kept.withdraw({wave.index for wave in missing} if error.waves is None else error.waves)
+        raise
+    return began
 
 
 def _differences(one: TargetInfo, other: TargetInfo) -> str:
@@ -107,38 +162,16 @@ def _differences(one: TargetInfo, other: TargetInfo) -> str:
     return ", ".join(name for name in IDENTICAL_FIELDS if getattr(one, name) != getattr(other, name))
 
 
-def _run(
-    artifact: Path,
-    runtime: TargetRuntime,
-    asking: Asking,
-    waves: Sequence[Wave],
-    on_progress: Callable[[int], None],
-    rendered_at: str | None,
-) -> Iterator[TargetInfo | WaveResult]:
-    """Yield what the target reports about itself, then finished waves."""
-    with open_session(
+def _open(
+    artifact: Path, runtime: TargetRuntime, asking: Asking, info: TargetInfo | None
+) -> AbstractContextManager[Session]:
+    """Open a session with the target, in which a chat template is given the time at which the evaluation began."""
+    return open_session(
         runtime.profile,
         artifact,
         settings=asking.settings(runtime),
         prompt=asking.prompt,
         examples=asking.examples,
-        rendered_at=rendered_at,
-    ) as session:
-        yield session.info
-        yield from session.complete(waves, on_progress)
-
-
-def _read(journal: Journal) -> tuple[TargetInfo | None, dict[int, WaveResult]]:
-    """Read the finished waves and their device."""
-    info: TargetInfo | None = None
-    finished: dict[int, WaveResult] = {}
-    for line in journal.read():
-        try:
-            event = decode_event(line)
-        except ProtocolError:
-            break  # of another version of the protocol
-        if isinstance(event, TargetInfo):
-            info = event
-        elif isinstance(event, WaveResult):
-            finished[event.index] = event
-    return (info, finished) if info else (None, {})
+        rendered_at=info.rendered_at if info else None,
+        stored_prompt=describe_model(artifact).prompt_template if asking.prompt is None else None,
+    )

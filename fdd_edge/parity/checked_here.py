@@ -32,18 +32,28 @@ def keep_certificate(certificate: Certificate) -> None:
 
 def was_checked_here(certificate: Certificate) -> bool:
     """Return whether exactly this certificate was made here."""
-    return _kept(certificate).is_file()
+    return _read(_kept(certificate)) is not None
 
 
 def certificate_made_here(artifact_sha256: str) -> Certificate | None:
     """Return the newest certificate of an artifact that was made here, or None."""
     files = sorted(_folder(artifact_sha256).glob("*.json"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
-    for file in files:
-        try:
-            return Certificate.read(file)
-        except FddError:  # of another version
-            continue
-    return None
+    return next((found for file in files if (found := _read(file)) is not None), None)
+
+
+def _read(kept: Path) -> Certificate | None:
+    """Read a kept certificate; None if there is none, if it is of another version, or if it is damaged."""
+    if not kept.is_file():
+        return None
+    try:
+        certificate = Certificate.read(kept)
+    except FddError as error:
+        warn(f"{error} It is ignored.")
+        return None
+    if _kept(certificate) != kept:
+        warn(f"{kept} was damaged after it was made; delete it and make it again. It is ignored.")
+        return None
+    return certificate
 
 
 def _kept(certificate: Certificate) -> Path:

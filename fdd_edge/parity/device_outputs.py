@@ -85,8 +85,8 @@ def read_file(
         completions: tuple[Completion, ...] = ()
         if np.isfinite(logits).all():
             waves = session.complete(plan_waves(tasks), lambda n: advance(len(to_score) + n))
-            in_order = sorted(waves, key=lambda result: result.index)
-            completions = tuple(c for result in in_order for c in result.completions)
+            results = {result.index: result for result in waves}  # the last of a wave counts
+            completions = tuple(c for index in sorted(results) for c in results[index].completions)
     return DeviceOutputs(settings.kv, session.info, scores, logits, completions)
 
 

@@ -186,6 +186,8 @@ def compute_reference_outputs(
             keep=keep,
             on_progress=advance,
         )
+    if not all(np.isfinite(greedy.logits).all() and np.isfinite(greedy.leads).all() for greedy in written):
+        raise FddError(f"The logits of {name} are not finite numbers in float32, so nothing can be compared with it.")
     replies = [
         Reply(prompt.id, prompt.question, prompt.gold, text, tuple(ids))
         for prompt, text, ids in zip(prompts, texts, prompt_ids, strict=True)

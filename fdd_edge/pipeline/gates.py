@@ -10,11 +10,12 @@ from typing import NamedTuple
 
 from fdd_edge.config import Gates
 from fdd_edge.errors import FddError
-from fdd_edge.evaluation import Interval, clustered_wilson, paired_share_difference
+from fdd_edge.evaluation import Interval, clustered_share_difference, clustered_wilson, same_question
 from fdd_edge.feedback import pass_rates
 from fdd_edge.operations.bench import Measurement, read_measurement
 from fdd_edge.operations.evaluate import read_rows
 from fdd_edge.pipeline.run import Run
+from fdd_edge.records import read_problems
 from fdd_edge.runs.stage_files import VALID
 from fdd_edge.targets import Profile, is_emulated
 
@@ -24,6 +25,7 @@ __all__ = ["Contender", "Standing", "best_of", "check_gates", "judge_rounds", "s
 def judge_rounds(run: Run, last: int | None = None) -> list[Standing]:
     """Judge the rounds that were evaluated, in their order, up to round ``last``."""
     target, judge, gates = run.named.judge_target.name, run.named.judge.name, run.config.gates
+    questions = {problem.id: same_question(problem.question) for problem in read_problems(run.layout.valid)}
     contenders = []
     for number in range(run.config.rounds if last is None else last + 1):
         round_dir = run.layout.round(number)
@@ -33,7 +35,7 @@ def judge_rounds(run: Run, last: int | None = None) -> list[Standing]:
         floats = round_dir.evaluation("local", run.named.float_recipe.name, VALID)
         compared = gates.max_drop is not None and floats.is_dir()
         measured = read_measurement(round_dir.bench(target, judge))
-        contenders.append(_read_contender(round_dir.name, valid, floats if compared else None, measured))
+        contenders.append(_read_contender(round_dir.name, valid, floats if compared else None, measured, questions))
     return standings(contenders, gates)
 
 
@@ -71,17 +73,26 @@ class Contender(NamedTuple):
         solved: The judge's share of right answers to each problem of valid, by id.
         float_solved: The float artifact's; None if no gate needs it.
         measured: What the judge's artifact costs on its target.
+        questions: What the problems of valid ask, by id: those that ask the same count as one.
     """
 
     name: str
     solved: Mapping[str, float]
     float_solved: Mapping[str, float] | None
     measured: Measurement
+    questions: Mapping[str, str]
 
     @property
     def accuracy(self) -> float:
         """The share of valid that it solves."""
         return fmean(self.solved.values())
+
+    def by_question(self, of_problems: Mapping[str, float]) -> list[list[float]]:
+        """Return one number for each problem, those of problems that ask the same together."""
+        found: dict[str, list[float]] = {}
+        for name, value in of_problems.items():
+            found.setdefault(self.questions[name], []).append(value)
+        return list(found.values())
 
 
 class Standing(NamedTuple):
@@ -96,10 +107,12 @@ class Standing(NamedTuple):
     held_back: list[str]
 
 
-def _read_contender(name: str, valid: Path, float_valid: Path | None, measured: Measurement) -> Contender:
+def _read_contender(
+    name: str, valid: Path, float_valid: Path | None, measured: Measurement, questions: Mapping[str, str]
+) -> Contender:
     """Read what a round is judged by from its evaluations of valid."""
     floats = None if float_valid is None else pass_rates(read_rows(float_valid))
-    return Contender(name, pass_rates(read_rows(valid)), floats, measured)
+    return Contender(name, pass_rates(read_rows(valid)), floats, measured, questions)
 
 
 def standings(contenders: Sequence[Contender], gates: Gates) -> list[Standing]:
@@ -131,29 +144,37 @@ def best_of(found: Sequence[Standing]) -> str | None:
 
 def _compare(contender: Contender, strongest: Contender) -> str | None:
     """Return by how much a round is worse than another on the same problems, if that is more than chance."""
-    # Each rate is 0 or 1, because valid is decoded greedily, once.
-    differences = [contender.solved[name] - rate for name, rate in strongest.solved.items()]
-    gained, lost = (sum(difference * sign > 0 for difference in differences) for sign in (1, -1))
-    interval = paired_share_difference(gained, lost, len(differences))
+    differences = {name: contender.solved[name] - rate for name, rate in strongest.solved.items()}
+    interval = _difference(contender, differences)
     if interval.high >= 0:
         return None
     low, high = (-100 * end for end in interval)
     return (
-        f"its accuracy on valid is {-100 * fmean(differences):.1f} points lower than {strongest.name}'s "
+        f"its accuracy on valid is {-100 * fmean(differences.values()):.1f} points lower than {strongest.name}'s "
         f"(95 %: {high:.1f} to {low:.1f})"
     )
 
 
+def _difference(contender: Contender, differences: Mapping[str, float]) -> Interval:
+    """Return the interval of the mean difference, given one for each problem."""
+    # Each is -1, 0 or 1, because valid is decoded greedily, once.
+    counts = [
+        (sum(change > 0 for change in own), sum(change < 0 for change in own), len(own))
+        for own in contender.by_question(differences)
+    ]
+    return clustered_share_difference(counts)
+
+
 def _interval(contender: Contender) -> str:
-    return _in_words(clustered_wilson([(rate, 1) for rate in contender.solved.values()]))
+    return _in_words(clustered_wilson([(sum(own), len(own)) for own in contender.by_question(contender.solved)]))
 
 
 def _drop_interval(contender: Contender) -> str:
     floats = contender.float_solved
     if floats is None:
         return ""
-    changes = [floats[name] - rate for name, rate in contender.solved.items() if name in floats]
-    return _in_words(paired_share_difference(sum(c > 0 for c in changes), sum(c < 0 for c in changes), len(changes)))
+    drops = {name: floats[name] - rate for name, rate in contender.solved.items() if name in floats}
+    return _in_words(_difference(contender, drops))
 
 
 def _in_words(interval: Interval) -> str:

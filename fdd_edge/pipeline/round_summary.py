@@ -15,8 +15,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from fdd_edge.curation import ReportRow, report
 from fdd_edge.errors import FddError
-from fdd_edge.feedback import Side, Split, without_offspring
-from fdd_edge.intervals import clustered_wilson, independent_difference
+from fdd_edge.evaluation import same_question
+from fdd_edge.feedback import LabelledProblem, Side, Split, without_offspring
+from fdd_edge.intervals import Interval, clustered_wilson, independent_difference
 from fdd_edge.operations.bench import Measurement, read_measurement
 from fdd_edge.operations.evaluate import read_evaluation
 from fdd_edge.operations.evolve import Refusals, read_declined
@@ -209,31 +210,35 @@ def _waiting(reserve: Path | None, trained: Collection[str]) -> int:
 
 
 def _labelled(judged: Path, found: Split, *, fresh: bool) -> LabelledFigures:
-    rates = [item.pass_rate for items in found.values() for item in items]
-    of_seeds = [item.pass_rate for items in found.values() for item in items if item.problem.origin == "seed"]
+    labelled = [item for items in found.values() for item in items]
+    seeds = [item for item in labelled if item.problem.origin == "seed"]
     valid = read_evaluation(judged).summary
-    gap: tuple[float, float] | None = None
-    if of_seeds:
-        # Several replies to one problem are not independent trials, so the problems are counted, not the replies.
-        low, high = independent_difference(fsum(of_seeds), len(of_seeds), valid.correct, valid.n)
-        gap = low, high
+    rate, interval = _share(labelled)
+    seed_rate, seed_interval = _share(seeds) if seeds else (None, None)
+    gap: Interval | None = None
+    if seed_rate is not None and seed_interval is not None:
+        gap = independent_difference(seed_rate, seed_interval, valid.accuracy, valid.ci95)
     return LabelledFigures(
-        n=len(rates),
-        pass_rate=fmean(rates),
-        ci95=_over_problems(rates),
-        seeds=len(of_seeds),
-        seed_pass_rate=fmean(of_seeds) if of_seeds else None,
-        seed_ci95=_over_problems(of_seeds) if of_seeds else None,
+        n=len(labelled),
+        pass_rate=rate,
+        ci95=(interval.low, interval.high),
+        seeds=len(seeds),
+        seed_pass_rate=seed_rate,
+        seed_ci95=None if seed_interval is None else (seed_interval.low, seed_interval.high),
         valid=valid.accuracy,
         valid_ci95=(valid.ci95.low, valid.ci95.high),
-        gap=gap,
+        gap=None if gap is None else (gap.low, gap.high),
         fresh=fresh,
     )
 
 
-def _over_problems(rates: Sequence[float]) -> tuple[float, float]:
-    low, high = clustered_wilson([(rate, 1) for rate in rates])
-    return low, high
+def _share(labelled: Sequence[LabelledProblem]) -> tuple[float, Interval]:
+    """Return the share of right answers and its interval; replies and copies of a question are not independent."""
+    by_question: dict[str, list[float]] = {}
+    for item in labelled:
+        by_question.setdefault(same_question(item.problem.question), []).append(item.pass_rate)
+    interval = clustered_wilson([(fsum(rates), len(rates)) for rates in by_question.values()])
+    return fmean(item.pass_rate for item in labelled), interval
 
 
 def _without(

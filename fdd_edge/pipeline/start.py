@@ -158,6 +158,11 @@ def _open_run(
     facts = manifest.facts
     # The default depends on this machine; a run that is resumed on another one keeps the number it began with.
     threads = facts.setdefault("threads", config.decoding.threads or physical_cores())
+    if config.decoding.threads not in (None, threads):
+        raise FddError(
+            f"{layout.manifest} is damaged (facts.threads is {threads}, but the run has decoding.threads "
+            f"{config.decoding.threads}). Restore it; or delete it, and every stage is made again."
+        )
     prompt = pin_prompt(config.student.prompt, student.folder, student.to_train().sha256, facts.get("prompt"))
     facts["prompt"] = prompt._asdict()
     facts["student"] = {"name": student.name, "sha256": student.sha256, "revision": student.revision}

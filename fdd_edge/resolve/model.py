@@ -10,8 +10,10 @@ from fdd_edge.artifacts.artifact_labels import ArtifactLabels
 from fdd_edge.errors import FddError
 from fdd_edge.ondevice.json_text import parse_json
 from fdd_edge.ondevice.prompt import PLACEHOLDER
+from fdd_edge.progress import announce
 from fdd_edge.resolve.prompts import student_prompt
 from fdd_edge.resolve.student import MODEL_CARD, Student, open_student
+from fdd_edge.resolve.student_hash import hash_weights
 from fdd_edge.runs import Manifest, RoundLayout, RunLayout, Stages
 from fdd_edge.runs.stage_files import NON_EASY, POOL, EvaluationFiles
 
@@ -102,6 +104,8 @@ def open_float_model(
         path = round_dir.merged
     student = open_student(str(path) if path.is_dir() else name, revision, families=families)
     card = _read_model_card(student.folder / MODEL_CARD)
+    if card.pop("weights_sha256", None) not in (None, hash_weights(student.files)):
+        _announce_stale(path / MODEL_CARD, card, prompt)
     template = card.get("prompt_template") if prompt is None else None
     trained = template is not None or prompt is not None
     if template is None:
@@ -190,7 +194,7 @@ def _read_model_card(path: Path) -> dict[str, str]:
         raise FddError(f"{path} is not a JSON object; restore it, or delete it.")
     known = {
         key: card[key]
-        for key in ("prompt_template", "base", "license", "quantization_aware")
+        for key in ("prompt_template", "base", "license", "quantization_aware", "weights_sha256")
         if card.get(key) is not None
     }
     wrong = [key for key, value in known.items() if not isinstance(value, str)]
@@ -199,6 +203,17 @@ def _read_model_card(path: Path) -> dict[str, str]:
     if PLACEHOLDER not in known.get("prompt_template", PLACEHOLDER):
         raise FddError(f"{path}: prompt_template does not contain {PLACEHOLDER}; restore the file, or delete it.")
     return known
+
+
+def _announce_stale(path: Path, card: dict[str, str], prompt: str | None) -> None:
+    """Say that a model was trained on by another tool since its card was written, and forget what is no longer so."""
+    card.pop("quantization_aware", None)
+    kept = ""
+    if prompt is None and "prompt_template" in card:
+        kept = (
+            " Its prompt is used all the same; if the model was trained on with another one, choose that with --prompt."
+        )
+    announce(f"{path} is older than the weights next to it, which another tool has written.{kept}")
 
 
 def best_round(run: RunLayout, name: str) -> RoundLayout:

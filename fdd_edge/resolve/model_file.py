@@ -35,7 +35,10 @@ def find_model_file(name: str) -> Path:
     run = RunLayout(path if RunLayout(path).is_run() else path.resolve().parent)
     if not run.is_run():
         *names, last = dict.fromkeys(family.model_file for family in FAMILIES.values())
+        inside = [folder for folder in (*path.glob("*"), *path.glob("snapshots/*")) if find_model(folder).is_file()]
         hint = " Export it first: fdd-edge export." if (path / "config.json").is_file() else ""
+        if inside:
+            hint = f" Its subfolder {min(inside)} is one: name that."
         raise FddError(f"{name} is not a model file, a folder with a {', '.join(names)} or {last}, or a run.{hint}")
     round_dir = RoundLayout(path) if run.root != path else best_round(run, name)
     artifact = round_dir.artifact(read_manifest(run).facts.get("judge", ""))

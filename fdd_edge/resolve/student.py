@@ -31,8 +31,14 @@ __all__ = ["MODEL_CARD", "Student", "open_student"]
 MODEL_CARD = "fdd_edge.json"
 """Next to a merged student: the prompt it was trained on, its base, its license."""
 
-_VERSION = 8
-"""Raised when the conversion changes, so that the cache of an earlier version is not used."""
+_VERSION = 9
+"""Raised when the conversion or the check of a folder changes, so that the cache of an earlier version is not used."""
+
+_NOTES = "notes.json"
+"""What is said about a student whose weights have been checked, every time it is opened."""
+
+_MERGE_VERSION = 2
+"""The same for the merging of adapters."""
 
 
 class Student(NamedTuple):
@@ -106,6 +112,18 @@ def open_student(
         FddError: It does not exist, or cannot be trained; the message says what can.
         MissingExtraError: A package that training needs is not installed.
     """
+    return _open(name_or_path, revision, commits, families, adapters=())
+
+
+def _open(
+    name_or_path: str,
+    revision: str | None,
+    commits: MutableMapping[str, str] | None,
+    families: Collection[str],
+    *,
+    adapters: tuple[Path, ...],
+) -> Student:
+    """Open a student, which may be the base of adapters; ``adapters`` are those that lead to it."""
     from fdd_edge.students.locate import locate
 
     _require_training(families)
@@ -114,8 +132,11 @@ def open_student(
         return _tiny(name_or_path, families)
     if source.kind == "gguf":
         return _from_gguf(name_or_path, source.weights, families)
-    opened = _from_adapter if source.kind == "adapter" else _from_folder
-    return opened(name_or_path, source.weights, families)._replace(revision=source.commit)
+    if source.kind == "adapter":
+        student = _from_adapter(name_or_path, source.weights, commits, families, adapters)
+    else:
+        student = _from_folder(name_or_path, source.weights, families)
+    return student._replace(revision=source.commit)
 
 
 def _require_training(families: Collection[str]) -> None:
@@ -138,7 +159,7 @@ def _from_gguf(name: str, path: Path, families: Collection[str]) -> Student:
     """Convert a GGUF to a Hugging Face folder with the tokenizer that the device will use."""
     from fdd_edge.artifacts.gguf import copy_vocab, describe_gguf, read_vocab, write_folder_from_gguf
     from fdd_edge.artifacts.gguf.reader import field, open_gguf
-    from fdd_edge.resolve.gguf_source import check_same_model
+    from fdd_edge.resolve.gguf_source import check_same_ids, check_same_model
     from fdd_edge.student_architectures import GGUF_ARCHITECTURE
     from fdd_edge.students.tokenizer import rebuild_tokenizer
 
@@ -155,9 +176,14 @@ def _from_gguf(name: str, path: Path, families: Collection[str]) -> Student:
 
     def convert(folder: Path) -> None:
         announce(f"Preparing the student {name} (once; kept in {cache_dir()}) ...")
+        tables = read_vocab(path)
+        write_folder_from_gguf(path, folder)  # the first to find a fault, and it needs no torch
         copy_vocab(path, folder / vocab_file)
-        rebuild_tokenizer(folder, **read_vocab(folder / vocab_file)._asdict())
-        write_folder_from_gguf(path, folder)
+        try:
+            rebuild_tokenizer(folder, **tables._asdict())
+        except FddError as error:
+            raise FddError(f"{path}: {error}") from None
+        check_same_ids(path, folder)
         check_same_model(path, folder, folder / vocab_file)
 
     folder = _cached(f"gguf-{sha256[:16]}", convert)
@@ -167,18 +193,14 @@ def _from_gguf(name: str, path: Path, families: Collection[str]) -> Student:
 
 def _from_folder(name: str, path: Path, families: Collection[str]) -> Student:
     """Use a Hugging Face folder where it is; what it lacks, or says twice, is written to the cache."""
-    from fdd_edge.artifacts.gguf import check_tensors, has_unused_head
+    from fdd_edge.artifacts.gguf import check_architecture
     from fdd_edge.students.model_card import read_license
 
     files, license = student_files(path), read_license(path)
     check_layers(path, parse_json((path / "config.json").read_text(encoding="utf-8")))
     if decoder_start(path) is None:
-        check_tensors(path)
-        if has_unused_head(path):
-            announce(
-                f"{path} holds a lm_head.weight that differs from its embeddings, and its config.json ties the two: "
-                "the embeddings count."
-            )
+        check_architecture(path)
+    _check_model(path, files)
     folder = _readable(path)
     if decoder_start(path) is not None:
         _check_encoder_decoder(path, folder, families)
@@ -186,34 +208,60 @@ def _from_folder(name: str, path: Path, families: Collection[str]) -> Student:
     return _student(name, folder, vocabs, hash_files(files), license)._replace(files=files)
 
 
-def _from_adapter(name: str, path: Path, families: Collection[str]) -> Student:
+def _check_model(path: Path, files: Mapping[str, str]) -> None:
+    """Check that a folder holds the model that it promises: once, because all weights are read, and torch is needed."""
+    from fdd_edge.students.model_config import check_token_ids
+    from fdd_edge.students.weight_check import check_weights
+
+    def check(out: Path) -> None:
+        check_token_ids(path)
+        (out / _NOTES).write_text(json.dumps(check_weights(path)), encoding="utf-8")
+
+    checked = _cached(f"checked-{hash_files(files)[:24]}", check)
+    for note in parse_json((checked / _NOTES).read_text(encoding="utf-8")):
+        announce(f"{path} {note}")
+
+
+def _from_adapter(
+    name: str,
+    path: Path,
+    commits: MutableMapping[str, str] | None,
+    families: Collection[str],
+    adapters: tuple[Path, ...],
+) -> Student:
     """Merge an adapter into its base, which it names; the merged folder is kept in the cache."""
     from fdd_edge.students.adapter_base import find_base
-    from fdd_edge.students.adapter_merge import copy_tokenizer, merge_adapter
+    from fdd_edge.students.adapter_merge import check_adapter, merge_adapter
+    from fdd_edge.students.adapter_neighbors import use_neighbors
     from fdd_edge.students.locate import TINY, TINY_T5
     from fdd_edge.students.model_card import read_license
 
-    found = find_base(path, (TINY, TINY_T5))
+    found, seen = find_base(path, (TINY, TINY_T5)), (*adapters, path.resolve())
+    if path.resolve() in adapters:
+        raise FddError(f"{path} is an adapter, and so are its bases: they lead back to it, and not to a model.")
+    check_adapter(path)  # before a large base is downloaded
     try:
-        base = open_student(found.name, found.revision, families=families)
+        base = _open(found.name, found.revision, commits, families, adapters=seen)
     except FddError as error:
+        if adapters:  # the adapter that the user named says it
+            raise
         raise FddError(f"{path} is an adapter, and its base cannot be used: {error}") from None
     files = {f"base/{name}": hashed for name, hashed in (base.files or {"model": base.sha256}).items()}
     files |= {f"adapter/{name}": hashed for name, hashed in student_files(path).items()}
     sha256 = hash_files(files)
 
     def merge(folder: Path) -> None:
-        announce(f"Merging the adapter {path} into {found.name} (once; kept in {cache_dir()}) ...")
+        announce(f"Merging the adapter {name} into {found.name} (once; kept in {cache_dir()}) ...")
         merge_adapter(base.folder, path, folder)
-        if (path / "tokenizer.json").is_file():
-            announce("The tokenizer next to the adapter counts, not the one of its base.")
-            copy_tokenizer(path, folder)
-        else:
+        replaced, notes = use_neighbors(path, folder)
+        for note in notes:
+            announce(note)
+        if not replaced and _vocab_size(folder) == _vocab_size(base.folder):
             for vocab in base.vocabs:
                 shutil.copy2(vocab, folder / vocab.name)
         (folder / MODEL_CARD).write_text(json.dumps({"base": base.name}) + "\n", encoding="utf-8")
 
-    merged = _from_folder(name, _cached(f"merged-{sha256[:24]}", merge), families)
+    merged = _from_folder(name, _cached(f"merged-{sha256[:24]}-{_MERGE_VERSION}", merge), families)
     return merged._replace(sha256=sha256, files=files, license=read_license(path) or base.license)
 
 
@@ -240,8 +288,7 @@ def _vocab(folder: Path, family: Family, *, named: Path) -> Path:
     existing, write = folder / family.vocab_file, family.write_vocab
     if write is None:
         return existing
-    noted = _noted_tokenizer(folder) if existing.is_file() else None
-    if noted is not None and noted == hash_tokenizer(folder):
+    if existing.is_file() and _is_current(folder, existing, family):
         return existing
     key = hash_tokenizer(folder, config=True)[:24]
     made = (
@@ -254,19 +301,35 @@ def _vocab(folder: Path, family: Family, *, named: Path) -> Path:
     if family.same_vocab is not None and family.same_vocab(existing, made):
         return existing
     announce(
-        f"{named / family.vocab_file} was made from other tokenizer files than those next to it: the tokenizer files "
-        "count, and a new vocabulary is made from them."
+        f"{named / family.vocab_file} was made from other tokenizer files, or for another number of tokens, than those "
+        "next to it: they count, and a new vocabulary is made from them."
     )
     return made
 
 
-def _noted_tokenizer(folder: Path) -> str | None:
-    """Return the hash of the tokenizer files from which the vocabulary of a merged student was made, if it says so."""
+def _is_current(folder: Path, vocab: Path, family: Family) -> bool:
+    """Return whether the vocabulary of a merged student was made from the tokenizer files and the size of now.
+
+    A folder of an earlier version does not say either of them.
+    """
+    from fdd_edge.students.tokenizer_files import hash_tokenizer
+
     try:
         card = parse_json((folder / MODEL_CARD).read_text(encoding="utf-8"))
-        return str(card["tokenizer_sha256"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None  # whoever needs the card will report what is wrong with it
+        noted, size = card["tokenizer_sha256"], card.get("vocab_size")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False  # whoever needs the card will report what is wrong with it
+    if noted != hash_tokenizer(folder):
+        return False
+    if size is None:
+        with family.open_vocab(vocab) as opened:
+            size = len(opened.pieces)
+    return bool(size == _vocab_size(folder))
+
+
+def _vocab_size(folder: Path) -> int | None:
+    size: int | None = parse_json((folder / "config.json").read_text(encoding="utf-8")).get("vocab_size")
+    return size
 
 
 def _check_encoder_decoder(folder: Path, readable: Path, families: Collection[str]) -> None:
@@ -324,10 +387,19 @@ def _tiny(name: str, families: Collection[str]) -> Student:
 
 def _student(name: str, folder: Path, vocabs: Collection[Path], sha256: str, license: str | None) -> Student:
     """Return a student named by the last part of its name: artifacts must not contain paths of this machine."""
+    from fdd_edge.students.model_config import end_ids
+
     label = name if name.startswith("package:") else Path(name).name.removesuffix(".gguf")
     label = label.encode("utf-8", errors="replace").decode()  # a file's name need not be text, and a GGUF's keys must
     files = tuple(vocabs)
     with open_vocab(files[0]) as device:
+        named = set(end_ids(folder)) - {device.eos}
+        if missed := sorted(named - set(device.eos_ids) if named else named):
+            kind = files[0].suffix.removeprefix(".").upper()
+            announce(
+                f"{name} says that the ids {missed} end a reply too. A {kind} file cannot say that of them, so replies "
+                "go on after them."
+            )
         return Student(label, folder, files, sha256, license, device.adds_bos)
 
 

@@ -12,7 +12,7 @@ from fdd_edge.ondevice.json_text import parse_json
 from fdd_edge.runs.fingerprint import Json
 from fdd_edge.runs.hashing import HashCache, sha256_of
 
-__all__ = ["hash_files", "hash_student", "student_files", "trained_files"]
+__all__ = ["hash_files", "hash_student", "hash_weights", "student_files", "trained_files"]
 
 _GENERATION = "generation_config.json"
 _CHAT_TEMPLATE = "chat template"
@@ -76,6 +76,11 @@ def trained_files(files: Mapping[str, str]) -> dict[str, str]:
 def hash_files(files: Mapping[str, str]) -> str:
     """Return the sha256 of what ``student_files`` or ``trained_files`` returned."""
     return sha256_of("".join(f"{name}\0{hashed}\n" for name, hashed in sorted(files.items())))
+
+
+def hash_weights(files: Mapping[str, str]) -> str:
+    """Return the sha256 of the weights among what ``student_files`` returned."""
+    return hash_files({name: hashed for name, hashed in files.items() if name.endswith(".safetensors")})
 
 
 def hash_student(folder: Path) -> str:

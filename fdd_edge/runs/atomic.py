@@ -24,6 +24,7 @@ from fdd_edge.runs.own_files import is_abandoned, marked
 
 __all__ = [
     "build_once",
+    "check_output",
     "clear_partial_file",
     "delete",
     "discard",
@@ -39,6 +40,16 @@ __all__ = [
 def partial_of(output: Path) -> Path:
     """Return the path of an output while it is being built."""
     return output.with_name(f".{output.name}.partial")
+
+
+def check_output(output: Path) -> None:
+    """Refuse an output folder that cannot be replaced by a finished one.
+
+    Raises:
+        FddError: It is the current folder, which would be deleted under the shell that is in it, or has no name.
+    """
+    if not output.name or output.resolve() == Path.cwd():
+        raise FddError(f"{output} cannot be replaced by a finished folder; choose a new folder.")
 
 
 def write_atomic(path: Path, text: str) -> None:

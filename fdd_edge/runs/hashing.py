@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 __all__ = ["HashCache", "hash_file", "sha256_of"]
@@ -35,12 +35,26 @@ class HashCache:
             FileNotFoundError: There is no such path.
         """
         if path.is_dir():
-            digest = hashlib.sha256()
-            for file in sorted(p for p in path.rglob("*") if p.is_file() and p.name not in self._ignored):
-                digest.update(f"{file.relative_to(path)}\0{self.of(file)}\n".encode())
-            return digest.hexdigest()
+            return self.of_files(path, self.names_in(path))
         stat = path.stat()
         key = (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns)  # no path: a file may be renamed
         if key not in self._known:
             self._known[key] = hash_file(path)
         return self._known[key]
+
+    def names_in(self, folder: Path) -> list[str]:
+        """Return the files that the hash of a folder covers, in its order."""
+        files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name not in self._ignored)
+        return [str(file.relative_to(folder)) for file in files]
+
+    def of_files(self, folder: Path, names: Iterable[str]) -> str:
+        """Return the sha256 of the names and contents of some of a folder's files.
+
+        Raises:
+            FileNotFoundError: One is missing.
+        """
+        digest = hashlib.sha256()
+        for name in names:
+            # A name need not be UTF-8: Python spells its other bytes as surrogates.
+            digest.update(f"{name}\0{self.of(folder / name)}\n".encode(errors="surrogateescape"))
+        return digest.hexdigest()

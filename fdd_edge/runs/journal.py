@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from fdd_edge.progress import announce
+from fdd_edge.runs.atomic import replacing
 
 __all__ = ["Journal"]
 
@@ -47,7 +48,9 @@ class Journal:
 
     def rewrite(self, lines: Iterable[str]) -> None:
         """Replace all lines: one that a kill cut short would swallow the next."""
-        self._path.write_bytes(b"".join(map(self._sealed, lines)))
+        # Into another file first: a kill in between must not cost the lines that are there.
+        with replacing(self._path) as partial:
+            partial.write_bytes(b"".join(map(self._sealed, lines)))
 
     def drop(self) -> None:
         """Delete the file."""
@@ -60,7 +63,12 @@ class Journal:
     def _opened(self, line: bytes) -> str | None:
         head, found, tail = line.rpartition(_SEAL)
         text = head + b"}"
-        return text.decode() if found and tail == self._hash(text) + b'"}' else None
+        if not found or tail != self._hash(text) + b'"}':
+            return None
+        try:
+            return text.decode()
+        except UnicodeDecodeError:  # none that this tool wrote, although it has the hash
+            return None
 
     def _hash(self, text: bytes) -> bytes:
         return hashlib.sha256(self._made_from + b"\n" + text).hexdigest().encode()

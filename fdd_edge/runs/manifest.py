@@ -15,18 +15,13 @@ from fdd_edge.errors import FddError
 from fdd_edge.runs.atomic import write_atomic
 from fdd_edge.runs.fingerprint import Json
 from fdd_edge.runs.layout import RunLayout
+from fdd_edge.runs.manifest_check import check_entry, check_facts, content_hash
 
 __all__ = ["RUN_FORMAT", "Manifest", "StageEntry"]
 
 RUN_FORMAT = 2
 """Raised when the files or fingerprints of a run change, so that a run of another format is not resumed."""
 
-_FACTS: dict[str, type] = {
-    "threads": int,
-    "judge": str,
-    **dict.fromkeys(("prompt", "student", "datasets", "commits", "parity"), dict),
-}
-"""The type of each fact that later commands rely on."""
 _PACKAGES = ("torch", "transformers", "peft", "gguf", "numpy")
 
 
@@ -42,6 +37,7 @@ class StageEntry:
         output_sha256: Hash of what it wrote.
         seconds: Time it took.
         pruned: The output was deleted to save space; it still counts as made.
+        files: The files of a folder: what else is in it is somebody's. None for a file, or if it is not known.
     """
 
     fingerprint: str
@@ -51,6 +47,7 @@ class StageEntry:
     output_sha256: str
     seconds: float
     pruned: bool = False
+    files: list[str] | None = None
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> Self:
@@ -87,15 +84,23 @@ class Manifest:
         self.facts: dict[str, Any] = {}
         if path.is_file():
             try:
-                content = json.loads(path.read_text(encoding="utf-8"))
-                self.format, self.made_by = int(content.get("format", 1)), str(content.get("fdd_edge", "unknown"))
-                self.stages = {name: StageEntry.from_row(entry) for name, entry in content["stages"].items()}
-                self.facts = dict(content["facts"])
-                wrong = [name for name, kind in _FACTS.items() if not isinstance(self.facts.get(name, kind()), kind)]
-                if wrong:
-                    raise TypeError(f"facts.{wrong[0]}: {self.facts[wrong[0]]!r}")
-            except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+                self._read(json.loads(path.read_text(encoding="utf-8")))
+            except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
                 raise FddError(f"{path} is damaged ({error}). {self._how_to_fix()}") from None
+
+    def _read(self, content: Mapping[str, Any]) -> None:
+        """Take the content of the file; what it says is used much later, so it is checked here.
+
+        Raises:
+            ValueError, KeyError, TypeError, AttributeError, OverflowError: It is not what ``write`` wrote.
+        """
+        self.format, self.made_by = int(content.get("format", 1)), str(content.get("fdd_edge", "unknown"))
+        # Files of a version that wrote no hash have none; another format may hash something else.
+        written = content.get("sha256") if self.format == RUN_FORMAT else None
+        if written is not None and written != content_hash(content):
+            raise ValueError("it is not as it was written")
+        self.stages = {name: StageEntry.from_row(check_entry(name, entry)) for name, entry in content["stages"].items()}
+        self.facts = check_facts(content["facts"])
 
     def _how_to_fix(self) -> str:
         """Return what to do about a damaged file: without one, only a run of this format is made again."""
@@ -105,7 +110,7 @@ class Manifest:
 
     def write(self) -> None:
         """Write the manifest, atomically."""
-        content = {
+        content: dict[str, Any] = {
             "fdd_edge": __version__,
             "format": RUN_FORMAT,
             "python": platform.python_version(),
@@ -114,7 +119,9 @@ class Manifest:
             "facts": self.facts,
             "stages": {name: asdict(entry) for name, entry in self.stages.items()},
         }
-        write_atomic(self.path, json.dumps(content, indent=1) + "\n")
+        # Hashed as it will be read: JSON has no tuples, and its keys are texts.
+        content = json.loads(json.dumps(content, allow_nan=False))
+        write_atomic(self.path, json.dumps(content | {"sha256": content_hash(content)}, indent=1) + "\n")
 
 
 def _installed(package: str) -> str | None:

@@ -13,22 +13,17 @@ from pathlib import Path
 from fdd_edge.errors import FddError
 from fdd_edge.interrupt import stop_if_requested
 from fdd_edge.progress import announce, debug
-from fdd_edge.runs.atomic import clear_partial_file, delete, partial_of
+from fdd_edge.runs.atomic import check_output, clear_partial_file, delete, partial_of
 from fdd_edge.runs.fingerprint import Inputs, Json, changed_names, fingerprint, named_paths, plain
+from fdd_edge.runs.finish_mark import BEGUN, FINISHED, begin, finish, others_in, read_mark
 from fdd_edge.runs.full_disk import full_disk_detected
 from fdd_edge.runs.hashing import HashCache
 from fdd_edge.runs.lock import output_lock
 from fdd_edge.runs.manifest import Manifest, StageEntry
 from fdd_edge.runs.own_files import refuse_links
+from fdd_edge.runs.unfinished_work import set_aside, take_back
 
 __all__ = ["PrunedInputError", "Stages", "build_atomic"]
-
-_BEGUN, _FINISHED = ".fingerprint", ".finished"
-"""Marks inside a folder: while it is being built, and until the manifest records it. They hold its fingerprint and, on
-a second line, the hash of what was finished."""
-
-_NO_HASH = "0" * 64
-"""Keeps the place of that hash: to finish on a full disk, no more room is needed."""
 
 _NAMED = 3
 """How many of the things that have changed are named."""
@@ -92,21 +87,29 @@ class Stages:
             self._check_can_make(name, output, version, list(paths.values()), {**stated, **hashes})
             _build(output, partial(make, **inputs, **options), wanted, is_file, self._hashes)
         seconds = round(time.monotonic() - started, 3)
-        self._manifest.stages[name] = StageEntry(wanted, version, stated, hashes, self._hashes.of(output), seconds)
+        files = None if is_file else self._hashes.names_in(output)
+        self._manifest.stages[name] = StageEntry(
+            wanted, version, stated, hashes, self._hashes.of(output), seconds, files=files
+        )
         self._manifest.write()
         debug(f"{name}: made in {seconds:.1f} s")
         if not is_file:
-            (output / _FINISHED).unlink()
+            (output / FINISHED).unlink()
         return not is_unrecorded
 
     def _check_can_make(
         self, name: str, output: Path, version: int, inputs: list[Path], made_from: Mapping[str, Json]
     ) -> None:
-        """Refuse to make from pruned inputs, and announce that an output is made again, and why."""
+        """Refuse to make from pruned inputs, and to delete others' files; announce what is made again, and why."""
         pruned = [path for path in inputs if self.is_pruned(path)]
         if pruned:
             raise PrunedInputError(pruned[0])
         entry = self._manifest.stages.get(name)
+        if entry is not None and entry.files is not None and (others := others_in(output, entry.files)):
+            raise FddError(
+                f"{output} holds {others[0]}, which fdd-edge did not make and would delete. Move that elsewhere, and "
+                "run the command again."
+            )
         if entry is not None and not entry.pruned:
             announce(f"{name} is made again: {_why_again(entry, output, version, made_from)}")
 
@@ -138,7 +141,11 @@ class Stages:
         if not entry.pruned:
             self._manifest.stages[name] = replace(entry, pruned=True)
             self._manifest.write()
-        delete(output)
+        if entry.files is not None and others_in(output, entry.files):
+            for file in entry.files:
+                delete(output / file)
+        else:
+            delete(output)
 
     def _is_done(self, name: str, output: Path, wanted: str) -> bool:
         entry = self._manifest.stages.get(name)
@@ -156,17 +163,24 @@ class Stages:
 def build_atomic(output: Path, make: Callable[[Path], object], **made_from: object) -> None:
     """Build a folder outside a run, complete or not at all; an interrupted call with equal ``made_from`` resumes.
 
+    A call that fails before it has made anything leaves nothing.
+
     Raises:
-        FddError: The folder exists and is not empty, or another process is building it.
+        FddError: The folder exists and is not empty, is the current one, or another process is building it.
     """
+    check_output(output)
     wanted, hashes = fingerprint(0, plain(made_from), {}), _hashes()
     with output_lock(output):
         # Killed between the rename and the end: what was finished is not made twice.
         if not _is_finished(output, wanted, hashes):
             if output.exists() and (not output.is_dir() or any(output.iterdir())):
                 raise FddError(f"{output} already exists; choose another folder, or delete it.")
-            _build(output, make, wanted, is_file=False, hashes=hashes, replaces=False)
-        (output / _FINISHED).unlink()
+            try:
+                _build(output, make, wanted, is_file=False, hashes=hashes, replaces=False)
+            except Exception:
+                _drop_empty(partial_of(output))
+                raise
+        (output / FINISHED).unlink()
 
 
 def _build(
@@ -194,6 +208,7 @@ def _build(
     unfinished = partial_of(output)
     unfinished.parent.mkdir(parents=True, exist_ok=True)
     with full_disk_detected(unfinished.parent, unfinished):
+        _part_from_others(unfinished, wanted, keeps=not replaces)
         if is_file:
             if replaces and unfinished.is_dir():
                 delete(unfinished)
@@ -204,7 +219,7 @@ def _build(
                 delete(unfinished)  # in a run, every such name is ours
             _keep_work_of(unfinished, wanted)
             make(unfinished)
-            _finish(unfinished, wanted, hashes)
+            finish(unfinished, wanted, hashes)
     if replaces and (output.is_dir() or not is_file):
         delete(output)
     elif output.is_symlink():
@@ -227,19 +242,32 @@ def _why_again(entry: StageEntry, output: Path, version: int, made_from: Mapping
     return f"{', '.join(changed[:_NAMED])}{more} {'has' if len(changed) == 1 else 'have'} changed"
 
 
+def _part_from_others(folder: Path, wanted: str, *, keeps: bool) -> None:
+    """Set unfinished work with another fingerprint aside if it is to be kept; else say that it is deleted."""
+    mark = read_mark(folder, BEGUN) or read_mark(folder, FINISHED)
+    if mark is not None and mark.wanted != wanted:
+        if keeps:
+            set_aside(folder, mark.wanted, (BEGUN, FINISHED))
+        else:
+            announce(f"{folder} holds unfinished work that was made from other things, so it is deleted")
+    if keeps and take_back(folder, wanted, (BEGUN, FINISHED)):
+        announce(f"going on from the unfinished work of this command that was set aside next to {folder}")
+
+
 def _keep_work_of(folder: Path, wanted: str) -> None:
     """Make sure that the folder exists and is empty, or holds unfinished work with the same fingerprint.
 
     Raises:
         FddError: The folder is not this tool's, or holds a link to something that the work would overwrite.
     """
-    if _marked(folder, _BEGUN) == (wanted, _NO_HASH):
+    mark = read_mark(folder, BEGUN)
+    if mark is not None and mark.is_begun(wanted):
         refuse_links(folder)
         return
     if os.path.lexists(folder):
         _delete_work(folder)
     folder.mkdir(parents=True)
-    (folder / _BEGUN).write_text(f"{wanted}\n{_NO_HASH}", encoding="ascii")
+    begin(folder, wanted)
 
 
 def _delete_work(folder: Path) -> None:
@@ -248,7 +276,7 @@ def _delete_work(folder: Path) -> None:
     Raises:
         FddError: It does not bear our mark, so that it is not ours to delete.
     """
-    marks = [folder / mark for mark in (_BEGUN, _FINISHED)]
+    marks = [folder / mark for mark in (BEGUN, FINISHED)]
     is_ours = not folder.is_symlink() and folder.is_dir()
     if is_ours and any(folder.iterdir()):
         is_ours = any(mark.is_file() and not mark.is_symlink() for mark in marks)
@@ -261,34 +289,36 @@ def _delete_work(folder: Path) -> None:
     delete(folder)
 
 
-def _finish(folder: Path, wanted: str, hashes: HashCache) -> None:
-    """Mark a folder as finished, with the hash of its content."""
-    mark = folder / _BEGUN
-    with mark.open("r+", encoding="ascii") as file:
-        file.write(f"{wanted}\n{hashes.of(folder)}")
-    mark.replace(folder / _FINISHED)
+def _drop_empty(folder: Path) -> None:
+    """Delete the folder of work that failed before it made anything: there is nothing to resume."""
+    if (folder / BEGUN).is_file() and not folder.is_symlink():
+        left = [path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()]
+        if left == [folder / BEGUN]:
+            delete(folder)
 
 
 def _is_finished(folder: Path, wanted: str, hashes: HashCache) -> bool:
-    """Return whether the folder was finished with this fingerprint, and is still as it was then."""
-    marked = _marked(folder, _FINISHED)
-    if marked is None or marked[0] != wanted:
+    """Return whether the folder was finished with this fingerprint, and its files are still as they were then.
+
+    Files that were added since stay where they are.
+
+    Raises:
+        FddError: Its files were damaged since, and there are others, which would be deleted with it.
+    """
+    mark = read_mark(folder, FINISHED)
+    if mark is None or mark.wanted != wanted:
         return False
-    if marked[1] == hashes.of(folder):
+    if mark.is_intact(folder, hashes):
         return True
+    if others := others_in(folder, mark.names or ()):
+        raise FddError(
+            f"{folder} was damaged after it was finished, and holds {others[0]}, which fdd-edge did not make. Move "
+            f"that elsewhere, and {folder.name} is made again."
+        )
     announce(f"{folder} was damaged after it was finished, so it is made again")
     delete(folder)
     return False
 
 
-def _marked(folder: Path, mark: str) -> tuple[str, str] | None:
-    """Return the fingerprint and the hash in one of the marks, or None if the folder does not have it."""
-    path = folder / mark
-    if folder.is_symlink() or not path.is_file():
-        return None
-    wanted, _, content = path.read_bytes().decode("ascii", errors="replace").partition("\n")
-    return wanted, content
-
-
 def _hashes() -> HashCache:
-    return HashCache(ignored=(_BEGUN, _FINISHED))
+    return HashCache(ignored=(BEGUN, FINISHED))

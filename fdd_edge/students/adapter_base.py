@@ -7,12 +7,10 @@ from typing import NamedTuple
 
 from fdd_edge.errors import FddError
 from fdd_edge.hub import is_hub_id
-from fdd_edge.ondevice.json_text import parse_json
-from fdd_edge.students.readable_folder import ADAPTER_CONFIG, ADAPTER_WEIGHTS
+from fdd_edge.students.adapter_config import check_type, read_adapter_config
+from fdd_edge.students.readable_folder import ADAPTER_CONFIG
 
-__all__ = ["AdapterBase", "find_base"]
-
-_KIND = "LORA"
+__all__ = ["AdapterBase", "find_base", "refuse_inner_adapter"]
 
 
 class AdapterBase(NamedTuple):
@@ -32,19 +30,12 @@ def find_base(adapter: Path, local_names: tuple[str, ...]) -> AdapterBase:
     Raises:
         FddError: The adapter is of another kind, or its base cannot be found.
     """
-    path = adapter / ADAPTER_CONFIG
-    try:
-        config = parse_json(path.read_text(encoding="utf-8"))
-        kind, named = config.get("peft_type"), config.get("base_model_name_or_path")
-    except (ValueError, AttributeError):
-        raise FddError(f"{path} is not a JSON object; fetch the adapter again.") from None
-    if kind != _KIND:
-        raise FddError(f"{adapter} is an adapter of the type {kind!r}, which is not supported yet. Supported: {_KIND}.")
-    if not (adapter / ADAPTER_WEIGHTS).is_file():
-        raise FddError(f"{adapter} has no {ADAPTER_WEIGHTS}; other weight files are not read: they can hold code.")
+    config = read_adapter_config(adapter)
+    check_type(adapter, config)
+    named = config.get("base_model_name_or_path")
     if isinstance(named, str) and named:
-        for candidate in (Path(named).expanduser(), adapter / named, adapter.parent / named):
-            if candidate.exists() and candidate.resolve() != adapter.resolve():
+        for candidate in (_expanded(named), adapter / named, adapter.parent / named):
+            if _exists(candidate) and candidate.resolve() != adapter.resolve():
                 return AdapterBase(str(candidate), None)
         if named in local_names or named.startswith("package:"):
             return AdapterBase(named, None)
@@ -55,5 +46,33 @@ def find_base(adapter: Path, local_names: tuple[str, ...]) -> AdapterBase:
     hint = f" Its merged model is {merged}." if (merged / "config.json").is_file() else ""
     raise FddError(
         f"{adapter} is an adapter without a model, and its base {named!r} is not found. Set base_model_name_or_path in "
-        f"{path} to the folder or the hub id of the base.{hint}"
+        f"{adapter / ADAPTER_CONFIG} to the folder or the hub id of the base.{hint}"
     )
+
+
+def _expanded(name: str) -> Path:
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:  # it begins with ~ and an unknown user
+        return Path(name)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # its name is too long
+        return False
+
+
+def refuse_inner_adapter(folder: Path) -> None:
+    """Refuse a folder that holds no model, but adapters in subfolders, as PEFT saves those that have names.
+
+    Raises:
+        FddError: It is one; names the subfolders.
+    """
+    if (folder / "config.json").exists():
+        return
+    inner = sorted(str(found.parent) for found in folder.glob(f"*/{ADAPTER_CONFIG}"))
+    if inner:
+        where, that = ("subfolder", "name that") if len(inner) == 1 else ("subfolders", "name one of them")
+        raise FddError(f"{folder} holds no model, but an adapter in its {where} {', '.join(inner)}: {that}.")

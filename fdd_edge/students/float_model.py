@@ -40,7 +40,7 @@ class Reference:
         """Size of the context in tokens."""
         config = self._model.config
         if config.is_encoder_decoder:
-            return int(getattr(config, "n_positions", ENCODER_LENGTH))
+            return int(getattr(config, "n_positions", None) or ENCODER_LENGTH)
         return int(config.max_position_embeddings)
 
     @property

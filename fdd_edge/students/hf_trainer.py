@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from fdd_edge.errors import FddError
 from fdd_edge.ondevice.json_text import parse_json
 from fdd_edge.progress import announce
 from fdd_edge.runs.atomic import delete
@@ -25,6 +27,7 @@ OnStep = Callable[[int, int, float | None], None]
 """Takes (step, total steps, loss or None)."""
 
 _STATE = "trainer_state.json"
+_CHECKPOINT = re.compile(r"checkpoint-[0-9]{1,18}")
 
 
 class TrainingTrace(NamedTuple):
@@ -82,6 +85,11 @@ def fit(
         def floating_point_ops(self, inputs: dict[str, torch.Tensor]) -> int:
             # Counting them visits every parameter at every step, and nothing reads the count.
             return 0
+
+        def _sorted_checkpoints(self, output_dir: str | None = None, **_: object) -> list[str]:
+            # By number. By time, the order of two that were saved within a second is unknown, and that is warned of.
+            found: list[str] = super()._sorted_checkpoints(output_dir=output_dir)
+            return found
 
     rows = to_rows(examples)
     patience = options.early_stopping_patience
@@ -178,7 +186,13 @@ def _last_checkpoint(folder: Path) -> Path | None:
     """Return the newest checkpoint that is as it was written, and whose best weights are too; None if there is none.
 
     A checkpoint without a seal was being written when the process was killed.
+
+    Raises:
+        FddError: Something that this tool did not make has the name of a checkpoint, or nearly.
     """
+    for path in folder.glob("checkpoint-*"):
+        if not _CHECKPOINT.fullmatch(path.name) or not path.is_dir():
+            raise FddError(f"{path} is not a checkpoint that fdd-edge made; move it elsewhere.")
     found = sorted(folder.glob("checkpoint-*"), key=_step, reverse=True)
     intact = [path for path in found if is_intact(path)]
     for path in found:

@@ -11,7 +11,7 @@ from fdd_edge import hub
 from fdd_edge.cache import cache_folder
 from fdd_edge.errors import FddError
 from fdd_edge.safetensors_folder import INDEX, SINGLE, named_shards
-from fdd_edge.students.readable_folder import ADAPTER_CONFIG, ADAPTER_WEIGHTS, MODEL_WEIGHTS
+from fdd_edge.students.readable_folder import ADAPTER_CONFIG, ADAPTER_WEIGHTS, has_model_weights
 
 __all__ = ["HubStudent", "fetch_student"]
 
@@ -49,12 +49,15 @@ def fetch_student(
     """
     repository = hub.find("model", id, revision, commits=commits)
     description = {name for name in repository.files if _is_description(name)}
-    if not repository.listed:
+    is_adapter = _is_adapter(repository)
+    if not is_adapter:
+        _refuse_inner_adapter(repository)
+    if not repository.listed and not is_adapter:
         description |= _NEEDED
     folder = cache_folder("hub") / id / repository.commit
     _link(folder, hub.fetch(repository, sorted(description)))
-    if ADAPTER_CONFIG in description and not MODEL_WEIGHTS & repository.files.keys():
-        if ADAPTER_WEIGHTS not in repository.files:
+    if is_adapter:
+        if repository.listed and ADAPTER_WEIGHTS not in repository.files:
             raise FddError(
                 f"{id} is an adapter without {ADAPTER_WEIGHTS}; other files are not read: they can hold code."
             )
@@ -72,6 +75,34 @@ def fetch_student(
         raise FddError(f"{id} has no {SINGLE}. Other weight files are not read, because they can contain code.")
     _link(folder, hub.fetch(repository, weights))
     return HubStudent(folder, repository.commit)
+
+
+def _is_adapter(repository: hub.Repository) -> bool:
+    """Return whether a repository holds an adapter and no model.
+
+    Without a network, only some of its files may be known: then one with a ``config.json`` counts as a model's, unless
+    the weights of the adapter are there.
+    """
+    names = repository.files
+    if ADAPTER_CONFIG not in names or has_model_weights(names):
+        return False
+    return repository.listed or ADAPTER_WEIGHTS in names or "config.json" not in names
+
+
+def _refuse_inner_adapter(repository: hub.Repository) -> None:
+    """Refuse a repository whose root holds no model, and say where an adapter is.
+
+    Raises:
+        FddError: It is one.
+    """
+    inner = [
+        name.removesuffix(f"/{ADAPTER_CONFIG}") for name in repository.files if name.endswith(f"/{ADAPTER_CONFIG}")
+    ]
+    if inner and not {ADAPTER_CONFIG, "config.json"} & repository.files.keys():
+        raise FddError(
+            f"{repository.id} holds an adapter in its folder {inner[0]}, which a hub id cannot name. Download it (hf "
+            f"download {repository.id} --local-dir DIR), and name DIR/{inner[0]}."
+        )
 
 
 def _is_description(name: str) -> bool:

@@ -12,7 +12,7 @@ from fdd_edge.ondevice.json_text import parse_json
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-__all__ = ["is_encoder_decoder", "load_model", "save_model"]
+__all__ = ["GENERATION_CONFIG", "is_encoder_decoder", "load_model", "save_model", "special_ids"]
 
 GENERATION_CONFIG = "generation_config.json"
 _IDS = ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id")
@@ -34,7 +34,7 @@ def load_model(folder: Path, dtype: str = "float32") -> PreTrainedModel:
 
     logging.disable_progress_bar()  # it is shown for sharded folders only
     kind = AutoModelForSeq2SeqLM if is_encoder_decoder(folder) else AutoModelForCausalLM
-    ids = _special_ids(folder / "config.json") | _special_ids(folder / GENERATION_CONFIG)
+    ids = special_ids(folder / "config.json") | special_ids(folder / GENERATION_CONFIG)
     model: PreTrainedModel = kind.from_pretrained(
         folder,
         dtype=dtype,
@@ -55,7 +55,7 @@ def save_model(model: PreTrainedModel, base: Path, out: Path) -> None:
         shutil.copyfile(base / GENERATION_CONFIG, out / GENERATION_CONFIG)
 
 
-def _special_ids(config: Path) -> dict[str, int | list[int]]:
+def special_ids(config: Path) -> dict[str, int | list[int]]:
     """Return the ids of special tokens that a JSON file says; none if it cannot be read."""
     try:
         found = parse_json(config.read_text(encoding="utf-8"))

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping, MutableMapping
+from collections.abc import MutableMapping
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from fdd_edge.errors import FddError, MissingExtraError
 from fdd_edge.hub import is_hub_id
 from fdd_edge.ondevice.json_text import parse_json
 from fdd_edge.safetensors_folder import weight_files
-from fdd_edge.student_architectures import ARCHITECTURES, ENCODER_DECODER, GGUF_ARCHITECTURE
+from fdd_edge.student_architectures import ARCHITECTURES, GGUF_ARCHITECTURE
+from fdd_edge.students.adapter_base import refuse_inner_adapter
 from fdd_edge.students.hub_student import fetch_student
+from fdd_edge.students.model_config import check_config
 from fdd_edge.students.outside_links import refuse_outside_links
 from fdd_edge.students.readable_folder import is_adapter
+from fdd_edge.students.unfetched import no_config, refuse_pointer, refuse_unfetched
 
 __all__ = ["ARCHITECTURES", "GGUF_ARCHITECTURE", "StudentSource", "locate"]
 
@@ -73,11 +76,14 @@ def locate(name: str, revision: str | None = None, *, commits: MutableMapping[st
     if path.is_file():
         if path.suffix != ".gguf":
             raise FddError(f"{name} is not a model: name a .gguf file, or a folder in Hugging Face format.")
+        refuse_pointer(path)
         return StudentSource("gguf", name, path)
     if path.is_dir():
         refuse_outside_links(path)
+        refuse_unfetched(path)
         if is_adapter(path):
             return StudentSource("adapter", name, path)
+        refuse_inner_adapter(path)
         check_folder(path)
         weight_files(path)
         return StudentSource("folder", name, path)
@@ -102,31 +108,6 @@ def _package_file(package: str) -> Path:
     return files[0]
 
 
-_COUNTS = (
-    *("hidden_size", "intermediate_size", "max_position_embeddings", "num_attention_heads", "num_hidden_layers"),
-    *("vocab_size", "num_key_value_heads", "head_dim", "sliding_window"),
-    *("d_model", "d_ff", "d_kv", "num_heads", "num_layers", "num_decoder_layers", "n_positions"),
-    *("relative_attention_num_buckets", "relative_attention_max_distance"),
-)
-_FACTORS = ("rms_norm_eps", "rope_theta", "rope_local_base_freq", "layer_norm_epsilon", "query_pre_attn_scalar")
-_TOO_LARGE = 2**31
-"""The runtimes count in signed 32 bits."""
-
-
-def _check_numbers(config: Mapping[str, Any], path: Path) -> None:
-    """Refuse a size that no model has: it would fail somewhere else, or ask for terabytes.
-
-    Raises:
-        FddError: There is one.
-    """
-    for key in (*_COUNTS, *_FACTORS):
-        value = config.get(key)
-        is_number = isinstance(value, int | float if key in _FACTORS else int) and not isinstance(value, bool)
-        if value is not None and not (is_number and 0 < value < _TOO_LARGE):
-            kind = "positive number" if key in _FACTORS else f"whole number from 1 to {_TOO_LARGE - 1:,}"
-            raise FddError(f"{path / 'config.json'}: {key} must be a {kind}, not {value!r}.")
-
-
 def check_folder(path: Path) -> None:
     """Refuse a Hugging Face folder that cannot be trained and exported; its weights may still be missing.
 
@@ -136,24 +117,11 @@ def check_folder(path: Path) -> None:
     try:
         config = parse_json((path / "config.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise FddError(f"{path} is not a Hugging Face model folder: it has no config.json.") from None
+        raise no_config(path) from None
     except ValueError as error:
         raise FddError(f"{path / 'config.json'} is not valid JSON: {error}.") from None
     if not isinstance(config, dict):
         raise FddError(f"{path / 'config.json'} is not a JSON object.")
-    named = config.get("architectures") or [config.get("model_type", "unknown")]
-    if not isinstance(named, list):
-        raise FddError(f"{path / 'config.json'}: architectures must be a list, not {named!r}.")
-    _check_numbers(config, path)
-    if named[0] == "Gemma3ForConditionalGeneration":
-        raise FddError(
-            f"{path} is a {named[0]}, which also reads images. Only the text model is supported: "
-            "use a Gemma3ForCausalLM, such as google/gemma-3-270m-it or google/gemma-3-1b-it."
-        )
-    if named[0] not in (*ARCHITECTURES, ENCODER_DECODER):
-        raise FddError(
-            f"{path} is a {named[0]}, which is not supported yet. Supported: "
-            f"{', '.join((*ARCHITECTURES, ENCODER_DECODER))}."
-        )
+    check_config(config, path)
     if not (path / "tokenizer.json").is_file():
         raise FddError(f"{path} has no tokenizer: tokenizer.json is missing.")

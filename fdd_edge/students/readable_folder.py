@@ -7,23 +7,33 @@ files hold one chat template. So such a folder is replaced by one of links, in w
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fdd_edge.errors import FddError
 from fdd_edge.ondevice.json_text import parse_json
+from fdd_edge.students.tokens_of_config import check_settings, has_more_tokens, write_whole_tokenizer
 
-__all__ = ["ADAPTER_CONFIG", "ADAPTER_WEIGHTS", "MODEL_WEIGHTS", "Changes", "changes_for", "is_adapter", "link_folder"]
+__all__ = [
+    "ADAPTER_CONFIG",
+    "ADAPTER_WEIGHTS",
+    "Changes",
+    "changes_for",
+    "has_model_weights",
+    "is_adapter",
+    "link_folder",
+]
 
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 _ADAPTER_FILES = (ADAPTER_CONFIG, ADAPTER_WEIGHTS, "adapter_model.bin")
-MODEL_WEIGHTS = frozenset(
-    name for model in ("model.safetensors", "pytorch_model.bin") for name in (model, f"{model}.index.json")
-)
-"""Files of which a folder has one if it holds a model."""
+_MODEL_WEIGHTS = re.compile(r"(?:(?:pytorch_)?model|consolidated)[^/]*\.(?:safetensors|bin)(?:\.index\.json)?")
+"""Names of files of which a folder has one if it holds a model: its weights, a shard of them, or their index."""
 
 _TOKENIZER, _TOKENIZER_CONFIG = "tokenizer.json", "tokenizer_config.json"
+_ADDED_TOKENS = "added_tokens.json"
 _GENERATION = "generation_config.json"
 _TEMPLATE, _MORE_TEMPLATES = "chat_template.jinja", "additional_chat_templates"
 _DEFAULT = "default"
@@ -36,30 +46,42 @@ class Changes:
     Attributes:
         left_out: Files that it lacks.
         written: Files with other content: name -> text.
+        more_tokens: Whether ``tokenizer.json`` lacks tokens that transformers adds to it.
         notes: Which of two things counts, a sentence each.
     """
 
     left_out: frozenset[str]
     written: Mapping[str, str]
     notes: tuple[str, ...]
+    more_tokens: bool = False
 
     def __bool__(self) -> bool:
-        return bool(self.left_out or self.written)
+        return bool(self.left_out or self.written or self.more_tokens)
 
 
 def is_adapter(folder: Path) -> bool:
     """Return whether a folder holds an adapter and no model."""
-    return (folder / ADAPTER_CONFIG).is_file() and not any((folder / name).exists() for name in MODEL_WEIGHTS)
+    return (folder / ADAPTER_CONFIG).is_file() and not has_model_weights(path.name for path in folder.iterdir())
+
+
+def has_model_weights(names: Iterable[str]) -> bool:
+    """Return whether there are weights of a model among the names of a folder's files, complete or not."""
+    return any(_MODEL_WEIGHTS.fullmatch(name) for name in names)
 
 
 def changes_for(folder: Path) -> Changes:
-    """Return what must differ in the readable version of a folder; false if the folder can be used as it is."""
+    """Return what must differ in the readable version of a folder; false if the folder can be used as it is.
+
+    Raises:
+        FddError: Its tokenizer has a setting that no device follows.
+    """
     notes: list[str] = []
     left_out = {name for name in _ADAPTER_FILES if (folder / name).exists()}
     if left_out:
         notes.append(f"{folder} holds an adapter next to the weights of a model: the weights count, without it.")
     written = {}
     config = _read(folder / _TOKENIZER_CONFIG)
+    check_settings(config, folder / _TOKENIZER_CONFIG)
     tokenizer = _read(folder / _TOKENIZER)
     new_config = dict(config)
     _use_older_keys(new_config, tokenizer, folder, notes)
@@ -77,7 +99,8 @@ def changes_for(folder: Path) -> Changes:
         notes.append(
             f"{folder / _GENERATION} {fault}: it is left out, and the special tokens are those of config.json."
         )
-    return Changes(frozenset(left_out), written, tuple(notes))
+    more_tokens = has_more_tokens(new_config, _read(folder / _ADDED_TOKENS), tokenizer)
+    return Changes(frozenset(left_out), written, tuple(notes), more_tokens)
 
 
 def _generation_fault(path: Path) -> str | None:
@@ -105,6 +128,11 @@ def link_folder(folder: Path, out: Path, changes: Changes) -> None:
             (out / path.name).symlink_to(path)
     for name, text in changes.written.items():
         (out / name).write_text(text, encoding="utf-8")
+    if changes.more_tokens:
+        try:
+            write_whole_tokenizer(out)
+        except FddError as error:
+            raise FddError(str(error).replace(str(out), str(folder))) from None
 
 
 def _use_older_keys(config: dict[str, Any], tokenizer: Mapping[str, Any], folder: Path, notes: list[str]) -> None:

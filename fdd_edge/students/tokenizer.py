@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fdd_edge.errors import FddError
 from fdd_edge.ondevice.bounded import BoundedError, bounded_map
+from fdd_edge.ondevice.first_load import fault_of_loading
 from fdd_edge.ondevice.json_text import parse_json
-from fdd_edge.ondevice.normalizer import NFC
+from fdd_edge.ondevice.normalizer import NFC, WholeToken
 from fdd_edge.ondevice.prompt import begins_with_bos
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def rebuild_tokenizer(
     eos: int,
     chat_template: str | None,
     normalizer: str | None = None,
+    whole_tokens: Sequence[WholeToken] = (),
 ) -> None:
     """Write tokenizer files for a byte-level BPE vocabulary into a Hugging Face folder.
 
@@ -74,6 +76,7 @@ def rebuild_tokenizer(
         eos: Id of the token that ends a reply, which is also used for padding.
         chat_template: Jinja source, or None.
         normalizer: What is done to a text first, see ``ondevice.normalizer``; None for nothing.
+        whole_tokens: Tokens that are found before that, and may drop the spaces around them.
 
     Raises:
         FddError: The pre-tokenizer is not one of ``PRE_TOKENIZERS``, the normalizer is not supported, or merges name
@@ -99,9 +102,10 @@ def rebuild_tokenizer(
     )
     backend.decoder = decoders.ByteLevel()
     is_special = {_CONTROL: True, _USER_DEFINED: False}
+    strips = {token.text: {"lstrip": token.lstrip, "rstrip": token.rstrip} for token in whole_tokens}
     for token, kind in zip(tokens, token_types, strict=True):
         if kind in is_special:
-            backend.add_tokens([AddedToken(token, special=is_special[kind], normalized=False)])
+            backend.add_tokens([AddedToken(token, special=is_special[kind], normalized=False, **strips.get(token, {}))])
     if adds_bos and bos is not None:
         begins = (tokens[bos], bos)
         backend.post_processor = processors.TemplateProcessing(single=f"{tokens[bos]} $A", special_tokens=[begins])
@@ -116,19 +120,26 @@ def rebuild_tokenizer(
     tokenizer.save_pretrained(out)
 
 
+def _load(folder: Path) -> PreTrainedTokenizerFast:
+    from transformers import AutoTokenizer
+
+    # Without this, transformers 4.57 mistakes every large vocabulary that it saved itself for one of Mistral's.
+    return AutoTokenizer.from_pretrained(folder, use_fast=True, trust_remote_code=False, fix_mistral_regex=False)
+
+
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
     """Return the fast tokenizer of a Hugging Face folder.
 
     Raises:
-        FddError: It has no tokenizer, or no token that ends a reply.
+        FddError: It has no tokenizer, one that takes too much time or memory, or no token that ends a reply.
     """
-    from transformers import AutoTokenizer
+    # What the child would import, it would import again for each tokenizer.
+    from transformers import AutoTokenizer  # noqa: F401
 
+    if fault := fault_of_loading(_load, folder):
+        raise FddError(f"The tokenizer of {folder} cannot be used: loading it {fault}.")
     try:
-        # Without this, transformers 4.57 mistakes every large vocabulary that it saved itself for one of Mistral's.
-        tokenizer = AutoTokenizer.from_pretrained(
-            folder, use_fast=True, trust_remote_code=False, fix_mistral_regex=False
-        )
+        tokenizer = _load(folder)
     except Exception as error:
         if named := _unknown_class(folder, str(error)):
             raise FddError(

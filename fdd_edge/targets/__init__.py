@@ -12,8 +12,9 @@ from fdd_edge.errors import TargetError, no_file
 from fdd_edge.ondevice.protocol import Request, Settings, Shot, TargetInfo, Totals, plan_waves
 from fdd_edge.ondevice.runtime_versions import RUNTIME_VERSIONS
 from fdd_edge.targets.emulated import emulated_session, n_processes
+from fdd_edge.targets.info_check import fault_of_info
 from fdd_edge.targets.local import local_session
-from fdd_edge.targets.pool import pool_session
+from fdd_edge.targets.pool import Board, pool_session
 from fdd_edge.targets.profile import (
     Budgets,
     Profile,
@@ -25,7 +26,7 @@ from fdd_edge.targets.profile import (
     runtime_version,
 )
 from fdd_edge.targets.runner_archive import runner_archive
-from fdd_edge.targets.session import IDENTICAL_FIELDS, Session
+from fdd_edge.targets.session import IDENTICAL_FIELDS, FalseAnswerError, Session
 from fdd_edge.targets.ssh import ssh_session
 from fdd_edge.targets.target_runtime import TargetRuntime
 
@@ -33,6 +34,7 @@ __all__ = [
     "IDENTICAL_FIELDS",
     "RUNTIME_VERSIONS",
     "Budgets",
+    "FalseAnswerError",
     "Profile",
     "Session",
     "TargetInfo",
@@ -63,6 +65,7 @@ def open_session(
     examples: Sequence[Shot] = (),
     fresh: bool = False,
     rendered_at: str | None = None,
+    stored_prompt: str | None = None,
 ) -> Iterator[Session]:
     """Load an artifact on a target and hold it open.
 
@@ -74,6 +77,7 @@ def open_session(
         examples: Worked examples in the prompt.
         fresh: Decode every wave, even if the board has a stored result; for measuring.
         rendered_at: The local time that a chat template is given, as ISO 8601, on every board; None for now.
+        stored_prompt: The template stored in the file, if the caller has read it: the runner must find the same one.
 
     Yields:
         The session. Its ``totals`` are available once the block has ended.
@@ -88,12 +92,11 @@ def open_session(
     # Links are not followed: those of the hub client's cache point to files whose names say nothing.
     moment = rendered_at or datetime.now().isoformat()
     request = Request(str(artifact.absolute()), settings, prompt, tuple(examples), fresh, moment)
-    if profile.transport == "pool":
-        boards = [partial(_open, load_profile(board), request) for board in profile.pool]
-    else:
-        boards = [partial(_open, profile, request)] * n_runners(profile)
+    is_pool = profile.transport == "pool"
+    profiles = [load_profile(board) for board in profile.pool] if is_pool else [profile] * n_runners(profile)
+    boards = [Board(each.name, partial(_open, each, request, stored_prompt)) for each in profiles]
     if len(boards) == 1:
-        with boards[0]() as session:
+        with boards[0].open() as session:
             yield session
     else:
         with pool_session(boards) as shared:
@@ -111,9 +114,11 @@ _TRANSPORTS: Mapping[str, _Open] = {"local": local_session, "ssh": ssh_session, 
 
 
 @contextmanager
-def _open(profile: Profile, request: Request) -> Iterator[Session]:
-    """Open a session, and check that the device matches its profile."""
+def _open(profile: Profile, request: Request, stored_prompt: str | None) -> Iterator[Session]:
+    """Open a session, and check that the device matches its profile, and its description what it was sent."""
     with _TRANSPORTS[profile.transport](profile, request) as session:
         if mismatch := profile.mismatch(session.info.machine, session.info.cpu_features):
             raise TargetError(f"{profile.name} {mismatch}")
+        if fault := fault_of_info(session.info, request, stored_prompt):
+            raise FalseAnswerError(f"{profile.name} answered falsely: {fault}.")
         yield session

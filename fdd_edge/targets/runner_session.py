@@ -9,6 +9,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Protocol
 
 from fdd_edge.errors import FddError, TargetError
@@ -29,8 +30,11 @@ from fdd_edge.ondevice.protocol import (
     decode_event,
     encode,
 )
+from fdd_edge.progress import warn
 from fdd_edge.targets.pipes import EndlessLineError, LineReader, SilenceError, StderrTail, exit_code, killing_after
-from fdd_edge.targets.wave_check import fault_of
+from fdd_edge.targets.score_check import fault_of_scores, row_bytes
+from fdd_edge.targets.session import FalseAnswerError, OnWithdrawn
+from fdd_edge.targets.wave_check import SeenPrompts, fault_of
 
 __all__ = ["Connection", "RunnerSession", "kill_owned", "owned", "signal_name"]
 
@@ -40,6 +44,9 @@ _EXIT_SECONDS = 2.0
 _SILENCE_SECONDS = 3600.0
 """Time without a message after which a runner is considered hung. While it decodes, it sends one at every step; a slow
 board may take minutes to load a model, or to read the prompts with which a wave begins."""
+
+_PATIENT_SECONDS = 60.0
+"""Time without a message after which the user is told what is being waited for: it may also never end."""
 
 _WRITE_SECONDS = 600.0
 """How long a runner may take to read what it is sent."""
@@ -54,6 +61,8 @@ _TOKEN_BYTES = 256
 writes a character that is not ASCII with 6."""
 _ID_BYTES = 16
 """An id of a prompt, which has at most one for each of its bytes."""
+_MESSAGE_LENGTH = 4000
+"""Of the reason for a failure, in characters: it is shown."""
 _ROW_BYTES = (1 << 19) * 4 * 4 // 3
 """The logits of one position, in base64: twice the largest vocabulary known, Gemma's of 262,144 tokens."""
 _MOST_BYTES = 128 << 20
@@ -90,9 +99,12 @@ class RunnerSession:
         self._artifact = artifact
         self._doing = f"loading {artifact}"
         self._writing = threading.Lock()
+        self._has_warned = False
         self._request: Request | None = None
         self._info: TargetInfo | None = None
         self._totals: Totals | None = None
+        self._prompts: SeenPrompts = {}
+        self._row_bytes: int | None = None
 
     @property
     def pid(self) -> int:
@@ -124,11 +136,17 @@ class RunnerSession:
         self._send(request)
         event = self._receive(_READY_BYTES)
         if not isinstance(event, TargetInfo):
-            raise TargetError(f"The runner answered with {type(event).__name__} while {self._doing}.")
+            raise FalseAnswerError(f"The runner answered with {type(event).__name__} while {self._doing}.")
         self._info = event
 
-    def complete(self, waves: Iterable[Wave], on_progress: Callable[[int], None] | None = None) -> Iterator[WaveResult]:
+    def complete(
+        self,
+        waves: Iterable[Wave],
+        on_progress: Callable[[int], None] | None = None,
+        on_withdrawn: OnWithdrawn | None = None,
+    ) -> Iterator[WaveResult]:
         """Decode waves and yield each result when it is complete; see ``Session``."""
+        del on_withdrawn  # there is no other runner that could decode them again
         n_before = 0
         for wave in waves:
             self._doing = f"decoding wave {wave.index} of {self._artifact}"
@@ -143,22 +161,23 @@ class RunnerSession:
         """Wait for the result of a wave, which comes after ``n_before`` replies to others.
 
         Raises:
-            TargetError: It is not of this wave, or it never comes: there are more messages about the progress than the
-                wave has steps.
+            FalseAnswerError: It is not of this wave, or it never comes: there are more messages about the progress than
+                the wave has steps.
         """
         assert self._request is not None
+        settings, n_ctx = self._request.settings, self.info.n_ctx_train
         most = min(self._wave_bytes(wave), _MOST_BYTES)
-        for _ in range(len(wave.tasks) * self._request.settings.decoding.max_new_tokens + 1):
+        for _ in range(len(wave.tasks) * settings.decoding.max_new_tokens + 1):
             event = self._receive(most)
             if isinstance(event, WaveResult):
-                if (fault := fault_of(event, wave, self._request.settings.answer)) is not None:
-                    raise TargetError(f"The runner answered falsely while {self._doing}: {fault}.")
+                if (fault := fault_of(event, wave, settings, n_ctx=n_ctx, seen=self._prompts)) is not None:
+                    raise FalseAnswerError(f"The runner answered falsely while {self._doing}: {fault}.")
                 return event
-            if not isinstance(event, Progress) or not 0 <= event.finished <= len(wave.tasks):
-                raise TargetError(f"The runner answered with {type(event).__name__} while {self._doing}.")
+            if not isinstance(event, Progress) or event.index != wave.index or event.finished > len(wave.tasks):
+                raise FalseAnswerError(f"The runner answered with {type(event).__name__} while {self._doing}.")
             if on_progress:
                 on_progress(n_before + event.finished)
-        raise TargetError(f"The runner reports progress without an end while {self._doing}; restart it.")
+        raise FalseAnswerError(f"The runner reports progress without an end while {self._doing}; restart it.")
 
     def _wave_bytes(self, wave: Wave) -> int:
         """Return how long the message with the result of a wave can honestly be."""
@@ -185,9 +204,10 @@ class RunnerSession:
             self._send(text)
             event = self._receive(self._score_bytes(text))
             if not isinstance(event, Scores):
-                raise TargetError(f"The runner answered with {type(event).__name__} while {self._doing}.")
-            if event.problem_id != text.problem_id or not _are_rows(event.logits, len(text.rows) if event.best else 0):
-                raise TargetError(f"The runner sent the scores of another text while {self._doing}.")
+                raise FalseAnswerError(f"The runner answered with {type(event).__name__} while {self._doing}.")
+            if (fault := fault_of_scores(event, text, self._row_bytes)) is not None:
+                raise FalseAnswerError(f"The runner answered falsely while {self._doing}: {fault}.")
+            self._row_bytes = row_bytes(event.logits, len(text.rows) if event.best else 0) or self._row_bytes
             if on_progress:
                 on_progress(n)
             yield event
@@ -198,7 +218,7 @@ class RunnerSession:
         self._send(End())
         event = self._receive(_SHORT_BYTES)
         if not isinstance(event, Totals):
-            raise TargetError(f"The runner answered with {type(event).__name__} while {self._doing}.")
+            raise FalseAnswerError(f"The runner answered with {type(event).__name__} while {self._doing}.")
         self._totals = event
 
     def send_heartbeat(self) -> None:
@@ -223,9 +243,9 @@ class RunnerSession:
     def _receive(self, most: int) -> Event:
         """Wait for the next message, which has at most that many bytes."""
         try:
-            line = self._connection.lines.read(most=most, seconds=_SILENCE_SECONDS)
+            line = self._read(most)
         except EndlessLineError:
-            raise TargetError(
+            raise FalseAnswerError(
                 f"The runner sent a message of more than {most / 1e6:.1f} MB while {self._doing}, which no runner of "
                 "this version does. Check what answers there."
             ) from None
@@ -239,16 +259,22 @@ class RunnerSession:
         try:
             event = decode_event(line.decode(errors="replace"))
         except ProtocolError as error:
-            raise TargetError(f"The runner sent an invalid message while {self._doing}: {error}.") from None
+            raise FalseAnswerError(f"The runner sent an invalid message while {self._doing}: {error}.") from None
         if isinstance(event, Failure):
-            raise self._connection.failed(event, self._doing)
+            raise self._connection.failed(replace(event, message=event.message[:_MESSAGE_LENGTH]), self._doing)
         return event
 
-
-def _are_rows(logits: str, n: int) -> bool:
-    """Return whether a text has the length of ``n`` rows of float32 in base64."""
-    n_bytes = len(logits) // 4 * 3 - logits[-2:].count("=")
-    return n_bytes == 0 if n == 0 else n_bytes > 0 and n_bytes % (4 * n) == 0
+    def _read(self, most: int) -> bytes:
+        """Wait for the next line; tell the user once if that takes unusually long."""
+        with suppress(SilenceError):
+            return self._connection.lines.read(most=most, seconds=_PATIENT_SECONDS)
+        if not self._has_warned:
+            self._has_warned = True
+            warn(
+                f"The runner has sent nothing for {_PATIENT_SECONDS:.0f} s while {self._doing}. A slow device may take "
+                "minutes, and a hostile model has no end; Ctrl-C stops it."
+            )
+        return self._connection.lines.read(most=most, seconds=_SILENCE_SECONDS - _PATIENT_SECONDS)
 
 
 def signal_name(number: int) -> str:

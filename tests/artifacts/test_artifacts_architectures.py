@@ -292,12 +292,12 @@ def test_a_pre_tokenizer_that_llama_cpp_does_not_know_is_passed_over(
     tiny_student: Student, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With an older build, the search used to end with "cannot read the vocabulary"."""
-    from fdd_edge.artifacts.gguf import vocab_from_folder as module
+    from fdd_edge.artifacts.gguf import pre_tokenizer as module
 
     with DeviceVocab(tiny_student.vocab) as device:
-        wanted = device.encode(module.HARD_TEXT)
+        wanted = {module.HARD_TEXT: device.encode(module.HARD_TEXT)}
     monkeypatch.setattr(module, "PRE_TOKENIZERS", ("of-tomorrow", *module.PRE_TOKENIZERS))
-    assert module._find_pre(tiny_student.vocab, wanted) in module.PRE_TOKENIZERS[1:]
+    assert module.find_pre(tiny_student.vocab, wanted) in module.PRE_TOKENIZERS[1:]
     monkeypatch.setattr(module, "PRE_TOKENIZERS", ("of-tomorrow",))
     with pytest.raises(FddError, match="cannot read the vocabulary"):
-        module._find_pre(tiny_student.vocab, wanted)
+        module.find_pre(tiny_student.vocab, wanted)

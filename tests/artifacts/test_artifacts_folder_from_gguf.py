@@ -21,10 +21,12 @@ from fdd_edge.artifacts.facts import describe_model, model_bytes
 from fdd_edge.artifacts.gguf import stored_tensors, write_float_gguf, write_folder_from_gguf
 from fdd_edge.artifacts.gguf.architectures.llama import LLAMA3_SCALINGS
 from fdd_edge.artifacts.gguf.reader import open_gguf
+from fdd_edge.artifacts.gguf.vocab_tables import copy_keys, read_vocab
 from fdd_edge.errors import FddError
 from fdd_edge.ondevice.model_files import artifact_files, hash_model
-from fdd_edge.resolve.gguf_source import check_same_model
+from fdd_edge.resolve.gguf_source import check_same_ids, check_same_model
 from fdd_edge.resolve.student import Student, open_student
+from fdd_edge.students.tokenizer import rebuild_tokenizer
 
 Tensors = dict[str, np.ndarray]
 
@@ -129,6 +131,17 @@ def plus(name: str, *shape: int) -> Callable[[Tensors], object]:
     return lambda tensors: tensors.update({name: np.ones(shape, np.float32)})
 
 
+NO_WIDTHS = dict.fromkeys(("llama.attention.key_length", "llama.attention.value_length", "llama.rope.dimension_count"))
+
+
+def not_finite(name: str) -> Callable[[Tensors], object]:
+    return lambda tensors: tensors.update({name: np.full_like(tensors[name], np.nan)})
+
+
+def as_type(name: str, kind: type[np.generic]) -> Callable[[Tensors], object]:
+    return lambda tensors: tensors.update({name: tensors[name].astype(kind)})
+
+
 @pytest.mark.parametrize(
     ("keys", "edit", "message"),
     [
@@ -144,7 +157,26 @@ def plus(name: str, *shape: int) -> Callable[[Tensors], object]:
         ({}, without("blk.1.ffn_down.weight"), r"lacks the tensor blk\.1\.ffn_down\.weight"),
         ({}, without("output_norm.weight"), r"lacks the tensor output_norm\.weight"),
         ({}, plus("blk.0.attn_qkv.weight", 4, 4), r"holds the tensor blk\.0\.attn_qkv\.weight, which is not supported"),
-        ({}, plus("blk.0.attn_q.bias", 128), r"lacks the tensor blk\.\d\.attn_. *"),
+        ({}, plus("blk.0.attn_q.bias", 128), r"holds blk\.0\.attn_q\.bias but not blk\.\d\.attn_"),
+        (
+            {},
+            plus("blk.0.attn_output.bias", 128),
+            r"holds blk\.0\.attn_output\.bias but not blk\.0\.attn_q\.bias: a",
+        ),
+        (
+            {"llama.attention.head_count": 128, **NO_WIDTHS},
+            None,
+            r"head_count 128 .*: heads of width 1, which must be even",
+        ),
+        ({}, not_finite("blk.0.attn_q.weight"), r"the tensor blk\.0\.attn_q\.weight holds numbers that are not finite"),
+        ({}, not_finite("token_embd.weight"), r"the tensor token_embd\.weight holds numbers that are not finite"),
+        (
+            {},
+            as_type("blk.0.attn_q.weight", np.float64),
+            r"stores the tensor blk\.0\.attn_q\.weight as F64, from",
+        ),
+        ({}, as_type("blk.1.ffn_up.weight", np.int8), r"m\.gguf stores the tensor blk\.1\.ffn_up\.weight as I8, from"),
+        ({}, as_type("blk.0.attn_norm.weight", np.int32), r"stores the tensor blk\.0\.attn_norm\.weight as I32, from"),
         ({}, plus("rope_freqs.weight", 16), r"holds rope_freqs\.weight with factors that are not those of Llama"),
         ({}, plus("output_norm.weight", 5), r"output_norm\.weight has the shape \(5,\), and its keys say \(128,\)"),
     ],
@@ -170,6 +202,56 @@ def test_another_model_in_llama_cpp_is_refused(source: Path, tiny_student: Stude
 
     with pytest.raises(FddError, match=r"the tensor blk\.0\.attn_q\.weight does not survive"):
         check_same_model(write_gguf(source, tmp_path / "n.gguf", edit=nudge), tiny_student.folder, tiny_student.vocab)
+
+
+def in_16_bits(source: Path, out: Path, kind: str) -> Path:
+    """Write a file with its matrices in another type."""
+    import gguf
+
+    reader, chosen = open_gguf(source), gguf.GGMLQuantizationType[kind]
+    writer = gguf.GGUFWriter(out, "llama")
+    copy_keys(reader, writer, "", leave_out=[name for name in reader.fields if name.startswith(("GGUF.", "general.a"))])
+    for tensor in reader.tensors:
+        is_matrix = len(tensor.shape) > 1
+        data = gguf.quants.quantize(tensor.data, chosen) if is_matrix else tensor.data
+        writer.add_tensor(tensor.name, data, raw_dtype=chosen if is_matrix else None)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return out
+
+
+@pytest.mark.parametrize("kind", ["BF16", "F16"])
+def test_a_file_of_16_bits_is_compared_with_one_of_its_type(kind: str, source: Path, tmp_path: Path) -> None:
+    """llama.cpp rounds activations to BF16 too, by which the file differed from its own weights, and was refused."""
+    student = open_student(str(in_16_bits(source, tmp_path / "m.gguf", kind)))
+    config = student.folder / "config.json"
+    changed = Path(shutil.copytree(student.folder, tmp_path / "changed"))
+    content = json.loads(config.read_text(encoding="utf-8"))
+    # Less than what BF16 makes of the activations.
+    (changed / "config.json").write_text(json.dumps(content | {"rms_norm_eps": 2e-4}), encoding="utf-8")
+    with pytest.raises(FddError, match=r"llama\.cpp computes something else with this file"):
+        check_same_model(tmp_path / "m.gguf", changed, student.vocab)
+
+
+def test_a_key_by_which_llama_cpp_reads_other_tokens_is_refused(source: Path, tmp_path: Path) -> None:
+    """A model's name is such a key: Phi-3's special tokens drop the spaces after them."""
+    vocab = in_16_bits(source, tmp_path / "m.gguf", "F16")
+    folder = tmp_path / "folder"
+    rebuild_tokenizer(folder, **read_vocab(vocab)._replace(pre="gpt-2")._asdict())
+    with pytest.raises(FddError, match=r"m\.gguf: llama\.cpp reads .* as other tokens than its vocabulary says"):
+        check_same_ids(vocab, folder)
+
+
+@pytest.mark.parametrize(("pre", "named"), [("bloom", "bloom"), (None, "default")])
+def test_a_pre_tokenizer_that_is_not_supported_is_told_of_the_file(
+    pre: str | None, named: str, source: Path, tmp_path: Path
+) -> None:
+    """A file without the key was read as gpt-2, and llama.cpp splits its texts in another way."""
+    path = write_gguf(source, tmp_path / "m.gguf", keys={"tokenizer.ggml.pre": pre})
+    with pytest.raises(FddError, match=rf"m\.gguf: The pre-tokenizer '{named}' is not supported yet"):
+        open_student(str(path))
 
 
 def split(source: Path, folder: Path, stem: str = "m") -> list[Path]:

@@ -221,3 +221,19 @@ def test_damaged_safetensors_are_one_sentence(tiny_student: Student, tmp_path: P
     weights.write_bytes(weights.read_bytes()[:5000])
     with pytest.raises(FddError, match=r"model\.safetensors is damaged or truncated"):
         count_parameters(folder)
+
+
+@pytest.mark.parametrize("kind", ["f16", "q8_0"])
+def test_a_weight_beyond_16_bits_is_named(kind: str, tiny_student: Student, tmp_path: Path) -> None:
+    """llama.cpp only says that a validation failed."""
+    from safetensors.numpy import load_file, save_file
+
+    folder = Path(shutil.copytree(tiny_student.folder, tmp_path / "student"))
+    weights = load_file(folder / "model.safetensors")
+    weights["model.layers.0.mlp.up_proj.weight"][0, 0] = 1e8
+    (folder / "model.safetensors").unlink()
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    write_float_gguf(folder, tiny_student.vocab, tmp_path / "float.gguf", metadata={})
+    with pytest.raises(FddError, match=r"its weight blk\.0\.ffn_up\.weight reaches 1e\+08, and .* largest is 65504"):
+        quantize_gguf(tmp_path / "float.gguf", tmp_path / "out.gguf", kind, recipe=f"gguf-{kind}")
+    assert not (tmp_path / "out.gguf").exists()

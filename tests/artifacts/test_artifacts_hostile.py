@@ -16,6 +16,7 @@ pytest.importorskip("gguf", reason="needs: pip install 'fdd-edge[gguf]'")
 from conftest import write_tiny_gguf
 
 from fdd_edge.artifacts.gguf import reader, write_float_gguf, write_folder_from_gguf
+from fdd_edge.artifacts.gguf.gguf_facts import describe_gguf
 from fdd_edge.artifacts.gguf.reader import field, open_gguf
 from fdd_edge.artifacts.gguf.vocab_tables import read_vocab
 from fdd_edge.errors import FddError
@@ -59,6 +60,10 @@ DAMAGED = "is a damaged or truncated GGUF file."
         (header(array(UINT8, 1, b"x") * 2, keys=2), DAMAGED),
         (header(text(b"t\xff") + struct.pack("<IQIQ", 1, 4, 0, 0), keys=0, tensors=1), DAMAGED),
         (header(text(b"t") + struct.pack("<IQQIQ", 2, HUGE, HUGE, 0, 0), keys=0, tensors=1), DAMAGED),
+        (header(text(b"tt") + struct.pack("<IQIQ", 1, 4, 99, 0), keys=0, tensors=1), "holds the tensor tt of type 99,"),
+        (b"GGUF" + struct.pack(">IQQ", 3, 0, 0), "is big-endian, which llama.cpp does not read here; convert it with"),
+        (b"GGUF" + struct.pack("<IQQ", 1, 0, 0), "is of GGUF version 1, and only versions 2 and 3 can be read; export"),
+        (b"GGUF" + struct.pack("<IQQ", 4, 0, 0), "is of GGUF version 4, and only versions 2 and 3 can be read; update"),
         (header(text(b"t") + struct.pack("<I", 1 << 31), keys=0, tensors=1), DAMAGED),
     ],
 )  # fmt: skip
@@ -161,6 +166,7 @@ def test_absurd_sizes(tmp_path: Path, name: str, kind: str, value: object, fault
         ("merges", "ARRAY", ["ab"], "the merge 'ab' is not a pair"),
         ("merges", "ARRAY", ["a zzz"], "the merge 'a zzz' is of 'azzz', which is not a token"),
         ("tokens", "ARRAY", ["a"], "its tokens and their types differ in number"),
+        ("tokens", "ARRAY", ["a", "b", "a"], "the token 'a' occurs twice"),
         ("tokens", "UINT32", 1, "its tokens are not a list of texts"),
         ("pre", "UINT32", 1, "a number stands where a text belongs"),
     ],
@@ -169,6 +175,27 @@ def test_absurd_vocabularies(tmp_path: Path, name: str, kind: str, value: object
     path = with_key(write_tiny_gguf(tmp_path / "a.gguf"), tmp_path / "b.gguf", f"tokenizer.ggml.{name}", kind, value)
     with pytest.raises(FddError, match=f"has a damaged vocabulary: {fault}"):
         read_vocab(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "value", "fault"),
+    [
+        ("token_type", "STRING", "none", "its tokens and their types differ in number"),
+        ("eos_token_id", "UINT32", 9999, "its EOS token is 9999"),
+        ("model", "STRING", "bert", "a tokenizer of kind 'bert'. Only 'gpt2' can be trained from a GGUF yet; use"),
+        ("merges", "ARRAY", ["a zzz"], "is of 'azzz', which is not a token"),
+    ],
+)
+def test_a_vocabulary_that_cannot_be_used_is_told_of_the_users_file(
+    tmp_path: Path, name: str, kind: str, value: object, fault: str
+) -> None:
+    """The sentence named a file in the cache that no longer existed."""
+    path = with_key(write_tiny_gguf(tmp_path / "a.gguf"), tmp_path / "b.gguf", f"tokenizer.ggml.{name}", kind, value)
+    with pytest.raises(FddError) as caught:
+        open_student(str(path))
+    assert str(caught.value).startswith(str(path))
+    assert fault in str(caught.value)
+    assert "vocab.gguf" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -219,3 +246,47 @@ def test_weights_whose_header_claims_gigabytes(tiny_student: Student, tmp_path: 
     (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(nested)) + nested)
     with pytest.raises(FddError, match=r"model\.safetensors is damaged or truncated"):
         open_student(str(folder), families=["gguf"])
+
+
+def named(name: bytes, kind: int, value: bytes) -> bytes:
+    return text(name) + struct.pack("<I", kind) + value
+
+
+@pytest.mark.parametrize(
+    ("values", "fault"),
+    [
+        (
+            [named(b"split.count", STRING, text(b"x"))],
+            "the value of split.count must be a whole number, not 'x'; the file is damaged.",
+        ),
+        (
+            [named(b"fdd_edge.round", ARRAY, struct.pack("<IQB", UINT8, 1, 7))],
+            "the value of fdd_edge.round must be a whole number, not '[7]'; the file is damaged.",
+        ),
+        (
+            [named(b"fdd_edge.prompt_template", UINT32, struct.pack("<I", 5))],
+            "the value of fdd_edge.prompt_template must be a text, not '5'; the file is damaged.",
+        ),
+        (
+            [
+                named(b"general.architecture", STRING, text(b"llama")),
+                named(b"llama.block_count", UINT32, struct.pack("<I", 2**32 - 1)),
+            ],
+            "has llama.block_count 4,294,967,295, but only 0 tensors.",
+        ),
+    ],
+)
+def test_keys_of_another_type_than_they_should_be(tmp_path: Path, values: list[bytes], fault: str) -> None:
+    """A text for a number of pieces was a traceback, and four billion layers were an abort of llama.cpp."""
+    path = tmp_path / "model.gguf"
+    path.write_bytes(header(b"".join(values), keys=len(values)) + bytes(64))
+    with pytest.raises(FddError) as caught:
+        describe_gguf(path)
+    assert str(caught.value).removeprefix(str(path)).lstrip(": ") == fault
+
+
+def test_a_license_that_is_a_list_is_only_shown(tmp_path: Path) -> None:
+    path = tmp_path / "model.gguf"
+    licenses = struct.pack("<IQ", STRING, 2) + text(b"mit") + text(b"apache-2.0")
+    path.write_bytes(header(named(b"general.license", ARRAY, licenses)) + bytes(64))
+    assert describe_gguf(path).license == "mit, apache-2.0"

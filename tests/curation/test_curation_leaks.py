@@ -43,6 +43,7 @@ DRESSES: dict[str, Callable[[str], str]] = {
     "entities for spaces": lambda t: t.replace(" ", "&nbsp;"),
     "entities for letters": lambda t: t.replace("a", "&#97;").replace("e", "&#x65;"),
     "entities encoded twice": lambda t: t.replace("a", "&amp;#97;"),
+    "entities encoded five times": lambda t: t.replace(" ", "&amp;amp;amp;amp;nbsp;"),
     "tags": lambda t: "<p class='q'>" + t.replace(" ", "</b> <b>") + "</p><br/>",
     "tags inside words": lambda t: t.replace("er", "e<i>r</i>"),
     "a comment": lambda t: t.replace(" ", " <!-- ad --> ", 3),
@@ -51,6 +52,7 @@ DRESSES: dict[str, Callable[[str], str]] = {
     "direction marks and fillers": lambda t: t.replace(" ", " \u202e\u3164\ufeff"),
     "variation selectors": lambda t: t.replace("o", "o\ufe0f"),
     "Cyrillic": lambda t: t.translate(str.maketrans("aeocpxyiHM", "аеосрхуіНМ")),
+    "Cyrillic and Greek": lambda t: t.translate(str.maketrans("aoeivnr", "αοєіνпг")),
     "Greek": lambda t: t.translate(str.maketrans("oavHMO", "οανΗΜΟ")),
     "small capitals": lambda t: t.translate(str.maketrans("abcdehiklmnoprstu", "ᴀʙᴄᴅᴇʜɪᴋʟᴍɴᴏᴘʀꜱᴛᴜ")).replace("ꜱ", "s"),
     "accents": lambda t: t.replace("e", "é").replace("o", "o\u0302"),
@@ -157,3 +159,12 @@ def test_a_text_without_what_it_wears(text: str, plain: str) -> None:
 def test_a_hostile_text_takes_no_longer_than_others(piece: str) -> None:
     """A pattern that starts again at every piece and reads to the end takes minutes for this."""
     assert len(plain_text(piece * 100_000)) <= 100_000 * len(piece)
+
+
+@pytest.mark.parametrize("text", [TEST, SHORT])
+def test_a_copy_with_spaces_between_its_letters_is_a_copy(text: str) -> None:
+    """Training data without it were kept, but a copy in data.valid of one in data.eval was not left out."""
+    spaced = " ".join(text.replace(" ", ""))
+    assert find_copies([problem("v", spaced)], {"eval": [problem("e", text)]}) == {"v": "eval:e"}
+    assert find_copies([problem("v", spaced, answer=61)], {"eval": [problem("e", text)]}) == {}
+    assert find_copies([problem("v", spaced.replace("2", "3"))], {"eval": [problem("e", text)]}) == {}

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from fdd_edge.data import read_dataset
+from fdd_edge.data import _content, read_dataset
 from fdd_edge.errors import FddError
 from fdd_edge.operations.user_problems import read_user_problems
 from fdd_edge.resolve.dataset import DatasetOptions, check_set, fetch_set, read_set
@@ -101,6 +101,32 @@ def test_errors_name_standard_input_and_the_line(monkeypatch: pytest.MonkeyPatch
         read_user_problems("-")
     with pytest.raises(FddError, match=r"^standard input has no problems\.$"):
         read_dataset(Path("-"))
+
+
+def test_a_pipe_without_a_writer_is_waited_for_aloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`eval --data PIPE` waited without a word."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    said = threading.Event()
+
+    def warn(text: str) -> None:
+        assert text == f"Waiting for {path}: nothing was written to it yet. Ctrl-C stops this."
+        said.set()
+        path.write_bytes(RECORDS)
+
+    monkeypatch.setattr(_content, "warn", warn)
+    monkeypatch.setattr(_content, "_PATIENCE", 0.01)
+    assert len(read_dataset(path).problems) == 1
+    assert said.is_set()
+
+
+def test_blanks_without_end_are_not_called_a_file_without_problems(tmp_path: Path) -> None:
+    """Of three gigabytes of blanks, packed into three megabytes, only the first sixteen megabytes were read."""
+    (tmp_path / "set.jsonl.gz").write_bytes(gzip.compress(b" " * (17 << 20)))
+    with pytest.raises(
+        FddError, match=r"set\.jsonl\.gz begins with more than 16 MB of blanks; it holds no problems\.$"
+    ):
+        read_dataset(tmp_path / "set.jsonl.gz")
 
 
 def test_a_run_refuses_what_it_could_not_read_again(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from statistics import fmean
 import pytest
 
 from fdd_edge.evaluation import Summary, mcnemar, paired_difference, paired_share_difference, summarize, wilson
-from fdd_edge.intervals import independent_difference
+from fdd_edge.intervals import clustered_share_difference, independent_difference
 from fdd_edge.ondevice.protocol import Completion
 from fdd_edge.ondevice.verdicts import Verdict
 from fdd_edge.records import Problem
@@ -69,8 +69,23 @@ def test_a_difference_of_independent_shares_is_newcombes() -> None:
         (low, high), (low2, high2) = wilson_by_its_equation(successes, n), wilson_by_its_equation(successes2, n2)
         p, p2 = successes / n, successes2 / n2
         below, above = sqrt((p - low) ** 2 + (high2 - p2) ** 2), sqrt((high - p) ** 2 + (p2 - low2) ** 2)
-        found = independent_difference(successes, n, successes2, n2)
+        found = independent_difference(p, wilson(successes, n), p2, wilson(successes2, n2))
         assert list(found) == EXACT((p - p2 - below, p - p2 + above), abs=1e-12)
+
+
+def test_a_paired_difference_counts_problems_and_not_their_copies() -> None:
+    rng = random.Random(8)
+    for _ in range(100):
+        once = [rng.choice([(1, 0, 1), (0, 1, 1), (0, 0, 1)]) for _ in range(rng.randint(1, 60))]
+        gained, lost, n = (sum(counts) for counts in zip(*once, strict=True))
+        expected = EXACT(list(paired_share_difference(gained, lost, n)), abs=1e-9)
+        assert list(clustered_share_difference(once)) == expected
+        assert list(clustered_share_difference([(7 * g, 7 * k, 7) for g, k, _ in once])) == expected
+    most_of_one = clustered_share_difference([(0, 96, 96), (0, 0, 1), (0, 0, 1), (1, 0, 1)])
+    assert most_of_one.high > 0
+    for problems in ([], [(0, 0, 0)]):
+        with pytest.raises(ValueError, match="needs at least one reply"):
+            clustered_share_difference(problems)
 
 
 def test_a_mean_of_paired_differences_has_its_standard_error() -> None:

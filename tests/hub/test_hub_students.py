@@ -202,3 +202,30 @@ def test_a_repository_with_an_adapter_and_no_model_is_fetched_as_one(hub: Hub, t
     where = locate(tmp_path, hub, "owner/adapter", "v1")
     assert {path.name for path in where.iterdir()} == set(files)
     assert hub.fetched() == set(files)
+
+
+def test_an_adapter_is_found_in_the_cache_without_a_network(hub: Hub, tmp_path: Path) -> None:
+    """A model was looked for, and its config.json was missing."""
+    config = {"peft_type": "LORA", "base_model_name_or_path": "owner/base", "r": 8, "lora_alpha": 16}
+    # An empty file of safetensors, but for a value.
+    header = json.dumps({"x": {"dtype": "F32", "shape": [8], "data_offsets": [0, 32]}}).encode()
+    weights = len(header).to_bytes(8, "little") + header + bytes(32)
+    hub.push("models/owner/adapter", {"adapter_config.json": json.dumps(config), "adapter_model.safetensors": weights})
+    where = locate(tmp_path, hub, "owner/adapter", None)
+    assert locate(tmp_path, hub, "owner/adapter", None, HF_HUB_OFFLINE="1") == where
+    refused(
+        export(tmp_path, hub, "owner/adapter", HF_HUB_OFFLINE="1"),
+        "is an adapter, and its base cannot be used: owner/base at main is not in the hub's cache",
+    )
+    (where / "adapter_model.safetensors").resolve().unlink()
+    (where / "adapter_model.safetensors").unlink()
+    refused(
+        export(tmp_path, hub, "owner/adapter", HF_HUB_OFFLINE="1"),
+        "adapter_model.safetensors of owner/adapter at",
+        "is not in the hub's cache",
+    )
+
+
+def test_an_adapter_in_a_folder_of_a_repository_is_named(hub: Hub, tmp_path: Path) -> None:
+    hub.push("models/owner/named", {"math/adapter_config.json": "{}", "README.md": "One adapter."})
+    refused(export(tmp_path, hub, "owner/named"), "owner/named holds an adapter in its folder math", "name DIR/math")

@@ -12,12 +12,14 @@ from pathlib import Path
 from time import process_time
 
 import pytest
+from conftest import write_tiny_gguf
 
 from fdd_edge.artifacts.chat_template import chat_prompts
 from fdd_edge.errors import FddError
 from fdd_edge.ondevice import bounded, chat
 from fdd_edge.ondevice.bounded import BoundedError, BoundedFunction, bounded_map
 from fdd_edge.ondevice.chat import ChatError, render_chat
+from fdd_edge.ondevice.first_load import fault_of_loading
 from fdd_edge.ondevice.protocol import RunnerError
 from fdd_edge.resolve.student import Student
 
@@ -57,7 +59,9 @@ def test_a_template_without_end(template: str) -> None:
     ],
 )
 def test_a_template_of_gigabytes(template: str) -> None:
-    with pytest.raises(ChatError, match=r"^it (takes more than 512 MB of memory|makes more than 32 MB)$"):
+    """Where fresh memory is slow, as in some sandboxes, filling it takes so long that the other limit comes first."""
+    limits = r"^it (takes more than 512 MB of memory|makes more than 32 MB|takes more than 10 s of CPU time)$"
+    with pytest.raises(ChatError, match=limits):
         render_chat(template, [], bos="", eos="")
 
 
@@ -134,6 +138,86 @@ def test_a_hostile_tokenizer_on_the_host(tiny_student: Student, tmp_path: Path, 
         encode_examples(tokenizer, [("a" * 3000 + "b", "x = 1")])
 
 
+def endless_to_load(tokenizer: dict[str, object]) -> None:
+    """The text of an added token, normalized when it is added, becomes ten times as long at each step."""
+    step = {"type": "Replace", "pattern": {"String": "a"}, "content": "a" * 10}
+    tokenizer["normalizer"] = {"type": "Sequence", "normalizers": [step] * 12}
+    added = tokenizer["added_tokens"]
+    assert isinstance(added, list)
+    added.append(dict(added[0]) | {"id": 700, "content": "a", "normalized": True, "special": False})
+
+
+def test_a_tokenizer_that_only_loading_makes_endless(tiny_student: Student, tmp_path: Path) -> None:
+    """17 kB filled the memory of `eval`, `export`, `parity`, `train` and `run`, which no signal reached."""
+    pytest.importorskip("transformers", reason="needs: pip install 'fdd-edge[train]'")
+    from fdd_edge.ondevice.vocabulary import Vocabulary
+    from fdd_edge.students.tokenizer import load_tokenizer
+
+    folder = edited(tiny_student.folder, tmp_path / "folder", endless_to_load)
+    takes = r"loading it takes more than \d+ (s of CPU time|MB of memory)\.$"
+    with pytest.raises(RunnerError, match=rf"tokenizer\.json cannot be used: {takes}"):
+        Vocabulary(folder)
+    with pytest.raises(FddError, match=rf"The tokenizer of .*folder cannot be used: {takes}"):
+        load_tokenizer(folder)
+
+
+def endless_gguf(out: Path) -> Path:
+    """A vocabulary of BERT's kind, whose tokenizer tries every token that is not longer than the longest at each place.
+
+    A prompt of 300,000 characters kept it for hours.
+    """
+    gguf = pytest.importorskip("gguf", reason="needs: pip install 'fdd-edge[gguf]'")
+    long = "a" * 60_000
+    tiny, writer = gguf.GGUFReader(write_tiny_gguf(out.with_suffix(".tiny.gguf"))), gguf.GGUFWriter(out, "llama")
+    replaced = {"tokenizer.ggml.model": "bert", "fdd_edge.prompt_template": "a" * 300_000 + "{question}"}
+    for name, field in tiny.fields.items():
+        if name.startswith("GGUF.") or name in ("general.architecture", "tokenizer.ggml.tokens"):
+            continue
+        value = replaced.get(name, field.contents())
+        kinds = field.types
+        writer.add_key_value(name, value, kinds[0], kinds[-1] if len(kinds) > 1 else None)
+    tokens = tiny.fields["tokenizer.ggml.tokens"].contents()
+    writer.add_token_list([*tokens[:-1], "\u2581" + long])
+    for tensor in tiny.tensors:
+        writer.add_tensor(tensor.name, tensor.data)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return out
+
+
+def test_a_vocabulary_that_llama_cpp_never_ends_with(tmp_path: Path) -> None:
+    """`solve` ran for ten minutes, until it was killed: nothing ends llama.cpp's tokenizer from inside."""
+    from fdd_edge.artifacts.gguf.llama_vocab import DeviceVocab
+    from fdd_edge.ondevice.llamacpp import Model
+
+    path = endless_gguf(tmp_path / "model.gguf")
+    what = r"cannot be used: for a (prompt|text) of 300,000 characters it takes more than 1 s of CPU time\.$"
+    with Model(str(path)) as model, pytest.raises(RunnerError, match=what) as caught:
+        model.tokenize("a" * 300_000)
+    assert caught.value.kind == "bad_artifact"
+    with DeviceVocab(path) as vocab, pytest.raises(FddError, match=what):
+        vocab.encode("a" * 300_000)
+
+
+def test_a_tokenizer_is_tried_once_while_it_is_unchanged(tiny_student: Student, tmp_path: Path) -> None:
+    tried = tmp_path / "tried"  # written in children
+
+    def load(path: Path) -> None:
+        with tried.open("a", encoding="utf-8") as file:
+            file.write("x")
+        raise ValueError(path)
+
+    file = tmp_path / "tokenizer.json"
+    file.write_text("{}", encoding="utf-8")
+    assert [fault_of_loading(load, file) for _ in range(3)] == [None] * 3
+    assert tried.read_text(encoding="utf-8") == "x"
+    file.write_text("{ }", encoding="utf-8")
+    assert fault_of_loading(load, file) is None
+    assert tried.read_text(encoding="utf-8") == "xx"
+
+
 def test_the_same_ids_as_without_a_child(tiny_student: Student) -> None:
     from fdd_edge.students.tokenizer import decode_ids, encode_texts, load_tokenizer
 
@@ -179,7 +263,7 @@ def test_many_slow_calls_are_bounded_together() -> None:
         for _ in range(10):
             with suppress(BoundedError):
                 slow(0.7)
-        with pytest.raises(BoundedError, match=r"^takes more than 10 s of CPU time$"):
+        with pytest.raises(BoundedError, match=r"^takes more than 1 s of CPU time$"):
             slow(0.0)
 
 

@@ -19,6 +19,7 @@ import numpy as np
 from fdd_edge.artifacts.gguf import DeviceVocab
 from fdd_edge.artifacts.onnx import build_graph
 from fdd_edge.artifacts.onnx.graph import load_graph, save_graph
+from fdd_edge.artifacts.onnx.onnx_facts import describe_onnx
 from fdd_edge.errors import FddError
 from fdd_edge.ondevice.batching import Decoder
 from fdd_edge.ondevice.onnxruntime_model import BATCH, Model
@@ -327,3 +328,50 @@ def test_a_graph_that_asks_for_terabytes(
     assert caught.value.exit_code == 2
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 600
+
+
+CARD_FAULTS: list[tuple[str, dict[str, Any], str]] = [
+    ("fdd_edge.json", {"parameters": "x"}, "parameters must be a whole number, not 'x'"),
+    ("fdd_edge.json", {"prompt_template": 5}, "prompt_template must be a text, not '5'"),
+    ("fdd_edge.json", {"stop_ids": [[1]]}, "stop_ids must be a list of whole numbers, not '[[1]]'"),
+    ("fdd_edge.json", {"stop_ids": "abc"}, "stop_ids must be a list of whole numbers, not 'abc'"),
+    ("fdd_edge.json", {"adds_bos": "no"}, "adds_bos must be true or false, not 'no'"),
+    ("tokenizer_config.json", {"eos_token": {"x": 1}}, "eos_token must be a token, not \"{'x': 1}\""),
+    ("tokenizer_config.json", {"bos_token": ["a"]}, "bos_token must be a token, not \"['a']\""),
+    (
+        "generation_config.json",
+        {"eos_token_id": [["a"]]},
+        "eos_token_id must be a whole number or a list of such, not \"[['a']]\"",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "fault"), CARD_FAULTS, ids=[f"{f[0]} {next(iter(f[1]))}" for f in CARD_FAULTS]
+)
+def test_a_stranger_s_file_that_states_nonsense_is_named(
+    tiny_onnx: dict[str, Path], tmp_path: Path, name: str, change: dict[str, Any], fault: str
+) -> None:
+    """These were a traceback, or an AttributeError of the runner."""
+    folder = tmp_path / "model"
+    shutil.copytree(tiny_onnx["fp32"].parent, folder)
+    path, card = folder / name, folder / "fdd_edge.json"
+    if name != card.name:  # otherwise the card says which ids end a reply
+        card.unlink(missing_ok=True)
+    stated = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    path.write_text(json.dumps(stated | change), encoding="utf-8")
+    with pytest.raises(RunnerError) as caught:
+        Vocabulary(folder).special_ids  # noqa: B018
+    assert (str(caught.value), caught.value.kind) == (f"{path}: {fault}.", "bad_artifact")
+    if name == card.name:
+        with pytest.raises(FddError) as also:
+            describe_onnx(folder / "model.onnx")
+        assert str(also.value) == str(caught.value)
+
+
+def test_sections_of_a_config_that_are_no_objects(tiny_onnx: dict[str, Path], tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(tiny_onnx["fp32"].parent, folder)
+    (folder / "genai_config.json").write_text('{"search": 1, "model": []}', encoding="utf-8")
+    with pytest.raises(RunnerError, match="does not write its key-value cache in place"):
+        Model(str(folder / "model.onnx"), 1)

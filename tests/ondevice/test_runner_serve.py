@@ -46,6 +46,15 @@ def test_the_end_of_the_stream_is_an_end(tiny_gguf: Path) -> None:
     assert [event["event"] for event in events({"protocol": 5, "artifact": str(tiny_gguf)})] == ["ready", "done"]
 
 
+def test_a_runner_ends_when_nobody_reads_its_answers() -> None:
+    """It went on for as long as its runtime computed after its host was killed, or an ssh connection had died."""
+    command = [sys.executable, "-m", "fdd_edge.ondevice", "serve"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as runner:
+        assert runner.stdin is not None and runner.stdout is not None
+        runner.stdout.close()
+        assert runner.wait(60) == 1  # its stdin is still open
+
+
 def write(path: Path, content: bytes) -> Path:
     path.write_bytes(content)
     return path

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -70,12 +74,12 @@ def test_a_torn_line_of_the_journal_costs_its_wave_only(
     """Writing was once resumed on the torn line, which then swallowed every later wave at the next kill."""
     whole = rows_of(tiny_gguf, tmp_path / "whole")
     out = tmp_path / "killed"
-    monkeypatch.setattr("fdd_edge.operations.waves.encode", die_at_line(2))
+    monkeypatch.setattr("fdd_edge.operations.kept_waves.encode", die_at_line(2))
     with pytest.raises(KilledError):
         rows_of(tiny_gguf, out)
     with (out / "waves.jsonl").open("a", encoding="utf-8") as journal:
         journal.write('{"event": "wave", "index": 1, "compl')
-    monkeypatch.setattr("fdd_edge.operations.waves.encode", die_at_line(4))
+    monkeypatch.setattr("fdd_edge.operations.kept_waves.encode", die_at_line(4))
     with pytest.raises(KilledError):
         rows_of(tiny_gguf, out)
     lines = [json.loads(line) for line in (out / "waves.jsonl").read_text(encoding="utf-8").splitlines()]
@@ -97,7 +101,7 @@ def test_waves_of_another_build_are_not_resumed(
             message = replace(message, system_info="CPU : another")
         return encode(message)
 
-    monkeypatch.setattr("fdd_edge.operations.waves.encode", encode_as_another)
+    monkeypatch.setattr("fdd_edge.operations.kept_waves.encode", encode_as_another)
     with pytest.raises(KilledError):
         rows_of(tiny_gguf, out)
     monkeypatch.undo()
@@ -119,7 +123,7 @@ def test_a_damaged_wave_is_decoded_again(
     """A flipped bit was reported as the model's answer; a byte that is not UTF-8 ended every later call."""
     whole = rows_of(tiny_gguf, tmp_path / "whole")
     out = tmp_path / "killed"
-    monkeypatch.setattr("fdd_edge.operations.waves.encode", die_at_line(3))
+    monkeypatch.setattr("fdd_edge.operations.kept_waves.encode", die_at_line(3))
     with pytest.raises(KilledError):
         rows_of(tiny_gguf, out)
     monkeypatch.undo()
@@ -129,6 +133,95 @@ def test_a_damaged_wave_is_decoded_again(
     journal.write_bytes(info + first.replace(old, new, 1) + second)
     assert rows_of(tiny_gguf, out) == whole
     assert "waves.jsonl: 1 damaged line is not used; what is missing is made again" in capsys.readouterr().err
+
+
+def test_a_kill_while_the_journal_is_rewritten_costs_no_wave(
+    tiny_gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was emptied before its lines were written again."""
+    out = tmp_path / "killed"
+    monkeypatch.setattr("fdd_edge.operations.kept_waves.encode", die_at_line(3))
+    with pytest.raises(KilledError):
+        rows_of(tiny_gguf, out)
+    before = (out / "waves.jsonl").read_bytes()
+    code = f"""
+import resource
+from pathlib import Path
+from fdd_edge.runs.journal import Journal
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))  # the first long write ends the process
+import signal
+signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+Journal(Path({str(out / "waves.jsonl")!r}), "x").rewrite(['{{"event": "' + "x" * 1000 + '"}}'] * 3)
+"""
+    ran = subprocess.run([sys.executable, "-c", code], check=False, timeout=60)
+    assert ran.returncode == -signal.SIGXFSZ
+    assert (out / "waves.jsonl").read_bytes() == before
+    monkeypatch.undo()
+    assert len(rows_of(tiny_gguf, out).splitlines()) == 7
+    assert {p.name for p in out.iterdir()} == {"rows.jsonl", "timing.json", "summary.json"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('"seconds": ', '"seconds": 1e308, "x": ', "a kept line cannot be used (Timing has no field 'x')"),
+        ('"peak_rss_bytes": ', '"peak_rss_bytes": -1', "a kept line cannot be used (the field 'peak_rss_bytes'"),
+        ('"n_tokens": 1', '"n_tokens": 9', "test: kept wave 0 cannot be used ("),
+    ],
+)
+def test_a_kept_wave_that_cannot_be_used_is_dropped(
+    tiny_gguf: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    old: str,
+    new: str,
+    said: str,
+) -> None:
+    """What a board had sent was sealed unread, and every later call ended in a traceback."""
+    whole = rows_of(tiny_gguf, tmp_path / "whole")
+    out = tmp_path / "killed"
+    real = die_at_line(3)
+
+    def encode(message: Any) -> str:
+        line = real(message)
+        return line.replace(old, new, 1) if '"index": 0' in line else line
+
+    monkeypatch.setattr("fdd_edge.operations.kept_waves.encode", encode)
+    with pytest.raises(KilledError):
+        rows_of(tiny_gguf, out)
+    monkeypatch.undo()
+    assert rows_of(tiny_gguf, out) == whole
+    assert said in capsys.readouterr().err
+
+
+def test_another_command_for_the_same_folder_costs_no_wave(
+    tiny_gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It deleted the finished waves of the first, without a word."""
+
+    def ask(problems: list[Problem]) -> None:
+        evaluate_file(tiny_gguf, problems, tmp_path / "out", runtime=LOCAL, asking=ASKING)
+
+    for problems, dies_at in ((PROBLEMS, 3), (PROBLEMS[:3], 2)):
+        monkeypatch.setattr("fdd_edge.operations.kept_waves.encode", die_at_line(dies_at))
+        with pytest.raises(KilledError):
+            ask(problems)
+    (kept,) = tmp_path.glob(".out.partial-*")
+    assert ".out.partial holds unfinished work of another command" in (said := capsys.readouterr().err)
+    assert f"It is kept as {kept}: the same command for this output resumes it." in said
+    assert [line.count('"event": "wave"') for line in (kept / "waves.jsonl").read_text().splitlines()] == [0, 1, 1]
+    monkeypatch.setattr("fdd_edge.operations.kept_waves.encode", die_at_line(5))
+    with pytest.raises(KilledError):
+        ask(PROBLEMS)
+    said = capsys.readouterr().err
+    assert "going on from the unfinished work of this command" in said
+    lines = (tmp_path / ".out.partial" / "waves.jsonl").read_text().splitlines()
+    assert [json.loads(line)["index"] for line in lines if '"event": "wave"' in line][:3] == [0, 1, 2]
+    monkeypatch.undo()
+    ask(PROBLEMS)
+    assert len(read_rows(tmp_path / "out")) == 7
 
 
 def test_waves_of_another_file_are_not_resumed(
@@ -141,7 +234,7 @@ def test_waves_of_another_file_are_not_resumed(
     other.write_bytes(weights)
     whole = rows_of(tiny_gguf, tmp_path / "whole")
     out = tmp_path / "killed"
-    monkeypatch.setattr("fdd_edge.operations.waves.encode", die_at_line(3))
+    monkeypatch.setattr("fdd_edge.operations.kept_waves.encode", die_at_line(3))
     with pytest.raises(KilledError):
         rows_of(other, out)
     monkeypatch.undo()
@@ -161,11 +254,70 @@ def test_a_file_that_is_written_over_meanwhile_gives_no_number(
             file.write(bytes(4000))
         return protocol.encode(message)
 
-    monkeypatch.setattr("fdd_edge.operations.waves.encode", encode)
+    monkeypatch.setattr("fdd_edge.operations.kept_waves.encode", encode)
     with pytest.raises(FddError, match=r"model\.gguf was changed while it was being evaluated"):
         evaluate_file(model, PROBLEMS, tmp_path / "out", runtime=LOCAL, asking=ASKING)
     assert not (tmp_path / "out").exists()
     assert not list(tmp_path.rglob("waves.jsonl"))
+
+
+def test_a_file_that_is_changed_and_changed_back_gives_no_number(
+    tiny_gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hash at the end was the one at the beginning; replies of another file were in between."""
+    model = tmp_path / "model.gguf"
+    model.write_bytes(tiny_gguf.read_bytes())
+
+    def encode(message: Any) -> str:
+        away = model.rename(tmp_path / "away.gguf")
+        model.write_bytes(bytes(100))
+        away.rename(model)
+        return protocol.encode(message)
+
+    monkeypatch.setattr("fdd_edge.operations.kept_waves.encode", encode)
+    with pytest.raises(FddError, match=r"model\.gguf was changed while it was being evaluated"):
+        evaluate_file(model, PROBLEMS, tmp_path / "out", runtime=LOCAL, asking=ASKING)
+    assert not list(tmp_path.rglob("waves.jsonl"))
+
+
+def test_a_new_link_to_a_file_and_other_rights_change_no_model(
+    tiny_gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hours of work must not be refused because a backup made a link."""
+    model = tmp_path / "model.gguf"
+    model.write_bytes(tiny_gguf.read_bytes())
+
+    def encode(message: Any) -> str:
+        if not (tmp_path / "link").exists():
+            os.link(model, tmp_path / "link")
+            model.chmod(0o400)
+        return protocol.encode(message)
+
+    monkeypatch.setattr("fdd_edge.operations.kept_waves.encode", encode)
+    assert evaluate_file(model, PROBLEMS, None, runtime=LOCAL, asking=ASKING).evaluation.summary.n == 7
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"answer": "x"}, "in line 1, the answer 'x' is not a number"),
+        ({"answer": True}, "the answer True is not a number"),
+        ({"sample": None}, "the sample None is not a number from 0"),
+        ({"sample": -1}, "the sample -1 is not"),
+        ({"text": 5}, "is not a text"),
+        ({"program": 5}, "the program is not a text"),
+        ({"problem_id": ["a"]}, "is not a text"),
+        ({"problem_id": "p1"}, "holds sample 0 of 'p1' 2 times, so it is damaged"),
+    ],
+)
+def test_a_damaged_row_is_named(tiny_gguf: Path, tmp_path: Path, change: dict[str, object], said: str) -> None:
+    """`split` ended in a traceback for an answer that was a text, and counted a copied row twice."""
+    rows_of(tiny_gguf, tmp_path / "out")
+    path = tmp_path / "out" / "rows.jsonl"
+    first, *others = path.read_text(encoding="utf-8").splitlines()
+    path.write_text("\n".join([json.dumps(json.loads(first) | change), *others]) + "\n", encoding="utf-8")
+    with pytest.raises(FddError, match=re.escape(said)):
+        read_rows(tmp_path / "out")
 
 
 @pytest.mark.parametrize("moment", ["before the rename", "after the rename"])
@@ -214,7 +366,7 @@ def test_a_second_evaluation_for_a_folder_in_use_is_refused(
             refused.append(f"{ran.returncode} {ran.stderr}")
         return protocol.encode(message)
 
-    monkeypatch.setattr("fdd_edge.operations.waves.encode", encode)
+    monkeypatch.setattr("fdd_edge.operations.kept_waves.encode", encode)
     evaluate_file(tiny_gguf, PROBLEMS, out, runtime=LOCAL, asking=ASKING)
     assert refused[0].startswith("2 ")
     assert f"out is in use by process {os.getpid()}; wait for it, or stop it." in refused[0]

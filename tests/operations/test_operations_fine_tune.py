@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import fdd_edge
+from fdd_edge.errors import FddError
 from fdd_edge.operations import fine_tune as module
 from fdd_edge.operations.fine_tune import fine_tune
 from fdd_edge.operations.train import TrainingSetup
@@ -86,6 +87,42 @@ def test_a_damaged_adapter_is_trained_again(
     weights.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     fine_tune([PROBLEM], out, open_student(str(tiny_student.folder)), "plain", SETUP)
     assert (out / "adapter" / "adapter_model.safetensors").read_bytes() == whole
+
+
+def flipped(content: bytes) -> bytes:
+    return content.replace(b"Question", b"question")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        flipped,
+        lambda content: content[:20],
+        lambda content: b"\xff" + content[1:],
+        lambda content: b"[" * 50_000,
+        lambda content: b"[]",
+        lambda content: b'{"asked": "plain"}',
+        lambda content: b'{"sha256": 1, "asked": [], "student": {}, "template": 5}',
+    ],
+    ids=["flipped", "cut", "not UTF-8", "deep", "list", "incomplete", "other types"],
+)
+def test_a_damaged_prompt_of_unfinished_work_is_made_again(
+    tiny_student: Student,
+    tmp_path: Path,
+    interrupt_merge: Callable[[Path, Path], Path],
+    capsys: pytest.CaptureFixture[str],
+    damage: Callable[[bytes], bytes],
+) -> None:
+    """Every later call ended in a traceback, or trained on what the flipped bit made of it."""
+    out = tmp_path / "out"
+    adapter = inode_and_time(interrupt_merge(tiny_student.folder, out))
+    stored = partial_of(out) / "prompt.json"
+    stored.write_bytes(damage(stored.read_bytes()))
+    fine_tune([PROBLEM], out, open_student(str(tiny_student.folder)), "plain", SETUP)
+    assert f"{stored} has been damaged, so it is made again" in capsys.readouterr().err
+    assert is_file_of(adapter, out)  # the prompt is the same, so nothing is trained again
+    card = json.loads((out / "merged" / "fdd_edge.json").read_text(encoding="utf-8"))
+    assert card["prompt_template"].startswith("Question")
 
 
 def test_the_api_returns_what_it_left_out(tiny_student: Student, tmp_path: Path) -> None:
@@ -171,3 +208,27 @@ def test_another_chat_template_keeps_the_finished_adapter_of_a_plain_prompt(tiny
     other = tiny_student._replace(files=files, sha256="other")
     assert other.to_train().fingerprint() == before
     assert other.fingerprint() != tiny_student.fingerprint()
+
+
+def test_a_training_that_is_refused_leaves_nothing(tiny_student: Student, tmp_path: Path) -> None:
+    """It left a hidden folder with nothing to go on with."""
+    out = tmp_path / "out"
+    setup = TrainingSetup(LoraOptions(r=2, target_modules=("nowhere",)), TrainingOptions(threads=1), "float32", seed=0)
+    with pytest.raises(FddError, match="names 'nowhere', which tiny does not have"):
+        fine_tune([PROBLEM], out, tiny_student, "plain", setup)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_merge_that_fails_keeps_the_finished_adapter(
+    tiny_student: Student, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*args: Any, **options: Any) -> None:
+        raise FddError("The disk is full.")
+
+    out = tmp_path / "out"
+    with monkeypatch.context() as patched, pytest.raises(FddError, match="disk is full"):
+        patched.setattr(module, "merge", full)
+        fine_tune([PROBLEM], out, tiny_student, "plain", SETUP)
+    adapter = inode_and_time(partial_of(out) / "adapter" / "adapter_model.safetensors")
+    fine_tune([PROBLEM], out, tiny_student, "plain", SETUP)
+    assert is_file_of(adapter, out)

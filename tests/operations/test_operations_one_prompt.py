@@ -55,7 +55,7 @@ def kill_after(n_waves: int, monkeypatch: pytest.MonkeyPatch, **info: Any) -> No
             raise KilledError
         return protocol.encode(replace(event, **info) if isinstance(event, protocol.TargetInfo) else event)
 
-    monkeypatch.setattr("fdd_edge.operations.waves.encode", encode)
+    monkeypatch.setattr("fdd_edge.operations.kept_waves.encode", encode)
 
 
 def prompts(folder: Path) -> set[str]:

@@ -76,6 +76,31 @@ def test_a_certificate_that_came_with_a_file_is_a_claim(
     assert "passed" not in said
 
 
+def test_what_was_checked_here_counts_more_than_a_claim_that_it_failed(artifact: Path) -> None:
+    """A parity.json with `passed: false` that came along beat the certificate that was made here."""
+    change(artifact, lambda content: content["items"]["tensors"].update(passed=False))
+    assert evaluated(artifact).to_dict()["parity"] == "passed"
+
+
+def test_a_damaged_copy_in_the_cache_does_not_count(
+    artifact: Path, elsewhere: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Only its name was looked at."""
+    certificate = Certificate.read(artifact / "parity.json")
+    keep_certificate(certificate)
+    (kept,) = (artifact.parent / "other-cache").rglob("*.json")
+    good = kept.read_text(encoding="utf-8")
+    assert was_checked_here(certificate)
+    for damaged in (good.replace('"passed": true', '"passed": tru3', 1), good.replace('"bytes": ', '"bytes": 1', 1)):
+        kept.write_text(damaged, encoding="utf-8")
+        assert not was_checked_here(certificate)
+        found = find_certificate(find_model(artifact), hash_model(find_model(artifact)))
+        assert found is not None and not was_checked_here(found)
+    said = capsys.readouterr().err
+    assert "is not a parity certificate" in said
+    assert "was damaged after it was made" in said
+
+
 @pytest.mark.parametrize(
     "edit",
     [

@@ -12,10 +12,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
+from fdd_edge import parity
 from fdd_edge.artifacts.artifact_labels import ArtifactLabels
 from fdd_edge.artifacts.gguf import quantize_gguf
 from fdd_edge.artifacts.gguf.reader import open_gguf
 from fdd_edge.artifacts.recipe import load_recipe
+from fdd_edge.errors import FddError
 from fdd_edge.ondevice.families import GGUF
 from fdd_edge.operations.certify import certify_file, packaged_prompts, reference_of
 from fdd_edge.operations.export import export_from_student
@@ -102,6 +104,46 @@ def rewrite(source: Path, out: Path, *, keys: Mapping[str, Any] | None = None, e
     writer.write_tensors_to_file()
     writer.close()
     return out
+
+
+def after_reading(monkeypatch: pytest.MonkeyPatch, then: Callable[[], object]) -> None:
+    """Do something once the file has been run."""
+    real = parity.read_file
+
+    def read_file(*args: Any, **options: Any) -> Any:
+        outputs = real(*args, **options)
+        then()
+        return outputs
+
+    monkeypatch.setattr("fdd_edge.operations.certify.read_file", read_file)
+
+
+def test_a_file_that_was_not_the_one_compared_gets_no_certificate(
+    good: Good, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file was hashed after all comparisons, so one that was moved to its name meanwhile had passed."""
+    model, other = tmp_path / "model.gguf", tmp_path / "other.gguf"
+    shutil.copy(good.file, model)
+    rewrite(good.file, other, edit=lambda name, data: data * 2)
+    after_reading(monkeypatch, lambda: other.replace(model))
+    monkeypatch.setenv("FDD_EDGE_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(FddError, match=r"model\.gguf was changed while it was being compared"):
+        compare(good, model)
+    assert not (tmp_path / "cache" / "certificates").exists()
+
+
+def test_a_reference_that_changes_meanwhile_gives_no_certificate(
+    good: Good, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Path(shutil.copytree(good.student.folder, tmp_path / "student"))
+    copy = good._replace(student=open_student(str(folder)))
+    notes = folder / "config.json"
+    after_reading(monkeypatch, lambda: notes.write_text(notes.read_text() + " "))
+    with pytest.raises(FddError, match="student was changed while it was being compared"):
+        compare(copy, good.file)
+    monkeypatch.undo()
+    with pytest.raises(FddError, match="student was changed while it was being compared"):
+        compare(copy, good.file)  # changed since the reference's outputs were computed
 
 
 def unpermuted(good: Good) -> Edit:

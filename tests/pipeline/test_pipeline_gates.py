@@ -33,7 +33,18 @@ def measured(
 def contender(name: str, solved: int, n: int = 200, *, floats: int | None = None, **costs: object) -> Contender:
     rates = {f"p{i}": float(i < solved) for i in range(n)}
     float_rates = None if floats is None else {f"p{i}": float(i < floats) for i in range(n)}
-    return Contender(name, rates, float_rates, measured(**costs))  # type: ignore[arg-type]
+    return Contender(name, rates, float_rates, measured(**costs), {i: i for i in rates})  # type: ignore[arg-type]
+
+
+def copied(name: str, solved: int, n: int, copies: int, *, floats: int | None = None) -> Contender:
+    """Return a contender of whose valid set each problem is there several times."""
+    once = contender(name, solved, n, floats=floats)
+    often = [
+        None if rates is None else {f"{i}-{k}": rate for i, rate in rates.items() for k in range(copies)}
+        for rates in (once.solved, once.float_solved)
+    ]
+    assert often[0] is not None
+    return once._replace(solved=often[0], float_solved=often[1], questions={i: i.rpartition("-")[0] for i in often[0]})
 
 
 def test_the_newest_round_is_best_unless_it_is_worse_beyond_chance() -> None:
@@ -101,6 +112,20 @@ def test_a_few_lost_problems_may_be_chance(lost: int, n: int) -> None:
 
 def test_six_lost_problems_and_none_gained_are_more_than_chance() -> None:
     assert standings([contender("r0", 200), contender("r1", 194)], NONE)[1].held_back != []
+
+
+def test_copies_of_a_problem_are_not_more_evidence() -> None:
+    """Valid had 5 problems 20 times over, and one that was no longer solved held a round back."""
+    gates = Gates(min_accuracy=0.9, max_drop=0.01)
+    for judged in ([contender("r0", 3, 5), contender("r1", 2, 5)], [contender("r0", 2, 5, floats=3)]):
+        solved = [sum(c.solved.values()) for c in judged]
+        floats = [None if c.float_solved is None else round(sum(c.float_solved.values())) for c in judged]
+        often = [
+            copied(c.name, round(own), 5, 20, floats=of_float)
+            for c, own, of_float in zip(judged, solved, floats, strict=True)
+        ]
+        for limits in (NONE, gates):
+            assert standings(often, limits) == standings(judged, limits)
 
 
 def test_gates_and_budgets_that_are_set_are_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from fdd_edge.cli.round_table import _memorised
 from fdd_edge.config_file import parse_config
+from fdd_edge.evaluation import Summary, wilson
 from fdd_edge.feedback import LABELS, Label, LabelledProblem, Split
-from fdd_edge.pipeline.round_summary import _would_repeat
+from fdd_edge.pipeline import round_summary
+from fdd_edge.pipeline.round_summary import _labelled, _would_repeat
 from fdd_edge.records import Problem
 
 TRAINED = [Problem(name, f"question {name}?", 1, "test", program="answer = 1") for name in ("a", "b", "c")]
@@ -43,6 +47,25 @@ def would_repeat(
     }
     run: Any = SimpleNamespace(config=parse_config(source | sections, "test"), reserve=reserve)
     return _would_repeat(run, number, split() if found is None else found, train, written)
+
+
+def test_copies_of_a_problem_do_not_make_it_memorised(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five problems 20 times over said "It has memorised training problems", and five alone did not."""
+    valid = Summary(20, 8, 0.4, wilson(8, 20), 20, {})
+    monkeypatch.setattr(round_summary, "read_evaluation", lambda folder: SimpleNamespace(summary=valid))
+
+    def labelled(copies: int) -> Any:
+        found: Split = {label: [] for label in LABELS}
+        for i in range(5):
+            problem = Problem(f"p{i}", f"Question {i}?", 1, "test")
+            found["easy"] += [LabelledProblem(problem, float(i < 4), "easy")] * copies
+        return _labelled(Path("valid"), found, fresh=False)
+
+    once, often = labelled(1), labelled(20)
+    assert (often.n, often.pass_rate) == (100, once.pass_rate)
+    for name in ("ci95", "seed_ci95", "gap"):
+        assert getattr(often, name) == pytest.approx(getattr(once, name))
+    assert "memorised" not in _memorised(often)
 
 
 def test_without_new_problems_the_next_round_would_be_the_same() -> None:

@@ -117,7 +117,7 @@ def test_a_name_of_unfinished_work_that_is_no_folder_is_left_alone(tmp_path: Pat
     assert (tmp_path / "mine" / ".fingerprint").read_text() == "?"
 
 
-def test_unfinished_work_of_other_settings_is_deleted(tmp_path: Path) -> None:
+def test_unfinished_work_of_other_settings_is_not_part_of_an_output(tmp_path: Path) -> None:
     def stop(out: Path) -> None:
         make(out)
         raise KeyboardInterrupt

@@ -104,6 +104,20 @@ def test_an_interrupted_stage_leaves_no_output_and_its_work_is_handed_over(tmp_p
         assert stages(tmp_path).ensure(output, make, version=1, inputs={}, p=after)
 
 
+def test_unfinished_work_of_a_run_that_is_deleted_is_announced(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(out: Path, *, p: int) -> None:
+        (out / "half").write_text("1", encoding="utf-8")
+        raise KeyboardInterrupt
+
+    for p in (1, 1, 2):
+        with pytest.raises(KeyboardInterrupt):
+            stages(tmp_path).ensure(tmp_path / "out", fail, version=1, inputs={}, p=p)
+    said = capsys.readouterr().err
+    assert said.count(".out.partial holds unfinished work that was made from other things, so it is deleted") == 1
+
+
 def test_a_pruned_output_counts_as_made_until_it_is_restored(tmp_path: Path) -> None:
     def make(out: Path, **inputs: Path) -> None:
         (out / "big").write_text("1", encoding="utf-8")
@@ -179,6 +193,18 @@ def test_an_output_that_could_not_be_renamed_is_not_made_twice(tmp_path: Path, m
         '{"stages": {}, "facts": {"threads": "two"}}',
         "[]",
         "\u00e9",
+        '{"stages": {}, "facts": {"threads": -1}}',
+        '{"stages": {}, "facts": {"threads": 1000000}}',
+        '{"stages": {}, "facts": {"threads": true}}',
+        '{"stages": {}, "facts": {"commits": {"a@b": 5}}}',
+        '{"stages": {}, "facts": {"commits": {"a@b": ["x"]}}}',
+        '{"stages": {}, "facts": {"prompt": {}}}',
+        '{"stages": {}, "facts": {"prompt": {"asked": "chat", "student": "s", "template": "\\ud800{question}"}}}',
+        '{"format": Infinity, "stages": {}, "facts": {}}',
+        '{"format": 2, "sha256": [1], "stages": {}, "facts": {}}',
+        '{"stages": {"x": 3}, "facts": {}}',
+        '{"stages": {"x": {"fingerprint": "f"}}, "facts": {}}',
+        "[" * 100_000,
     ],
 )
 def test_a_damaged_manifest_is_named(tmp_path: Path, content: str) -> None:
@@ -187,11 +213,62 @@ def test_a_damaged_manifest_is_named(tmp_path: Path, content: str) -> None:
         Manifest(tmp_path / "manifest.json")
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"options": None},
+        {"files": ["../a"]},
+        {"files": "a"},
+        {"inputs": ["a"]},
+        {"inputs": {"a": 1}},
+        {"seconds": "x"},
+        {"seconds": True},
+        {"pruned": 1},
+    ],
+    ids=str,
+)
+def test_a_damaged_stage_in_the_manifest_is_named(tmp_path: Path, fault: dict[str, object]) -> None:
+    """A stage with `options: null` ended in a traceback."""
+    path = tmp_path / "manifest.json"
+    stages(tmp_path).ensure(tmp_path / "out", lambda out: out.mkdir(exist_ok=True), version=1, inputs={})
+    content = json.loads(path.read_text(encoding="utf-8"))
+    del content["sha256"]
+    content["stages"]["out"].update(fault)
+    path.write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(FddError, match=r"manifest\.json is damaged \(out"):
+        Manifest(path)
+
+
+def test_a_flipped_bit_in_a_manifest_is_noticed(tmp_path: Path) -> None:
+    """`facts.threads` 1 became 3, and stages were made again with three threads."""
+    path = tmp_path / "manifest.json"
+    manifest = Manifest(path)
+    manifest.facts["threads"] = 1
+    manifest.write()
+    whole = path.read_text(encoding="utf-8")
+    assert Manifest(path).facts == {"threads": 1}
+    path.write_text(whole.replace('"threads": 1', '"threads": 3'), encoding="utf-8")
+    with pytest.raises(FddError, match=r"manifest\.json is damaged \(it is not as it was written\)\. Restore it; or"):
+        Manifest(path)
+    content = json.loads(whole)
+    del content["sha256"]  # written by the version before
+    path.write_text(json.dumps(content), encoding="utf-8")
+    assert Manifest(path).facts == {"threads": 1}
+
+
 def test_a_manifest_names_the_version_of_every_runtime_package(tmp_path: Path) -> None:
     """onnxruntime was missing."""
     Manifest(tmp_path / "manifest.json", packages=runtime_modules()).write()
     packages = json.loads((tmp_path / "manifest.json").read_text(encoding="utf-8"))["packages"]
     assert {"torch", "numpy", "llama-cpp-python", "onnxruntime", "tokenizers"} <= packages.keys()
+
+
+@pytest.mark.parametrize("output", [".", "./", "/", "HERE"])
+def test_the_current_folder_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, output: str) -> None:
+    """`eval -o .` and `-o /` ended in a traceback; moving a folder to the current one's name deletes the latter."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FddError, match=r"cannot be replaced by a finished folder; choose a new folder\."):
+        build_atomic(tmp_path if output == "HERE" else Path(output), lambda out: None)
 
 
 def test_build_atomic_refuses_a_folder_that_is_not_empty(tmp_path: Path) -> None:
@@ -324,7 +401,7 @@ def test_something_else_at_the_link_to_the_best_round_is_left_alone(tmp_path: Pa
 
 def test_remains_of_a_pruned_output_are_deleted_later(tmp_path: Path) -> None:
     model = tmp_path / "model"
-    stages(tmp_path).ensure(model, lambda out: None, version=1, inputs={})
+    stages(tmp_path).ensure(model, lambda out: (out / "rubbish").touch(), version=1, inputs={})
     stages(tmp_path).prune(model)
     model.mkdir()
     (model / "rubbish").touch()
@@ -383,6 +460,71 @@ def test_what_was_finished_but_not_recorded_is_checked(
     assert f"{folder} was damaged after it was finished, so it is made again" in capsys.readouterr().err
 
 
+def killed_before_its_mark_is_gone(out: Path) -> list[Path]:
+    """Build a folder, and die when it is complete but still marked; return what every later call makes."""
+    made: list[Path] = []
+
+    def make(folder: Path) -> None:
+        made.append(folder)
+        (folder / "x.txt").write_text("right", encoding="utf-8")
+
+    def kill(self: Path, missing_ok: bool = False) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(Path, "unlink", kill)
+        build_atomic(out, make)
+    (out / "notes.txt").write_text("a week's", encoding="utf-8")
+    (out / b"caf\xe9".decode(errors="surrogateescape")).touch()
+    return made
+
+
+def test_a_users_file_in_a_finished_folder_is_kept(tmp_path: Path) -> None:
+    """Killed just before its mark was removed, the folder was "damaged" by notes in it, and deleted with them."""
+    out = tmp_path / "out"
+    made = killed_before_its_mark_is_gone(out)
+    build_atomic(out, made.append)
+    assert len(made) == 1
+    assert (out / "notes.txt").read_text(encoding="utf-8") == "a week's"
+    assert len(list(out.iterdir())) == 3
+
+
+def test_a_users_file_in_an_output_of_a_run_is_never_deleted(tmp_path: Path) -> None:
+    """A note next to the weights made the stage again, and the note was gone."""
+    output, notes = tmp_path / "out", tmp_path / "out" / "notes.txt"
+
+    def ensure(seed: int) -> bool:
+        def make(out: Path, seed: int) -> None:
+            (out / "x.txt").write_text(str(seed), encoding="utf-8")
+
+        return stages(tmp_path).ensure(output, make, version=1, inputs={}, seed=seed)
+
+    ensure(0)
+    notes.touch()
+    for seed in (0, 1):
+        with pytest.raises(
+            FddError, match=r"holds notes\.txt, which fdd-edge did not make and would delete\. Move that"
+        ):
+            ensure(seed)
+    stages(tmp_path).prune(output)
+    assert [path.name for path in output.iterdir()] == ["notes.txt"]
+    stages(tmp_path).restore(output)
+    notes.unlink()
+    assert ensure(0)
+
+
+def test_a_damaged_folder_is_not_deleted_with_a_users_files(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    made = killed_before_its_mark_is_gone(out)
+    (out / "x.txt").unlink()
+    for own in ("caf", "notes"):
+        with pytest.raises(FddError, match=rf"holds {own}.*, which fdd-edge did not make\. Move that elsewhere"):
+            build_atomic(out, made.append)
+        next(out.glob(f"{own}*")).rename(tmp_path / own)
+    build_atomic(out, made.append)
+    assert len(made) == 2
+
+
 def test_what_has_changed_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A finished adapter was thrown away because "its inputs, or the output itself, have changed"."""
     (tmp_path / "data").write_text("one")
@@ -390,7 +532,7 @@ def test_what_has_changed_is_named(tmp_path: Path, capsys: pytest.CaptureFixture
     def make(student: dict[str, object]) -> None:
         stages(tmp_path).ensure(
             tmp_path / "o",
-            lambda out, data, student: None,
+            lambda out, data, student: (out / "made").touch(),
             version=1,
             inputs={"data": tmp_path / "data"},
             student=student,
@@ -400,7 +542,7 @@ def test_what_has_changed_is_named(tmp_path: Path, capsys: pytest.CaptureFixture
     make({"sha256": "b", "files": {"config.json": "b", "model.safetensors": "a"}})
     (tmp_path / "data").write_text("two")
     make({"sha256": "b", "files": {"config.json": "c", "model.safetensors": "c", "vocab.json": "c"}})
-    (tmp_path / "o" / "more").touch()
+    (tmp_path / "o" / "made").write_text("more")
     make({"sha256": "b", "files": {"config.json": "c", "model.safetensors": "c", "vocab.json": "c"}})
     assert capsys.readouterr().err.splitlines() == [
         "o is made again: student.files.config.json has changed",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import Any
 import pytest
 from commands import fdd_edge
 
+from fdd_edge.errors import FddError
 from fdd_edge.records import Problem, write_jsonl
 from fdd_edge.resolve.student import Student
 from fdd_edge.runs.seal import SEAL
@@ -95,6 +98,39 @@ def test_a_damaged_checkpoint_is_not_trained_on(
     assert fit(tiny_student, tmp_path / "cut").losses == whole.losses
     said = f"{checkpoint} has been damaged, so training goes on from an earlier step" in capsys.readouterr().err
     assert said == (damage != "being written")
+
+
+@pytest.mark.parametrize("name", ["checkpoint-6 (copy)", "checkpoint-old", "checkpoint-"])
+def test_what_is_not_a_checkpoint_is_named_and_left_alone(tiny_student: Student, tmp_path: Path, name: str) -> None:
+    """A copy of a checkpoint next to it ended every later call in a traceback."""
+    with pytest.raises(Killed):
+        fit(tiny_student, tmp_path / "cut", on_step=killer(8))
+    copy = tmp_path / "cut" / "checkpoints" / name
+    shutil.copytree(copy.with_name("checkpoint-6"), copy)
+    with pytest.raises(FddError, match=r"checkpoint-.* is not a checkpoint that fdd-edge made; move it elsewhere\."):
+        fit(tiny_student, tmp_path / "cut")
+    assert (copy / SEAL).is_file()
+
+
+def test_a_name_that_is_not_utf_8_in_a_checkpoint_is_damage(
+    tiny_student: Student, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Hashing it ended in a UnicodeEncodeError."""
+    with pytest.raises(Killed):
+        fit(tiny_student, tmp_path / "cut", on_step=killer(8))
+    (tmp_path / "cut" / "checkpoints" / "checkpoint-6" / b"a\xff".decode(errors="surrogateescape")).touch()
+    fit(tiny_student, tmp_path / "cut")
+    assert "checkpoint-6 has been damaged" in capsys.readouterr().err
+
+
+def test_checkpoints_are_rotated_without_a_warning(tiny_student: Student, tmp_path: Path) -> None:
+    """transformers ordered them by time, and warned that a fast disk's times "may not be reliable"."""
+    with pytest.raises(Killed):
+        fit(tiny_student, tmp_path / "cut", on_step=killer(8))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        fit(tiny_student, tmp_path / "cut")
+    assert [str(warning.message) for warning in caught if "mtime" in str(warning.message)] == []
 
 
 def test_a_checkpoint_whose_best_weights_are_damaged_is_not_trained_on(tiny_student: Student, tmp_path: Path) -> None:

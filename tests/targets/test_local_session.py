@@ -11,7 +11,7 @@ pytest.importorskip("llama_cpp", reason="needs: pip install 'fdd-edge[gguf]'")
 
 from fdd_edge.errors import FddError, MissingExtraError, TargetError
 from fdd_edge.ondevice.protocol import Completion, Decoding, Request, Settings, Shot, Task
-from fdd_edge.targets import load_profile, open_session, plan_waves
+from fdd_edge.targets import load_profile, open_session, plan_waves, runner_session
 from fdd_edge.targets.local import child_session
 from fdd_edge.targets.pipes import last_lines
 from fdd_edge.targets.runner_session import RunnerSession
@@ -191,3 +191,14 @@ def test_the_users_shell_does_not_steer_the_runner(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setenv("PYTHONINSPECT", "1")
     assert complete(tiny_gguf) == before
+
+
+def test_a_long_silence_is_explained_once(
+    tiny_gguf: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A graph with a loop of 2^62 rounds was waited for, an hour long, without a word."""
+    monkeypatch.setattr(runner_session, "_PATIENT_SECONDS", 0.0)
+    assert len(complete(tiny_gguf)) == 10
+    said = capsys.readouterr().err
+    assert said.count("The runner has sent nothing for") == 1
+    assert f"while loading {tiny_gguf}. A slow device may take minutes" in said

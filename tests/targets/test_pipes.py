@@ -53,7 +53,7 @@ INFO = TargetInfo(
 WAVE = Wave(0, (Task("p", 0, "1+1?"),))
 ROW = {
     **{"problem_id": "p", "sample": 0, "text": "answer = 2", "program": "answer = 2", "answer": 2, "verdict": None},
-    **{"n_prompt_tokens": 1, "n_tokens": 1, "prompt_ids_sha": "0"},
+    **{"n_prompt_tokens": 1, "n_tokens": 1, "prompt_ids_sha": "00ff" * 4},
 }
 TIMING = {
     **{"seconds": 1, "prompt_tokens": 1, "decode_tokens": 1, "prompt_seconds": 1, "first_token_seconds": 1},
@@ -169,6 +169,40 @@ def test_an_honest_runner_is_understood() -> None:
         (printing(completions=7), "a field of the wrong type"),
         (printing(timing=None), "Timing must be a JSON object"),
         ('print(\'{"event": "error", "kind": "x", "message": 5}\')', "of Failure has the wrong type"),
+        (printing(completions=[ROW | {"text": "\ud800"}]), "'text' of Completion is not valid Unicode"),
+        (printing(completions=[ROW | {"prompt_ids_sha": "zz\ud800"}]), "'prompt_ids_sha' of Completion is not valid"),
+        (printing(completions=[ROW | {"prompt_ids_sha": "zz"}]), "has the hash 'zz', which is none"),
+        (printing(completions=[ROW | {"n_tokens": 10**400}]), "'n_tokens' of Completion must be from 0 to"),
+        (printing(completions=[ROW | {"n_tokens": 5}]), "has 5 tokens, where it may have 1 to 4"),
+        (printing(completions=[ROW | {"ids": [1]}]), "comes with ids"),
+        (printing(completions=[ROW | {"text": "", "verdict": "limit"}]), "gives 'limit' there, but 'no_program' here"),
+        (
+            printing(completions=[ROW | {"text": "", "verdict": "limit", "n_prompt_tokens": 64}]),
+            "has another program or number here",
+        ),
+        (printing(completions=[ROW | {"verdict": "unfinished", "program": None, "answer": None}]), "may have 4 to 4"),
+        *(
+            (printing(timing=TIMING | {name: value}), said)
+            for name, value, said in [
+                ("seconds", 1.7e308, "'seconds' of Timing must be from 0 to"),
+                ("seconds", 10**400, "'seconds' of Timing must be from 0 to"),
+                ("seconds", -5.0, "'seconds' of Timing must be from 0 to"),
+                ("seconds", 5e-324, "a part of its 4.94066e-324 seconds took 1"),
+                ("prompt_seconds", 2, "a part of its 1 seconds took 2"),
+                ("peak_rss_bytes", -(10**9), "'peak_rss_bytes' of Timing must be from 0 to"),
+                ("decode_tokens", 10**400, "'decode_tokens' of Timing must be from 0 to"),
+                ("decode_tokens", 7, "it counts 7 generated tokens, but its replies have 1"),
+                ("prompt_tokens", 9, "it counts 9 prompt tokens, which is more than its prompts have"),
+                ("first_token_seconds", None, "it states None seconds to the first of 1 tokens"),
+                ("conditions", {"joules": -1}, "'joules' of Conditions must be from 0 to"),
+                ("conditions", {"temperature_c": 1e308}, "'temperature_c' of Conditions must be from -300 to"),
+            ]
+        ),
+        (
+            printing(timing=TIMING | {"seconds": 1e-12, "prompt_seconds": 1e-12, "first_token_seconds": 1e-12}),
+            "it says that 2 tokens took 1e-12 seconds",
+        ),
+        (f"print({json.dumps(PROGRESS | {'index': 77})!r})", "answered with Progress"),
     ],
 )
 def test_what_no_honest_runner_sends_is_one_sentence(answer: str, said: str) -> None:

@@ -7,14 +7,13 @@ from fdd_edge.artifacts.gguf.llama_vocab import DeviceVocab
 from fdd_edge.artifacts.gguf.quantize import quantize_gguf
 from fdd_edge.artifacts.gguf.quantized_file import QuantizedFile
 from fdd_edge.artifacts.gguf.reader import stored_tensors
+from fdd_edge.artifacts.gguf.same_types import write_with_tensors
 from fdd_edge.artifacts.gguf.size_estimate import predict_quantized, types_by
 from fdd_edge.artifacts.gguf.vocab_from_folder import write_vocab_from_folder
 from fdd_edge.artifacts.gguf.vocab_tables import copy_vocab, read_vocab
 from fdd_edge.artifacts.gguf.write import (
     check_architecture,
-    check_tensors,
     gguf_tensors,
-    has_unused_head,
     hf_names,
     write_float_gguf,
 )
@@ -23,11 +22,9 @@ __all__ = [
     "DeviceVocab",
     "QuantizedFile",
     "check_architecture",
-    "check_tensors",
     "copy_vocab",
     "describe_gguf",
     "gguf_tensors",
-    "has_unused_head",
     "hf_names",
     "open_imatrix",
     "predict_quantized",
@@ -40,4 +37,5 @@ __all__ = [
     "write_folder_from_gguf",
     "write_imatrix",
     "write_vocab_from_folder",
+    "write_with_tensors",
 ]

@@ -123,6 +123,11 @@ def _read_config(reader: GGUFReader, path: Path) -> dict[str, Json]:
     config |= {hf_name: value(key) for key, hf_name in _CONFIG_KEYS.items()}
     heads, width = value("attention.head_count"), value("embedding_length")
     head_dim = value("attention.key_length", width // heads)
+    if head_dim < 2 or head_dim % 2:
+        raise FddError(
+            f"{path} has {_PREFIX}attention.head_count {heads:,} and {_PREFIX}embedding_length {width:,}: heads of "
+            f"width {head_dim:,}, which must be even. Export it again from the model it was made from."
+        )
     for key in ("attention.value_length", "rope.dimension_count"):
         if (found := value(key, head_dim)) != head_dim:
             raise FddError(
@@ -223,6 +228,12 @@ def _weights(config: Mapping[str, Any], stored: Mapping[str, StoredTensor], path
     """
     names = _hf_names(config["num_hidden_layers"], stored)
     if missing := [name for name in names if name not in stored]:
+        if missing[0].endswith(".bias"):
+            has = next(name for name in names if name in stored and name.endswith(".bias"))
+            raise FddError(
+                f"{path} holds {has} but not {missing[0]}: a llama with only some of its biases cannot be trained yet; "
+                "use the Hugging Face folder it was made from."
+            )
         raise FddError(f"{path} lacks the tensor {missing[0]}; fetch it again, or export it again.")
     if unknown := [name for name in stored if name not in names and name != _ROPE_FACTORS]:
         raise FddError(f"{path} holds the tensor {unknown[0]}, which is not supported yet.")
@@ -232,6 +243,11 @@ def _weights(config: Mapping[str, Any], stored: Mapping[str, StoredTensor], path
         expected = shapes[part] if part in shapes else shapes[name]
         if array.shape != expected:
             raise FddError(f"{path}: the tensor {name} has the shape {array.shape}, and its keys say {expected}.")
+        if not np.isfinite(array).all():
+            raise FddError(
+                f"{path}: the tensor {name} holds numbers that are not finite (NaN or infinity): the model is damaged; "
+                "fetch it again, or export it again."
+            )
         heads = {"attn_q": config["num_attention_heads"], "attn_k": config["num_key_value_heads"]}
         kind = part.split(".")[0]
         array = unpermute(array, heads[kind]) if kind in heads else array

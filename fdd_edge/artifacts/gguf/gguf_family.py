@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -46,7 +47,7 @@ def _write_vocab(folder: Path, tokenizer: FolderTokenizer, out: Path) -> None:
 def _export(folder: Path, vocab: Path, out: Path, recipe: Recipe, labels: ArtifactLabels) -> None:
     """Write the float file of a student."""
     metadata: dict[str, str | int] = {
-        "general.name": labels.name,
+        "general.name": _plain_name(labels.name),
         "fdd_edge.prompt_template": labels.prompt_template,
         "fdd_edge.recipe": recipe.name,
     }
@@ -60,13 +61,33 @@ def _export(folder: Path, vocab: Path, out: Path, recipe: Recipe, labels: Artifa
         metadata["fdd_edge.quantization_aware"] = labels.quantization_aware
     with DeviceVocab(vocab) as device:
         chat_template = chat_template_for(labels, device)
-        if device.normalizer is not None:
-            announce(
-                f"The tokenizer brings texts into the form {device.normalizer}. fdd-edge does so for this file too; "
-                "llama.cpp and Ollama do not: give them questions in that form."
-            )
+        for note in _notes(device) if not labels.round else ():  # later rounds of a run have the same vocabulary
+            announce(note)
     out.mkdir(parents=True, exist_ok=True)
     write_float_gguf(folder, vocab, out / GGUF.model_file, metadata=metadata, chat_template=chat_template)
+
+
+def _notes(device: DeviceVocab) -> Iterator[str]:
+    """Yield what the runner does to a text and other programs do not, a sentence each."""
+    if device.normalizer is not None:
+        yield (
+            f"The tokenizer brings texts into the form {device.normalizer}. fdd-edge does so for this file too; "
+            "llama.cpp and Ollama do not: give them questions in that form."
+        )
+    strips = [token for token in device.whole_tokens if token.lstrip or token.rstrip]
+    if strips:
+        text, lstrip, rstrip = strips[0]
+        more = f" ({len(strips)} tokens do so)" if len(strips) > 1 else ""
+        sides = " and ".join(side for side, drops in (("before", lstrip), ("after", rstrip)) if drops)
+        yield (
+            f"The tokenizer drops spaces {sides} {text!r}{more}. fdd-edge does so for this file too; llama.cpp and "
+            "Ollama do not: give them prompts without these spaces."
+        )
+
+
+def _plain_name(name: str) -> str:
+    """Return a name by which llama.cpp does not take the vocabulary for Phi-3's, whose tokens drop the spaces after."""
+    return re.sub(r"(phi)-?(?=3)", r"\1_", name, flags=re.IGNORECASE)
 
 
 def _predict(float_model: Path, recipe: Recipe, imatrix: Path | None) -> Prediction:

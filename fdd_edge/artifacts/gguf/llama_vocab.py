@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -10,8 +11,10 @@ from typing import Self
 
 from fdd_edge.artifacts.gguf.llama_log import captured_log
 from fdd_edge.errors import FddError, MissingExtraError
-from fdd_edge.ondevice.normalizer import NORMALIZER_KEY, normalize_text
+from fdd_edge.ondevice.bounded import BoundedError, BoundedFunction
+from fdd_edge.ondevice.normalizer import NORMALIZER_KEY, WHOLE_TOKENS_KEY, normalize_text, parse_tokens
 from fdd_edge.ondevice.prompt import begins_with_bos
+from fdd_edge.ondevice.protocol import RunnerError
 
 __all__ = ["DeviceVocab"]
 
@@ -26,6 +29,7 @@ class DeviceVocab:
 
     Attributes:
         normalizer: What is done to a text first, see ``ondevice.normalizer``; None for nothing.
+        whole_tokens: Tokens that are found before that, and may drop the spaces around them.
     """
 
     def __init__(self, path: Path, *, pre: str | None = None) -> None:
@@ -53,12 +57,18 @@ class DeviceVocab:
                 overrides[0].value.val_str = pre.encode()
                 params.kv_overrides = ctypes.cast(overrides, type(params.kv_overrides))
             self._llama_cpp = llama_cpp
-            self._model = llama_cpp.llama_model_load_from_file(str(path).encode(), params)
+            self._model = llama_cpp.llama_model_load_from_file(os.fsencode(path), params)
         if not self._model:
             raise FddError(f"llama.cpp cannot read the vocabulary of {path}: {log.last_error or 'no reason given'}")
         self._vocab = llama_cpp.llama_model_get_vocab(self._model)
-        self._pieces: dict[int, bytes] = {}
+        self._path, self._pieces = path, dict[int, bytes]()
+        self._bounded: BoundedFunction | None = None
         self.normalizer = self._metadata(NORMALIZER_KEY.encode())
+        try:
+            self.whole_tokens = parse_tokens(self._metadata(WHOLE_TOKENS_KEY.encode()))
+        except RunnerError as error:
+            self.close()
+            raise FddError(f"{path}: {error}") from None
 
     def __enter__(self) -> Self:
         return self
@@ -69,12 +79,29 @@ class DeviceVocab:
         self.close()
 
     def close(self) -> None:
-        """Free the model."""
+        """Free the model, and end the child process that encodes texts."""
+        if self._bounded:
+            self._bounded.close()
         self._llama_cpp.llama_model_free(self._model)
 
     def encode(self, text: str) -> list[int]:
-        """Return the ids of a text, normalized as the runner does; special tokens are recognised, and none is added."""
-        raw = normalize_text(text, self.normalizer).encode()
+        """Return the ids of a text, normalized as the runner does; special tokens are recognised, and none is added.
+
+        Raises:
+            FddError: The vocabulary takes too much time or memory for it, as it may in a stranger's file.
+        """
+        self._bounded = self._bounded or BoundedFunction(self._encode)
+        try:
+            ids: list[int] = self._bounded(normalize_text(text, self.normalizer, self.whole_tokens))
+        except BoundedError as error:
+            what = f"{'' if error.over_limit else 'fails: '}{error}"
+            raise FddError(
+                f"The vocabulary of {self._path} cannot be used: for a text of {len(text):,} characters it {what}."
+            ) from None
+        return ids
+
+    def _encode(self, text: str) -> list[int]:
+        raw = text.encode()
         # Most tokenizers write at most one token per byte; llama.cpp returns -n if it needs room for n.
         n = -(len(raw) + 1)
         while n < 0:

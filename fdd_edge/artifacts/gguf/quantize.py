@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 from fdd_edge.artifacts.gguf.llama_log import captured_log
+from fdd_edge.artifacts.gguf.reader import open_gguf
 from fdd_edge.artifacts.stored_tensor import Array
 from fdd_edge.errors import FddError, MissingExtraError
 
@@ -33,6 +34,8 @@ FILE_TYPES = {
 """Tensor type of a recipe -> llama.cpp's file type."""
 
 _STRING_OVERRIDE = 3
+
+_LARGEST_HALF = 65504.0
 
 
 def quantize_gguf(
@@ -74,7 +77,19 @@ def quantize_gguf(
         status = llama_cpp.llama_model_quantize(str(source).encode(), str(out).encode(), ctypes.byref(params))
     if status != 0:
         out.unlink(missing_ok=True)
+        name, largest = _largest_weight(source)
+        if largest > _LARGEST_HALF:
+            raise FddError(
+                f"{recipe} cannot hold this model: its weight {name} reaches {largest:g}, and {kind} stores weights or "
+                f"their scales as 16-bit numbers, of which the largest is {_LARGEST_HALF:g}. Export gguf-f32 instead."
+            )
         raise FddError(f"{source} could not be quantized to {kind}: {log.last_error or f'status {status}'}")
+
+
+def _largest_weight(source: Path) -> tuple[str, float]:
+    """Return the name of the tensor with the largest magnitude in a float GGUF, and that magnitude."""
+    found = ((tensor.name, float(abs(tensor.data).max(initial=0))) for tensor in open_gguf(source).tensors)
+    return max(found, key=lambda one: one[1])
 
 
 def _recipe_override(llama_cpp: ModuleType, recipe: str) -> ctypes.Array[ctypes.Structure]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from fdd_edge.artifacts.stored_tensor import Array, StoredTensor
 from fdd_edge.errors import FddError, MissingExtraError, no_file
@@ -17,9 +17,13 @@ if TYPE_CHECKING:
 
     _Parts = tuple[int, list[npt.NDArray[Any]], list[int], list[GGUFValueType]]
 
-__all__ = ["field", "is_gguf", "open_gguf", "open_pieces", "stored_tensors"]
+__all__ = ["field", "is_gguf", "open_gguf", "open_pieces", "stated", "stored_tensors"]
+
+T = TypeVar("T", int, str)
 
 _MAGIC = b"GGUF"
+
+_VERSIONS = (2, 3)
 
 _MOST_KEYS = 10_000
 """Honest files have less than a hundred."""
@@ -31,13 +35,31 @@ _MOST_TEXTS = 4_000_000
 """Texts in lists: each takes 300 bytes of memory, and nine of the file. Gemma, the largest, has 800,000."""
 
 
-class _TooMuchError(Exception):
-    """A file asks for more than any model needs; the message continues the sentence that begins with its path."""
+_SHOWN = 60
+"""Characters of a tensor's name that a message shows."""
+
+
+class _RefusedError(Exception):
+    """A file is not read, and why is known; the message continues the sentence that begins with its path."""
 
 
 def _check_count(count: int, most: int, what: str) -> None:
     if count > most:
-        raise _TooMuchError(f"says that it holds {count:,} {what}; no model has more than {most:,}")
+        raise _RefusedError(f"says that it holds {count:,} {what}; no model has more than {most:,}")
+
+
+def _check_version(path: Path) -> None:
+    """Refuse a file that is not of a version, or a byte order, that llama.cpp reads."""
+    with path.open("rb") as file:
+        number = file.read(len(_MAGIC) + 4)[len(_MAGIC) :]
+    version = int.from_bytes(number, "little")
+    if len(number) == 4 and version & 0xFFFF == 0:
+        raise _RefusedError(
+            "is big-endian, which llama.cpp does not read here; convert it with gguf-convert-endian FILE little"
+        )
+    if len(number) == 4 and version not in _VERSIONS:
+        remedy = "export the model again" if version < min(_VERSIONS) else "update fdd-edge, llama-cpp-python and gguf"
+        raise _RefusedError(f"is of GGUF version {version}, and only versions 2 and 3 can be read; {remedy}")
 
 
 def is_gguf(path: Path) -> bool:
@@ -62,8 +84,9 @@ def open_gguf(path: Path) -> GGUFReader:
     if not is_gguf(path):
         raise FddError(f"{path} is not a GGUF file.")
     try:
+        _check_version(path)
         return reader_class(path)
-    except _TooMuchError as error:
+    except _RefusedError as error:
         raise FddError(f"{path} {error}.") from None
     except Exception as error:
         # The reader indexes a memory map, so a truncated or damaged file can raise any of a dozen exceptions.
@@ -77,7 +100,7 @@ def open_pieces(path: Path) -> list[GGUFReader]:
         FddError: A piece is missing or damaged, the path is not that of the first one, or a tensor is in none.
     """
     first = open_gguf(path)
-    count = int(field(first, "split.count", 1))
+    count = stated(first, "split.count", int, 1)
     if count <= 1:
         return [first]
     pieces = pieces_of(path)
@@ -86,7 +109,7 @@ def open_pieces(path: Path) -> list[GGUFReader]:
             f"{path} is one of {count} pieces of a model, and its name does not say which: llama.cpp expects "
             f"NAME-00001-of-{count:05d}.gguf."
         )
-    if int(field(first, "split.no", 0)) != 0 or path != pieces[0]:
+    if stated(first, "split.no", int, 0) != 0 or path != pieces[0]:
         raise FddError(f"{path} is not the first of its {count} pieces; name {pieces[0].name}.")
     if missing := [piece for piece in pieces if not piece.is_file()]:
         raise FddError(f"{path} is one of {count} pieces of a model, and {missing[0].name} is not next to it.")
@@ -118,6 +141,18 @@ def _reader_class() -> type[GGUFReader]:
             found: tuple[int, list[ReaderField]] = super()._build_tensor_info(offs, count)
             return found
 
+        def _build_tensors(self, start_offs: int, fields: list[ReaderField]) -> None:
+            known = {kind.value for kind in gguf.GGMLQuantizationType}
+            for found in fields:
+                _, name, _, _, kind, _ = found.parts
+                if int(kind[0]) not in known:
+                    shown = bytes(name).decode("utf-8", errors="replace")[:_SHOWN]
+                    raise _RefusedError(
+                        f"holds the tensor {shown} of type {kind[0]}, which the package gguf does not know: update it, "
+                        "or fetch the file again"
+                    )
+            super()._build_tensors(start_offs, fields)
+
         def _get_field_parts(self, orig_offs: int, raw_type: int) -> _Parts:
             """Return a value; a list of numbers is one part, where the original makes an array of each number."""
             parts: _Parts
@@ -127,7 +162,7 @@ def _reader_class() -> type[GGUFReader]:
             kind, count = self._get(orig_offs, np.uint32), self._get(orig_offs + 4, np.uint64)
             inner = gguf.GGUFValueType(kind[0])
             if inner == gguf.GGUFValueType.ARRAY:
-                raise _TooMuchError("holds lists of lists, which llama.cpp does not read either")
+                raise _RefusedError("holds lists of lists, which llama.cpp does not read either")
             if inner == gguf.GGUFValueType.STRING:
                 self.strings += int(count[0])
                 _check_count(self.strings, _MOST_TEXTS, "texts")
@@ -160,7 +195,30 @@ def field(reader: GGUFReader, name: str, default: Any = None) -> Any:  # a key h
     try:
         return default if found is None else found.contents()
     except UnicodeDecodeError:
-        raise FddError(f"{Path(str(reader.data.filename)).name}: the value of {name} is not UTF-8 text.") from None
+        raise FddError(f"{_path_of(reader).name}: the value of {name} is not UTF-8 text.") from None
+
+
+@overload
+def stated(reader: GGUFReader, name: str, kind: type[T], default: T) -> T: ...
+@overload
+def stated(reader: GGUFReader, name: str, kind: type[T], default: None = None) -> T | None: ...
+def stated(reader: GGUFReader, name: str, kind: type[T], default: T | None = None) -> T | None:
+    """Return the value of a metadata key, or ``default``, after checking its type.
+
+    Raises:
+        FddError: It is of another type; GGUF lets every key hold anything.
+    """
+    found = field(reader, name, default)
+    if found is None or (isinstance(found, kind) and not isinstance(found, bool)):
+        return found
+    wanted = "a text" if kind is str else "a whole number"
+    raise FddError(
+        f"{_path_of(reader)}: the value of {name} must be {wanted}, not {str(found)[:60]!r}; the file is damaged."
+    )
+
+
+def _path_of(reader: GGUFReader) -> Path:
+    return Path(str(reader.data.filename))
 
 
 def stored_tensors(path: Path) -> dict[str, StoredTensor]:
@@ -170,13 +228,23 @@ def stored_tensors(path: Path) -> dict[str, StoredTensor]:
         FddError: It is not a GGUF, or it is damaged.
     """
     tensors = [tensor for reader in open_pieces(path) for tensor in reader.tensors]
-    return {t.name: StoredTensor(t.tensor_type.name, partial(_dequantize, t)) for t in tensors}
+    return {t.name: StoredTensor(t.tensor_type.name, partial(_dequantize, t, path)) for t in tensors}
 
 
-def _dequantize(tensor: ReaderTensor) -> Array:
-    """Return the float32 values of a tensor, rows first."""
+def _dequantize(tensor: ReaderTensor, path: Path) -> Array:
+    """Return the float32 values of a tensor, rows first.
+
+    Raises:
+        FddError: It is of a type that does not hold weights.
+    """
     from gguf.quants import dequantize
 
     shape = [int(n) for n in reversed(tensor.shape)]
-    array: Array = dequantize(tensor.data, tensor.tensor_type).astype("float32", copy=False).reshape(shape)
+    try:
+        array: Array = dequantize(tensor.data, tensor.tensor_type).astype("float32", copy=False).reshape(shape)
+    except NotImplementedError:
+        raise FddError(
+            f"{path} stores the tensor {tensor.name} as {tensor.tensor_type.name}, from which weights cannot be read; "
+            "export the model again as F32, F16 or a quantized type."
+        ) from None
     return array

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from fdd_edge.artifacts.gguf.llama_vocab import DeviceVocab
+from fdd_edge.artifacts.gguf.pre_tokenizer import HARD_TEXT
 from fdd_edge.artifacts.gguf.reader import field, open_gguf
-from fdd_edge.artifacts.gguf.vocab_from_folder import HARD_TEXT
 
 __all__ = ["same_vocab"]
 
@@ -23,4 +23,4 @@ def same_vocab(one: Path, other: Path) -> bool:
 
 def _facts(vocab: DeviceVocab) -> tuple[object, ...]:
     ends = (vocab.eos, vocab.eos_ids, vocab.adds_bos, vocab.bos_text if vocab.adds_bos else "")
-    return (*ends, vocab.chat_template, vocab.normalizer, vocab.encode(HARD_TEXT))
+    return (*ends, vocab.chat_template, vocab.normalizer, vocab.whole_tokens, vocab.encode(HARD_TEXT))

@@ -11,21 +11,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fdd_edge.artifacts.gguf.llama_vocab import DeviceVocab
+from fdd_edge.artifacts.gguf.pre_tokenizer import PRE_TOKENIZERS, encode, find_pre, same_ids, wanted_ids, why_none
 from fdd_edge.artifacts.gguf.vocab_normalizer import check_no_prefix_space, normalizer_of
 from fdd_edge.artifacts.gguf.vocab_tables import finish
+from fdd_edge.artifacts.gguf.vocab_whole_tokens import whole_tokens_of
 from fdd_edge.artifacts.vocab_protocol import FolderTokenizer
 from fdd_edge.errors import FddError
-from fdd_edge.ondevice.bounded import BoundedError, bounded_map
 from fdd_edge.ondevice.json_text import parse_json
-from fdd_edge.ondevice.normalizer import NORMALIZER_KEY
+from fdd_edge.ondevice.normalizer import NORMALIZER_KEY, WHOLE_TOKENS_KEY, WholeToken, dump_tokens
 
 if TYPE_CHECKING:
     from gguf import GGUFWriter
 
-__all__ = ["HARD_TEXT", "PRE_TOKENIZERS", "write_vocab_from_folder"]
+__all__ = ["write_vocab_from_folder"]
 
 _NORMAL, _UNKNOWN, _CONTROL, _USER_DEFINED, _UNUSED, _BYTE = range(1, 7)
 """Token types of the GGUF specification."""
@@ -39,27 +40,12 @@ AddedToken = Mapping[str, Any]
 _SPACE = "▁"
 _BYTES = frozenset(f"<0x{byte:02X}>" for byte in range(256))
 
-# fmt: off
-PRE_TOKENIZERS = (
-    "gpt-2", "smollm", "qwen2", "llama-bpe", "starcoder", "refact", "command-r", "olmo", "dbrx", "smaug-bpe",
-    "gpt-4o", "tekken", "deepseek-llm", "deepseek-coder", "deepseek-v3", "falcon", "mpt", "stablelm2", "qwen35",
-    "poro-chat", "chatglm-bpe", "glm4", "viking", "jais", "jais-2", "codeshell", "bloom", "gpt3-finnish", "exaone",
-    "exaone-moe", "chameleon", "minerva-7b", "superbpe", "trillion", "granite-docling", "bailingmoe", "seed-coder",
-    "hunyuan", "hunyuan-dense", "kimi-k2", "grok-2", "afmoe", "minimax-m2", "solar-open", "mellum2", "youtu",
-    "tiny_aya", "minicpm5", "laguna", "ufakzeka", "spark2_5", "default",
-)
-# fmt: on
-"""llama.cpp's pre-tokenizers that a byte-level BPE may use, in the order they are tried; one name per behaviour.
 
-If a vocabulary cannot distinguish two of them, the first one is as good: Qwen's has no token of two digits, so
-Llama 3's splitting into groups of three gives the same ids.
-"""
+class _Rules(NamedTuple):
+    """What is done to a text before llama.cpp sees it."""
 
-HARD_TEXT = (
-    "It's 1234567 + 89,012.50 =  3 apples; you'll  save 50%!\n\n  Tom's   7th\tΩmega naïve 東京 १२३ — $4.99/kg…\r\n"
-    "def f(x):\n    return x**2 # 100\n  _a1b2  I'M don'T  12 345\n"
-)
-"""Contractions, digit runs, repeated spaces, tabs, other scripts: where pre-tokenizers differ."""
+    normalizer: str | None
+    tokens: Sequence[WholeToken]
 
 
 def write_vocab_from_folder(folder: Path, tokenizer: FolderTokenizer, out: Path, *, architecture: str) -> None:
@@ -77,30 +63,33 @@ def write_vocab_from_folder(folder: Path, tokenizer: FolderTokenizer, out: Path,
         FddError: The tokenizer is of another kind, changes texts before it splits them, or llama.cpp does not give the
             same ids.
     """
-    spec = parse_json((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    # As transformers reads it: tokens and flags may stand in tokenizer_config.json or added_tokens.json.
+    spec = parse_json(tokenizer.backend_tokenizer.to_str())
+    # Where the two differ about a space before every text, other runtimes than transformers go by the file.
+    stored = parse_json((folder / "tokenizer.json").read_text(encoding="utf-8"))
     size = parse_json((folder / "config.json").read_text(encoding="utf-8"))["vocab_size"]
     model, decoder = spec["model"], json.dumps(spec.get("decoder"))
-    wanted = _encode(tokenizer, HARD_TEXT, special=False)
+    if model.get("type") == "BPE":
+        for one in (spec, stored):
+            check_no_prefix_space(one, folder)
     if model.get("type") == "BPE" and "ByteLevel" in decoder:
-        check_no_prefix_space(spec, folder)
-        normalizer = normalizer_of(spec, folder, marks_spaces=False)
-        write = partial(_write_byte_level, spec, tokenizer, out, architecture, size, normalizer=normalizer)
+        rules = _rules(spec, folder, size, marks_spaces=False)
+        write = partial(_write_byte_level, spec, tokenizer, out, architecture, size, rules=rules)
         write(pre=PRE_TOKENIZERS[0])
-        pre = _find_pre(out, wanted)
+        wanted, looked_up = wanted_ids(tokenizer)
+        pre = find_pre(out, wanted | looked_up)
         if pre is None:
+            fault = why_none(out, wanted, looked_up, folder)
             out.unlink()
-            raise FddError(
-                f"No pre-tokenizer of llama.cpp gives the same ids as the tokenizer of {folder}. "
-                f"Tried: {', '.join(PRE_TOKENIZERS)}."
-            )
+            raise fault
         if pre != PRE_TOKENIZERS[0]:
             write(pre=pre)
     elif model.get("type") == "BPE" and model.get("byte_fallback") and "ByteFallback" in decoder:
-        check_no_prefix_space(spec, folder)
-        normalizer = normalizer_of(spec, folder, marks_spaces=True)
-        _write_sentencepiece(spec, tokenizer, out, architecture, size, normalizer=normalizer)
+        rules = _rules(spec, folder, size, marks_spaces=True)
+        _write_sentencepiece(spec, tokenizer, out, architecture, size, rules=rules)
+        wanted, looked_up = wanted_ids(tokenizer)
         with DeviceVocab(out) as device:
-            same = device.encode(HARD_TEXT) == wanted
+            same = same_ids(device, wanted | looked_up if model.get("ignore_merges") else wanted)
         if not same:
             out.unlink()
             raise FddError(f"llama.cpp's SentencePiece does not give the same ids as the tokenizer of {folder}.")
@@ -111,43 +100,6 @@ def write_vocab_from_folder(folder: Path, tokenizer: FolderTokenizer, out: Path,
         )
 
 
-def _encode(tokenizer: FolderTokenizer, text: str, *, special: bool) -> list[int]:
-    """Return a tokenizer's ids of a text; its patterns may be a stranger's."""
-
-    def encode(text: str) -> list[int]:
-        return list(tokenizer(text, add_special_tokens=special)["input_ids"])
-
-    try:
-        (ids,) = bounded_map(encode, [text])
-    except BoundedError as error:
-        what = f"{'' if error.over_limit else 'fails: '}{error}"
-        raise FddError(f"The tokenizer of {tokenizer.name_or_path} cannot be used: for {text!r} it {what}.") from None
-    return list(ids)
-
-
-def _find_pre(vocab: Path, wanted: Sequence[int]) -> str | None:
-    """Return the first pre-tokenizer that gives the wanted ids on the hard text, or None.
-
-    Raises:
-        FddError: llama.cpp cannot read the vocabulary under any of the names.
-    """
-    fault: FddError | None = None
-    readable = False
-    for pre in PRE_TOKENIZERS:
-        try:
-            device = DeviceVocab(vocab, pre=pre)
-        except FddError as error:
-            fault = error  # an older llama.cpp does not know every name
-            continue
-        readable = True
-        with device:
-            if device.encode(HARD_TEXT) == wanted:
-                return pre
-    if fault is not None and not readable:
-        raise fault
-    return None
-
-
 def _write_byte_level(
     spec: Spec,
     tokenizer: FolderTokenizer,
@@ -156,23 +108,32 @@ def _write_byte_level(
     size: int,
     *,
     pre: str,
-    normalizer: str | None,
+    rules: _Rules,
 ) -> None:
     """Write one byte-level vocabulary with the given pre-tokenizer name."""
     tokens, added = _tokens(spec, size)
     types = [_type(token, added.get(i)) for i, token in enumerate(tokens)]
     with _writer(out, architecture, tokenizer, ("gpt2", pre), tokens, types) as writer:
         writer.add_token_merges([" ".join(pair) for pair in _merges(spec)])
-        _add_normalizer(writer, normalizer)
+        _add_rules(writer, rules)
 
 
-def _add_normalizer(writer: GGUFWriter, normalizer: str | None) -> None:
-    if normalizer is not None:
-        writer.add_string(NORMALIZER_KEY, normalizer)
+def _rules(spec: Spec, folder: Path, size: int, *, marks_spaces: bool) -> _Rules:
+    """Return what the runner must do to a text; raises ``FddError`` for what cannot be done."""
+    normalizer = normalizer_of(spec, folder, marks_spaces=marks_spaces)
+    added = [token for token in spec.get("added_tokens", []) if token["id"] < size]
+    return _Rules(normalizer, whole_tokens_of(added, folder, normalizer=normalizer, marks_spaces=marks_spaces))
+
+
+def _add_rules(writer: GGUFWriter, rules: _Rules) -> None:
+    if rules.normalizer is not None:
+        writer.add_string(NORMALIZER_KEY, rules.normalizer)
+    if rules.tokens:
+        writer.add_string(WHOLE_TOKENS_KEY, dump_tokens(rules.tokens))
 
 
 def _write_sentencepiece(
-    spec: Spec, tokenizer: FolderTokenizer, out: Path, architecture: str, size: int, *, normalizer: str | None
+    spec: Spec, tokenizer: FolderTokenizer, out: Path, architecture: str, size: int, *, rules: _Rules
 ) -> None:
     """Write a vocabulary whose merges are converted to scores: the earlier a token can be merged, the higher."""
     tokens, added = _tokens(spec, size)
@@ -194,7 +155,7 @@ def _write_sentencepiece(
             types[i] = _BYTE
     with _writer(out, architecture, tokenizer, ("llama", "default"), tokens, types) as writer:
         writer.add_token_scores(scores)
-        _add_normalizer(writer, normalizer)
+        _add_rules(writer, rules)
         if unknown is not None:
             writer.add_unk_token_id(tokens.index(unknown))
 
@@ -252,7 +213,7 @@ def _writer(
     if tokenizer.pad_token_id is not None and tokenizer.pad_token_id < len(tokens):
         writer.add_pad_token_id(tokenizer.pad_token_id)
     # What the tokenizer itself adds to a text decides; configuration flags are often wrong.
-    writer.add_add_bos_token(_encode(tokenizer, "a", special=True)[:1] == [tokenizer.bos_token_id])
+    writer.add_add_bos_token(encode(tokenizer, "a", special=True)[:1] == [tokenizer.bos_token_id])
     writer.add_add_space_prefix(False)
     if tokenizer.chat_template:
         writer.add_chat_template(tokenizer.chat_template)

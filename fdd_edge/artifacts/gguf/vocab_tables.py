@@ -6,13 +6,15 @@ tokenizer of an artifact is the same as its base's, key by key.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from fdd_edge.artifacts.gguf.reader import field, open_gguf
 from fdd_edge.errors import FddError
-from fdd_edge.ondevice.normalizer import NORMALIZER_KEY
+from fdd_edge.ondevice.normalizer import NORMALIZER_KEY, WHOLE_TOKENS_KEY, WholeToken, parse_tokens
+from fdd_edge.ondevice.protocol import RunnerError
 
 if TYPE_CHECKING:
     from gguf import GGUFReader, GGUFWriter
@@ -33,6 +35,7 @@ class VocabTables(NamedTuple):
         eos: Id of the EOS token.
         chat_template: Jinja source, or None.
         normalizer: What is done to a text first, see ``ondevice.normalizer``; None for nothing.
+        whole_tokens: Tokens that are found before that, and may drop the spaces around them.
     """
 
     tokens: Sequence[str]
@@ -44,6 +47,7 @@ class VocabTables(NamedTuple):
     eos: int
     chat_template: str | None
     normalizer: str | None
+    whole_tokens: Sequence[WholeToken] = ()
 
 
 def copy_keys(reader: GGUFReader, writer: GGUFWriter, prefix: str, *, leave_out: Sequence[str] = ()) -> None:
@@ -77,22 +81,30 @@ def read_vocab(path: Path) -> VocabTables:
     reader = open_gguf(path)
     kind = field(reader, "tokenizer.ggml.model")
     if kind != "gpt2":
-        raise FddError(f"{path} has a tokenizer of kind {kind!r}, which is not supported yet. Supported: 'gpt2'.")
+        raise FddError(
+            f"{path} has a tokenizer of kind {kind!r}. Only 'gpt2' can be trained from a GGUF yet; use the Hugging "
+            "Face folder it was made from."
+        )
     if field(reader, "tokenizer.ggml.eos_token_id") is None:
         raise FddError(f"{path} has no EOS token, so a student could not learn to end a reply.")
+    try:
+        whole_tokens = parse_tokens(field(reader, WHOLE_TOKENS_KEY))
+    except (RunnerError, TypeError):
+        raise FddError(f"{path} has a damaged vocabulary: {WHOLE_TOKENS_KEY}.") from None
     tables = VocabTables(
         tokens=field(reader, "tokenizer.ggml.tokens"),
         token_types=field(reader, "tokenizer.ggml.token_type"),
         merges=field(reader, "tokenizer.ggml.merges"),
-        pre=field(reader, "tokenizer.ggml.pre", "gpt-2"),
+        pre=field(reader, "tokenizer.ggml.pre", "default"),  # what llama.cpp takes then
         bos=field(reader, "tokenizer.ggml.bos_token_id"),
         adds_bos=bool(field(reader, "tokenizer.ggml.add_bos_token", False)),
         eos=field(reader, "tokenizer.ggml.eos_token_id"),
         chat_template=field(reader, "tokenizer.chat_template"),
         normalizer=field(reader, NORMALIZER_KEY),
+        whole_tokens=whole_tokens,
     )
     if fault := _fault(tables):
-        raise FddError(f"{path} has a damaged vocabulary: {fault}.")
+        raise FddError(f"{path} has a damaged vocabulary: {fault}; fetch it again, or export it again.")
     return tables
 
 
@@ -104,6 +116,10 @@ def _fault(tables: VocabTables) -> str | None:
             return f"its {name} are not a list of texts"
     if bad := next((merge for merge in tables.merges if len(merge.split(" ", 1)) != 2), None):
         return f"the merge {bad[:60]!r} is not a pair"
+    if len(known := set(tables.tokens)) != len(tables.tokens):
+        return f"the token {next(t for t, n in Counter(tables.tokens).items() if n > 1)[:60]!r} occurs twice"
+    if tables.token_types is None:
+        return "it lacks tokenizer.ggml.token_type"
     if not isinstance(tables.token_types, list) or len(tables.token_types) != len(tables.tokens):
         return "its tokens and their types differ in number"
     for name, token in (("BOS", tables.bos), ("EOS", tables.eos)):
@@ -111,7 +127,6 @@ def _fault(tables: VocabTables) -> str | None:
             return f"its {name} token is {token!r}, and it has {len(tables.tokens)} tokens"
     if not all(isinstance(text, str | None) for text in (tables.pre, tables.chat_template, tables.normalizer)):
         return "a number stands where a text belongs"
-    known = set(tables.tokens)
     for merge in tables.merges:
         if lost := {*merge.split(" ", 1), merge.replace(" ", "", 1)} - known:
             return f"the merge {merge[:60]!r} is of {min(lost)[:60]!r}, which is not a token"

@@ -20,15 +20,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "check_architecture",
-    "check_tensors",
     "gguf_tensors",
-    "has_unused_head",
     "hf_names",
     "row_order",
     "write_float_gguf",
 ]
-
-_FLOAT_TYPES = ("F64", "F32", "F16", "BF16")
 
 _HEAD = "lm_head.weight"
 
@@ -105,44 +101,6 @@ def check_architecture(folder: Path) -> Architecture:
         return architecture_of(_read_config(folder))
     except FddError as error:
         raise FddError(f"{folder}: {error}") from None
-
-
-def check_tensors(folder: Path) -> None:
-    """Check that a Hugging Face folder holds the tensors that its config promises, before anything is made from it.
-
-    transformers would fill a missing one with random numbers, and ignore one that it does not know.
-
-    Raises:
-        FddError: A tensor is missing, unknown, quantized, or of another shape; names it.
-    """
-    config, architecture = _read_config(folder), check_architecture(folder)
-    expected = architecture.tensors(config)
-    tied = architecture.is_tied(config)
-    if not tied:
-        expected[_HEAD] = expected["model.embed_tokens.weight"]
-    with open_tensors(folder) as tensors:
-        for name, shape in expected.items():
-            if name not in tensors:
-                raise FddError(f"{folder} lacks the tensor {name}; fetch the model again, or save it again.")
-            if (stored := tensors.dtype(name)) not in _FLOAT_TYPES:
-                raise FddError(f"{folder} stores {name} as {stored}: it is quantized; use the float model.")
-            if tensors.shape(name) != shape:
-                raise FddError(
-                    f"{folder}: {name} has the shape {tensors.shape(name)}, and its config.json says {shape}."
-                )
-        for name in tensors.names:
-            if name not in expected and not _is_ignored(name, tied=tied):
-                raise FddError(f"{folder} holds the tensor {name}, which its architecture does not have.")
-
-
-def has_unused_head(folder: Path) -> bool:
-    """Return whether a folder stores a head that differs from its embeddings, although its config ties the two."""
-    import numpy as np
-
-    with open_tensors(folder) as tensors:
-        if _HEAD not in tensors or not check_architecture(folder).is_tied(_read_config(folder)):
-            return False
-        return not np.array_equal(tensors.load(_HEAD), tensors.load("model.embed_tokens.weight"))
 
 
 def hf_names(folder: Path) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from fdd_edge.errors import FddError
 from fdd_edge.ondevice.families import CARD
 from fdd_edge.ondevice.json_text import parse_json
 from fdd_edge.ondevice.model_files import artifact_files
+from fdd_edge.ondevice.stated_fields import fault_of_card
 
 if TYPE_CHECKING:
     from onnx import GraphProto
@@ -33,13 +34,15 @@ def describe_onnx(path: Path, graphs: Sequence[str] = ()) -> ModelFacts:
     """
     kinds = [kind for name in graphs or (path.name,) for kind in _kinds(load_graph(path.parent, name=name).graph)]
     card = _read(path.with_name(CARD))
+    if fault := fault_of_card(card):
+        raise FddError(f"{path.with_name(CARD)}: {fault}.")
     size = onnx_bytes(path)
-    parameters = int(card.get("parameters", 0))
+    parameters = int(card.get("parameters") or 0)
     return ModelFacts(
-        architecture=_read(path.with_name("config.json")).get("model_type", "unknown"),
-        name=card.get("name"),
-        license=card.get("license"),
-        base=card.get("base"),
+        architecture=str(_read(path.with_name("config.json")).get("model_type", "unknown")),
+        name=_label(card, "name"),
+        license=_label(card, "license"),
+        base=_label(card, "base"),
         round=card.get("round"),
         recipe=card.get("recipe"),
         prompt_template=card.get("prompt_template"),
@@ -54,6 +57,11 @@ def describe_onnx(path: Path, graphs: Sequence[str] = ()) -> ModelFacts:
 def onnx_bytes(path: Path) -> int:
     """Return the size of a model's graphs and weights, without the tokenizer and the configs next to them."""
     return sum(file.stat().st_size for file in artifact_files(path) if file.suffix in (".onnx", ".data"))
+
+
+def _label(card: Mapping[str, Any], key: str) -> str | None:
+    """Return a text that is only shown."""
+    return None if card.get(key) is None else str(card[key])
 
 
 def _has_chat_template(folder: Path) -> bool:

@@ -14,6 +14,7 @@ from fdd_edge.artifacts.onnx.graph import load_graph
 from fdd_edge.artifacts.onnx.graph_tensors import GraphTensors
 from fdd_edge.artifacts.stored_tensor import Array, StoredTensor
 from fdd_edge.ondevice.families import DECODER, DECODER_WITH_PAST, ENCODER
+from fdd_edge.ondevice.json_text import parse_json
 from fdd_edge.safetensors_folder import open_tensors
 
 if TYPE_CHECKING:
@@ -22,6 +23,13 @@ if TYPE_CHECKING:
 __all__ = ["seq2seq_quantized", "seq2seq_stored", "seq2seq_tensors"]
 
 _SHARED, _HEAD = "shared.weight", "lm_head.weight"
+_UNREAD = (
+    "encoder.embed_tokens.weight",
+    "decoder.embed_tokens.weight",
+    "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight",
+)
+"""What old checkpoints store and transformers does not read: copies of the shared embedding, and a bias of no use."""
+
 _WITH_PAST = "with_past."
 _CROSS_ATTENTION = (".EncDecAttention.k.", ".EncDecAttention.v.")
 """Computed from the encoder's output once per prompt, by the first decoder only."""
@@ -35,12 +43,19 @@ def seq2seq_tensors(folder: Path) -> Iterator[tuple[str, Array]]:
     """Yield (name, float32 array) of every weight of a Hugging Face folder, once per graph that holds it."""
     with open_tensors(folder) as tensors:
         shared = tensors.load(_SHARED)
+        has_head = not _is_tied(folder)
         yield f"encoder.{_SHARED}", shared
-        for name in (_SHARED, _HEAD, *sorted(set(tensors.names) - {_SHARED, _HEAD})):
-            array = tensors.load(name) if name in tensors else shared
+        for name in (_SHARED, _HEAD, *sorted(set(tensors.names) - {_SHARED, _HEAD, *_UNREAD})):
+            array = tensors.load(name) if name != _HEAD or has_head else shared
             yield name, array
             if not name.startswith("encoder.") and not any(part in name for part in _CROSS_ATTENTION):
                 yield _WITH_PAST + name, array
+
+
+def _is_tied(folder: Path) -> bool:
+    """Return whether the head is the shared embedding, whatever is stored under its name."""
+    config = parse_json((folder / "config.json").read_text(encoding="utf-8"))
+    return bool(config.get("tie_word_embeddings", True))
 
 
 def seq2seq_stored(path: Path) -> Mapping[str, StoredTensor]:

@@ -26,8 +26,8 @@ MATH_NAMES = (
 def resolve_imports(statements: list[ast.stmt]) -> list[ast.stmt]:
     """Return the statements with other names for ``math`` and its functions replaced, and constants as assignments.
 
-    ``from math import pi as p`` becomes ``p = 3.14...``. After ``from math import *``, only the constants that the
-    program reads and never assigns become lines. The given trees are modified.
+    ``from math import pi as p`` becomes ``p = 3.14...``. After ``from math import *``, the constants that the program
+    reads become lines, but not those that it assigns only afterwards. The given trees are modified.
 
     Raises:
         ProgramError: ``forbidden`` for another module, another part of ``math``, and an imported name that has a second
@@ -41,8 +41,31 @@ def resolve_imports(statements: list[ast.stmt]) -> list[ast.stmt]:
     assigned |= {node.arg for node in nodes if isinstance(node, ast.arg)}
     assigned |= {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
     read = {node.id for node in names if isinstance(node.ctx, ast.Load)}
-    resolver = _Resolver(_aliases(nodes, assigned), starred=sorted((read - assigned) & MATH_CONSTANTS.keys()))
+    replaced = (read - assigned) | _replaced_by_star(statements)
+    resolver = _Resolver(_aliases(nodes, assigned), starred=sorted(read & replaced & MATH_CONSTANTS.keys()))
     return resolver.visit(ast.Module(statements, [])).body  # type: ignore[no-any-return]  # a module stays one
+
+
+def _replaced_by_star(statements: list[ast.stmt]) -> set[str]:
+    """Return the names that may have a value when a ``from math import *`` is reached."""
+    found: set[str] = set()
+    before: set[str] = set()
+    for statement in statements:
+        nodes = list(ast.walk(statement))
+        # A statement may be a loop, in which the import may be reached after everything else.
+        before |= {name for node in nodes for name in _bound(node)}
+        if any(isinstance(node, ast.ImportFrom) and node.names[0].name == "*" for node in nodes):
+            found |= before
+    return found
+
+
+def _bound(node: ast.AST) -> list[str]:
+    """Return the names to which a node gives a value."""
+    if isinstance(node, ast.Name):
+        return [node.id] if isinstance(node.ctx, ast.Store) else []
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        return [alias.asname or alias.name for alias in node.names]
+    return [node.arg] if isinstance(node, ast.arg) else [node.name] if isinstance(node, ast.FunctionDef) else []
 
 
 def _aliases(nodes: list[ast.AST], assigned: set[str]) -> dict[str, str]:

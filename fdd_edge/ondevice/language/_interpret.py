@@ -109,9 +109,10 @@ class Machine:
         return _EXPRESSIONS[type(node)](self, node)
 
     def assign(self, node: ast.Assign) -> None:
+        value = self.value(node.value)
         for target in node.targets:
             assert isinstance(target, ast.Name)
-            self.names[target.id] = self.value(node.value)
+            self.names[target.id] = value
 
     def augment(self, node: ast.AugAssign) -> None:
         assert isinstance(node.target, ast.Name)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from ..verdicts import Verdict
 from ._check import check_answer
 from ._interpret import interpret
 from ._normal import find_program
-from ._program_error import ProgramError
+from ._program_error import ProgramError, forbidden
 
 __all__ = ["Computed", "Outcome", "compute", "judge_reply"]
 
@@ -42,19 +44,17 @@ def judge_reply(text: str, *, unfinished: bool = False) -> Outcome:
     """
     if unfinished:
         return Outcome(None, None, Verdict.unfinished, "the reply was cut at the token limit")
+    normal_form = None
     try:
-        found = find_program(text)
+        with _last_defence():
+            found = find_program(text)
+            normal_form = found.text
+            answer = interpret(found.body)
+            # If this raises, the normal form alone would compute a number that is not the program's.
+            normal_form = None
+            check_answer(found, answer)
     except ProgramError as error:
-        return Outcome(None, None, error.verdict, str(error))
-    try:
-        answer = interpret(found.body)
-    except ProgramError as error:
-        return Outcome(found.text, None, error.verdict, str(error))
-    try:
-        check_answer(found, answer)
-    except ProgramError as error:
-        # The normal form alone would compute a number that is not the program's.
-        return Outcome(None, None, error.verdict, str(error))
+        return Outcome(normal_form, None, error.verdict, str(error))
     return Outcome(found.text, answer, None, "")
 
 
@@ -71,7 +71,22 @@ def compute(text: str) -> Computed:
     Raises:
         ProgramError: There is none, it computes no number, or Python would say something else.
     """
-    found = find_program(text)
-    answer = interpret(found.body)
-    check_answer(found, answer)
+    with _last_defence():
+        found = find_program(text)
+        answer = interpret(found.body)
+        check_answer(found, answer)
     return Computed(found.text, answer)
+
+
+@contextmanager
+def _last_defence() -> Iterator[None]:
+    """Refuse a text on which the language itself fails: one reply must not end an evaluation, now and whenever resumed.
+
+    The tests hold that no text gets here; memory that runs out is the machine's fault, not the text's.
+    """
+    try:
+        yield
+    except (ProgramError, MemoryError):
+        raise
+    except Exception as error:
+        raise forbidden(f"what the judge has no rule for ({type(error).__name__})") from error

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from ._clean import called_name
-from ._grammar import ARITHMETIC, COMPARISONS, MATH_FUNCTIONS, UNARY
+from ._grammar import MATH_FUNCTIONS
 from ._imports import MATH_CONSTANTS, MATH_NAMES
 from ._interpret import FUNCTIONS, Exit, Machine, Number, bounded, failed, undefined
 from ._limits import MAX_CHARS, MAX_STEPS
 from ._printed_text import Piece, glued, written
 from ._program_error import forbidden, no_program, over_limit
+from ._script_grammar import check_script
 from ._uses import is_main_guard
 
 __all__ = ["Function", "Script"]
@@ -23,8 +24,20 @@ _TEXT_STEP = 64
 """Characters of printed text that cost a step."""
 
 
+class _NoNumber:
+    """A value that can only be used as what it is: a condition or comparison would not have Python's result."""
+
+    def __bool__(self) -> bool:
+        raise forbidden("a condition that is not a number")
+
+    def __eq__(self, other: object) -> bool:
+        raise forbidden("comparing what is not a number")
+
+    __hash__ = None  # type: ignore[assignment]  # nothing looks it up
+
+
 @dataclass(frozen=True, eq=False)
-class Function:
+class Function(_NoNumber):
     """The program's function.
 
     Attributes:
@@ -39,14 +52,14 @@ class Function:
 
 
 @dataclass(frozen=True, eq=False)
-class _Imported:
+class _Imported(_NoNumber):
     """A part of ``math``, or ``math`` itself."""
 
     name: str
 
 
-@dataclass(frozen=True)
-class _Text:
+@dataclass(frozen=True, eq=False)
+class _Text(_NoNumber):
     """A text, list or tuple: it can be printed, and nothing else."""
 
     text: str
@@ -87,6 +100,7 @@ class Script(Machine):
         self.calls = 0
         self._imports = False  # a program without any import may leave that of math out
         self._pieces: list[Piece] = []
+        self._replacing: list[_NoNumber] = []
         self._result: Any = None
 
     def run_all(self, statements: list[ast.stmt]) -> None:
@@ -95,14 +109,9 @@ class Script(Machine):
         Raises:
             ProgramError: ``forbidden`` for what the language has not, wherever it is, and as when it is run.
         """
-        nodes = [inner for statement in statements for inner in ast.walk(statement)]
+        check_script(statements)
+        nodes = (inner for statement in statements for inner in ast.walk(statement))
         self._imports = any(isinstance(node, ast.Import | ast.ImportFrom) for node in nodes)
-        annotations = [getattr(node, name, None) for node in nodes for name in ("annotation", "returns")]
-        apart = {id(inner) for annotation in annotations if annotation is not None for inner in ast.walk(annotation)}
-        for node in nodes:
-            is_checked = isinstance(node, ast.expr | ast.operator | ast.unaryop | ast.cmpop) and id(node) not in apart
-            if is_checked and type(node) not in _KNOWN:
-                raise forbidden(f"{type(node).__name__!r}")
         self.run(statements)
 
     def run(self, statements: list[ast.stmt]) -> Exit | None:
@@ -139,8 +148,6 @@ class Script(Machine):
         for inner in [] if node is None else ast.walk(node):
             if isinstance(inner, ast.Name) and inner.id not in _TYPES and not self.is_variable(inner.id):
                 undefined(inner.id)
-            if isinstance(inner, ast.Call | ast.Attribute):
-                raise forbidden("such an annotation")
 
     def define(self, node: ast.FunctionDef) -> None:
         given = node.args
@@ -161,7 +168,7 @@ class Script(Machine):
         stored = {inner.id for inner in inside if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store)}
         imported = {alias.asname or alias.name for inner in inside if isinstance(inner, ast.Import | ast.ImportFrom)
                     for alias in inner.names}  # fmt: skip
-        self.names[node.name] = Function(node, defaults, frozenset({*parameters, *stored, *imported}))
+        self.bind(node.name, Function(node, defaults, frozenset({*parameters, *stored, *imported})))
 
     def call_function(self, function: Function, values: dict[str, Any]) -> Any:
         scope = _Scope(function.local, self.module, values)
@@ -227,12 +234,12 @@ class Script(Machine):
 
     def load_module(self, node: ast.Import) -> None:
         for alias in node.names:
-            self.names[alias.asname or alias.name] = _Imported(alias.name)
+            self.bind(alias.asname or alias.name, _Imported(alias.name))
 
     def load_parts(self, node: ast.ImportFrom) -> None:
         for alias in node.names:
             for name in MATH_NAMES if alias.name == "*" else [alias.name]:
-                self.names[alias.asname or name] = _part_of_math(name)
+                self.bind(alias.asname or name, _part_of_math(name))
 
     def constant(self, node: ast.Constant) -> Any:
         return node.value if isinstance(node.value, int | float) else _Text(str(node.value))
@@ -243,7 +250,7 @@ class Script(Machine):
                 self.value(value)
             # Not what is in it: a function that calls itself with a list of its list would double the text each time.
             return _Text("[...]")
-        text = "".join(piece.text for piece in written(node, self.value))
+        text = "".join(piece.text for piece in written(node, self.printed))
         if len(text) > MAX_CHARS:
             raise over_limit("what is printed is too long")
         return _Text(text)
@@ -265,10 +272,23 @@ class Script(Machine):
                 between[keyword.arg] = keyword.value.value
         pieces: list[Piece] = []
         for argument in call.args:
-            pieces += [Piece(between["sep"])] * bool(pieces) + written(argument, self.value)
+            pieces += [Piece(between["sep"])] * bool(pieces) + written(argument, self.printed)
         pieces.append(Piece(between["end"]))
         self.spend(sum(len(piece.text) for piece in pieces) // _TEXT_STEP)
         self._pieces += [piece._replace(is_literal=piece.is_literal and len(call.args) > 1) for piece in pieces]
+
+    def printed(self, node: ast.expr) -> Any:
+        """Return a value that is printed: no function whose name was a number's, which the normal form would show."""
+        value = self.value(node)
+        if any(value is function for function in self._replacing):
+            raise forbidden("a print of a function that had a number's name")
+        return value
+
+    def bind(self, name: str, value: Any) -> None:
+        """Give a name what is defined or imported."""
+        if isinstance(value, _NoNumber) and isinstance(self.names.get(name), int | float):
+            self._replacing.append(value)
+        self.names[name] = value
 
     def numbers(self, *, written_out: bool) -> list[Number | None]:
         """Return the numbers that were printed; None for one that is only a part of what a reader sees, as in "15".
@@ -305,10 +325,3 @@ _EXPRESSIONS: dict[type[ast.expr], Any] = {
     ast.List: Script.opaque,
     ast.Tuple: Script.opaque,
 }
-_KNOWN = (
-    ARITHMETIC
-    | UNARY
-    | COMPARISONS
-    | _EXPRESSIONS.keys()
-    | {ast.Name, ast.BinOp, ast.UnaryOp, ast.Compare, ast.BoolOp, ast.IfExp, ast.FormattedValue}
-)

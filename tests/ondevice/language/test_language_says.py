@@ -19,6 +19,18 @@ ANSWERS = {
     "everything of math": ("from math import *\nr = 3\nanswer = pi * r * r", math.pi * 9),
     "everything of math, whose e it is not": ("from math import *\ne = 3\nanswer = e", 3),
     "everything of math over an own e": ("e = 3\nfrom math import *\nanswer = 2 * floor(2.5)", 4),
+    "everything of math over an own e that is read again": ("e = 2\nprint(e)\nfrom math import *\nprint(e)", math.e),
+    "everything of math over an own pi, in a branch": ("pi = 3\nif pi:\n    from math import *\nanswer = pi", math.pi),
+    "everything of math in a loop, over an own tau": (
+        "for i in range(2):\n    print(tau if i else 4)\n    tau = 5\n    from math import *\nprint(tau)",
+        math.tau,
+    ),
+    "one constant over an own name": ("e = 2\nprint(e)\nfrom math import e\nprint(e)", math.e),
+    "one constant over an own name, by another name": ("e = 2\nprint(e)\nfrom math import pi as e\nprint(e)", math.pi),
+    "an own name over a constant, and the constant again": (
+        "from math import pi\npi = 3\nprint(pi)\nfrom math import pi\nprint(pi)",
+        math.pi,
+    ),
     "math by another name": ("import math as m\nanswer = m.floor(m.pi) + m.sqrt(4)", 5.0),
     "math by another name, inside the function": (
         "def f(x=9):\n    import math as m\n    return m.sqrt(x)\nprint(f())",
@@ -74,6 +86,21 @@ NONE = {
     "a part of math that is imported too late": ("x = ceil(2.5)\nfrom math import *\nanswer = x", "error"),
     "math under a name that is not imported": ("import math as m\nanswer = math.pi", "error"),
     "an own name that everything of math takes": ("degrees = 5\nfrom math import *\nanswer = degrees * 2", "error"),
+    "a function over a number that was shown": ("gcd = 3\nprint(gcd)\nfrom math import gcd\nprint(gcd)", "forbidden"),
+    "everything of math over a number that was shown": (
+        "sin = 3\nprint(sin)\nfrom math import *\nprint(sin)",
+        "forbidden",
+    ),
+    "math over a number that was shown": ("math = 3\nprint(math)\nimport math\nprint(math)", "forbidden"),
+    "an own function over a number that was shown": (
+        "f = 3\nprint(f)\ndef f():\n    return 4\nprint(f)",
+        "forbidden",
+    ),
+    "a function over a number, compared": (
+        "gcd = 3\nprint(1)\nfrom math import gcd\nprint(1 if gcd == 3 else 2)",
+        "forbidden",
+    ),
+    "an annotation that assigns": ("y = 5\nx: (y := 3) = 1\nprint(y)", "forbidden"),
     "an imported name with two meanings": ("from math import sqrt as s, pi\ns = 3\nanswer = s", "forbidden"),
     "a part of math that the language has not": ("from math import factorial\nanswer = factorial(10**6)", "forbidden"),
     "an annotation that Python does not know": ("def f(x: Money = 3):\n    return x\nprint(f())", "error"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,17 +16,12 @@ if TYPE_CHECKING:
 __all__ = [
     "Architecture",
     "Config",
-    "Shapes",
     "add_common_keys",
     "common_refusal",
-    "decoder_tensors",
     "head_dim",
     "kv_heads",
     "nothing_added",
 ]
-
-Shapes = dict[str, tuple[int, ...]]
-"""The tensors of a Hugging Face folder by name, with their shapes."""
 
 _REQUIRED = (
     "hidden_size",
@@ -37,6 +32,8 @@ _REQUIRED = (
     "vocab_size",
 )
 """Keys without which transformers would take its own defaults, which are not the model's."""
+
+_FULL_ATTENTION = "full_attention"
 
 Config = Mapping[str, Any]
 """A parsed ``config.json``."""
@@ -55,7 +52,6 @@ class Architecture:
         name: Its name in GGUF.
         refuses: Returns the end of a sentence ("has ..., which ...") if llama.cpp would compute something else.
         add_keys: Writes the hyperparameters into a ``gguf.GGUFWriter``.
-        tensors: Returns the tensors that a folder has, without the head.
         transform: Converts an array of Hugging Face to llama.cpp's, given (GGUF name, array, config): weights, or the
             numbers of their rows.
         added: Returns the tensors that have no counterpart in the folder, by GGUF name.
@@ -65,7 +61,6 @@ class Architecture:
     name: str
     refuses: Callable[[Config], str | None]
     add_keys: Callable[[GGUFWriter, Config], None]
-    tensors: Callable[[Config], Shapes]
     transform: Callable[[str, npt.NDArray[Any], Config], npt.NDArray[Any]]
     added: Callable[[Config], dict[str, Array]] = nothing_added
     tied: bool = False
@@ -73,45 +68,6 @@ class Architecture:
     def is_tied(self, config: Config) -> bool:
         """Return whether the head is the embedding matrix, and so is not stored."""
         return bool(config.get("tie_word_embeddings", self.tied))
-
-
-def decoder_tensors(
-    config: Config,
-    *,
-    biases: Collection[str] = (),
-    head_norms: bool = False,
-    more_norms: Sequence[str] = (),
-) -> Shapes:
-    """Return the tensors of a decoder.
-
-    Args:
-        config: The ``config.json``.
-        biases: Its linear layers that have biases, such as ``q_proj``.
-        head_norms: Whether queries and keys are normalized per head.
-        more_norms: Norms of a layer in addition to those before attention and before the MLP.
-    """
-    width, inner = config["hidden_size"], config["intermediate_size"]
-    queries, keys = config["num_attention_heads"] * head_dim(config), kv_heads(config) * head_dim(config)
-    linear = {
-        "self_attn.q_proj": (queries, width),
-        "self_attn.k_proj": (keys, width),
-        "self_attn.v_proj": (keys, width),
-        "self_attn.o_proj": (width, queries),
-        "mlp.gate_proj": (inner, width),
-        "mlp.up_proj": (inner, width),
-        "mlp.down_proj": (width, inner),
-    }
-    layer: Shapes = {f"{name}.weight": shape for name, shape in linear.items()}
-    layer |= {f"{name}.bias": shape[:1] for name, shape in linear.items() if name.split(".")[1] in biases}
-    layer |= dict.fromkeys(
-        [f"{norm}.weight" for norm in ("input_layernorm", "post_attention_layernorm", *more_norms)], (width,)
-    )
-    if head_norms:
-        layer |= dict.fromkeys(["self_attn.q_norm.weight", "self_attn.k_norm.weight"], (head_dim(config),))
-    tensors: Shapes = {"model.embed_tokens.weight": (config["vocab_size"], width), "model.norm.weight": (width,)}
-    for number in range(config["num_hidden_layers"]):
-        tensors |= {f"model.layers.{number}.{name}": shape for name, shape in layer.items()}
-    return tensors
 
 
 def head_dim(config: Config) -> int:
@@ -151,7 +107,13 @@ def add_common_keys(writer: GGUFWriter, config: Config, *, rope_theta: float = 1
 
 
 def common_refusal(
-    config: Config, *, activation: str = "silu", rope_types: tuple[str, ...] = (), biased: bool = False
+    config: Config,
+    *,
+    activation: str = "silu",
+    rope_types: tuple[str, ...] = (),
+    biased: bool = False,
+    stated: tuple[str, ...] = (),
+    layer_types: tuple[str, ...] = (_FULL_ATTENTION,),
 ) -> str | None:
     """Return why a config cannot be written, or None.
 
@@ -160,22 +122,47 @@ def common_refusal(
         activation: The activation function that llama.cpp computes.
         rope_types: Supported kinds of scaled RoPE.
         biased: Whether ``attention_bias`` is supported.
+        stated: Keys that transformers derives in another way than other readers if they are absent.
+        layer_types: What a layer may attend to.
     """
-    if absent := [key for key in _REQUIRED if config.get(key) is None]:
+    absent = [key for key in _REQUIRED if config.get(key) is None] + [key for key in stated if key not in config]
+    if absent:
         return f"lacks {absent[0]} in its config.json, and a default could be wrong; add it."
     if config.get("quantization_config"):
         return "is quantized already; use the float model it was made from."
     if "rope_parameters" in config:
         return "was saved by transformers 5 (rope_parameters); save it with transformers 4.57."
     scaling = config.get("rope_scaling") or {}
+    if not isinstance(scaling, Mapping):
+        return f"has the rope_scaling {scaling!r} in its config.json, which must be an object or null."
     kind = scaling.get("rope_type") or scaling.get("type") or "default"
     if kind not in ("default", *rope_types):
         return (
             f"has scaled RoPE, which is not supported yet ({kind}); supported: {', '.join(('unscaled', *rope_types))}."
         )
+    if config.get("partial_rotary_factor") not in (None, 1):
+        return "rotates a part of each head (partial_rotary_factor), which is not supported for this architecture."
     used = config.get("hidden_activation") or config.get("hidden_act") or activation
     if used != activation:
         return f"has the activation {used}; llama.cpp computes {activation} for this architecture."
     if config.get("attention_bias") and not biased:
         return "has biases in its attention (attention_bias), which llama.cpp does not read for this architecture."
+    return _attention_refusal(config, layer_types)
+
+
+def _attention_refusal(config: Config, layer_types: tuple[str, ...]) -> str | None:
+    """Return why the attention of a config cannot be computed, or None."""
+    heads, shared = config["num_attention_heads"], kv_heads(config)
+    if heads % shared:
+        return (
+            f"has {heads} attention heads and {shared} of keys and values (num_key_value_heads), which do not divide "
+            "them; correct its config.json."
+        )
+    found = config.get("layer_types")
+    if found is None:
+        return None
+    if not isinstance(found, list) or len(found) != config["num_hidden_layers"]:
+        return "has layer_types in its config.json that are not one for each layer; correct it."
+    if others := [kind for kind in found if kind not in layer_types]:
+        return f"has a layer of {others[0]} (layer_types), and its architecture has only {' and '.join(layer_types)}."
     return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +12,6 @@ from fdd_edge.artifacts.gguf.architectures._architecture import (
     Config,
     add_common_keys,
     common_refusal,
-    decoder_tensors,
     head_dim,
 )
 
@@ -30,7 +28,12 @@ _FIXED_SCALE_LAYERS = 62
 
 
 def _refuses(config: Config) -> str | None:
-    refusal = common_refusal(config, activation="gelu_pytorch_tanh")
+    refusal = common_refusal(
+        config,
+        activation="gelu_pytorch_tanh",
+        stated=("num_key_value_heads", "head_dim"),
+        layer_types=("full_attention", "sliding_attention"),
+    )
     if refusal is not None:
         return refusal
     for key in ("attn_logit_softcapping", "final_logit_softcapping"):
@@ -70,8 +73,4 @@ def _transform(name: str, array: npt.NDArray[Any], config: Config) -> npt.NDArra
     return array
 
 
-_tensors = partial(
-    decoder_tensors, head_norms=True, more_norms=("pre_feedforward_layernorm", "post_feedforward_layernorm")
-)
-
-ARCHITECTURE = Architecture("gemma3", _refuses, _add_keys, _tensors, _transform, tied=True)
+ARCHITECTURE = Architecture("gemma3", _refuses, _add_keys, _transform, tied=True)

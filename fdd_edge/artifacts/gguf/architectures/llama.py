@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,8 @@ import numpy.typing as npt
 from fdd_edge.artifacts.gguf.architectures._architecture import (
     Architecture,
     Config,
-    Shapes,
     add_common_keys,
     common_refusal,
-    decoder_tensors,
     head_dim,
     kv_heads,
 )
@@ -37,14 +36,45 @@ LLAMA3_SCALINGS: tuple[dict[str, str | float], ...] = tuple(
 """The published ones: Llama 3.1 and Llama 3.2. A GGUF stores only the factors that follow from them."""
 
 
+_SCALING_KEYS = ("factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings")
+
+
 def _refuses(config: Config) -> str | None:
-    return common_refusal(config, rope_types=(_SCALED,), biased=True)
+    return (
+        common_refusal(config, rope_types=(_SCALED,), biased=True)
+        or _refuses_scaling(config)
+        or _refuses_window(config)
+    )
 
 
-def _tensors(config: Config) -> Shapes:
-    attention = ("q_proj", "k_proj", "v_proj", "o_proj") if config.get("attention_bias") else ()
-    mlp = ("gate_proj", "up_proj", "down_proj") if config.get("mlp_bias") else ()
-    return decoder_tensors(config, biases=(*attention, *mlp))
+def _refuses_scaling(config: Config) -> str | None:
+    """Return what is wrong with Llama 3's scaling of the rotary frequencies, or None."""
+    scaling = config.get("rope_scaling") or {}
+    if _kind(scaling) != _SCALED:
+        return None
+    for key in _SCALING_KEYS:
+        value = scaling.get(key)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+            return (
+                f"has scaled RoPE (llama3) whose {key} is {value!r} in its config.json; it must be a positive number."
+            )
+    if scaling["low_freq_factor"] >= scaling["high_freq_factor"]:
+        return (
+            "has scaled RoPE (llama3) whose high_freq_factor is not above its low_freq_factor; correct its config.json."
+        )
+    return None
+
+
+def _refuses_window(config: Config) -> str | None:
+    """Return why a window cannot be written: transformers cuts the cache to it, although the model has none."""
+    for key in ("sliding_window", "attention_chunk_size"):
+        if config.get(key) is not None:
+            return f"has a {key} in its config.json, which this architecture does not have; remove the key."
+    return None
+
+
+def _kind(scaling: Mapping[str, Any]) -> object:
+    return scaling.get("rope_type") or scaling.get("type")
 
 
 def _permute(name: str, array: npt.NDArray[Any], config: Config) -> npt.NDArray[Any]:
@@ -72,7 +102,7 @@ def rope_factors(config: Config) -> dict[str, Array]:
     interpolated (transformers ``_compute_llama3_parameters``).
     """
     scaling = config.get("rope_scaling") or {}
-    if (scaling.get("rope_type") or scaling.get("type")) != _SCALED:
+    if _kind(scaling) != _SCALED:
         return {}
     width, factor = head_dim(config), scaling["factor"]
     low, high = scaling["low_freq_factor"], scaling["high_freq_factor"]
@@ -83,4 +113,4 @@ def rope_factors(config: Config) -> dict[str, Array]:
     return {"rope_freqs.weight": (1 / ((1 - smooth) / factor + smooth)).astype(np.float32)}
 
 
-ARCHITECTURE = Architecture("llama", _refuses, add_common_keys, _tensors, _permute, added=rope_factors)
+ARCHITECTURE = Architecture("llama", _refuses, add_common_keys, _permute, added=rope_factors)

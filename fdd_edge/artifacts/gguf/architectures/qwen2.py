@@ -9,20 +9,18 @@ import numpy.typing as npt
 from fdd_edge.artifacts.gguf.architectures._architecture import (
     Architecture,
     Config,
-    Shapes,
     add_common_keys,
     common_refusal,
-    decoder_tensors,
 )
 
 __all__ = ["ARCHITECTURE", "refuses_windows", "unchanged"]
 
 
-def refuses_windows(config: Config) -> str | None:
+def refuses_windows(config: Config, *, stated: tuple[str, ...] = ("num_key_value_heads",)) -> str | None:
     """Return why a Qwen config cannot be written, or None: llama.cpp attends to the whole text in every layer."""
     if config.get("use_sliding_window"):
         return "has sliding windows (use_sliding_window), which llama.cpp does not compute for this architecture."
-    return common_refusal(config)
+    return common_refusal(config, stated=stated)
 
 
 def unchanged(name: str, array: npt.NDArray[Any], config: Config) -> npt.NDArray[Any]:
@@ -30,8 +28,4 @@ def unchanged(name: str, array: npt.NDArray[Any], config: Config) -> npt.NDArray
     return array
 
 
-def _tensors(config: Config) -> Shapes:
-    return decoder_tensors(config, biases=("q_proj", "k_proj", "v_proj"))
-
-
-ARCHITECTURE = Architecture("qwen2", refuses_windows, add_common_keys, _tensors, unchanged)
+ARCHITECTURE = Architecture("qwen2", refuses_windows, add_common_keys, unchanged)

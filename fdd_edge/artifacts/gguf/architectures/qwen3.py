@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from functools import partial
 
-from fdd_edge.artifacts.gguf.architectures._architecture import Architecture, add_common_keys, decoder_tensors
+from fdd_edge.artifacts.gguf.architectures._architecture import Architecture, add_common_keys
 from fdd_edge.artifacts.gguf.architectures.qwen2 import refuses_windows, unchanged
 
 __all__ = ["ARCHITECTURE"]
 
-ARCHITECTURE = Architecture(
-    "qwen3", refuses_windows, add_common_keys, partial(decoder_tensors, head_norms=True), unchanged
-)
+_refuses = partial(refuses_windows, stated=("num_key_value_heads", "head_dim"))
+
+ARCHITECTURE = Architecture("qwen3", _refuses, add_common_keys, unchanged)

@@ -35,7 +35,7 @@ $(BIN)/python:
 
 $(READY): pyproject.toml constraints.txt $(WHEELS)/.built | $(BIN)/python
 	$(BIN)/python -m pip install --no-index --no-deps --force-reinstall $(WHEELS)/llama_cpp_python-*.whl
-	$(BIN)/python -m pip install -c constraints.txt -e '.[train,gguf,devices,onnx,hub,demo,dev]'
+	$(BIN)/python -m pip install -c constraints.txt -e '.[train,gguf,devices,onnx,hub,teacher,demo,dev]'
 	touch $@
 
 demo: setup

@@ -17,6 +17,7 @@ WRAPPERS = {
     "fdd_edge.ondevice.onnxruntime_seq2seq": "onnxruntime",
     "fdd_edge.ondevice.vocabulary": "tokenizers",
     "fdd_edge.ondevice.chat": "jinja2",
+    "fdd_edge.teachers.language_model._client": "httpx2",
 }
 
 assert "site-packages" in fdd_edge.__path__[0], fdd_edge.__path__
@@ -30,6 +31,6 @@ for name in names:
     except ModuleNotFoundError as error:
         if WRAPPERS.get(name) != error.name:
             raise
-heavy = {"torch", "transformers", "llama_cpp", "gguf", "onnxruntime"} & set(sys.modules)
+heavy = {"torch", "transformers", "llama_cpp", "gguf", "onnxruntime", "openai"} & set(sys.modules)
 assert not heavy, heavy
 sys.stdout.write(f"{len(names)} modules looked at\n")

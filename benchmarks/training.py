@@ -23,6 +23,7 @@ from typing import NamedTuple
 from fdd_edge.cache import cache_dir
 from fdd_edge.errors import FddError
 from fdd_edge.ondevice.prompt import Prompt
+from fdd_edge.operations.teaching import NamedTeacher
 from fdd_edge.operations.training_data import first_training_data
 from fdd_edge.progress import announce, show_on_stderr
 from fdd_edge.records import Problem, read_problems, write_jsonl
@@ -84,7 +85,9 @@ def training_problems(data: Sequence[str], count: int, seed: int) -> list[Proble
     with tempfile.TemporaryDirectory() as folder:
         seeds, kept = Path(folder) / "seed.jsonl", Path(folder)
         write_jsonl(seeds, (problem.to_row() for problem in problems))
-        first_training_data(kept, seed_problems=seeds, protected={}, teachers=["annotated"], fresh=False, seed=seed)
+        first_training_data(
+            kept, seed_problems=seeds, protected={}, teachers=[NamedTeacher("annotated")], fresh=False, seed=seed
+        )
         problems = read_problems(TrainingDataFiles(kept).train)
     random.Random(seed).shuffle(problems)
     return problems

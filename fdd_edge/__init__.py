@@ -1,10 +1,10 @@
 """Feedback-driven distillation of small math models, judged on the device they will run on.
 
 Every command but ``targets`` is a function: ``run``, ``train``, ``export``, ``certify`` (``fdd-edge parity``),
-``evaluate`` (``fdd-edge eval``), ``split``, ``evolve``, ``bench``, ``solve``, ``doctor``, ``cache_info`` and
-``clean_cache`` (``fdd-edge cache``), and ``ls``. They return a ``Result``, and so does ``load_run``, which opens a run
-folder; ``load`` returns a ``Model``, held open for many questions. Errors that the caller can fix are raised as
-``FddError`` or one of its subclasses.
+``evaluate`` (``fdd-edge eval``), ``split``, ``evolve``, ``ledger`` and ``import_replies`` (``fdd-edge ledger``),
+``bench``, ``solve``, ``doctor``, ``cache_info`` and ``clean_cache`` (``fdd-edge cache``), and ``ls``. They return a
+``Result``, and so does ``load_run``, which opens a run folder; ``load`` returns a ``Model``, held open for many
+questions. Errors that the caller can fix are raised as ``FddError`` or one of its subclasses.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
         evaluate,
         evolve,
         export,
+        import_replies,
+        ledger,
         load,
         load_run,
         ls,
@@ -30,13 +32,22 @@ if TYPE_CHECKING:
         split,
         train,
     )
-    from fdd_edge.errors import FddError, GateError, MissingExtraError, ParityError, TargetError
+    from fdd_edge.errors import (
+        BudgetError,
+        EndpointError,
+        FddError,
+        GateError,
+        MissingExtraError,
+        ParityError,
+        TargetError,
+    )
     from fdd_edge.loaded_model import Model
     from fdd_edge.ondevice.protocol import Completion
     from fdd_edge.operations.bench import MeasuredDevice, Measurement
     from fdd_edge.operations.cached_files import CachedKind, CacheInfo
     from fdd_edge.operations.listing import Listing
     from fdd_edge.parity import Certificate
+    from fdd_edge.pipeline.ledger_report import CallGroup, LedgerReport
     from fdd_edge.pipeline.round_summary import RoundSummary
     from fdd_edge.result_base import Result
     from fdd_edge.results import (
@@ -51,22 +62,28 @@ if TYPE_CHECKING:
     )
     from fdd_edge.run_result import RoundResult, RunResult
     from fdd_edge.targets.diagnostics import Check
+    from fdd_edge.teachers.ledger.imported import ImportedReplies
 
 __version__ = "0.2.0"
 
 __all__ = [
+    "BudgetError",
     "CacheInfo",
     "CachedKind",
+    "CallGroup",
     "Certificate",
     "Check",
     "Completion",
     "DoctorResult",
+    "EndpointError",
     "EvaluationResult",
     "EvolveResult",
     "ExportResult",
     "ExportedArtifact",
     "FddError",
     "GateError",
+    "ImportedReplies",
+    "LedgerReport",
     "Listing",
     "MeasuredDevice",
     "Measurement",
@@ -90,6 +107,8 @@ __all__ = [
     "evaluate",
     "evolve",
     "export",
+    "import_replies",
+    "ledger",
     "load",
     "load_run",
     "ls",
@@ -100,17 +119,27 @@ __all__ = [
 ]
 
 _MODULES = {
-    "errors": ("FddError", "GateError", "MissingExtraError", "ParityError", "TargetError"),
+    "errors": (
+        "BudgetError",
+        "EndpointError",
+        "FddError",
+        "GateError",
+        "MissingExtraError",
+        "ParityError",
+        "TargetError",
+    ),
     "loaded_model": ("Model",),
     "ondevice.protocol": ("Completion",),
     "operations.bench": ("MeasuredDevice", "Measurement"),
     "operations.cached_files": ("CacheInfo", "CachedKind"),
+    "pipeline.ledger_report": ("CallGroup", "LedgerReport"),
     "operations.listing": ("Listing",),
     "parity": ("Certificate",),
     "pipeline.round_summary": ("RoundSummary",),
     "result_base": ("Result",),
     "run_result": ("RoundResult", "RunResult"),
     "targets.diagnostics": ("Check",),
+    "teachers.ledger.imported": ("ImportedReplies",),
 }
 """Where classes are defined; those that are not named here are in ``results``, and functions in ``api``."""
 

@@ -53,8 +53,10 @@ if TYPE_CHECKING:
     from fdd_edge.operations.cached_files import CacheInfo
     from fdd_edge.operations.listing import Listing
     from fdd_edge.parity import Certificate
+    from fdd_edge.pipeline.ledger_report import LedgerReport
     from fdd_edge.pipeline.round_summary import RoundSummary
     from fdd_edge.records import Problem
+    from fdd_edge.teachers.ledger.imported import ImportedReplies
 
 __all__ = [
     "bench",
@@ -65,6 +67,8 @@ __all__ = [
     "evaluate",
     "evolve",
     "export",
+    "import_replies",
+    "ledger",
     "load",
     "load_run",
     "ls",
@@ -126,6 +130,39 @@ def load_run(path: PathLike) -> RunResult:
     if not layout.is_run():
         raise FddError(f"{path} is not a run: it has no {layout.config.name}.")
     return RunResult(layout.root)
+
+
+def ledger(run: PathLike) -> LedgerReport:
+    """Return what a run's calls to language models cost, and what came of them: ``fdd-edge ledger``.
+
+    Args:
+        run: A run.
+
+    Raises:
+        FddError: The folder is not a run, or its copies of the ledger are damaged.
+    """
+    from fdd_edge.pipeline.ledger_report import report_calls
+    from fdd_edge.teachers.ledger import default_ledger
+
+    opened = load_run(run)
+    shares = [100 * one.accuracy for one in opened.rounds]
+    points = shares[-1] - shares[0] if len(shares) > 1 else None
+    return report_calls(opened.layout, default_ledger(), points=points)
+
+
+def import_replies(results: PathLike) -> ImportedReplies:
+    """Put the replies of a batch into the ledger of calls: ``fdd-edge ledger import``.
+
+    Args:
+        results: A file in OpenAI's batch format, in any order, whole or in parts.
+
+    Raises:
+        FddError: The file cannot be read, or the ledger cannot be written.
+    """
+    from fdd_edge.teachers.ledger import default_ledger
+    from fdd_edge.teachers.ledger.imported import import_replies as put
+
+    return put(default_ledger(), path_of(results, "results"))
 
 
 def train(
@@ -467,18 +504,18 @@ def evolve(
     from fdd_edge.config_file import checked
     from fdd_edge.operations.evolve import evolve as write_offspring
     from fdd_edge.operations.split import read_split
+    from fdd_edge.operations.teaching import name_teacher
     from fdd_edge.runs.hashing import HashCache
     from fdd_edge.runs.stage import build_atomic
-    from fdd_edge.teachers import load_writer
 
     options = checked(EvolveOptions, per_easy=per_easy, per_hard=per_hard, max_depth=max_depth, policy=policy)
     check_count("round_number", round_number)
     check_count("seed", seed)
-    load_writer(teacher)
+    writer = name_teacher(teacher, {}, writer=True)
     labelled, out, draw = path_of(split, "split"), path_of(output, "output"), seed + round_number
     read_split(labelled)
 
-    write = partial(write_offspring, teacher=teacher, options=options, round_number=round_number, seed=draw)
+    write = partial(write_offspring, teacher=writer, options=options, round_number=round_number, seed=draw)
     build_atomic(out, partial(write, split=labelled), split=HashCache().of(labelled), made_by=write.keywords)
     return EvolveResult.read(out)
 

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
-from fdd_edge.catalog import OnShelf
+from fdd_edge.catalog import NAME, OnShelf
 from fdd_edge.feedback import Bands, EvolveOptions
 from fdd_edge.ondevice.options import option
 from fdd_edge.ondevice.protocol import Decoding
@@ -18,6 +27,10 @@ from fdd_edge.resolve.dataset import DatasetOptions
 from fdd_edge.runs.stage_files import NON_EASY, POOL, VALID
 from fdd_edge.students.training_options import NO_RECIPE, LoraOptions, TrainingOptions
 from fdd_edge.targets import Budgets
+from fdd_edge.teachers import TEACHERS
+from fdd_edge.teachers.language_model.spending_limit import BudgetOptions
+from fdd_edge.teachers.language_model.teacher_options import EndpointOptions, GgufOptions, RecordedOptions
+from fdd_edge.yaml_errors import section_tag
 
 __all__ = ["RESERVED_SETS", "Config", "Conflict", "DecodingOptions", "FeedbackOptions", "Gates"]
 
@@ -70,6 +83,26 @@ class BaselineOptions(_Section):
     prompt: str = Field("plain", description="plain, chat, or a file that holds {question}")
 
 
+def _kind_of_model(value: object) -> str | None:
+    """Return the tag of a teacher's model: the key that only its kind has."""
+    for key in ("base_url", "gguf", "recorded"):
+        if key in value if isinstance(value, Mapping) else hasattr(value, key):
+            return section_tag(key)
+    return None
+
+
+TeacherModel = Annotated[
+    Annotated[EndpointOptions, Tag(section_tag("base_url"))]
+    | Annotated[GgufOptions, Tag(section_tag("gguf"))]
+    | Annotated[RecordedOptions, Tag(section_tag("recorded"))],
+    Discriminator(
+        _kind_of_model,
+        custom_error_type="teacher_model",
+        custom_error_message="needs base_url (an endpoint), gguf (a model file) or recorded (a bank of problems)",
+    ),
+]
+
+
 class TeacherOptions(_Section):
     """Which teachers write programs and new problems."""
 
@@ -79,6 +112,22 @@ class TeacherOptions(_Section):
         description="teachers to try, in this order; the first that can writes the program",
     )
     evolve: str = Field("symbolic", description="teacher that writes the new problems after a split")
+    models: dict[Annotated[str, Field(pattern=NAME)], TeacherModel] = Field(
+        {}, description="language models and banks, by the name that rationale and evolve call them"
+    )
+    budget: BudgetOptions = Field(BudgetOptions(), description="default: no limit")
+    draws: int = Field(1, ge=1, le=64, description="independent solutions that a language model writes of a problem")
+    show_failure: bool = Field(
+        False, description="show a language model the student's wrong program when it writes a similar problem"
+    )
+    prompts: str | None = Field(None, description="folder whose files replace those of configs/prompts/teacher")
+
+    @model_validator(mode="after")
+    def _names_are_free(self, info: ValidationInfo) -> Self:
+        if taken := sorted(TEACHERS.keys() & self.models.keys()):
+            message = f"teacher.models: {taken[0]} is the name of a built-in teacher; choose another"
+            _report([Conflict([f"teacher.models.{taken[0]}"], message)], info)
+        return self
 
 
 class DataOptions(_Section):

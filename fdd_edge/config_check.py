@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from fdd_edge.config import Config, Conflict
-from fdd_edge.yaml_errors import fault_message, known_keys
+from fdd_edge.yaml_errors import fault_message, known_keys, location_of
 
 __all__ = ["Checked", "Location", "check_config"]
 
@@ -23,6 +23,8 @@ Location = tuple[str | int, ...]
 """The path of a value: keys, and positions in lists."""
 
 _SET = {"path": "symbolic:train"}
+_MODELS = ("teacher", "models")
+_MODEL = {"base_url": "http://localhost/v1", "model": "unknown"}
 _STAND_INS: Mapping[Location, Any] = {
     ("student",): {"model_name_or_path": "tiny"},
     ("student", "model_name_or_path"): "tiny",
@@ -73,7 +75,7 @@ def check_config(source: Mapping[str, Any], broken: Collection[Location] = ()) -
 
 def _report(fault: Mapping[str, Any], replaced: set[Location], faults: list[str]) -> list[Location]:
     """Add the message of an error, unless a replaced value caused it; return the locations of the values to replace."""
-    location: Location = fault["loc"]
+    location: Location = location_of(fault)
     message = fault_message(fault, partial(known_keys, Config))
     if fault["type"] != "value_error" or len(location) != 1:
         faults.append(message)
@@ -98,6 +100,8 @@ def _replace(values: dict[str, Any], location: Location) -> Location:
         return _replace_set(values, location[:3])
     while location and isinstance(location[-1], int):
         location = location[:-1]
+    if location[:2] == _MODELS:
+        location = location[:3]  # a part of a model that is missing would be an error again
     *parents, last = location
     at: Any = values
     for part in parents:
@@ -107,6 +111,8 @@ def _replace(values: dict[str, Any], location: Location) -> Location:
             return location
     if location in _STAND_INS:
         at[last] = copy.deepcopy(_STAND_INS[location])
+    elif location[:-1] == _MODELS:
+        at[last] = dict(_MODEL)  # others may name it
     elif isinstance(at, dict):
         at.pop(last, None)
     return location

@@ -33,6 +33,11 @@ EXTENDABLE = {"rounds", "export.recipes", "targets", "data.eval"}
 FREE = {"keep", *(f"gates.{field.name}" for field in fields(Gates))}
 """Keys that change no result, and so may change on an existing run."""
 
+_FREE_OF_TEACHERS = re.compile(
+    r"teacher\.(budget\..*|models\.[^.]+(\.[^.]+)*\.(api_key|max_concurrency|timeout|insecure|price|batch)(\..*)?)"
+)
+"""The same for how a language model is asked, and what that may cost; a model's name may contain dots."""
+
 
 def load_config(name_or_path: str, overrides: Sequence[str] = ()) -> tuple[Config, dict[str, Any]]:
     """Return a config, and its source as written."""
@@ -91,6 +96,7 @@ def parse_config(
     """
     faults: list[str] = []
     values, written = _with_new_names(source, faults)
+    faults += _written_keys(values)
     unset: dict[Location, str] = {}
     values = _resolve(values, (), unset)
     found = check_config(values, unset)
@@ -100,6 +106,18 @@ def parse_config(
     if found.config is None or faults:
         raise FddError(_listed(origin, [_as_written(fault, written) for fault in faults]))
     return found.config
+
+
+def _written_keys(source: Mapping[str, Any]) -> list[str]:
+    """Return an error for each key of an endpoint that stands in the config itself, which is copied into the run."""
+    teacher = source.get("teacher")
+    models = teacher.get("models") if isinstance(teacher, Mapping) else None
+    return [
+        f"teacher.models.{name}.api_key: write ${{NAME}}, the name of an environment variable, so that the key itself "
+        "is in no file"
+        for name, model in (models.items() if isinstance(models, Mapping) else ())
+        if isinstance(model, Mapping) and isinstance(key := model.get("api_key"), str) and not _ENV.fullmatch(key)
+    ]
 
 
 def _listed(origin: str, faults: Sequence[str]) -> str:
@@ -148,7 +166,7 @@ def changed_keys(old: Config, new: Config) -> dict[str, tuple[Any, Any]]:
     changed: dict[str, tuple[Any, Any]] = {}
     for key in sorted(before.keys() | after.keys()):
         was, now = before.get(key), after.get(key)
-        if was == now or key in FREE or (key in EXTENDABLE and _extends(was, now)):
+        if was == now or key in FREE or _FREE_OF_TEACHERS.fullmatch(key) or (key in EXTENDABLE and _extends(was, now)):
             continue
         changed |= _narrowed(key, was, now)
     return changed

@@ -8,7 +8,19 @@ from pathlib import Path
 
 from fdd_edge.visible import visible
 
-__all__ = ["FddError", "GateError", "MissingExtraError", "ParityError", "TargetError", "did_you_mean", "no_file"]
+__all__ = [
+    "BudgetError",
+    "EndpointError",
+    "EndpointSetupError",
+    "FddError",
+    "GateError",
+    "MissingExtraError",
+    "ParityError",
+    "TargetError",
+    "WaitingError",
+    "did_you_mean",
+    "no_file",
+]
 
 
 class FddError(Exception):
@@ -41,10 +53,34 @@ class ParityError(FddError):
         self.artifacts = [dict(artifact) for artifact in artifacts]
 
 
+class BudgetError(FddError):
+    """The budget for language models is used up; what was accepted is kept, and a larger budget goes on from there."""
+
+    exit_code = 5
+
+
+class WaitingError(FddError):
+    """Requests to a language model were written to a file, and their replies have not been imported yet."""
+
+    exit_code = 7
+
+
 class TargetError(FddError):
     """A target cannot be reached, or the runtime failed on it."""
 
     exit_code = 6
+
+
+class EndpointError(FddError):
+    """An endpoint of a language model does not answer any more; what it answered is kept."""
+
+    exit_code = 6
+
+
+class EndpointSetupError(EndpointError):
+    """An endpoint answers, but not with these settings: the key, the model or the address is wrong."""
+
+    exit_code = 2
 
 
 class MissingExtraError(FddError):

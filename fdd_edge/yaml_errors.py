@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, get_args, get_type_hints
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, get_args, get_origin, get_type_hints
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
 from fdd_edge.errors import did_you_mean
 
-__all__ = ["fault_message", "faults_of", "known_keys", "yaml_fault"]
+__all__ = ["fault_message", "faults_of", "known_keys", "location_of", "section_tag", "yaml_fault"]
 
 _UNKNOWN_KEY = ("extra_forbidden", "unexpected_keyword_argument")
 """What pydantic calls an unknown key: the first in a model, the second in a dataclass."""
@@ -64,11 +64,34 @@ def known_keys(root: type, location: Sequence[Any]) -> list[str]:
         root: The pydantic model or dataclass of the whole file.
         location: The path of the section, as pydantic reports it: keys, and the positions in lists.
     """
-    section = root
+    annotation: object = root
     for part in location:
-        if not isinstance(part, int):
-            section = _section_in(_field_types(section)[part])
-    return list(_field_types(section))
+        if isinstance(part, int):
+            continue
+        if _is_tag(part):
+            annotation = next(kind for kind in _sections_in(annotation) if part[1:-1] in _field_types(kind))
+        elif (values := _values_of(annotation)) is not None:
+            annotation = values
+        else:
+            annotation = _field_types(_section_in(annotation))[part]
+    return list(_field_types(_section_in(annotation)))
+
+
+def section_tag(key: str) -> str:
+    """Return the tag of a section that is one of several kinds; ``key`` is one that only this kind has.
+
+    pydantic puts it into the paths of errors, where ``location_of`` removes it.
+    """
+    return f"<{key}>"
+
+
+def location_of(fault: Mapping[str, Any]) -> tuple[str | int, ...]:
+    """Return the path of the value that one of pydantic's errors is about, as it is in the file."""
+    return tuple(part for part in fault["loc"] if not _is_tag(part) and part != "[key]")
+
+
+def _is_tag(part: object) -> bool:
+    return isinstance(part, str) and part.startswith("<") and part.endswith(">")
 
 
 def yaml_fault(error: Exception) -> str:
@@ -92,14 +115,26 @@ def _field_types(section: type) -> dict[str, object]:
 
 def _section_in(annotation: object) -> type:
     """Return the section that a type is or contains: of ``list[Section]`` or ``Section | None``, the ``Section``."""
-    section: type = next(kind for kind in (annotation, *get_args(annotation)) if _is_section(kind))
-    return section
+    return next(_sections_in(annotation))
+
+
+def _sections_in(annotation: object) -> Iterator[type]:
+    """Yield the sections that a type is or contains."""
+    if isinstance(annotation, type) and _is_section(annotation):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _sections_in(part)
+
+
+def _values_of(annotation: object) -> object:
+    """Return the type of the values of a mapping whose keys the user chooses; None for any other type."""
+    return get_args(annotation)[1] if get_origin(annotation) is dict else None
 
 
 def fault_message(fault: Mapping[str, Any], keys_at: Callable[[Sequence[Any]], Sequence[str]]) -> str:
     """Return the message of one of pydantic's errors; arguments as for ``faults_of``."""
     location, kind, given = fault["loc"], fault["type"], fault["input"]
-    path = ".".join(str(part) for part in location)
+    path = ".".join(str(part) for part in location_of(fault))
     if kind in _UNKNOWN_KEY:
         keys = keys_at(location[:-1])
         known = f" Known: {', '.join(keys)}."

@@ -280,6 +280,8 @@ CALLS: dict[str, tuple[Callable[..., object], dict[str, object]]] = {
     ),
     "split": (fdd_edge.split, {"problems": GONE, "answers": GONE, "output": GONE, "float_answers": GONE}),
     "evolve": (fdd_edge.evolve, {"split": GONE, "output": GONE}),
+    "ledger": (fdd_edge.ledger, {"run": GONE}),
+    "import_replies": (fdd_edge.import_replies, {"results": GONE}),
     "bench": (fdd_edge.bench, {"artifact": GONE, "target": "local", "prompt": "plain"}),
     "load": (fdd_edge.load, {"model": GONE, "target": "local", "prompt": "plain"}),
     "solve": (fdd_edge.solve, {"model": GONE, "question": "How many?", "target": "local"}),

@@ -13,6 +13,7 @@ from fdd_edge import api
 from fdd_edge.event_loop import run_to_end
 from fdd_edge.feedback import LABELS, EvolveOptions
 from fdd_edge.operations.evolve import evolve
+from fdd_edge.operations.teaching import NamedTeacher
 from fdd_edge.operations.training_data import first_training_data
 from fdd_edge.records import Problem, read_problems, write_jsonl
 
@@ -78,12 +79,21 @@ def test_evolve_works_inside_a_running_loop(split: Path, tmp_path: Path) -> None
     """In Jupyter it ended in asyncio's own error, after all the work before it."""
 
     async def cell() -> None:
-        evolve(tmp_path / "in", split=split, teacher="symbolic", options=EvolveOptions(), round_number=0, seed=0)
+        evolve(
+            tmp_path / "in",
+            split=split,
+            teacher=NamedTeacher("symbolic"),
+            options=EvolveOptions(),
+            round_number=0,
+            seed=0,
+        )
         result = api.evolve(split, tmp_path / "api")
         assert result.evolved == {"complex": 0, "similar": 1}
 
     asyncio.run(cell())
-    evolve(tmp_path / "out", split=split, teacher="symbolic", options=EvolveOptions(), round_number=0, seed=0)
+    evolve(
+        tmp_path / "out", split=split, teacher=NamedTeacher("symbolic"), options=EvolveOptions(), round_number=0, seed=0
+    )
     made = [(tmp_path / name / "problems.jsonl").read_bytes() for name in ("in", "api", "out")]
     assert made[0] == made[1] == made[2] != b""
 
@@ -97,7 +107,7 @@ def test_missing_programs_are_written_inside_a_running_loop(tmp_path: Path) -> N
             tmp_path / "data",
             seed_problems=tmp_path / "seed.jsonl",
             protected={},
-            teachers=["annotated"],
+            teachers=[NamedTeacher("annotated")],
             fresh=False,
             seed=0,
         )

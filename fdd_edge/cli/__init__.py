@@ -25,11 +25,12 @@ COMMANDS = {
     "split": "Split PROBLEMS into easy and hard by an artifact's answers.",
     "evolve": "Let a teacher write new problems from SPLIT.",
     "solve": "Ask MODEL one QUESTION; print its program and the answer.",
+    "ledger": "Show what a run's calls to language models cost (`fdd-edge ledger RUN`), and import replies of batches.",
     "bench": "Measure what ARTIFACT costs on a target: load time, speeds, memory, energy.",
     "targets": "Create an emulated target, set up a board, and delete what a target stores.",
     "doctor": "Check this machine or a target; print the command that fixes each problem.",
     "cache": "Show what the cache holds, and delete what can be made again.",
-    "ls": "List recipes, targets, configs, teachers and data formats.",
+    "ls": "List recipes, targets, configs, teachers, their prompts and data formats.",
 }
 """Commands in the order a newcomer needs them, each with its summary: a command is imported only to be called, so the
 first paragraph of its help stands here too (a test compares them)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections.abc
 import dataclasses
 import json
 import sys
@@ -14,6 +15,7 @@ from pydantic_core import PydanticUndefined
 
 from fdd_edge.config import Config
 from fdd_edge.renames import CONFIG_KEYS
+from fdd_edge.teachers.language_model.secret import Secret
 
 __all__ = ["config_page"]
 
@@ -45,15 +47,19 @@ def config_page() -> str:
     parts = [_HEAD, "## Top level\n", _table(_keys(Config, sections=False))]
     described = _fields(Config)
     for name, kind in _sections(Config):
-        doc = " ".join((kind.__doc__ or "").split("\n\n")[0].split()).replace("``", "`")
+        doc = _summary(kind)
         about = described[name].description
         more = f" {about[0].upper()}{about[1:]}." if about else ""
         parts.append(f"\n## {name}\n\n{doc}{more}\n")
         parts.append(_table(_keys(kind)))
         for inner, section in _sections(kind):
-            if inner == "train":  # valid and eval take the same keys
+            if name != "data":
+                parts.append(f"\n`{name}.{inner}`: {_summary(section)}\n")
+            elif inner == "train":  # valid and eval take the same keys
                 parts.append("\nEach set of `train`, `valid` and `eval` has these keys:\n")
-                parts.append(_table(_keys(section)))
+            else:
+                continue
+            parts.append(_table(_keys(section)))
     renamed = "\n".join(f"| `{old}` | `{new}` |" for old, new in CONFIG_KEYS.items())
     parts.append(f"\n## Renamed keys\n\nThe old names still work.\n\n| old | new |\n|---|---|\n{renamed}\n")
     return "\n".join(parts)
@@ -64,9 +70,19 @@ def _table(keys: Iterator[_Key]) -> str:
     return "\n".join(["| key | type | default | meaning |", "|---|---|---|---|", *lines])
 
 
+def _summary(section: type) -> str:
+    return " ".join((section.__doc__ or "").split("\n\n")[0].split()).replace("``", "`")
+
+
 def _sections(kind: type) -> Iterator[tuple[str, type]]:
+    """Yield the sections inside one: a mapping of sections under ``key.NAME``, and each kind that they may be of."""
     for name, hint in get_type_hints(kind).items():
-        if name in _fields(kind) and (section := _section_in(hint)) is not None:
+        if name not in _fields(kind):
+            continue
+        if get_origin(hint) is dict:
+            kinds = get_args(get_args(hint)[1])
+            yield from ((f"{name}.NAME", section) for section in kinds if _section_in(section) is not None)
+        elif (section := _section_in(hint)) is not None:
             yield name, section
 
 
@@ -92,7 +108,7 @@ def _fields(kind: type) -> dict[str, _Field]:
         }
     return {
         field.name: _Field(
-            field.default,
+            None if field.default_factory is not dataclasses.MISSING else field.default,
             field.metadata.get("description", ""),
             {key: field.metadata[key] for key in _BOUNDS if key in field.metadata},
         )
@@ -129,14 +145,18 @@ def _type_name(hint: Any) -> str:
         return ", ".join(f"`{a}`" for a in args)
     if origin in (list, tuple):
         return f"list of {_type_name(args[0])}"
-    names = {int: "whole number", float: "number", str: "text", bool: "true or false"}
+    if origin is dict:
+        return "mapping of names to sections"
+    if origin is collections.abc.Mapping:
+        return "mapping"
+    names = {int: "whole number", float: "number", str: "text", bool: "true or false", Secret: "text"}
     return names.get(hint, "section")
 
 
 def _shown(default: Any) -> str:
     if default is dataclasses.MISSING or default is PydanticUndefined:
         return "required"
-    if default is None:
+    if default is None or default == {} or dataclasses.is_dataclass(default):
         return "-"
     if isinstance(default, list | tuple):
         return f"`[{', '.join(map(str, default))}]`"

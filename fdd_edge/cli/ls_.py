@@ -12,13 +12,13 @@ from fdd_edge.cli.click_options import Command, json_option
     "kind",
     required=False,
     metavar="[KIND]",
-    type=click.Choice(["recipes", "targets", "configs", "teachers", "formats"]),
+    type=click.Choice(["recipes", "targets", "configs", "teachers", "prompts", "formats"]),
 )
 @json_option()
 def command(kind: str | None, as_json: bool) -> None:
-    """List recipes, targets, configs, teachers and data formats.
+    """List recipes, targets, configs, teachers, their prompts and data formats.
 
-    With KIND (recipes, targets, configs, teachers or formats), list only these.
+    With KIND (recipes, targets, configs, teachers, prompts or formats), list only these.
     """
     import json
 

@@ -164,7 +164,7 @@ def _lines(summary: RoundSummary, claimed: Collection[str]) -> list[tuple[str, s
         ("parity", _parity(summary.parity, claimed)),
         ("labels", _labels(summary.split)),
         ("", _memorised(summary.labelled)),
-        ("new problems", _new_problems(summary.evolved, summary.accepted)),
+        ("new problems", _new_problems(summary)),
         *[("", _without(name, side)) for name, side in summary.without.items() if side.without_offspring],
         ("gates", _gates(summary)),
         *(
@@ -221,20 +221,18 @@ def _share(rate: float, interval: tuple[float, float]) -> str:
     return f"{rate:.1%} ({100 * low:.1f}-{100 * high:.1f})"
 
 
-def _new_problems(evolved: Mapping[str, int], accepted: Mapping[str, int]) -> str:
+def _new_problems(summary: RoundSummary) -> str:
+    evolved, accepted = summary.evolved, summary.accepted
+    how = "from a bank" if any(row.kind == "recorded" for row in summary.curation) else "written"
     words = {"complex": "harder", "similar": "similar"}
     written = {words.get(origin, origin): n for origin, n in evolved.items()}
     if not written:
         return "none"
     total, kept = sum(evolved.values()), sum(accepted.values())
     if kept == total:
-        return (
-            f"{_counts(written)} written; all {total} accepted"
-            if total > 1
-            else f"{_counts(written)} written, accepted"
-        )
+        return f"{_counts(written)} {how}; all {total} accepted" if total > 1 else f"{_counts(written)} {how}, accepted"
     taken = _counts({words.get(origin, origin): n for origin, n in accepted.items()}) or "none"
-    return f"{_counts(written)} written; accepted {taken}"
+    return f"{_counts(written)} {how}; accepted {taken}"
 
 
 def _without(name: str, side: Side) -> str:

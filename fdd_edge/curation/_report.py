@@ -16,7 +16,8 @@ class ReportRow(NamedTuple):
 
     Attributes:
         origin: Their branch: ``seed``, ``complex`` or ``similar``.
-        kind: How they were made: ``situation``, ``further step``, ``renumbered`` or ``written``.
+        kind: How they were made: ``situation``, ``further step``, ``renumbered`` or ``written``; ``recorded`` if
+            they are from a bank.
         n_ops: Operations of their programs; None if these were not counted.
         kept: How many were kept.
         rejected: How many were rejected per reason, most common first.
@@ -50,6 +51,8 @@ def count_reasons(rejected: Sequence[Problem]) -> dict[str, int]:
 
 def kind_of(problem: Problem) -> str:
     """Return how a problem was made."""
+    if problem.teacher_notes.get("bank"):
+        return "recorded"
     if problem.renumbered:
         return "renumbered"
     if problem.origin == "complex" and (problem.teacher_notes.get("further") or problem.teacher_notes.get("steps")):

@@ -9,7 +9,7 @@ from fdd_edge.data._data_file import DataFile, open_data
 from fdd_edge.data._formats import FORMATS, load_format
 from fdd_edge.data._gold import parse_gold
 from fdd_edge.data._item import BrokenRowError, Format, Item, Row, id_of, join_question, text_of, texts_of, value_of
-from fdd_edge.data._read import Dataset, Skipped, describe_skipped, read_dataset, read_list
+from fdd_edge.data._read import Dataset, Skipped, describe_skipped, read_dataset, read_leniently, read_list
 from fdd_edge.data.columns import Columns
 from fdd_edge.data.splits import choose_files
 
@@ -33,6 +33,7 @@ __all__ = [
     "open_data",
     "parse_gold",
     "read_dataset",
+    "read_leniently",
     "read_list",
     "text_of",
     "texts_of",

@@ -42,14 +42,19 @@ def open_data(path: Path) -> DataFile:
     return file._replace(rows=list(file.rows))
 
 
-def stream_data(path: Path) -> DataFile:
-    """Return a file like ``open_data``, whose rows are read when they are taken; its errors are raised then."""
-    return DataFile(shown_path(path), _rows(path), _name_of(path))
+def stream_data(path: Path, *, lenient: bool = False) -> DataFile:
+    """Return a file like ``open_data``, whose rows are read when they are taken; its errors are raised then.
+
+    Args:
+        path: The file.
+        lenient: Whether broken lines are rows with a fault, see ``read_rows``.
+    """
+    return DataFile(shown_path(path), _rows(path, lenient), _name_of(path))
 
 
-def _rows(path: Path) -> Iterator[PlacedRow]:
+def _rows(path: Path, lenient: bool) -> Iterator[PlacedRow]:
     with open_content(path) as content:
-        rows = read_rows(content)
+        rows = read_rows(content, lenient=lenient)
         if rows is None:
             raise FddError(f"{content.path} is not in a known data format. Known: {known_formats()}.")
         if (first := next(rows, None)) is None:

@@ -18,7 +18,7 @@ from fdd_edge.data.columns import Columns
 from fdd_edge.errors import FddError
 from fdd_edge.records import PROBLEM_FIELDS, Problem
 
-__all__ = ["Dataset", "Skipped", "describe_skipped", "read_dataset", "read_list"]
+__all__ = ["Dataset", "Skipped", "describe_skipped", "read_dataset", "read_leniently", "read_list"]
 
 _SHOWN = 3
 
@@ -100,6 +100,25 @@ def read_dataset(
     if not dataset.problems:
         raise FddError(f"{parts[0].path} has no problem with a numeric answer ({_summary(dataset.skipped)}).")
     return dataset
+
+
+def read_leniently(path: Path, *, name: str | None = None) -> Dataset:
+    """Read the problems of a file in any built-in format; broken rows are skipped like those without an answer.
+
+    Args:
+        path: The file.
+        name: The data set's name, as for ``read_dataset``.
+
+    Returns:
+        The data set, which may hold no problem.
+
+    Raises:
+        FddError: The file cannot be read, or is damaged in a way that leaves no rows to tell apart.
+    """
+    file = stream_data(path, lenient=True)
+    rows = list(file.rows)
+    format = recognise([placed.row for placed in rows[:_TRIED]]) or "jsonl"
+    return _collect([file._replace(rows=rows)], format, load_format(format), name or file.name, None, lenient=True)
 
 
 def _recognised(parts: Sequence[DataFile]) -> tuple[list[DataFile], str]:
@@ -189,7 +208,9 @@ def _reader(format: str | None, columns: Columns | None) -> Format | None:
     return columns
 
 
-def _collect(parts: Sequence[DataFile], format: str, reader: Format, name: str, limit: int | None) -> Dataset:
+def _collect(
+    parts: Sequence[DataFile], format: str, reader: Format, name: str, limit: int | None, *, lenient: bool = False
+) -> Dataset:
     problems: list[Problem] = []
     skipped: list[Skipped] = []
     seen: set[str] = set()
@@ -197,27 +218,47 @@ def _collect(parts: Sequence[DataFile], format: str, reader: Format, name: str, 
     for path, rows, _ in parts:
         number = rows_before
         for placed in rows:
-            item = _read_item(path, placed, format, reader)
             number = rows_before + placed.number
-            answer = None if item.skip else parse_gold(item.gold)
-            if answer is None:
-                reason = item.skip or _not_numeric(item.gold)
-                skipped.append(Skipped(item.own_id or f"{placed.kind} {number}", reason))
+            try:
+                found = _read_problem(path, placed, number, format, reader, name, seen)
+            except FddError as error:
+                if not lenient:
+                    raise
+                reason = error.args[0].removeprefix(f"{placed.place(path)} ").removesuffix(".")
+                found = Skipped(f"{placed.kind} {number}", reason)
+            if isinstance(found, Skipped):
+                skipped.append(found)
                 continue
-            own_id = item.own_id or str(number)
-            id = _prefixed(name, own_id)
-            if id in seen:
-                raise FddError(f"{placed.place(path)} has the same id as an earlier row: {own_id!r}.")
-            seen.add(id)
-            fields = {"source": name, **item.record}
-            if "program" not in fields:
-                fields |= program_in(_other_columns(placed.row, format, reader), answer)
-            extra = {key: value for key, value in item.extra.items() if not _is_ours(key)}
-            problems.append(Problem(id=id, question=item.question, answer=answer, extra=extra, **fields))
+            problems.append(found)
             if len(problems) == limit:  # before another row is read, which may be far, or the end of a pipe
                 return Dataset(name, format, problems, skipped)
         rows_before = number
     return Dataset(name, format, problems, skipped)
+
+
+def _read_problem(
+    path: Path | None, placed: PlacedRow, number: int, format: str, reader: Format, name: str, seen: set[str]
+) -> Problem | Skipped:
+    """Return the problem of a row, whose id joins those that were seen, or why it has no answer.
+
+    Raises:
+        FddError: The row is broken, or its id was seen.
+    """
+    item = _read_item(path, placed, format, reader)
+    answer = None if item.skip else parse_gold(item.gold)
+    if answer is None:
+        reason = item.skip or _not_numeric(item.gold)
+        return Skipped(item.own_id or f"{placed.kind} {number}", reason)
+    own_id = item.own_id or str(number)
+    id = _prefixed(name, own_id)
+    if id in seen:
+        raise FddError(f"{placed.place(path)} has the same id as an earlier row: {own_id!r}.")
+    seen.add(id)
+    fields = {"source": name, **item.record}
+    if "program" not in fields:
+        fields |= program_in(_other_columns(placed.row, format, reader), answer)
+    extra = {key: value for key, value in item.extra.items() if not _is_ours(key)}
+    return Problem(id=id, question=item.question, answer=answer, extra=extra, **fields)
 
 
 def _other_columns(row: Row, format: str, reader: Format) -> Row:
@@ -229,6 +270,8 @@ def _other_columns(row: Row, format: str, reader: Format) -> Row:
 
 def _read_item(path: Path | None, placed: PlacedRow, format: str, reader: Format) -> Item:
     place = placed.place(path)
+    if placed.fault is not None:
+        raise FddError(f"{place} {placed.fault}.")
     try:
         item = reader.read_row(placed.row)
     except BrokenRowError as error:

@@ -39,11 +39,14 @@ class PlacedRow(NamedTuple):
         number: Its line in JSON lines, otherwise its position among the items; the first is 1.
         kind: What ``number`` counts: ``line`` or ``item`` of a file, ``problem`` of a list in memory.
         row: The fields.
+        fault: Why the line cannot be read, if broken lines are not an error; it continues a sentence that starts with
+            the line's place.
     """
 
     number: int
     kind: str
     row: Mapping[str, Json]
+    fault: str | None = None
 
     def place(self, path: Path | None) -> str:
         """Return the position for an error message; rows in memory have no path."""
@@ -52,8 +55,12 @@ class PlacedRow(NamedTuple):
         return f"{path}:{self.number}" if self.kind == "line" else f"{path}, item {self.number},"
 
 
-def read_rows(content: Content) -> Iterator[PlacedRow] | None:
+def read_rows(content: Content, *, lenient: bool = False) -> Iterator[PlacedRow] | None:
     """Return the rows of a file as they are read; None if it is neither JSON nor CSV nor Parquet nor XML.
+
+    Args:
+        content: The file.
+        lenient: Whether a broken line of JSON lines is a row with a fault, rather than an error.
 
     Raises:
         FddError: The file is damaged, is not UTF-8, is XML that defines entities, or takes too much memory.
@@ -78,7 +85,7 @@ def read_rows(content: Content) -> Iterator[PlacedRow] | None:
     if start == "[":
         return _array_rows(path, texts)
     if start == "{":
-        return _line_rows(path, texts)
+        return _lines_with_faults(path, texts) if lenient else _line_rows(path, texts)
     return _xml_rows(path, texts) if start == "<" else None
 
 
@@ -130,6 +137,18 @@ def _line_rows(path: Path, texts: Iterable[str]) -> Iterator[PlacedRow]:
             more = chain([second], lines)
         yield row
         yield from (_row_in(path, *another) for another in more)
+
+
+def _lines_with_faults(path: Path, texts: Iterable[str]) -> Iterator[PlacedRow]:
+    """Yield a row per line; one that is not a JSON object has a fault and no fields."""
+    for number, line in enumerate(_lines(path, texts), start=1):
+        if not line.strip():
+            continue
+        try:
+            yield _row_in(path, number, line)
+        except FddError as error:
+            fault = error.args[0].removeprefix(f"{path}:{number} ").removesuffix(".")
+            yield PlacedRow(number, "line", {}, fault)
 
 
 def _row_in(path: Path, number: int, line: str) -> PlacedRow:

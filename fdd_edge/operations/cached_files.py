@@ -116,6 +116,12 @@ _KINDS = {
         False,
         "not deleted; made again by `fdd-edge parity`, in minutes",
     ),
+    "ledger": _Kind(
+        re.compile(r"calls\.sqlite(-wal|-shm)?"),
+        "the ledger of calls to language models: every reply, so that none is paid twice",
+        False,
+        "not deleted; what it holds was paid",
+    ),
     "wheels": _Kind(
         re.compile(r".+"), "llama-cpp-python as `make` compiled it", False, "not deleted; compiled again in minutes"
     ),

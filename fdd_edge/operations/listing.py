@@ -1,4 +1,4 @@
-"""The names that configs and commands may use: recipes, targets, configs, teachers and data formats."""
+"""The names that configs and commands may use: recipes, targets, configs, teachers, their prompts and data formats."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from fdd_edge import catalog
 from fdd_edge.data import FORMATS
 from fdd_edge.result_base import Result
 from fdd_edge.teachers import TEACHERS
+from fdd_edge.teachers.language_model.teacher_prompts import PROMPT_FILES
 
 __all__ = ["Listing", "list_names"]
 
@@ -26,6 +27,7 @@ class Listing(Result):
     targets: Mapping[str, str]
     configs: Mapping[str, str]
     teachers: Mapping[str, str]
+    prompts: Mapping[str, str]
     formats: Mapping[str, str]
 
     def __repr__(self) -> str:
@@ -49,6 +51,7 @@ def list_names() -> Listing:
         targets=_described("devices/profiles"),
         configs={name: _first_comment(name) for name in catalog.names("configs", audience="users")},
         teachers={name: teacher.description for name, teacher in TEACHERS.items()},
+        prompts={f"teacher/{name}.txt": file.description for name, file in PROMPT_FILES.items()},
         formats={name: known.description for name, known in FORMATS.items()},
     )
 

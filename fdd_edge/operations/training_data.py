@@ -11,10 +11,11 @@ from fdd_edge.errors import FddError
 from fdd_edge.event_loop import run_to_end
 from fdd_edge.feedback import sample_pool
 from fdd_edge.operations.curate import read_protected
+from fdd_edge.operations.teaching import NamedTeacher, write_calls
 from fdd_edge.progress import announce, warn
 from fdd_edge.records import Problem, read_jsonl, read_problems, write_jsonl
 from fdd_edge.runs.stage_files import SplitFiles, TrainingDataFiles
-from fdd_edge.teachers import Declined, load_teacher
+from fdd_edge.teachers import Declined, Rationale
 
 __all__ = ["examples_to_train_on", "extend_training_data", "first_training_data", "validation_data"]
 
@@ -24,7 +25,7 @@ def first_training_data(
     *,
     seed_problems: Path,
     protected: Mapping[str, Path],
-    teachers: Sequence[str],
+    teachers: Sequence[NamedTeacher],
     fresh: bool,
     seed: int,
 ) -> None:
@@ -53,6 +54,7 @@ def first_training_data(
     written = TrainingDataFiles(out)
     write_jsonl(written.train, (p.to_row() for p in curated.kept if p.id not in reserved))
     write_jsonl(written.rejected, (p.to_row() for p in rejected))
+    write_calls(written.calls, teachers, round_number=0)
     if fresh:
         write_jsonl(written.reserve, (p.to_row() for p in reserve))
 
@@ -82,7 +84,7 @@ def extend_training_data(
     write_jsonl(written.rejected, (row for _, row in read_jsonl(rejected)))
 
 
-def validation_data(out: Path, *, valid: Path, teachers: Sequence[str]) -> None:
+def validation_data(out: Path, *, valid: Path, teachers: Sequence[NamedTeacher]) -> None:
     """Write the problems of ``valid`` that have a right program, or get one: the validation loss is computed on them.
 
     Args:
@@ -156,18 +158,23 @@ def _why_nothing_is_left(rejected: Sequence[Problem]) -> str:
     )
 
 
-def _with_programs(problems: Sequence[Problem], teachers: Sequence[str]) -> tuple[list[Problem], list[Problem]]:
+def _with_programs(
+    problems: Sequence[Problem], teachers: Sequence[NamedTeacher]
+) -> tuple[list[Problem], list[Problem]]:
     """Ask the teachers in turn for missing programs; return solved problems, and those that every teacher declined."""
     done: dict[str, Problem] = {p.id: p for p in problems if p.program is not None}
     reasons: dict[str, dict[str, str]] = {}
-    for name in teachers:
+    for teacher in teachers:
         unsolved = [p for p in problems if p.id not in done]
         if not unsolved:
             break
-        answers = run_to_end(load_teacher(name).rationale(unsolved))
+        name, answers = teacher.name, run_to_end(teacher.open(round_number=0).rationale(unsolved))
         for problem, answer in zip(unsolved, answers, strict=True):
             if isinstance(answer, Declined):
                 reasons.setdefault(problem.id, {})[name] = answer.reason
+            elif isinstance(answer, Rationale):
+                notes = {**problem.teacher_notes, **answer.notes}
+                done[problem.id] = replace(problem, program=answer.program, teacher=name, teacher_notes=notes)
             else:
                 done[problem.id] = replace(problem, program=answer, teacher=name)
     declined = [

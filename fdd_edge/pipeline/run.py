@@ -10,14 +10,17 @@ from pathlib import Path
 from fdd_edge.artifacts.recipe import GgufRecipe, Recipe, float_recipe_of, load_gguf_recipe, load_recipe, load_recipes
 from fdd_edge.config import Config
 from fdd_edge.operations.asking import Asking
+from fdd_edge.operations.teaching import Calls, NamedTeacher, name_teacher
 from fdd_edge.resolve.dataset import FetchedSet
 from fdd_edge.resolve.student import Student
 from fdd_edge.runs import Manifest, RunLayout, Stages
 from fdd_edge.runs.stage_files import VALID
 from fdd_edge.students.training_options import NO_RECIPE
 from fdd_edge.targets import Profile, TargetRuntime, is_emulated, load_profile
+from fdd_edge.teachers.language_model.teacher_prompts import read_prompts
+from fdd_edge.teachers.ledger import default_ledger
 
-__all__ = ["Named", "Run", "name_objects"]
+__all__ = ["Named", "Run", "find_teacher", "name_objects"]
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,9 @@ class Named:
         qat_recipe: The recipe whose rounding the student is trained for.
         targets: Where the reported sets are evaluated.
         judge_target: Where the judge's artifact runs.
+        run_id: By which the ledger of calls to language models knows the run.
+        solvers: The teachers that are asked for missing programs, in this order.
+        writer: The teacher that writes new problems.
     """
 
     recipes: Mapping[str, Recipe]
@@ -39,6 +45,9 @@ class Named:
     qat_recipe: GgufRecipe | None
     targets: tuple[Profile, ...]
     judge_target: Profile
+    run_id: str
+    solvers: tuple[NamedTeacher, ...]
+    writer: NamedTeacher
 
     @property
     def families(self) -> set[str]:
@@ -46,8 +55,12 @@ class Named:
         return {recipe.family for recipe in self.recipes.values()}
 
 
-def name_objects(config: Config) -> Named:
-    """Load the recipes and profiles that a config names.
+def name_objects(config: Config, run_id: str) -> Named:
+    """Load the recipes, profiles and teachers that a config names.
+
+    Args:
+        config: The config.
+        run_id: The run on whose behalf language models are asked.
 
     Raises:
         FddError: One does not exist or is broken.
@@ -63,6 +76,32 @@ def name_objects(config: Config) -> Named:
         None if qat == NO_RECIPE else load_gguf_recipe(qat, "training.quantization_aware"),
         tuple(load_profile(target) for target in config.targets),
         load_profile(config.feedback.target),
+        run_id,
+        tuple(find_teacher(config, name, run_id) for name in config.teacher.rationale),
+        find_teacher(config, config.teacher.evolve, run_id, writer=True),
+    )
+
+
+def find_teacher(config: Config, name: str, run_id: str = "", *, writer: bool = False) -> NamedTeacher:
+    """Return a teacher of a config by its name.
+
+    Args:
+        config: The config.
+        name: Its name.
+        run_id: The run on whose behalf language models are asked.
+        writer: Whether it must write new problems.
+
+    Raises:
+        FddError: It does not exist, or cannot be asked.
+    """
+    options = config.teacher
+    return name_teacher(
+        name,
+        options.models,
+        writer=writer,
+        prompts=read_prompts(options.prompts),
+        draws=options.draws,
+        calls=Calls(run_id, default_ledger(), options.budget, RunLayout(config.output_path).batches),
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
+from uuid import uuid4
 
 import yaml
 
@@ -22,7 +23,7 @@ from fdd_edge.operations.export import check_recipes, warn_of_rounding
 from fdd_edge.operations.imatrix import check_imatrix
 from fdd_edge.operations.train import check_training
 from fdd_edge.pipeline.gates import check_gates
-from fdd_edge.pipeline.run import Named, Run, name_objects
+from fdd_edge.pipeline.run import Named, Run, find_teacher, name_objects
 from fdd_edge.pipeline.stages.data_sets import read_sets
 from fdd_edge.progress import announce, warn
 from fdd_edge.records import read_problems
@@ -35,7 +36,7 @@ from fdd_edge.safetensors_folder import count_parameters
 from fdd_edge.students.training_options import NO_RECIPE
 from fdd_edge.targets import load_profile
 from fdd_edge.targets.diagnostics import require_ready
-from fdd_edge.teachers import load_teacher, load_writer
+from fdd_edge.teachers.language_model.teacher_prompts import read_prompts
 
 __all__ = ["check_reserve", "check_room", "find_missing", "started"]
 
@@ -164,6 +165,7 @@ def _open_run(
             f"{config.decoding.threads}). Restore it; or delete it, and every stage is made again."
         )
     prompt = pin_prompt(config.student.prompt, student.folder, student.to_train().sha256, facts.get("prompt"))
+    facts.setdefault("id", named.run_id)
     facts["prompt"] = prompt._asdict()
     facts["student"] = {"name": student.name, "sha256": student.sha256, "revision": student.revision}
     facts["datasets"] = {
@@ -190,7 +192,7 @@ def _check_before_start(config: Config, layout: RunLayout) -> Named:
     _check_folder(config, layout)
     if missing := find_missing(config):
         raise FddError(missing[0] if len(missing) == 1 else "".join(f"\n  - {error}" for error in missing))
-    return name_objects(config)
+    return name_objects(config, str(Manifest(layout.manifest).facts.get("id") or uuid4().hex))
 
 
 def find_missing(config: Config) -> list[str]:
@@ -202,8 +204,9 @@ def find_missing(config: Config) -> list[str]:
     checks: list[tuple[str, Callable[[], object]]] = [
         *((f"export.recipes.{i}", partial(_check_recipe, name)) for i, name in enumerate(config.export.recipes)),
         *((f"targets.{i}", partial(load_profile, name)) for i, name in enumerate(config.targets)),
-        *((f"teacher.rationale.{i}", partial(load_teacher, name)) for i, name in enumerate(teacher.rationale)),
-        ("teacher.evolve", partial(load_writer, teacher.evolve)),
+        ("teacher.prompts", partial(read_prompts, teacher.prompts)),
+        *((f"teacher.rationale.{i}", partial(find_teacher, config, name)) for i, name in enumerate(teacher.rationale)),
+        ("teacher.evolve", partial(find_teacher, config, teacher.evolve, writer=True)),
         *(
             (f"data.{role}.{i}", partial(check_set, s))
             for role, sets in _sets(config).items()

@@ -209,6 +209,11 @@ class RunLayout:
         return ProblemSetFiles(self.data).eval_set(name)
 
     @property
+    def batches(self) -> Path:
+        """Requests to language models that wait for replies from a batch."""
+        return self.root / "batches"
+
+    @property
     def untuned(self) -> ArtifactsLayout:
         """The student before training."""
         return ArtifactsLayout(self.root / "untuned")

@@ -13,6 +13,7 @@ __all__ = [
     "POOL",
     "VALID",
     "AdapterFiles",
+    "BatchFolder",
     "CuratedFiles",
     "EvaluationFiles",
     "FineTunedFiles",
@@ -25,6 +26,9 @@ __all__ = [
 VALID, POOL, NON_EASY = "valid", "pool", "non-easy"
 """A run's own sets among the evaluation folders: the one that chooses the best round, the problems that are labelled,
 and those of them that the judge did not find easy."""
+
+
+_CALLS = "ledger.jsonl"
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,11 @@ class TrainingDataFiles(_Files):
     def reserve(self) -> Path:
         """Seed problems that are labelled before they are trained on; only in the first round's data."""
         return self.root / "reserve.jsonl"
+
+    @property
+    def calls(self) -> Path:
+        """The run's copy of what the ledger holds about its calls; absent if no language model was asked."""
+        return self.root / _CALLS
 
 
 class AdapterFiles(_Files):
@@ -147,6 +156,11 @@ class OffspringFiles(_Files):
         """Parents for which the teacher wrote nothing, each with its branch and the reason."""
         return self.root / "declined.jsonl"
 
+    @property
+    def calls(self) -> Path:
+        """The run's copy of what the ledger holds about its calls; absent if no language model was asked."""
+        return self.root / _CALLS
+
 
 class CuratedFiles(_Files):
     """New problems after curation."""
@@ -160,3 +174,11 @@ class CuratedFiles(_Files):
     def rejected(self) -> Path:
         """Those that it does not, each with its reason."""
         return self.root / "rejected.jsonl"
+
+
+class BatchFolder(_Files):
+    """Requests to language models that wait for replies from a batch, one file for each set of them."""
+
+    def requests(self, title: str, digest: str) -> Path:
+        """The requests of this digest."""
+        return self.root / f"{title}-{digest}.jsonl"

@@ -10,9 +10,19 @@ from typing import NamedTuple
 
 from fdd_edge.errors import FddError, did_you_mean
 from fdd_edge.plugins import PLUGIN_PAGE, is_plugin_name, load_plugin
-from fdd_edge.teachers._interface import Declined, Draft, Teacher
+from fdd_edge.teachers._interface import Declined, Draft, Rationale, Stocked, Teacher
 
-__all__ = ["TEACHERS", "BuiltInTeacher", "Declined", "Draft", "Teacher", "load_teacher", "load_writer"]
+__all__ = [
+    "TEACHERS",
+    "BuiltInTeacher",
+    "Declined",
+    "Draft",
+    "Rationale",
+    "Stocked",
+    "Teacher",
+    "load_teacher",
+    "load_writer",
+]
 
 
 class BuiltInTeacher(NamedTuple):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, Self, runtime_checkable
 
 from fdd_edge.records import Problem
 
-__all__ = ["Declined", "Draft", "Teacher"]
+__all__ = ["Declined", "Draft", "Rationale", "Stocked", "Teacher"]
 
 
 class Draft(NamedTuple):
@@ -24,6 +24,18 @@ class Draft(NamedTuple):
     question: str
     program: str
     answer: int | float
+    notes: Mapping[str, Any] = MappingProxyType({})
+
+
+class Rationale(NamedTuple):
+    """A program for a problem, with what is to be noted about it.
+
+    Attributes:
+        program: In normal form.
+        notes: As those of a ``Draft``.
+    """
+
+    program: str
     notes: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -48,15 +60,17 @@ class Teacher(Protocol):
     The methods are asynchronous and take many problems, so that a teacher can call a model in parallel. Each
     returns one result per problem, in the same order.
 
-    Attributes:
-        name: Recorded with every problem that the teacher writes.
-        writes_problems: Whether ``complexify`` and ``similar`` write anything.
     """
 
-    name: str
-    writes_problems: bool
+    @property
+    def name(self) -> str:
+        """Recorded with every problem that the teacher writes."""
 
-    async def rationale(self, problems: Sequence[Problem]) -> list[str | Declined]:
+    @property
+    def writes_problems(self) -> bool:
+        """Whether ``complexify`` and ``similar`` write anything."""
+
+    async def rationale(self, problems: Sequence[Problem]) -> Sequence[str | Rationale | Declined]:
         """Return a program in normal form for each problem, or why there is none."""
         ...
 
@@ -70,4 +84,16 @@ class Teacher(Protocol):
         self, problems: Sequence[Problem], *, per_problem: int, seed: int
     ) -> list[list[Draft] | Declined]:
         """Return up to ``per_problem`` new problems of similar complexity for each problem, or why there are none."""
+        ...
+
+
+@runtime_checkable
+class Stocked(Teacher, Protocol):
+    """A teacher that does not write its problems but has a stock of them, and gives out each once in a run.
+
+    It remembers nothing: what a run has used is in the run's files, so that a resumed run goes on as it would have.
+    """
+
+    def without(self, questions: Iterable[str]) -> Self:
+        """Return this teacher without the problems of these questions: those a run knows, or was given before."""
         ...

@@ -11,6 +11,7 @@ import pytest
 
 from fdd_edge.cli.round_table import print_legend, print_round
 from fdd_edge.cli.run_ import _suggest_next_step
+from fdd_edge.curation import ReportRow
 from fdd_edge.feedback import Side
 from fdd_edge.intervals import wilson
 from fdd_edge.operations.bench import MeasuredDevice, Measurement
@@ -245,6 +246,12 @@ def test_new_problems_in_words(
     evolved: dict[str, int], accepted: dict[str, int], words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert line_of(printed(capsys, evolved=evolved, accepted=accepted), "new problems") == words
+
+
+def test_the_table_says_that_new_problems_are_from_a_bank(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [ReportRow("similar", "recorded", 2, 1, {"number_not_used": 1})]
+    text = printed(capsys, evolved={"similar": 2}, accepted={"similar": 1}, curation=rows)
+    assert line_of(text, "new problems") == "2 similar from a bank; accepted 1 similar"
 
 
 def test_memorising_is_reported_with_the_setting_that_avoids_it(capsys: pytest.CaptureFixture[str]) -> None:

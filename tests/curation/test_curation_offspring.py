@@ -297,6 +297,15 @@ def test_the_report_counts_by_branch_kind_and_operations() -> None:
     ]
 
 
+def test_the_report_says_what_is_from_a_bank() -> None:
+    """A problem of a bank may differ from another one in its numbers only: nobody has renumbered it."""
+    kept, rejected = admit(GOOD, replace(renumbered("r", 13), teacher_notes={"bank": "mine", "row": "7"}))
+    assert report(kept, rejected) == [
+        ReportRow("similar", "recorded", 1, 1, {}),
+        ReportRow("similar", "written", 1, 1, {}),
+    ]
+
+
 def test_a_rejected_problem_is_counted_with_its_operations() -> None:
     """Operations were only counted for kept problems, so the report had no row for it."""
     odd = replace(HARDER, question=HARDER.question.replace("How much does she earn?", ""))

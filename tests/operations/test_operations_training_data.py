@@ -15,6 +15,7 @@ from fdd_edge.errors import FddError
 from fdd_edge.operations.curate import curate_offspring
 from fdd_edge.operations.problem_sets import read_problem_sets
 from fdd_edge.operations.split import draw_pool
+from fdd_edge.operations.teaching import NamedTeacher
 from fdd_edge.operations.training_data import (
     examples_to_train_on,
     extend_training_data,
@@ -57,7 +58,7 @@ def read_sets(
 def first_data(
     out: Path, seeds: Path, protected: Mapping[str, Path] = MappingProxyType({}), *, fresh: bool = False, seed: int = 0
 ) -> None:
-    teachers = ["annotated", "symbolic"]
+    teachers = [NamedTeacher("annotated"), NamedTeacher("symbolic")]
     first_training_data(out, seed_problems=seeds, protected=protected, teachers=teachers, fresh=fresh, seed=seed)
 
 
@@ -99,7 +100,9 @@ def test_programs_of_valid_are_kept_for_its_loss(tmp_path: Path, capsys: pytest.
     mine = write(tmp_path / "mine.jsonl", SOLVED, wrong)
     train = write(tmp_path / "seed.jsonl", NOTED)
     read_sets(tmp_path / "data", [DatasetOptions(str(train), name="seeds")], [DatasetOptions(str(mine))])
-    validation_data(tmp_path / "validation.jsonl", valid=tmp_path / "data" / "valid.jsonl", teachers=["annotated"])
+    validation_data(
+        tmp_path / "validation.jsonl", valid=tmp_path / "data" / "valid.jsonl", teachers=[NamedTeacher("annotated")]
+    )
     assert [(p.id, p.program) for p in read_problems(tmp_path / "validation.jsonl")] == [("mine-a", SOLVED.program)]
     assert "valid: 1 of 2 programs do not give their answer" in capsys.readouterr().err
 

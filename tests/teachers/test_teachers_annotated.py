@@ -5,12 +5,13 @@ import pytest
 
 from fdd_edge.ondevice.language import normalize, run_program
 from fdd_edge.records import Problem, same_answer
-from fdd_edge.teachers import Declined, load_teacher
+from fdd_edge.teachers import Declined, Rationale, load_teacher
 
 
 def rationale(question: str, solution: str | None, answer: float) -> str | Declined:
     problem = Problem(id="p", question=question, answer=answer, source="test", solution=solution)
     (result,) = asyncio.run(load_teacher("annotated").rationale([problem]))
+    assert not isinstance(result, Rationale)
     return result
 
 

@@ -19,7 +19,7 @@ def collect_data(run: Run, round_dir: RoundLayout) -> None:
             first_training_data,
             version=VERSION,
             inputs={"seed_problems": run.layout.seed_problems, "protected": run.reported},
-            teachers=run.config.teacher.rationale,
+            teachers=run.named.solvers,
             fresh=run.reserve is not None,
             seed=run.seed,
         )

@@ -18,5 +18,5 @@ def select_validation(run: Run) -> None:
         version=VERSION,
         inputs={"valid": run.layout.valid},
         is_file=True,
-        teachers=run.config.teacher.rationale,
+        teachers=run.named.solvers,
     )

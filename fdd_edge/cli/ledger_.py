@@ -1,0 +1,138 @@
+"""``fdd-edge ledger``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from fdd_edge.cli.click_options import Command, json_option
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fdd_edge.pipeline.ledger_report import LedgerReport
+
+
+class _RunOrCommand(click.Group):
+    """Takes a run where a command is expected: ``fdd-edge ledger RUN`` is ``fdd-edge ledger show RUN``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and args[0] not in self.commands and args[0] not in ctx.help_option_names:
+            args = ["show", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group("ledger", cls=_RunOrCommand)
+def command() -> None:
+    """Show what a run's calls to language models cost (`fdd-edge ledger RUN`), and import replies of batches."""
+
+
+@command.command("show", cls=Command)
+@click.argument("run", metavar="RUN")
+@json_option()
+def show(run: str, as_json: bool) -> None:
+    """Show what a run's calls to language models cost, and what came of them.
+
+    By round, purpose and teacher: calls that were paid, replies that were found because they had been paid before,
+    attempts that failed, tokens, cost, and accepted problems. `fdd-edge ledger RUN` does the same.
+    """
+    import json
+
+    from fdd_edge import api
+
+    report = api.ledger(run)
+    if as_json:
+        click.echo(json.dumps(report.to_dict()))
+    else:
+        _print(report)
+
+
+@command.command("import", cls=Command)
+@click.argument("results", metavar="RESULTS")
+@json_option()
+def import_results(results: str, as_json: bool) -> None:
+    """Put the replies of a batch into the ledger: RESULTS is in OpenAI's batch format, in any order, whole or in parts.
+
+    Then run the command again that waits for them.
+    """
+    import json
+
+    from fdd_edge import api
+    from fdd_edge.cli.console import print_text
+
+    found = api.import_replies(results)
+    if as_json:
+        click.echo(json.dumps(found.to_dict()))
+        return
+    others = (
+        (found.known, "were there already"),
+        (found.failed, "were not answered"),
+        (found.unknown, "belong to no request of this ledger"),
+    )
+    replies = "reply" if found.imported == 1 else "replies"
+    print_text(f"{found.imported} {replies} imported{''.join(f', {n} {what}' for n, what in others if n)}.")
+    if found.waiting:
+        print_text(f"{found.waiting} more of the same runs {'is' if found.waiting == 1 else 'are'} waited for.")
+
+
+def _print(report: LedgerReport) -> None:
+    from rich import box
+    from rich.table import Table
+
+    from fdd_edge.cli.console import print_labelled, print_lines, print_text
+    from fdd_edge.cli.rich_table import Name, print_table
+
+    if not report.groups:
+        print_text(f"{report.path} has made no calls to a language model.")
+        return
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+    for name in ("round", "purpose"):
+        table.add_column(name, no_wrap=True)
+    table.add_column("teacher")
+    for name in ("paid", "found", "failed", "input", "output", "cost", "accepted"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for group in report.groups:
+        table.add_row(
+            str(group.round),
+            group.purpose,
+            Name(group.teacher),
+            *(f"{count:,}" for count in (group.calls, group.found, group.failed)),
+            f"{group.input_tokens:,}",
+            f"{group.output_tokens:,}",
+            _money(group.cost),
+            f"{group.accepted:,}",
+        )
+    print_table(table)
+    print_lines("")
+    print_labelled(_lines(report), width=12)
+
+
+def _lines(report: LedgerReport) -> Iterator[tuple[str, str]]:
+    """Yield what is said below the table: a label and a text."""
+    figures = report.to_dict()
+    for teacher in sorted({group.teacher for group in report.groups}):
+        models = {model for group in report.groups if group.teacher == teacher for model in group.models}
+        yield "teacher", f"{teacher} is {', '.join(sorted(models)) or 'a model that has not answered'}"
+    yield "cost", f"{_money(report.cost)}, {_money(figures['cost_per_accepted'])} per accepted problem"
+    yield "", "input, output: tokens; found: replies that had been paid before"
+    if report.points is not None:
+        gained = f"{report.points:+.1f} points on valid from the first to the last round"
+        per = figures["cost_per_point"]
+        yield "gained", gained if per is None else f"{gained}: {_money(per)} per point"
+    if report.in_doubt:
+        n = len(report.in_doubt)
+        calls = "1 call was" if n == 1 else f"{n} calls were"
+        asked = ", ".join(f"{row.problem_id} ({row.purpose})" for row in report.in_doubt[:3])
+        yield (
+            "in doubt",
+            f"{calls} sent, and nobody received a reply; if asked again, it may have been paid twice: {asked}"
+            f"{', ...' if n > 3 else ''}",
+        )
+
+
+def _money(cost: float | None) -> str:
+    """Return a cost with as many digits as say something; the currency is that of the prices."""
+    if cost is None:
+        return "-"
+    return f"{cost:,.2f}" if cost >= 1 or cost == 0 else f"{cost:.2g}"

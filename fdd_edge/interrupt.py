@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-__all__ = ["exit_code", "listen", "stop_if_requested"]
+__all__ = ["deferred", "exit_code", "listen", "stop_if_requested"]
 
 _requested = False
 _hung_up = False
+_deferring = False
+_pending = False
 
 
 def listen() -> None:
@@ -26,17 +31,39 @@ def stop_if_requested() -> None:
         raise KeyboardInterrupt
 
 
+@contextmanager
+def deferred() -> Iterator[None]:
+    """Let an interrupt wait until the end of the block: between starting a process and owning it, it would be lost.
+
+    Only the main thread is interrupted, so elsewhere this does nothing. It takes effect after ``listen``.
+    """
+    global _deferring, _pending
+    if threading.current_thread() is not threading.main_thread() or _deferring:
+        yield
+        return
+    _deferring, _pending = True, False
+    try:
+        yield
+    finally:
+        _deferring = False
+    if _pending:
+        raise KeyboardInterrupt
+
+
 def exit_code() -> int:
     """Return the exit code of an interrupted command: 129 if its terminal was closed, as shells have it, else 130."""
     return 129 if _hung_up else 130
 
 
 def _stop(number: int, frame: object) -> None:
-    global _hung_up, _requested
+    global _hung_up, _pending, _requested
     _requested = True
     if number == signal.SIGHUP:
         _hung_up = True
         # A terminal that closes sends it twice, from the shell and from the system: the second one would interrupt
         # the tidying up.
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    if _deferring:
+        _pending = True
+        return
     raise KeyboardInterrupt

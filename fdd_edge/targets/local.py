@@ -59,16 +59,19 @@ def child_session(
         missing: Raised if the runtime is not installed.
         variables: Added to its environment.
     """
+
     # In its own session, so that Ctrl-C reaches only the host, which then ends the child.
-    child = subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=clean_environment(os.environ) | dict(variables or {}),
-        start_new_session=True,
-    )
-    with owned(child):
+    def start() -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=clean_environment(os.environ) | dict(variables or {}),
+            start_new_session=True,
+        )
+
+    with owned(start) as child:
         assert child.stdout is not None and child.stderr is not None
         connection = _Child(child, LineReader(child.stdout), StderrTail(child.stderr), build_hint, missing)
         session = RunnerSession(connection, request.artifact)

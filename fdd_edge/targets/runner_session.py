@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from fdd_edge.errors import FddError, TargetError
+from fdd_edge.interrupt import deferred
 from fdd_edge.ondevice.protocol import (
     Command,
     End,
@@ -289,27 +290,35 @@ _OWNED: dict[int, list[subprocess.Popen[bytes]]] = defaultdict(list)
 
 
 @contextmanager
-def owned(process: subprocess.Popen[bytes]) -> Iterator[None]:
-    """End a process and all that it started when the block ends.
+def owned(start: Callable[[], subprocess.Popen[bytes]]) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a process, and end it and all that it started when the block ends.
 
     If the block succeeded, the process first gets a moment to exit by itself, after its pipes were closed.
     """
     mine = _OWNED[threading.get_ident()]
-    mine.append(process)
+    process: subprocess.Popen[bytes] | None = None
     succeeded = False
     try:
-        yield
+        with deferred():
+            process = start()
+            mine.append(process)
+        yield process
         succeeded = True
     finally:
-        mine.remove(process)
-        for pipe in (process.stdin, process.stdout):
-            if pipe:
-                with suppress(BrokenPipeError):
-                    pipe.close()
-        if succeeded:
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(_EXIT_SECONDS)
-        _kill(process)
+        if process is not None:
+            mine.remove(process)
+            _end(process, at_once=not succeeded)
+
+
+def _end(process: subprocess.Popen[bytes], *, at_once: bool) -> None:
+    for pipe in (process.stdin, process.stdout):
+        if pipe:
+            with suppress(BrokenPipeError):
+                pipe.close()
+    if not at_once:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_EXIT_SECONDS)
+    _kill(process)
 
 
 def kill_owned(thread: int | None) -> None:

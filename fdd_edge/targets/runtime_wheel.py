@@ -162,12 +162,14 @@ def run_tool(
     Raises:
         FddError: It failed; the message quotes its last lines and names the log file.
     """
+    env = dict(os.environ if environment is None else environment) | dict(variables or {})
+
     # In its own session: whatever it started, such as compilers, ends with it.
-    tool = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        env=dict(os.environ if environment is None else environment) | dict(variables or {}), start_new_session=True,
-    )  # fmt: skip
-    with owned(tool):
+    def start() -> subprocess.Popen[bytes]:
+        pipe, same = subprocess.PIPE, subprocess.STDOUT
+        return subprocess.Popen(command, stdout=pipe, stderr=same, env=env, start_new_session=True)
+
+    with owned(start) as tool:
         output = tool.communicate()[0].decode(errors="replace")
     if tool.returncode == 0:
         return output

@@ -412,15 +412,18 @@ def connect(profile: Profile) -> Iterator[Board]:
     remote = f"{_quoted(profile.python)} -I -c 'import sys; exec(sys.stdin.buffer.read({len(source)}))'"
     # ssh is the user's own, with an agent and a proxy that need the user's variables; it opens no stranger's file.
     variables = {k: v for k, v in os.environ.items() if not k.startswith(bootstrap.STEERING_PREFIXES)}
-    process = subprocess.Popen(
-        _Client(host, profile.ssh_config).command(remote),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=variables,
-        start_new_session=True,
-    )
-    with owned(process):
+
+    def start() -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            _Client(host, profile.ssh_config).command(remote),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=variables,
+            start_new_session=True,
+        )
+
+    with owned(start) as process:
         yield Board(profile, host, process)
 
 

@@ -206,3 +206,29 @@ def test_tools_end_with_what_they_started(tmp_path: Path) -> None:
         process.send_signal(signal.SIGHUP)
         assert pipe.read() == ""  # its end: nobody has the pipe open any more
     process.wait()
+
+
+INTERRUPTED_WHILE_STARTING = """
+import os, signal, subprocess
+from fdd_edge import interrupt
+from fdd_edge.targets.runner_session import owned
+
+def start():
+    process = subprocess.Popen(["sleep", "1000"], start_new_session=True)
+    os.kill(os.getpid(), signal.SIGTERM)
+    print(process.pid, flush=True)
+    return process
+
+interrupt.listen()
+with owned(start):
+    print("not reached")
+"""
+
+
+def test_a_process_that_is_starting_when_the_command_is_stopped_ends_too() -> None:
+    """A signal between its start and the block that ends it left it running."""
+    ended = subprocess.run([sys.executable, "-c", INTERRUPTED_WHILE_STARTING], capture_output=True, text=True)
+    (started,) = ended.stdout.split("\n")[:-1]
+    assert "KeyboardInterrupt" in ended.stderr
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(started), 0)

@@ -26,8 +26,11 @@ def listen() -> None:
 
 
 def stop_if_requested() -> None:
-    """Raise KeyboardInterrupt if the user has interrupted the run; a library may have swallowed the first one."""
-    if _requested:
+    """Raise KeyboardInterrupt if the user has interrupted the command; a library may have swallowed the first one.
+
+    Only the main thread is interrupted.
+    """
+    if _requested and threading.current_thread() is threading.main_thread():
         raise KeyboardInterrupt
 
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from fdd_edge.distributed import is_first_process
+from fdd_edge.interrupt import stop_if_requested
 from fdd_edge.terminal import guard, styled
 from fdd_edge.visible import visible
 
@@ -72,6 +73,8 @@ def warn(text: str) -> None:
 def progress(title: str, total: int) -> Iterator[Advance]:
     """Show the progress of one piece of work while the block runs.
 
+    An interrupt that a library has swallowed takes effect at the next step.
+
     Args:
         title: What is being done.
         total: The number of steps.
@@ -79,7 +82,12 @@ def progress(title: str, total: int) -> Iterator[Advance]:
     title = visible(title).replace("\n", "\\n")  # a line, whatever the data set is called
     on_terminal = is_shown_on_stderr() and _logger.isEnabledFor(logging.INFO) and sys.stderr.isatty()
     with (_bar if on_terminal and is_first_process() else _lines)(title, total) as advance:
-        yield advance
+
+        def step(done: int) -> None:
+            stop_if_requested()
+            advance(done)
+
+        yield step
 
 
 def is_shown_on_stderr() -> bool:

@@ -232,3 +232,25 @@ def test_a_process_that_is_starting_when_the_command_is_stopped_ends_too() -> No
     assert "KeyboardInterrupt" in ended.stderr
     with pytest.raises(ProcessLookupError):
         os.kill(int(started), 0)
+
+
+SWALLOWED = """
+import signal
+from fdd_edge import interrupt
+from fdd_edge.progress import progress
+
+interrupt.listen()
+with progress("working", 3) as advance:
+    try:
+        signal.raise_signal(signal.SIGINT)
+    except BaseException:
+        print("swallowed", flush=True)
+    advance(1)
+    print("not reached")
+"""
+
+
+def test_an_interrupt_that_something_swallowed_ends_the_work_at_the_next_step() -> None:
+    """Ctrl-C during an import was sometimes lost, and an evaluation went on to its end."""
+    ended = subprocess.run([sys.executable, "-c", SWALLOWED], capture_output=True, text=True)
+    assert (ended.stdout, "KeyboardInterrupt" in ended.stderr) == ("swallowed\n", True)

@@ -15,7 +15,12 @@ from typing import Any
 
 from fdd_edge.errors import FddError
 from fdd_edge.ondevice.json_text import parse_json
-from fdd_edge.students.tokens_of_config import check_settings, has_more_tokens, write_whole_tokenizer
+from fdd_edge.students.tokens_of_config import (
+    check_settings,
+    has_more_tokens,
+    tokens_without_row,
+    write_whole_tokenizer,
+)
 
 __all__ = [
     "ADAPTER_CONFIG",
@@ -33,7 +38,7 @@ _MODEL_WEIGHTS = re.compile(r"(?:(?:pytorch_)?model|consolidated)[^/]*\.(?:safet
 """Names of files of which a folder has one if it holds a model: its weights, a shard of them, or their index."""
 
 _TOKENIZER, _TOKENIZER_CONFIG = "tokenizer.json", "tokenizer_config.json"
-_ADDED_TOKENS = "added_tokens.json"
+_ADDED_TOKENS, _CONFIG = "added_tokens.json", "config.json"
 _GENERATION = "generation_config.json"
 _TEMPLATE, _MORE_TEMPLATES = "chat_template.jinja", "additional_chat_templates"
 _DEFAULT = "default"
@@ -46,7 +51,7 @@ class Changes:
     Attributes:
         left_out: Files that it lacks.
         written: Files with other content: name -> text.
-        more_tokens: Whether ``tokenizer.json`` lacks tokens that transformers adds to it.
+        more_tokens: Whether ``tokenizer.json`` lacks tokens that transformers adds to it, or has some without a row.
         notes: Which of two things counts, a sentence each.
     """
 
@@ -100,6 +105,13 @@ def changes_for(folder: Path) -> Changes:
             f"{folder / _GENERATION} {fault}: it is left out, and the special tokens are those of config.json."
         )
     more_tokens = has_more_tokens(new_config, _read(folder / _ADDED_TOKENS), tokenizer)
+    if beyond := tokens_without_row(tokenizer, _read(folder / _CONFIG).get("vocab_size")):
+        more_tokens = True
+        listed = ", ".join(map(repr, beyond[:3])) + (f" and {len(beyond) - 3} more" if len(beyond) > 3 else "")
+        notes.append(
+            f"{folder}: the model has no embedding for {listed}, so that is read as text. If texts hold it, call "
+            "model.resize_token_embeddings(len(tokenizer)), train it, and save both again."
+        )
     return Changes(frozenset(left_out), written, tuple(notes), more_tokens)
 
 

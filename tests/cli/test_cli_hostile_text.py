@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +26,9 @@ from fdd_edge.ondevice import runner_commands
 from fdd_edge.parity import Certificate, Item
 from fdd_edge.parity_bounds import Bounds
 from fdd_edge.progress import progress, show_on_stderr
+from fdd_edge.runs import RunLayout
+from fdd_edge.runs.stage_files import OffspringFiles
+from fdd_edge.teachers.ledger.ledger_rows import LedgerRow, write_copy
 from fdd_edge.terminal import guard
 
 EVIL = "[/]\x1b]0;PWNED\x07\x1b[2J\x9b31m\r\b\x7f\u202eevil[bold]"
@@ -79,6 +83,17 @@ def places(shared: Shared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     return Places(model, data, folder / "out")
 
 
+def called_run(places: Places) -> Path:
+    """Return the folder of a run that came with calls to a stranger's model."""
+    run = RunLayout(places.out / "run")
+    files = OffspringFiles(run.round(0).offspring)
+    files.root.mkdir(parents=True)
+    run.config.write_text("student: {}\n")
+    row = LedgerRow(1, "key", "sent", False, 0, EVIL, EVIL, EVIL, 0, EVIL, EVIL, EVIL, cost=1.0)
+    write_copy(files.calls, [row, replace(row, id=2, state="done")])
+    return run.root
+
+
 def split_of(places: Places) -> Path:
     """Return the folder of a split of the data set."""
     fdd_edge("eval", places.model, "--data", places.data, "--max-new-tokens", 2, "-o", places.out / "answers")
@@ -115,6 +130,7 @@ COMMAND_LINES: dict[str, Callable[[Places], Lines]] = {
         ["evolve", p.out, "-o", p.out / "x", "--teacher", EVIL],
     ],
     "solve": lambda p: [["solve", p.model, EVIL, "--max-new-tokens", 4], ["solve", p.model, "?", "--prompt", EVIL]],
+    "ledger": lambda p: [["ledger", called_run(p)], ["ledger", EVIL], ["ledger", "import", EVIL]],
     "bench": lambda p: [["bench", p.model, "--threads", 1], ["bench", p.model, "--target", EVIL]],
     "targets": lambda p: [["targets", name, EVIL] for name in ("create", "clean", "setup")],
     "doctor": lambda p: [["doctor"], ["doctor", "--target", EVIL]],

@@ -10,6 +10,7 @@ import pytest
 
 from fdd_edge.config import Config
 from fdd_edge.feedback import LABELS
+from fdd_edge.operations.teaching import NamedTeacher
 from fdd_edge.pipeline.stages.offspring import evolve_problems
 from fdd_edge.records import Problem, read_problems, write_jsonl
 from fdd_edge.runs import Manifest, RunLayout, Stages
@@ -56,6 +57,7 @@ def run(tmp_path: Path) -> Any:
         config=config,
         stages=stages,
         seed=0,
+        named=SimpleNamespace(writer=NamedTeacher(config.teacher.evolve)),
         reported={"valid": layout.valid},
         reserve=layout.root / "reserve.jsonl",
     )
@@ -86,8 +88,7 @@ def test_a_bank_is_asked_again_only_if_what_the_run_knows_has_changed(run: Any) 
 
 def test_a_teacher_without_a_stock_depends_on_the_split_alone(run: Any) -> None:
     """Its stage has the fingerprint that it had before there were banks, so that no finished run is made again."""
-    teacher = run.config.teacher.model_copy(update={"evolve": "symbolic"})
-    run.config = run.config.model_copy(update={"teacher": teacher})
+    run.named.writer = NamedTeacher("symbolic")
     begin_round(run, 0)
     evolve_problems(run, run.layout.round(0))
     (entry,) = Manifest(run.layout.manifest).stages.values()

@@ -14,6 +14,7 @@ pytest.importorskip("torch", reason="needs: pip install 'fdd-edge[train]'")
 
 from fdd_edge.artifacts.gguf import DeviceVocab, gguf_tensors
 from fdd_edge.artifacts.onnx import onnx_tensors
+from fdd_edge.artifacts.vocab import open_vocab
 from fdd_edge.errors import FddError
 from fdd_edge.ondevice.vocabulary import CHAT_TEMPLATE_KEY, Vocabulary
 from fdd_edge.operations.merge import merge
@@ -228,6 +229,24 @@ def test_a_tokenizer_of_transformers_5_is_read(student_copy: Path, capsys: pytes
     assert read.additional_special_tokens == [end]
     assert read(text)["input_ids"] == ids
     assert "lists '<|x|>' under extra_special_tokens, and tokenizer.json does not hold it" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("special", [False, True])
+def test_a_token_without_an_embedding_is_text_everywhere(
+    special: bool, student_copy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """GGUF files dropped it without a word, ONNX files gave it to the model, which failed, and training did too."""
+    tokenizer = load_tokenizer(student_copy)
+    rows = len(tokenizer)
+    tokenizer.add_tokens(["<step>"], special_tokens=special)
+    tokenizer.save_pretrained(student_copy)
+    student = open_student(str(student_copy), families=("gguf", "onnx"))
+    assert "the model has no embedding for '<step>', so that is read as text" in capsys.readouterr().err
+    read = load_tokenizer(student.folder)("a <step> b", add_special_tokens=False)["input_ids"]
+    assert len(load_tokenizer(student.folder)) == rows and max(read) < rows
+    for vocab in student.vocabs:
+        with open_vocab(vocab) as device:
+            assert (device.encode("a <step> b"), len(device.pieces)) == (read, rows)
 
 
 def test_an_unknown_tokenizer_class_is_named(student_copy: Path) -> None:

@@ -65,17 +65,31 @@ def decode_waves(
     made_from = [sha256, runtime, asking.on(runtime), list(waves)]
     journal = Journal(path, fingerprint(0, plain(made_from), {}))
     decoded = None
-    while decoded is None:
-        decoded = _decode(waves, journal, artifact=artifact, runtime=runtime, asking=asking, title=title)
+    try:
+        while decoded is None:
+            decoded = _decode(waves, journal, artifact=artifact, runtime=runtime, asking=asking, title=title)
+    except FddError:
+        # Half of another model fails in any way, such as by logits that are not finite.
+        _check_unchanged(artifact, sha256, journal)
+        raise
     # The runtime maps the file into memory: replies after a change in place are those of another model.
-    if hash_model(artifact) != sha256:
+    _check_unchanged(artifact, sha256, journal)
+    _check_prompts(waves, decoded.results, journal)
+    return decoded
+
+
+def _check_unchanged(artifact: Path, sha256: str, journal: Journal) -> None:
+    """Refuse the replies of a model that is not the one that was asked.
+
+    Raises:
+        FddError: It was changed.
+    """
+    if not artifact.exists() or hash_model(artifact) != sha256:
         journal.drop()
         raise FddError(
             f"{artifact} was changed while it was being evaluated, so its replies belong to no file. Run the command "
             "again when nothing writes to it."
-        )
-    _check_prompts(waves, decoded.results, journal)
-    return decoded
+        ) from None
 
 
 def _check_prompts(waves: Sequence[Wave], results: Sequence[WaveResult], journal: Journal) -> None:

@@ -350,8 +350,8 @@ def _check_encoder_decoder(folder: Path, readable: Path, families: Collection[st
             family_for(family, folder)
         except FddError:
             raise FddError(
-                f"{folder} is an encoder-decoder, which cannot be exported as {family.upper()}. Set export.recipes to "
-                "onnx-fp32 or onnx-int8-..., and training.quantization_aware to none."
+                f"{folder} is an encoder-decoder, which cannot be exported as {family.upper()}; the recipes for it are "
+                "onnx-fp32 and onnx-int8-..., and a config needs training.quantization_aware: none."
             ) from None
     tokenizer = load_tokenizer(readable)
     (written,) = decode_ids(tokenizer, encode_texts(tokenizer, [_WRITABLE], special=False))

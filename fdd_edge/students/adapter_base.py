@@ -67,10 +67,12 @@ def _exists(path: Path) -> bool:
 def refuse_inner_adapter(folder: Path) -> None:
     """Refuse a folder that holds no model, but adapters in subfolders, as PEFT saves those that have names.
 
+    A subfolder with a model, as in what ``train`` writes, is named elsewhere.
+
     Raises:
         FddError: It is one; names the subfolders.
     """
-    if (folder / "config.json").exists():
+    if (folder / "config.json").exists() or next(folder.glob("*/config.json"), None) is not None:
         return
     inner = sorted(str(found.parent) for found in folder.glob(f"*/{ADAPTER_CONFIG}"))
     if inner:

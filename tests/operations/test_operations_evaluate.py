@@ -261,6 +261,24 @@ def test_a_file_that_is_written_over_meanwhile_gives_no_number(
     assert not list(tmp_path.rglob("waves.jsonl"))
 
 
+def test_a_file_that_is_written_over_and_then_fails_is_said_to_have_changed(
+    tiny_gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of another model gave logits that are not finite, and the CPU was blamed."""
+    model = tmp_path / "model.gguf"
+    model.write_bytes(tiny_gguf.read_bytes())
+
+    def encode(message: Any) -> str:
+        with model.open("r+b") as file:
+            file.seek(-100_000, 2)
+            file.write(b"\xff" * 100_000)
+        return protocol.encode(message)
+
+    monkeypatch.setattr("fdd_edge.operations.kept_waves.encode", encode)
+    with pytest.raises(FddError, match=r"model\.gguf was changed while it was being evaluated"):
+        evaluate_file(model, PROBLEMS, None, runtime=LOCAL, asking=ASKING)
+
+
 def test_a_file_that_is_changed_and_changed_back_gives_no_number(
     tiny_gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

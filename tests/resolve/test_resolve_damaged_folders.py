@@ -267,6 +267,14 @@ def test_a_link_to_nothing_is_called_so(llama: Path) -> None:
     refused(llama, r"model\.safetensors is a link to \.\./blobs/nothing, which does not exist")
 
 
+def test_the_model_that_train_wrote_is_named_not_its_adapter(llama: Path, tmp_path: Path) -> None:
+    """`export OUT` of what `train -o OUT` had written said that it holds no model."""
+    shutil.copytree(llama, tmp_path / "trained" / "merged")
+    (tmp_path / "trained" / "adapter").mkdir()
+    (tmp_path / "trained" / "adapter" / "adapter_config.json").write_text("{}")
+    refused(tmp_path / "trained", r"no config\.json; its subfolder .*trained/merged has one: name that")
+
+
 def test_a_model_in_a_subfolder_is_named(llama: Path, tmp_path: Path) -> None:
     snapshot = tmp_path / "models--o--m" / "snapshots" / "1234"
     snapshot.parent.mkdir(parents=True)

@@ -46,7 +46,7 @@ def evolve(
             on, and what it was given in earlier rounds.
         answered: The judge's evaluation folder: a language model is shown the student's wrong programs in it.
     """
-    writer = teacher.open(round_number, failures=None if answered is None else wrong_programs(answered))
+    writer = teacher.open(round_number, failures=None if answered is None else _wrong_programs(answered))
     wanted = {"complex": options.per_easy, "similar": options.per_hard}
     inside = [problem.question for path in known for problem in read_problems(path)]
     problems: list[Problem] = []
@@ -75,7 +75,7 @@ def evolve(
     write_calls(files.calls, [teacher], round_number)
 
 
-def wrong_programs(evaluation: Path) -> dict[str, str]:
+def _wrong_programs(evaluation: Path) -> dict[str, str]:
     """Return the first wrong program of each problem in an evaluation folder, by the problem's id."""
     found: dict[str, str] = {}
     for completion in read_rows(evaluation):

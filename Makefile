@@ -19,7 +19,7 @@ BUILD_KEY := $(shell (grep -m1 -iE '^(flags|features)' /proc/cpuinfo; cc --versi
 	echo "$(LLAMA) $(LLAMA_CFLAGS)") 2>/dev/null | sha256sum | cut -c1-12)
 WHEELS := $(FDD_EDGE_CACHE)/wheels/$(BUILD_KEY)
 
-.PHONY: setup demo test test-fast check bench emulated stress clean
+.PHONY: setup demo test test-fast check bench emulated llama-server stress clean
 
 setup: $(READY)
 
@@ -61,6 +61,10 @@ bench: setup
 
 emulated: setup
 	$(BIN)/fdd-edge targets create rpi5-emulated
+
+# What the tests of teachers ask, if it is there, and benchmarks compare with: 10 minutes, once.
+llama-server: setup
+	$(BIN)/python benchmarks/llama_server.py
 
 stress: setup
 	$(BIN)/python -m pytest tests/loop/test_loop_faults.py --faults 30

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-import platform
 import resource
 import shutil
 import sys
@@ -182,10 +181,10 @@ def run_genai(folder: Path, prompts: Sequence[str], settings: Settings) -> Resul
 
 def run_server(artifact: Path, prompts: Sequence[str], settings: Settings, flash_attention: str) -> Result:
     """Decode with llama.cpp's server; its default attention, ``auto``, means flash attention even on a CPU."""
-    binary = server_binary(platform.machine() == "x86_64")
-    slots = settings.decoding.batch_size
-    size = {"slots": slots, "threads": settings.threads, "context": CONTEXT}
-    with serving(binary, artifact, **size, flash_attention=flash_attention) as (port, pid):
+    binary = server_binary()
+    slots, threads = settings.decoding.batch_size, settings.threads
+    server = serving(binary, artifact, slots=slots, threads=threads, context=CONTEXT, flash_attention=flash_attention)
+    with server as (port, pid):
         began = time.perf_counter()
         replies = ask(port, prompts, slots=slots, max_new_tokens=settings.decoding.max_new_tokens, stop=settings.stop)
         seconds = time.perf_counter() - began

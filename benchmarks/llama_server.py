@@ -1,9 +1,14 @@
-"""llama.cpp's own server with parallel slots, built once from the sources of the installed llama-cpp-python."""
+"""llama.cpp's own server with parallel slots, built once from the sources of the installed llama-cpp-python.
+
+The benchmarks compare with it, and the tests of teachers ask it. Run this file to build it (``make llama-server``).
+"""
 
 from __future__ import annotations
 
+import argparse
 import http.client
 import json
+import platform
 import socket
 import subprocess
 import sys
@@ -18,9 +23,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fdd_edge.cache import cache_dir
-from fdd_edge.progress import announce
+from fdd_edge.progress import announce, show_on_stderr
 
-_FLAGS = "-mno-amx-tile -mno-amx-int8 -mno-amx-bf16"
+_FLAGS = "-mno-amx-tile -mno-amx-int8 -mno-amx-bf16" if platform.machine() == "x86_64" else ""
 """The Makefile's flags for the package itself, so that both sides have the same kernels."""
 _BUILD = (
     "-DCMAKE_BUILD_TYPE=Release",
@@ -42,13 +47,17 @@ class Reply(NamedTuple):
     tokens: int
 
 
-def server_binary(x86: bool) -> Path:
+def server_path() -> Path:
+    """Return where llama-server is, or will be when it is built."""
+    return cache_dir() / "peers" / f"llama-server-{metadata.version('llama-cpp-python')}" / "bin" / "llama-server"
+
+
+def server_binary() -> Path:
     """Return the path of llama-server; build it if it does not exist (about 10 minutes on two cores)."""
-    version = metadata.version("llama-cpp-python")
-    folder = cache_dir() / "peers" / f"llama-server-{version}"
-    binary = folder / "bin" / "llama-server"
+    binary, version = server_path(), metadata.version("llama-cpp-python")
     if binary.is_file():
         return binary
+    folder = binary.parents[1]
     announce(f"Building llama-server from the sources of llama-cpp-python {version} (once; kept in {folder}) ...")
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", "llama-cpp-python"]
     with tempfile.TemporaryDirectory() as temporary:
@@ -57,7 +66,8 @@ def server_binary(x86: bool) -> Path:
         with tarfile.open(archive) as tar:
             tar.extractall(temporary, filter="data")
         (source,) = Path(temporary).glob("*/vendor/llama.cpp")
-        flags = [f"-DCMAKE_{language}_FLAGS={_FLAGS}" for language in ("C", "CXX")] if x86 else []
+        # GCC warns about llama.cpp in 14,000 lines; errors are still shown.
+        flags = [f"-DCMAKE_{language}_FLAGS={_FLAGS} -w" for language in ("C", "CXX")]
         quiet: dict[str, Any] = {"check": True, "stdout": subprocess.DEVNULL}
         subprocess.run(["cmake", "-S", str(source), "-B", str(folder), *_BUILD, *flags], **quiet)
         subprocess.run(["cmake", "--build", str(folder), "--target", "llama-server", "-j2"], **quiet)
@@ -66,16 +76,34 @@ def server_binary(x86: bool) -> Path:
 
 @contextmanager
 def serving(
-    binary: Path, model: Path, *, slots: int, threads: int, context: int, flash_attention: str
+    binary: Path,
+    model: Path,
+    *,
+    slots: int,
+    threads: int,
+    context: int,
+    flash_attention: str = "auto",
+    options: Sequence[str] = (),
 ) -> Iterator[tuple[int, int]]:
-    """Run the server on the loopback interface; yield its port and process id."""
+    """Run the server on the loopback interface; yield its port and process id.
+
+    Args:
+        binary: The server.
+        model: The GGUF file.
+        slots: Replies that it decodes at a time.
+        threads: Of prompts and replies alike.
+        context: Tokens of each slot.
+        flash_attention: ``on``, ``off`` or ``auto``.
+        options: Further options of its command line.
+    """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     size = ["-np", str(slots), "-c", str(slots * context), "-t", str(threads), "-tb", str(threads)]
     size += ["--flash-attn", flash_attention]
     size += ["--cache-ram", "0"]  # no question is asked twice, so keeping old caches only costs memory
-    command = [str(binary), "-m", str(model), "--host", "127.0.0.1", "--port", str(port), "--no-ui", *size]
+    command = [str(binary), "-m", str(model), "--host", "127.0.0.1", "--port", str(port), "--no-ui"]
+    command += [*size, *options]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
             for _ in range(_START_TIMEOUT_S * 10):
@@ -121,3 +149,14 @@ def _post(port: int, path: str, body: dict[str, Any]) -> dict[str, Any]:
         raise RuntimeError(f"llama-server answered {response.status}: {content[:200]!r}")
     answer: dict[str, Any] = json.loads(content)
     return answer
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Build llama-server, if it is not there yet, and print its path.")
+    parser.parse_args()
+    show_on_stderr()
+    sys.stdout.write(f"{server_binary()}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,10 +1,10 @@
 """Feedback-driven distillation of small math models, judged on the device they will run on.
 
-Every command but ``targets`` is a function: ``run``, ``train``, ``export``, ``certify`` (``fdd-edge parity``),
-``evaluate`` (``fdd-edge eval``), ``split``, ``evolve``, ``ledger`` and ``import_replies`` (``fdd-edge ledger``),
-``bench``, ``solve``, ``doctor``, ``cache_info`` and ``clean_cache`` (``fdd-edge cache``), and ``ls``. They return a
-``Result``, and so does ``load_run``, which opens a run folder; ``load`` returns a ``Model``, held open for many
-questions. Errors that the caller can fix are raised as ``FddError`` or one of its subclasses.
+Every command but ``targets`` is a function: ``run``, ``plan``, ``train``, ``export``, ``certify`` (``fdd-edge
+parity``), ``evaluate`` (``fdd-edge eval``), ``split``, ``evolve``, ``ledger`` and ``import_replies`` (``fdd-edge
+ledger``), ``bench``, ``solve``, ``doctor``, ``cache_info`` and ``clean_cache`` (``fdd-edge cache``), and ``ls``. They
+return a ``Result``, and so does ``load_run``, which opens a run folder; ``load`` returns a ``Model``, held open for
+many questions. Errors that the caller can fix are raised as ``FddError`` or one of its subclasses.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         load,
         load_run,
         ls,
+        plan,
         run,
         solve,
         split,
@@ -49,6 +50,8 @@ if TYPE_CHECKING:
     from fdd_edge.parity import Certificate
     from fdd_edge.pipeline.ledger_report import CallGroup, LedgerReport
     from fdd_edge.pipeline.round_summary import RoundSummary
+    from fdd_edge.pipeline.run_plan import RunPlan, TooMuch
+    from fdd_edge.planning import Compared, Figure
     from fdd_edge.result_base import Result
     from fdd_edge.results import (
         DoctorResult,
@@ -73,6 +76,7 @@ __all__ = [
     "CallGroup",
     "Certificate",
     "Check",
+    "Compared",
     "Completion",
     "DoctorResult",
     "EndpointError",
@@ -81,6 +85,7 @@ __all__ = [
     "ExportResult",
     "ExportedArtifact",
     "FddError",
+    "Figure",
     "GateError",
     "ImportedReplies",
     "LedgerReport",
@@ -93,10 +98,12 @@ __all__ = [
     "Result",
     "RoundResult",
     "RoundSummary",
+    "RunPlan",
     "RunResult",
     "Solution",
     "SplitResult",
     "TargetError",
+    "TooMuch",
     "TrainResult",
     "__version__",
     "bench",
@@ -112,6 +119,7 @@ __all__ = [
     "load",
     "load_run",
     "ls",
+    "plan",
     "run",
     "solve",
     "split",
@@ -136,6 +144,8 @@ _MODULES = {
     "operations.listing": ("Listing",),
     "parity": ("Certificate",),
     "pipeline.round_summary": ("RoundSummary",),
+    "pipeline.run_plan": ("RunPlan", "TooMuch"),
+    "planning": ("Compared", "Figure"),
     "result_base": ("Result",),
     "run_result": ("RoundResult", "RunResult"),
     "targets.diagnostics": ("Check",),

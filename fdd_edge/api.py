@@ -7,6 +7,7 @@ a ``Result``. Every fault that the caller can fix raises an ``FddError``, before
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from fdd_edge.parity import Certificate
     from fdd_edge.pipeline.ledger_report import LedgerReport
     from fdd_edge.pipeline.round_summary import RoundSummary
+    from fdd_edge.pipeline.run_plan import RunPlan
     from fdd_edge.records import Problem
     from fdd_edge.teachers.ledger.imported import ImportedReplies
 
@@ -72,6 +74,7 @@ __all__ = [
     "load",
     "load_run",
     "ls",
+    "plan",
     "run",
     "solve",
     "split",
@@ -116,6 +119,48 @@ def run(
         on_round(RoundResult.read(layout.round(summary.round)))
 
     return RunResult(loop.run(given.config, given.source, parity=parity, on_round=show).root)
+
+
+def plan(
+    config: ConfigLike,
+    *,
+    overrides: str | Sequence[str] = (),
+    hours: float | None = None,
+) -> RunPlan:
+    """Return what a run will take, without beginning it: ``fdd-edge plan``.
+
+    Nothing is downloaded, trained or spent. How fast this machine is, is measured once and kept in the cache.
+
+    Args:
+        config: As for ``run``. Of a run folder, the plan with which the run began stands beside what it really took.
+        overrides: ``a.b=value`` for single keys.
+        hours: The most that it may take; what would have to shrink is found out.
+
+    Returns:
+        Problems, calls, tokens, cost, hours, disk, memory and sizes of files, each from its lowest to its highest.
+
+    Raises:
+        FddError: The config has errors, or something that it names is missing.
+    """
+    from fdd_edge.pipeline.plan_kept import compared_plan, kept_plan
+    from fdd_edge.pipeline.run_plan import plan_source
+    from fdd_edge.pipeline.start import find_missing
+    from fdd_edge.runs import RunLayout
+
+    if hours is not None and (isinstance(hours, bool) or not isinstance(hours, int | float) or not 0 < hours < 1e6):
+        raise FddError(f"hours must be a number above 0, not {hours!r}.")
+    given = read_config(config, overrides, find_missing=find_missing)
+    layout = RunLayout(Path(given.config.output_dir))
+    if (
+        isinstance(config, str | os.PathLike)
+        and RunLayout(Path(config)).is_run()
+        and not list_of(overrides, "overrides")
+    ):
+        kept = kept_plan(layout)
+        if kept is not None:
+            return dataclasses.replace(kept, compared=compared_plan(layout))
+    name = os.fspath(config) if isinstance(config, str | os.PathLike) else "config"
+    return plan_source(given.config, given.source, name, hours=hours)
 
 
 def load_run(path: PathLike) -> RunResult:

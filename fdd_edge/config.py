@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -267,6 +268,12 @@ class Config(_Section):
         if feedback.target not in self.targets:
             keys = ("feedback.target", "targets")
             yield Conflict(keys, f"feedback.target: {feedback.target!r} is not among targets")
+        if feedback.max_candidates is not None and feedback.target_new is None:
+            keys = ("feedback.max_candidates", "feedback.target_new")
+            yield Conflict(keys, "feedback.max_candidates: is a limit for feedback.target_new, which is not set")
+        if (feedback.max_new or math.inf) < (feedback.target_new or 0):
+            keys = ("feedback.max_new", "feedback.target_new")
+            yield Conflict(keys, "feedback.max_new: must not be below feedback.target_new, which would be in vain")
         if self.training.quantization_aware != NO_RECIPE and self.lora.lora_dropout:
             keys = ("lora.lora_dropout", "training.quantization_aware")
             yield Conflict(

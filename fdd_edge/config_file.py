@@ -162,7 +162,7 @@ def _number_types(hint: object) -> set[object]:
 
 def changed_keys(old: Config, new: Config) -> dict[str, tuple[Any, Any]]:
     """Return the keys that differ in a way by which a run cannot be extended, each with its old and new value."""
-    before, after = (dict(_leaves(c.model_dump(mode="json", exclude={"output_dir"}))) for c in (old, new))
+    before, after = (dict(_leaves(_what_counts(config))) for config in (old, new))
     changed: dict[str, tuple[Any, Any]] = {}
     for key in sorted(before.keys() | after.keys()):
         was, now = before.get(key), after.get(key)
@@ -170,6 +170,15 @@ def changed_keys(old: Config, new: Config) -> dict[str, tuple[Any, Any]]:
             continue
         changed |= _narrowed(key, was, now)
     return changed
+
+
+def _what_counts(config: Config) -> dict[str, Any]:
+    """Return what a run depends on: without models that it does not ask."""
+    tree = config.model_dump(mode="json", exclude={"output_dir"})
+    teacher = tree["teacher"]
+    asked = {*teacher["rationale"], teacher["evolve"]}
+    teacher["models"] = {name: model for name, model in teacher["models"].items() if name in asked}
+    return tree
 
 
 def _narrowed(key: str, was: Any, now: Any) -> dict[str, tuple[Any, Any]]:

@@ -60,9 +60,18 @@ class BudgetError(FddError):
 
 
 class WaitingError(FddError):
-    """Requests to a language model were written to a file, and their replies have not been imported yet."""
+    """Requests to a language model were written to files, and their replies have not been imported yet.
+
+    Attributes:
+        waiting: A sentence for each file.
+        next_step: What to do with all of them.
+    """
 
     exit_code = 7
+
+    def __init__(self, waiting: Sequence[str], next_step: str) -> None:
+        super().__init__("\n".join([*waiting, next_step]))
+        self.waiting, self.next_step = tuple(waiting), next_step
 
 
 class TargetError(FddError):

@@ -15,7 +15,17 @@ from typing import Literal, NamedTuple
 from fdd_edge.errors import FddError, MissingExtraError
 from fdd_edge.progress import announce, progress
 
-__all__ = ["Kind", "Repository", "check_revision", "fetch", "find", "is_hub_id", "reference"]
+__all__ = [
+    "Kind",
+    "Repository",
+    "cached_file",
+    "check_revision",
+    "fetch",
+    "find",
+    "find_cached",
+    "is_hub_id",
+    "reference",
+]
 
 Kind = Literal["model", "dataset"]
 
@@ -118,6 +128,29 @@ def find(
         return Repository(kind, id, commit, dict.fromkeys(cached), listed=False)
     listed = {s.rfilename: s.size for s in info.siblings or () if _stays_inside(s.rfilename)}
     return Repository(kind, id, commit, dict(sorted(listed.items())), listed=True)
+
+
+def find_cached(kind: Kind, id: str, revision: str | None = None) -> Repository | None:
+    """Find what the hub's cache holds of a repository, without asking the hub; None if it holds nothing."""
+    try:
+        from huggingface_hub import snapshot_download
+    except ImportError:
+        return None
+    check_revision(id, revision or _DEFAULT_REVISION)
+    try:
+        snapshot = Path(
+            snapshot_download(id, repo_type=kind, revision=revision or _DEFAULT_REVISION, local_files_only=True)
+        )
+    except (OSError, ValueError):  # the client's own errors are of these kinds
+        return None
+    cached = sorted(path.relative_to(snapshot).as_posix() for path in snapshot.rglob("*") if path.is_file())
+    return Repository(kind, id, snapshot.name, dict.fromkeys(cached), listed=False) if cached else None
+
+
+def cached_file(kind: Kind, id: str, revision: str | None, name: str) -> Path | None:
+    """Return the path of a file in the hub's cache, without asking the hub; None if it is not there."""
+    repository = find_cached(kind, id, revision)
+    return fetch(repository, [name])[name] if repository is not None and name in repository.files else None
 
 
 def fetch(repository: Repository, names: Iterable[str]) -> dict[str, Path]:

@@ -19,6 +19,7 @@ __all__ = [
     "Origin",
     "Problem",
     "ProblemSet",
+    "parse_jsonl",
     "read_jsonl",
     "read_problems",
     "same_answer",
@@ -192,6 +193,15 @@ def read_jsonl(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
         raise FddError(f"{path} does not exist.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise FddError(f"{path} cannot be read as UTF-8 text: {error}.") from None
+    yield from parse_jsonl(text, path)
+
+
+def parse_jsonl(text: str, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield (line number, object) of JSON lines that were read from a file; blank lines are skipped.
+
+    Raises:
+        FddError: A line is not a JSON object; names file and line.
+    """
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue

@@ -60,7 +60,7 @@ def write_tiny_gguf(
     path: Path,
     *,
     template: str | None = "Question: {question}\nProgram:\n",
-    chat_template: str = CHAT_TEMPLATE,
+    chat_template: str | None = CHAT_TEMPLATE,
     seed: int = 0,
 ) -> Path:
     """Write a random llama of 30,000 weights that answers in printable ASCII."""
@@ -84,7 +84,8 @@ def write_tiny_gguf(
     writer.add_bos_token_id(0)
     writer.add_eos_token_id(2)
     writer.add_add_bos_token(False)
-    writer.add_chat_template(chat_template)
+    if chat_template is not None:
+        writer.add_chat_template(chat_template)
     if template is not None:
         writer.add_string("fdd_edge.prompt_template", template)
     for name, weight in _weights(tokens, np.random.default_rng(seed)).items():

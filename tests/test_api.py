@@ -267,6 +267,7 @@ GONE, ROWS = "gone", [{"question": "How many?", "answer": 1, "program": "answer 
 
 CALLS: dict[str, tuple[Callable[..., object], dict[str, object]]] = {
     "run": (fdd_edge.run, {"config": "smoke", "output": GONE}),
+    "plan": (fdd_edge.plan, {"config": GONE}),
     "load_run": (fdd_edge.load_run, {"path": GONE}),
     "train": (fdd_edge.train, {"config": "smoke", "data": ROWS, "output": GONE, "valid": ROWS}),
     "export": (

@@ -15,7 +15,18 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "fdd_edge"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
-ROOMS = ("artifacts", "curation", "data", "evaluation", "feedback", "parity", "students", "targets", "teachers")
+ROOMS = (
+    "artifacts",
+    "curation",
+    "data",
+    "evaluation",
+    "feedback",
+    "parity",
+    "planning",
+    "students",
+    "targets",
+    "teachers",
+)
 BASE = {
     "bounded_yaml",
     "cache",

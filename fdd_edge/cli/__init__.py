@@ -10,7 +10,7 @@ from importlib import import_module
 import click
 
 from fdd_edge import __version__, interrupt
-from fdd_edge.errors import FddError, did_you_mean
+from fdd_edge.errors import FddError, WaitingError, did_you_mean
 from fdd_edge.progress import show_on_stderr
 from fdd_edge.terminal import guard_streams, lost_output
 
@@ -18,6 +18,7 @@ __all__ = ["cli", "main"]
 
 COMMANDS = {
     "run": "Distil the student described in CONFIG, or resume a run.",
+    "plan": "Say what a run of CONFIG will take: problems, calls, cost, hours, disk, memory and sizes of files.",
     "train": "LoRA-tune the student of CONFIG on problem records and merge it.",
     "export": "Export MODEL by recipes, and compare every artifact with it.",
     "parity": "Compare ARTIFACT with the float model it was made from, item by item.",
@@ -119,6 +120,9 @@ def _run() -> str | int | None:
         return end.code
     except BrokenPipeError:
         return 1  # the reader of our output is gone, as with `| head`, so there is nothing left to report
+    except WaitingError as error:
+        click.echo(str(error), err=True)  # nothing is wrong
+        return error.exit_code
     except FddError as error:
         click.echo(f"Error: {error}", err=True)
         return error.exit_code

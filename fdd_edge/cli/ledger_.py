@@ -35,7 +35,8 @@ def show(run: str, as_json: bool) -> None:
     """Show what a run's calls to language models cost, and what came of them.
 
     By round, purpose and teacher: calls that were paid, replies that were found because they had been paid before,
-    attempts that failed, tokens, cost, and accepted problems. `fdd-edge ledger RUN` does the same.
+    attempts that failed, tokens, cost, and accepted problems. Below the table: why attempts failed, and what waits for
+    a batch. `fdd-edge ledger RUN` does the same. In JSON, the column `paid` is `calls`.
     """
     import json
 
@@ -89,14 +90,17 @@ def _print(report: LedgerReport) -> None:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
     for name in ("round", "purpose"):
         table.add_column(name, no_wrap=True)
-    table.add_column("teacher")
+    # Where there is one, the lines below the table name it; its column would not fit into 80 characters.
+    has_several = len({group.teacher for group in report.groups}) > 1
+    if has_several:
+        table.add_column("teacher")
     for name in ("paid", "found", "failed", "input", "output", "cost", "accepted"):
         table.add_column(name, justify="right", no_wrap=True)
     for group in report.groups:
         table.add_row(
             str(group.round),
             group.purpose,
-            Name(group.teacher),
+            *([Name(group.teacher)] if has_several else []),
             *(f"{count:,}" for count in (group.calls, group.found, group.failed)),
             f"{group.input_tokens:,}",
             f"{group.output_tokens:,}",
@@ -114,19 +118,32 @@ def _lines(report: LedgerReport) -> Iterator[tuple[str, str]]:
     for teacher in sorted({group.teacher for group in report.groups}):
         models = {model for group in report.groups if group.teacher == teacher for model in group.models}
         yield "teacher", f"{teacher} is {', '.join(sorted(models)) or 'a model that has not answered'}"
-    yield "cost", f"{_money(report.cost)}, {_money(figures['cost_per_accepted'])} per accepted problem"
+    if written := [group for group in report.groups if group.purpose != "rationale"]:
+        accepted, replies = (sum(getattr(group, name) for group in written) for name in ("accepted", "replies"))
+        share = f" ({accepted / replies:.1%})" if replies else ""
+        yield "accepted", f"{accepted:,} of {replies:,} replies to requests for new problems{share}"
+    if report.cost is None:
+        yield "cost", "not known, because a model has no price; see teacher.models.NAME.price"
+    else:
+        per = figures["cost_per_accepted"]
+        yield "cost", _money(report.cost) + (f", {_money(per)} per accepted problem" if report.accepted else "")
     yield "", "input, output: tokens; found: replies that had been paid before"
     if report.points is not None:
         gained = f"{report.points:+.1f} points on valid from the first to the last round"
         per = figures["cost_per_point"]
         yield "gained", gained if per is None else f"{gained}: {_money(per)} per point"
+    if report.faults:
+        yield "failed", ", ".join(f"{n} {reason}" for reason, n in report.faults.items())
+    if report.waiting:
+        requests, wait = ("request", "waits") if report.waiting == 1 else ("requests", "wait")
+        yield "waiting", f"{report.waiting} {requests} {wait} for a batch: fdd-edge ledger import RESULTS"
     if report.in_doubt:
         n = len(report.in_doubt)
-        calls = "1 call was" if n == 1 else f"{n} calls were"
+        calls, they = ("1 call was", "it") if n == 1 else (f"{n} calls were", "they")
         asked = ", ".join(f"{row.problem_id} ({row.purpose})" for row in report.in_doubt[:3])
         yield (
             "in doubt",
-            f"{calls} sent, and nobody received a reply; if asked again, it may have been paid twice: {asked}"
+            f"{calls} sent, and nobody received a reply; if asked again, {they} may have been paid twice: {asked}"
             f"{', ...' if n > 3 else ''}",
         )
 

@@ -227,12 +227,19 @@ def _new_problems(summary: RoundSummary) -> str:
     words = {"complex": "harder", "similar": "similar"}
     written = {words.get(origin, origin): n for origin, n in evolved.items()}
     if not written:
-        return "none"
+        return f"none{_missed(summary)}"
     total, kept = sum(evolved.values()), sum(accepted.values())
     if kept == total:
-        return f"{_counts(written)} {how}; all {total} accepted" if total > 1 else f"{_counts(written)} {how}, accepted"
+        all_of_them = f"; all {total} accepted" if total > 1 else ", accepted"
+        return f"{_counts(written)} {how}{all_of_them}{_missed(summary)}"
     taken = _counts({words.get(origin, origin): n for origin, n in accepted.items()}) or "none"
-    return f"{_counts(written)} {how}; accepted {taken}"
+    return f"{_counts(written)} {how}; accepted {taken}{_missed(summary)}"
+
+
+def _missed(summary: RoundSummary) -> str:
+    """Return how many were wanted, if fewer were accepted."""
+    is_missed = summary.target_new is not None and sum(summary.accepted.values()) < summary.target_new
+    return f", of {summary.target_new} wanted" if is_missed else ""
 
 
 def _without(name: str, side: Side) -> str:

@@ -55,10 +55,22 @@ def command(
     last = shown[-1]
     if not as_json:
         print_legend(shown)
+        _compare_with_plan(result)
         source = read_config_source(str(result.layout.config))
         _suggest_next_step(result, source["student"]["model_name_or_path"])
     if fail_on_gate and last.held_back:
         raise GateError(f"Round {last.round} failed its gates: {'; '.join(last.held_back)}.")
+
+
+def _compare_with_plan(run: RunResult) -> None:
+    """Print what the run was expected to take, and what it took; nothing for a run that keeps no plan."""
+    from fdd_edge.cli.console import print_lines
+    from fdd_edge.cli.plan_table import print_compared
+    from fdd_edge.pipeline.plan_kept import compared_plan
+
+    if compared := compared_plan(run.layout):
+        print_compared(compared)
+        print_lines("")
 
 
 def _suggest_next_step(run: RunResult, student: str) -> None:

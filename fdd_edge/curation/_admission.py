@@ -15,7 +15,7 @@ from fdd_edge.ondevice.language import ProgramError, compute, count_operations
 from fdd_edge.ondevice.verdicts import Verdict
 from fdd_edge.records import Problem, same_answer
 
-__all__ = ["Curated", "check_examples", "check_programs", "curate", "reject"]
+__all__ = ["Admission", "Curated", "check_examples", "check_programs", "curate", "reject"]
 
 _RENUMBERED_PER_SEED = 2
 """How many descendants of one seed problem may differ from another problem in their numbers only."""
@@ -56,16 +56,7 @@ def curate(
         valid: The validation set, which must not be trained on.
         protected: The test sets by name, which must not be trained on.
     """
-    admission = Admission(known, valid, protected)
-    kept: list[Problem] = []
-    rejected: list[Problem] = []
-    for problem in candidates:
-        try:
-            problem = _check_program(problem)
-            kept.append(admission.admit(problem))
-        except RejectedError as error:
-            rejected.append(reject(problem, error.reason, against=error.against, detail=error.detail))
-    return Curated(kept, rejected)
+    return Admission(known, valid, protected).curate(candidates)
 
 
 def check_programs(problems: Sequence[Problem]) -> Curated:
@@ -106,7 +97,7 @@ def reject(problem: Problem, reason: Reason, *, against: str | None = None, deta
 
 
 class Admission:
-    """Admits problems one by one, and remembers those it has admitted."""
+    """Curates candidates that come one after the other, and remembers those that it has kept; see ``curate``."""
 
     def __init__(
         self, known: Sequence[Problem], valid: Sequence[Problem], protected: Mapping[str, Sequence[Problem]]
@@ -116,6 +107,18 @@ class Admission:
         self._renumbered: Counter[str] = Counter()
         for problem in known:
             self._remember(problem)
+
+    def curate(self, candidates: Sequence[Problem]) -> Curated:
+        """Split candidates into those that may be trained on and those that may not."""
+        kept: list[Problem] = []
+        rejected: list[Problem] = []
+        for problem in candidates:
+            try:
+                problem = _check_program(problem)
+                kept.append(self.admit(problem))
+            except RejectedError as error:
+                rejected.append(reject(problem, error.reason, against=error.against, detail=error.detail))
+        return Curated(kept, rejected)
 
     def admit(self, problem: Problem) -> Problem:
         """Admit a problem with a correct program; return it as it goes into the training set.

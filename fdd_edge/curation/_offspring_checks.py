@@ -12,6 +12,9 @@ from fdd_edge.records import Problem, same_answer
 
 __all__ = ["check_offspring"]
 
+_CONTROL = re.compile(r"(?!\r\n)[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Controls of C0 and C1 other than tabs and the ends of lines, and those that change the direction of a text."""
+
 _MOST = 1e9
 """School problems have smaller answers than this."""
 _DECIMALS = 4
@@ -47,11 +50,18 @@ def check_offspring(problem: Problem, parent: Problem | None) -> None:
     Raises:
         RejectedError: A check failed; the error is that of the first one.
     """
+    _check_characters(problem)
     _check_numbers(problem, parent)
     _check_answer(problem)
     _check_question(problem)
     if parent is not None:
         _check_operations(problem, parent)
+
+
+def _check_characters(problem: Problem) -> None:
+    """Reject a question that would be trained on with what moves a cursor, rings a bell or turns the text around."""
+    if found := _CONTROL.search(problem.question):
+        raise RejectedError(Reason.CONTROL_CHARACTER, detail=f"U+{ord(found[0]):04X}")
 
 
 def _check_numbers(problem: Problem, parent: Problem | None) -> None:

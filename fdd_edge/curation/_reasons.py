@@ -17,6 +17,7 @@ class Reason(StrEnum):
     DOES_NOT_PARSE = "does_not_parse"
     DOES_NOT_RUN = "does_not_run"
     WRONG_ANSWER = "wrong_answer"
+    CONTROL_CHARACTER = "control_character"
     NUMBER_NOT_USED = "number_not_used"
     IMPLAUSIBLE_ANSWER = "implausible_answer"
     NOT_ONE_QUESTION = "not_one_question"

@@ -82,10 +82,12 @@ def read_rows(content: Content, *, lenient: bool = False) -> Iterator[PlacedRow]
         if len(read) > ROW:
             raise FddError(f"{path} begins with more than {ROW >> 20} MB of blanks; it holds no problems.")
         return iter(())
+    if lenient and _holds_lines(read):
+        return _lines_with_faults(path, texts)
     if start == "[":
         return _array_rows(path, texts)
     if start == "{":
-        return _lines_with_faults(path, texts) if lenient else _line_rows(path, texts)
+        return _line_rows(path, texts)
     return _xml_rows(path, texts) if start == "<" else None
 
 
@@ -149,6 +151,24 @@ def _lines_with_faults(path: Path, texts: Iterable[str]) -> Iterator[PlacedRow]:
         except FddError as error:
             fault = error.args[0].removeprefix(f"{path}:{number} ").removesuffix(".")
             yield PlacedRow(number, "line", {}, fault)
+
+
+def _holds_lines(read: str) -> bool:
+    """Return whether a text is JSON lines, also if its first lines are broken or other values than objects."""
+    first, *more = [line for line in read.split("\n") if line.strip()]
+    if first.lstrip().startswith("{"):
+        return True
+    if first.lstrip().startswith("["):
+        return bool(more) and _is_json(first)  # otherwise it is an array, printed over lines or on one
+    return any(line.startswith("{") and _is_json(line) for line in more)
+
+
+def _is_json(line: str) -> bool:
+    try:
+        json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _row_in(path: Path, number: int, line: str) -> PlacedRow:

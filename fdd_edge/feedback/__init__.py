@@ -4,6 +4,7 @@ from fdd_edge.feedback.branching import Branch, Side, branches, offspring, witho
 from fdd_edge.feedback.feedback_options import POLICIES, Bands, EvolveOptions, Policy
 from fdd_edge.feedback.labelling import LABELS, Label, LabelledProblem, Split, pass_rates, split_problems
 from fdd_edge.feedback.sample import sample_new, sample_pool
+from fdd_edge.feedback.turns import Turn, candidates_for, one_turn_each, wave_of
 
 __all__ = [
     "LABELS",
@@ -16,11 +17,15 @@ __all__ = [
     "Policy",
     "Side",
     "Split",
+    "Turn",
     "branches",
+    "candidates_for",
     "offspring",
+    "one_turn_each",
     "pass_rates",
     "sample_new",
     "sample_pool",
     "split_problems",
+    "wave_of",
     "without_offspring",
 ]

@@ -14,6 +14,9 @@ Policy = Literal["fdd", "random", "inverted", "none"]
 ``random``: as many of each as under ``fdd``, from parents drawn at random. ``none``: nothing is written."""
 POLICIES: tuple[Policy, ...] = get_args(Policy)
 
+CANDIDATES_PER_NEW = 10
+"""How many new problems are asked for at most, for each that is wanted, unless ``max_candidates`` says otherwise."""
+
 
 @dataclass(frozen=True)
 class Bands:
@@ -42,3 +45,16 @@ class EvolveOptions:
     per_hard: int = option(1, "similar problems per hard one", ge=0)
     max_depth: int = option(3, "only problems with a lower depth than this evolve", ge=1)
     policy: Policy = option("fdd", "which problems evolve into what; all but fdd are controls")
+    target_new: int | None = option(
+        None, "ask for new problems until this many passed curation; default: ask for per_easy and per_hard, once", ge=1
+    )
+    max_candidates: int | None = option(
+        None, f"new problems to ask for at most; default: {CANDIDATES_PER_NEW} for each of target_new", ge=1
+    )
+
+    @property
+    def most_candidates(self) -> int | None:
+        """How many new problems are asked for at most; None if there is no number to reach."""
+        if self.target_new is None:
+            return None
+        return self.max_candidates or CANDIDATES_PER_NEW * self.target_new

@@ -12,7 +12,7 @@ from .prompt import Prompt
 from .protocol import RunnerError, Score, Scores, Settings
 from .runtime import Model
 
-__all__ = ["score"]
+__all__ = ["lead_of", "score"]
 
 _POSITIONS = 64
 """Positions whose logits are held at once. With a large vocabulary, a whole batch would take half a gigabyte."""
@@ -39,7 +39,7 @@ def score(model: Model, prompt: Prompt, settings: Settings, text: Score) -> Scor
     unreadable = _unreadable(model, text)
     if text.reply_ids and not unreadable:
         for position, row in enumerate(_rows(model, settings, text)):
-            token, lead = _lead(row)
+            token, lead = lead_of(row)
             best.append(token)
             leads.append(lead)
             if position in text.rows:
@@ -82,7 +82,7 @@ def _rows(model: Model, settings: Settings, text: Score) -> Iterator[_Rows]:
         context.close()
 
 
-def _lead(row: _Rows) -> tuple[int, float]:
+def lead_of(row: _Rows) -> tuple[int, float]:
     """Return the likeliest token and by how much its logit exceeds the second highest (0 if they are not finite)."""
     best = int(np.argmax(row))  # argmax returns the first NaN if there is one
     if not np.isfinite(row[best]) or len(row) < 2:

@@ -17,6 +17,7 @@ from fdd_edge.cache import CACHE_LOCK, cache_alone, cache_dir
 from fdd_edge.errors import FddError
 from fdd_edge.ondevice.board_store import MODELS, RUNNERS, VENV, WAVES, WHEELS, lock_board
 from fdd_edge.ondevice.protocol import RunnerError
+from fdd_edge.operations.machine_speed import SPEEDS
 from fdd_edge.result_base import Result
 from fdd_edge.runs.atomic import delete
 from fdd_edge.runs.marked_folder import is_marked, sweep
@@ -109,6 +110,12 @@ _KINDS = {
     ),
     "hub": _Kind(re.compile(r".+"), "links to files in Hugging Face's cache", True, "made again when next used"),
     RUNNERS: _Kind(re.compile(r"runner-[0-9a-f]{16}\.pyz"), "packed runners", True, "packed again in a moment"),
+    SPEEDS: _Kind(
+        re.compile(r"[0-9a-f]{32}\.json"),
+        "how fast this machine trains and decodes students, by which runs are planned",
+        True,
+        "measured again when next used: some seconds",
+    ),
     "log.txt": _Kind(re.compile(r"log\.txt"), "the output of a tool that failed", True, "of no use later"),
     "certificates": _Kind(
         re.compile(r"[0-9a-f]{64}"),

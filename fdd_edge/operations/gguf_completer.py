@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from fdd_edge.ondevice.protocol import Completion, Decoding, Settings, Task, plan_waves
 from fdd_edge.ondevice.verdicts import Verdict
+from fdd_edge.operations.teacher_file import ModelFile
 from fdd_edge.progress import progress
 from fdd_edge.runs.fingerprint import Json, plain
 from fdd_edge.targets import load_profile, open_session, resolve_threads
@@ -17,28 +17,12 @@ from fdd_edge.teachers.language_model._calls import Answered, CallFault, Purpose
 from fdd_edge.teachers.language_model.teacher_options import GgufOptions
 from fdd_edge.teachers.ledger import Asker, Ledger, key_of
 
-__all__ = ["GgufCompleter", "ModelFile", "open_gguf_completer"]
+__all__ = ["GgufCompleter", "open_gguf_completer"]
 
 _WAVE = 64
 
-
-class ModelFile(NamedTuple):
-    """A model file that was found.
-
-    Attributes:
-        path: The file.
-        sha256: Its hash.
-        name: What the ledger calls it.
-    """
-
-    path: Path
-    sha256: str
-    name: str
-
-    @property
-    def address(self) -> str:
-        """What stands in the ledger where an endpoint has its address: the file by its content."""
-        return f"gguf:{self.sha256}"
+_STOP = ("</program>",)
+"""Ends the frame that is asked for; small models go on with further problems up to ``max_tokens``."""
 
 
 @dataclass(frozen=True)
@@ -64,12 +48,17 @@ class GgufCompleter:
         """
         whole = [self._whole(request) for request in requests]
         found = await self.ledger.find(self.file.address, whole)
-        replies = {key_of(self.file.address, one): known for one, known in zip(whole, found, strict=True) if known}
+        replies: dict[str, Answered | CallFault] = {
+            key_of(self.file.address, one): known for one, known in zip(whole, found, strict=True) if known
+        }
         missing = {key: one for one in whole if (key := key_of(self.file.address, one)) not in replies}
         for key, answered in self._decode(missing):
             attempt = await self.ledger.reserve(self.file.address, self.file.name, missing[key])
             await self.ledger.sent(attempt)
-            await self.ledger.done(attempt, answered, cost=0.0, price_source="own machine")
+            if isinstance(answered, CallFault):
+                await self.ledger.failed(attempt, answered)
+            else:
+                await self.ledger.done(attempt, answered, cost=0.0, price_source="own machine")
             replies[key] = answered
         return [replies[key_of(self.file.address, one)] for one in whole]
 
@@ -81,8 +70,8 @@ class GgufCompleter:
         body = {**request.body, **_sampling(self.options)}
         return Request(body, request.purpose, request.problem_id, request.draw)
 
-    def _decode(self, requests: Mapping[str, Request]) -> Iterator[tuple[str, Answered]]:
-        """Yield the key and the reply of each request."""
+    def _decode(self, requests: Mapping[str, Request]) -> Iterator[tuple[str, Answered | CallFault]]:
+        """Yield the key and the reply of each request, or why there is none."""
         if not requests:
             return
         options, profile = self.options, load_profile(self.options.target)
@@ -90,7 +79,7 @@ class GgufCompleter:
         decoding = Decoding(options.max_tokens, options.batch_size, threads, options.temperature, _WAVE)
         # A request's random stream depends on its key alone, whatever it is decoded with.
         tasks = [Task(key, 0, _text(request)) for key, request in requests.items()]
-        settings = Settings(decoding, answer="number")
+        settings = Settings(decoding, answer="number", stop=_STOP)
         with (
             progress(f"{self.file.name} writes", len(tasks)) as advance,
             open_session(profile, self.file.path, settings=settings, prompt="chat") as session,
@@ -100,7 +89,9 @@ class GgufCompleter:
                 for completion in result.completions:
                     yield completion.problem_id, self._answered(completion, each)
 
-    def _answered(self, completion: Completion, seconds: float) -> Answered:
+    def _answered(self, completion: Completion, seconds: float) -> Answered | CallFault:
+        if completion.verdict is Verdict.limit and not completion.n_tokens:
+            return CallFault("too_long", completion.detail or "the prompt is too long")
         reason = "length" if completion.verdict is Verdict.unfinished else "stop"
         usage = Usage(completion.n_prompt_tokens, 0, completion.n_tokens)
         return Answered(completion.text, reason, usage, self.file.name, seconds)
@@ -116,7 +107,12 @@ async def open_gguf_completer(
 
 
 def _sampling(options: GgufOptions) -> dict[str, Json]:
-    return {"temperature": options.temperature, "max_tokens": options.max_tokens, "target": options.target}
+    return {
+        "temperature": options.temperature,
+        "max_tokens": options.max_tokens,
+        "stop": list(_STOP),
+        "target": options.target,
+    }
 
 
 def _text(request: Request) -> str:

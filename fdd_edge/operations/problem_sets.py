@@ -17,7 +17,7 @@ from fdd_edge.records import Problem, write_jsonl
 from fdd_edge.resolve.dataset import DatasetOptions, read_set
 from fdd_edge.runs.stage_files import ProblemSetFiles
 
-__all__ = ["read_problem_sets"]
+__all__ = ["read_problem_sets", "share_of_valid"]
 
 _MAX_VALID = 200
 
@@ -72,6 +72,11 @@ def read_problem_sets(
     write_jsonl(written.skipped, skipped)
 
 
+def share_of_valid(problems: int) -> int:
+    """Return how many of the training problems are set apart for validation, if no set is named for it."""
+    return min(_MAX_VALID, problems // 10)
+
+
 def _joined(sets: Sequence[Sequence[Problem]], role: str) -> list[Problem]:
     """Join several sets of one role.
 
@@ -124,7 +129,7 @@ def _set_apart(
             f"{next(iter(leaks))}: they are neither drawn for validation nor trained on"
         )
     drawn_from = [problem for problem in problems if problem.id not in leaks]
-    n = min(_MAX_VALID, len(drawn_from) // 10)
+    n = share_of_valid(len(drawn_from))
     wordings: dict[str, list[Problem]] = {}
     for problem in drawn_from:
         wordings.setdefault(mask_numbers(problem.question), []).append(problem)

@@ -2,33 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, MutableMapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 from fdd_edge.errors import FddError, MissingExtraError, did_you_mean
-from fdd_edge.ondevice.model_files import hash_model
-from fdd_edge.operations.gguf_completer import ModelFile, open_gguf_completer
-from fdd_edge.resolve.bank import open_bank
+from fdd_edge.event_loop import run_to_end
+from fdd_edge.operations.gguf_completer import open_gguf_completer
+from fdd_edge.operations.teacher_file import (
+    OF_MODEL_FILES,
+    ModelFile,
+    check_teacher_file,
+    fetch_teacher_file,
+    find_teacher_file,
+    local_teacher_file,
+)
+from fdd_edge.records import Problem
+from fdd_edge.resolve.bank import check_bank, open_bank
 from fdd_edge.runs.fingerprint import Json, plain
 from fdd_edge.runs.hashing import HashCache
-from fdd_edge.students.locate import locate
 from fdd_edge.targets import load_profile
 from fdd_edge.teachers import TEACHERS, Stocked, Teacher, load_teacher, load_writer
 from fdd_edge.teachers.language_model._calls import Completer
-from fdd_edge.teachers.language_model._spending import Spend
+from fdd_edge.teachers.language_model._spending import Spend, total
 from fdd_edge.teachers.language_model.batch_files import BatchFiles
+from fdd_edge.teachers.language_model.endpoint_check import check_endpoint
 from fdd_edge.teachers.language_model.model_teacher import LanguageModelTeacher
-from fdd_edge.teachers.language_model.prices import price_of
+from fdd_edge.teachers.language_model.prices import most_of, price_of
 from fdd_edge.teachers.language_model.spending_limit import BudgetOptions, SpendingLimit
 from fdd_edge.teachers.language_model.teacher_options import EndpointOptions, GgufOptions, RecordedOptions
 from fdd_edge.teachers.language_model.teacher_prompts import TeacherPrompts, read_prompts
 from fdd_edge.teachers.ledger import Asker, Ledger
 from fdd_edge.teachers.ledger.ledger_rows import LedgerRow, rows_of_run, write_copy
 
-__all__ = ["Calls", "NamedTeacher", "TeacherModel", "name_teacher", "write_calls"]
+__all__ = ["Calls", "NamedTeacher", "TeacherModel", "check_endpoints", "fetch_teacher", "name_teacher", "write_calls"]
 
 TeacherModel = EndpointOptions | GgufOptions | RecordedOptions
 
@@ -50,10 +59,13 @@ class Calls:
     batches: Path = Path("batches")
 
     def spent(self) -> Spend:
-        """Return what the run has spent so far."""
-        paid = [row for row in rows_of_run(self.ledger, self.run) if row.paid]
-        tokens = sum((row.input_tokens or 0) + (row.output_tokens or 0) for row in paid)
-        return Spend(len(paid), tokens, sum(row.cost or 0.0 for row in paid))
+        """Return what the run has spent so far; what a model file wrote on a machine of one's own costs nothing."""
+        rows = rows_of_run(self.ledger, self.run)
+        return total(row.spend for row in rows if not row.base_url.startswith(OF_MODEL_FILES))
+
+    def rows(self, round_number: int) -> list[LedgerRow]:
+        """Return what the ledger holds about the run's calls in one round so far."""
+        return [row for row in rows_of_run(self.ledger, self.run) if row.round == round_number]
 
 
 @dataclass(frozen=True)
@@ -66,6 +78,7 @@ class NamedTeacher:
         prompts: What a language model is asked.
         draws: How many independent solutions of a problem it writes.
         calls: On whose behalf; None for teachers that make no calls.
+        file: Its model file, if it is one and has been found.
     """
 
     name: str
@@ -73,6 +86,7 @@ class NamedTeacher:
     prompts: TeacherPrompts = field(default_factory=read_prompts)
     draws: int = 1
     calls: Calls | None = None
+    file: Path | None = None
 
     def fingerprint(self) -> Json:
         """Return what its output depends on."""
@@ -82,7 +96,10 @@ class NamedTeacher:
             return {"name": self.name, "bank": HashCache().of(self.model.path)}
         asked: dict[str, Json] = {"name": self.name, "prompts": self.prompts.fingerprint(), "draws": self.draws}
         if isinstance(self.model, GgufOptions):
-            return asked | {"model": find_teacher_file(self.model).sha256, "options": plain(self.model)}
+            options = plain(self.model)
+            assert isinstance(options, dict)
+            del options["revision"]  # the hash says more
+            return asked | {"model": self._model_file(self.model).sha256, "options": options}
         return asked | self.model.fingerprint()
 
     @property
@@ -113,7 +130,7 @@ class NamedTeacher:
         opened: Callable[[], AbstractAsyncContextManager[Completer]] = (
             partial(_endpoint, self.model, asker, self.calls)
             if isinstance(self.model, EndpointOptions)
-            else partial(open_gguf_completer, find_teacher_file(self.model), self.model, self.calls.ledger, asker)
+            else partial(open_gguf_completer, self._model_file(self.model), self.model, self.calls.ledger, asker)
         )
         return LanguageModelTeacher(
             self.name,
@@ -124,12 +141,8 @@ class NamedTeacher:
             failures or {},
         )
 
-    def rows(self, round_number: int) -> list[LedgerRow]:
-        """Return what the ledger holds about its calls in one round."""
-        if not self.is_asked or self.calls is None:
-            return []
-        rows = rows_of_run(self.calls.ledger, self.calls.run)
-        return [row for row in rows if (row.round, row.teacher) == (round_number, self.name)]
+    def _model_file(self, options: GgufOptions) -> ModelFile:
+        return find_teacher_file(options, self.file)
 
 
 def name_teacher(
@@ -141,7 +154,7 @@ def name_teacher(
     draws: int = 1,
     calls: Calls | None = None,
 ) -> NamedTeacher:
-    """Return the teacher of a name, after checking that it can be asked.
+    """Return the teacher of a name, after checking that it can be asked; nothing is downloaded, see ``fetch_teacher``.
 
     Args:
         name: A built-in name, ``module:Class``, or a key of ``models``.
@@ -155,7 +168,7 @@ def name_teacher(
         FddError: There is no such teacher, it writes no problems, its file does not exist, or a budget has no price.
         MissingExtraError: A package that it needs is not installed.
     """
-    model = models.get(name)
+    model, prompts, file = models.get(name), prompts or read_prompts(), None
     if model is None:
         if name not in TEACHERS and ":" not in name and models:
             known = [*sorted(TEACHERS), *models]
@@ -163,43 +176,65 @@ def name_teacher(
         load_writer(name) if writer else load_teacher(name)
     elif isinstance(model, RecordedOptions):
         _require("bm25s")
-        open_bank(model.path, name)
+        check_bank(model.path, name)
     elif isinstance(model, GgufOptions):
         load_profile(model.target)
-        find_teacher_file(model)
+        file = local_teacher_file(model)
+        if file is not None:
+            check_teacher_file(file)
     else:
         if model.batch is None:
             _require("openai")
         if calls is not None:
-            _check_budget(name, model, calls.budget)
-    return NamedTeacher(name, model, prompts or read_prompts(), draws, calls)
+            _check_budget(name, model, calls.budget, prompts)
+    return NamedTeacher(name, model, prompts, draws, calls, file)
 
 
-def write_calls(path: Path, teachers: Sequence[NamedTeacher], round_number: int) -> None:
-    """Write a copy of what the ledger holds about a stage's calls; no file if no teacher is asked by calls."""
-    if any(teacher.is_asked for teacher in teachers):
-        write_copy(path, [row for teacher in teachers for row in teacher.rows(round_number)])
+def fetch_teacher(teacher: NamedTeacher, commits: MutableMapping[str, str]) -> NamedTeacher:
+    """Return a teacher whose model file is on this machine: one on the hub is downloaded, and checked then.
 
-
-def find_teacher_file(options: GgufOptions) -> ModelFile:
-    """Find the model file of a teacher; one of the hub is downloaded.
+    Args:
+        teacher: Any teacher.
+        commits: Known commits, see ``hub.find``.
 
     Raises:
-        FddError: There is none, or it is not a GGUF file.
+        FddError: The file cannot be downloaded, or not be asked in a chat.
     """
-    source = locate(options.gguf, options.revision)
-    if source.kind != "gguf":
-        raise FddError(f"{options.gguf} is not a GGUF file, which a teacher under `gguf` must be.")
-    return ModelFile(source.weights, hash_model(source.weights), Path(options.gguf).name)
+    if not isinstance(teacher.model, GgufOptions) or teacher.file is not None:
+        return teacher
+    file = fetch_teacher_file(teacher.model, commits)
+    check_teacher_file(file)
+    return replace(teacher, file=file)
 
 
-def _check_budget(name: str, model: EndpointOptions, budget: BudgetOptions) -> None:
+def check_endpoints(teachers: Iterable[NamedTeacher]) -> None:
+    """Ask the endpoints of teachers for their models, before hours of work that would end at the first call.
+
+    Raises:
+        EndpointError: One cannot be reached, or does not accept its key.
+    """
+    checked: list[TeacherModel] = []
+    for teacher in teachers:
+        model = teacher.model
+        if isinstance(model, EndpointOptions) and model.batch is None and model not in checked:
+            checked.append(model)
+            run_to_end(check_endpoint(model))
+
+
+def write_calls(path: Path, calls: Calls | None, round_number: int) -> None:
+    """Write a copy of what the ledger holds about a round so far; no file if no language model was asked."""
+    if calls is not None and (rows := calls.rows(round_number)):
+        write_copy(path, rows)
+
+
+def _check_budget(name: str, model: EndpointOptions, budget: BudgetOptions, prompts: TeacherPrompts) -> None:
     """Refuse a budget that cannot be kept.
 
     Raises:
-        FddError: A budget of money without a price, or of tokens without a limit for one reply.
+        FddError: A budget of money without a price, of tokens without a limit for one reply, or of less than one call.
     """
-    if budget.cost is not None and price_of(model) is None:
+    quote = None if budget.cost is None else price_of(model)
+    if budget.cost is not None and quote is None:
         raise FddError(
             f"teacher.budget.cost needs a price, and none is known for {model.model!r} at {model.address}; set "
             f"teacher.models.{name}.price: {{input: ..., output: ...}}, per 1,000,000 tokens."
@@ -211,6 +246,9 @@ def _check_budget(name: str, model: EndpointOptions, budget: BudgetOptions) -> N
             f"teacher.budget needs to know how long a reply may be; set teacher.models.{name}.max_tokens, or "
             "extra_body: {max_completion_tokens: ...}."
         )
+    asked = prompts.messages("rationale", Problem("", "", 0, name))
+    if sentence := budget.too_small_for(most_of(model.request_body(_body(asked)), quote)):
+        raise FddError(sentence)
 
 
 def _require(package: str) -> None:
@@ -227,11 +265,11 @@ def _body(messages: Sequence[Mapping[str, str]]) -> dict[str, Json]:
 @asynccontextmanager
 async def _endpoint(options: EndpointOptions, asker: Asker, calls: Calls) -> AsyncIterator[Completer]:
     async with Ledger(calls.ledger, asker) as ledger:
+        budget = SpendingLimit(calls.budget, calls.spent())
         if options.batch == "file":
-            yield BatchFiles(options, ledger, calls.batches, f"round-{asker.round:02}-{asker.teacher}")
+            yield BatchFiles(options, ledger, calls.batches, f"round-{asker.round:02}-{asker.teacher}", budget)
             return
         from fdd_edge.teachers.language_model.endpoint import Endpoint
 
-        budget = SpendingLimit(calls.budget, calls.spent())
         async with Endpoint(options, ledger, budget=budget) as endpoint:
             yield endpoint

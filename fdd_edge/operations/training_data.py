@@ -54,7 +54,7 @@ def first_training_data(
     written = TrainingDataFiles(out)
     write_jsonl(written.train, (p.to_row() for p in curated.kept if p.id not in reserved))
     write_jsonl(written.rejected, (p.to_row() for p in rejected))
-    write_calls(written.calls, teachers, round_number=0)
+    write_calls(written.calls, teachers[0].calls, round_number=0)
     if fresh:
         write_jsonl(written.reserve, (p.to_row() for p in reserve))
 

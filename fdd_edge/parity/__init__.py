@@ -12,6 +12,7 @@ from fdd_edge.parity.dequantized_weights import (
 from fdd_edge.parity.device_outputs import DeviceOutputs, read_file, read_rows
 from fdd_edge.parity.items import compare_outputs
 from fdd_edge.parity.reference_outputs import (
+    MAX_NEW_TOKENS,
     ParityPrompt,
     ReferenceOutputs,
     Reply,
@@ -26,6 +27,7 @@ __all__ = [
     "CERTIFICATE_FILE",
     "CERTIFICATE_VERSION",
     "ITEMS",
+    "MAX_NEW_TOKENS",
     "NO_OWN_WEIGHTS",
     "WRONG_WEIGHTS",
     "Certificate",

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from fdd_edge.errors import FddError
+from fdd_edge.progress import warn
 from fdd_edge.records import read_problems
 from fdd_edge.result_base import Result
 from fdd_edge.runs import Manifest, RunLayout
 from fdd_edge.runs.stage_files import OffspringFiles, TrainingDataFiles
 from fdd_edge.teachers.ledger.ledger_rows import LedgerRow, read_copy, rows_of_run
 
-__all__ = ["CallGroup", "LedgerReport", "report_calls"]
+__all__ = ["CallGroup", "LedgerReport", "copied_rows", "report_calls"]
+
+_DECIMALS = 9
+"""Of money; a token costs at least 1e-10, and nobody pays for one alone."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,7 @@ class CallGroup(Result):
         purpose: ``rationale``, ``complexify`` or ``similar``.
         teacher: The name that the config gives to the model.
         models: Those that answered, as the endpoint names them.
+        replies: Replies that there were to read, paid here or before.
         calls: Replies that the run paid for, and calls that may have been paid.
         found: Replies that were there already.
         failed: Attempts that brought no reply.
@@ -39,6 +45,7 @@ class CallGroup(Result):
     purpose: str
     teacher: str
     models: Sequence[str]
+    replies: int
     calls: int
     found: int
     failed: int
@@ -57,12 +64,16 @@ class LedgerReport(Result):
         groups: The calls by round, purpose and teacher.
         in_doubt: Calls of which it is not known whether they were answered: they may have been paid twice.
         points: Points of accuracy gained on valid between the first and the last round; None with fewer than two.
+        faults: Why attempts failed, and how many did; the most frequent reason first.
+        waiting: Requests in files of a batch that have no reply yet.
     """
 
     path: Path
     groups: Sequence[CallGroup] = field(repr=False)
     in_doubt: Sequence[LedgerRow] = field(default=(), repr=False)
     points: float | None = None
+    faults: Mapping[str, int] = field(default_factory=dict)
+    waiting: int = 0
 
     def __iter__(self) -> Any:
         return iter(self.groups)
@@ -108,23 +119,45 @@ def report_calls(layout: RunLayout, ledger: Path, *, points: float | None) -> Le
     groups: dict[tuple[int, str, str], list[LedgerRow]] = defaultdict(list)
     for row in rows:
         groups[row.round, row.purpose, row.teacher].append(row)
-    in_doubt = [row for row in rows if row.state == "sent"]
-    return LedgerReport(layout.root, [_group(key, groups[key], accepted) for key in sorted(groups)], in_doubt, points)
+    in_doubt = [row for row in rows if row.in_doubt]
+    return LedgerReport(
+        layout.root,
+        [_group(key, groups[key], accepted) for key in sorted(groups)],
+        in_doubt,
+        points,
+        dict(Counter(row.fault or "unknown" for row in rows if row.state == "failed").most_common()),
+        len({row.key for row in rows if row.state == "waiting"} - {row.key for row in rows if row.state == "done"}),
+    )
 
 
 def _rows(layout: RunLayout, ledger: Path) -> list[LedgerRow]:
     """Return every row about a run once, of the ledger and of the run's copies."""
     run = str(Manifest(layout.manifest).facts.get("id", ""))
-    found = {_identity(row): row for row in rows_of_run(ledger, run)} if run else {}
-    for round_dir in layout.rounds:
-        for path in (TrainingDataFiles(round_dir.data).calls, OffspringFiles(round_dir.offspring).calls):
-            if path.is_file():
-                found |= {_identity(row): row for row in read_copy(path) if _identity(row) not in found}
+    found: dict[tuple[object, ...], LedgerRow] = {}
+    if run:
+        try:
+            found = {_identity(row): row for row in rows_of_run(ledger, run)}
+        except FddError as error:
+            warn(f"{error} What follows is from the run's own copies.")
+    found = {_identity(row): row for row in copied_rows(layout)} | found
     return sorted(found.values(), key=lambda row: (row.round, row.id))
 
 
+def copied_rows(layout: RunLayout) -> Iterator[LedgerRow]:
+    """Yield the rows of a run's own copies of the ledger; some are in two.
+
+    Raises:
+        FddError: A copy is damaged.
+    """
+    for round_dir in layout.rounds:
+        for path in (TrainingDataFiles(round_dir.data).calls, OffspringFiles(round_dir.offspring).calls):
+            if path.is_file():
+                yield from read_copy(path)
+
+
 def _identity(row: LedgerRow) -> tuple[object, ...]:
-    return row.id, row.key, row.round, row.purpose, row.problem_id, row.draw
+    """Return what tells a row from others, in whichever ledger it is."""
+    return row.key, row.round, row.purpose, row.problem_id, row.draw, row.found, row.reserved_at
 
 
 def _group(key: tuple[int, str, str], rows: Sequence[LedgerRow], accepted: Mapping[object, int]) -> CallGroup:
@@ -132,12 +165,13 @@ def _group(key: tuple[int, str, str], rows: Sequence[LedgerRow], accepted: Mappi
     return CallGroup(
         *key,
         models=sorted({row.answered_by for row in rows if row.answered_by is not None}),
+        replies=sum(row.state == "done" for row in rows),
         calls=len(paid),
         found=sum(row.found for row in rows),
         failed=sum(row.state == "failed" for row in rows),
         input_tokens=sum(row.input_tokens or 0 for row in paid),
         output_tokens=sum(row.output_tokens or 0 for row in paid),
-        cost=_sum_or_none(row.cost for row in paid if row.state == "done"),
+        cost=_sum_or_none(row.cost for row in paid if not row.in_doubt),
         accepted=accepted.get(key, 0),
     )
 
@@ -158,8 +192,8 @@ def _accepted(layout: RunLayout) -> dict[object, int]:
 
 def _sum_or_none(values: Iterable[float | None]) -> float | None:
     known = list(values)
-    return None if None in known else sum(value for value in known if value is not None)
+    return None if None in known else round(sum(value for value in known if value is not None), _DECIMALS)
 
 
 def _ratio(cost: float | None, of: float | None) -> float | None:
-    return cost / of if cost is not None and of and of > 0 else None
+    return round(cost / of, _DECIMALS) if cost is not None and of and of > 0 else None

@@ -13,6 +13,7 @@ from fdd_edge.config import Config
 from fdd_edge.errors import ParityError
 from fdd_edge.operations.certify import failure_message
 from fdd_edge.pipeline.one_round import evaluate_untuned, make_round
+from fdd_edge.pipeline.plan_kept import keep_plan, note_peaks
 from fdd_edge.pipeline.retention import bring_best_back, prune_models, restore_models
 from fdd_edge.pipeline.round_summary import RoundSummary
 from fdd_edge.pipeline.run import Run
@@ -47,6 +48,8 @@ def run(
         ParityError: An artifact failed its certificate: the judge's at once, any other once the rounds are done.
     """
     with started(config, source, parity=parity) as opened:
+        if not opened.layout.has_work():
+            keep_plan(config, opened.layout, parity=parity)
         _run_rounds(opened, on_round)
         return opened.layout
 
@@ -67,6 +70,7 @@ def _run_rounds(run: Run, on_round: Callable[[RoundSummary], None]) -> None:
         except PrunedInputError:
             restore_models(run, round_dir)
             summary = make_round(run, round_dir)
+        note_peaks(run.layout)
         on_round(summary)
         if not run.stages.was_made(run.layout.round(number + 1).data):
             # An earlier round was pruned when the next one began; damage to that one is only found later.

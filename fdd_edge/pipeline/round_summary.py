@@ -18,6 +18,7 @@ from fdd_edge.errors import FddError
 from fdd_edge.evaluation import same_question
 from fdd_edge.feedback import LabelledProblem, Side, Split, without_offspring
 from fdd_edge.intervals import Interval, clustered_wilson, independent_difference
+from fdd_edge.ondevice.json_text import parse_json
 from fdd_edge.operations.bench import Measurement, read_measurement
 from fdd_edge.operations.evaluate import read_evaluation
 from fdd_edge.operations.evolve import Refusals, read_declined
@@ -31,7 +32,7 @@ from fdd_edge.records import Problem, read_jsonl, read_problems
 from fdd_edge.runs import ArtifactsLayout, RoundLayout, write_atomic
 from fdd_edge.runs.stage_files import VALID, EvaluationFiles
 
-__all__ = ["UNTUNED", "LabelledFigures", "RoundSummary", "summarize_round", "write_summary"]
+__all__ = ["UNTUNED", "LabelledFigures", "RoundSummary", "says_would_repeat", "summarize_round", "write_summary"]
 
 UNTUNED = "untuned "
 """Comes before the recipe of an artifact of the untuned student, among the certificates of a round."""
@@ -93,6 +94,7 @@ class RoundSummary:
         untuned: Evaluations of the student before training; empty without a baseline.
         num_fewshot: Worked examples in the untuned student's prompt.
         would_repeat: Why the next round would be the same as this one; None if it would not.
+        target_new: How many new problems should have been accepted; None if no number was set.
     """
 
     round: int
@@ -117,6 +119,7 @@ class RoundSummary:
     untuned: list[EvaluationFigures]
     num_fewshot: int
     would_repeat: str | None
+    target_new: int | None = None
 
     @property
     def solved_any(self) -> bool:
@@ -197,12 +200,22 @@ def summarize_round(run: Run, round_dir: RoundLayout) -> RoundSummary:
         untuned=_untuned(layout.untuned, reported),
         num_fewshot=0 if run.config.baseline is None else run.config.baseline.num_fewshot,
         would_repeat=_would_repeat(run, number, found, train, evolved),
+        target_new=None if run.config.feedback.policy == "none" else run.config.feedback.target_new,
     )
 
 
 def write_summary(summary: RoundSummary, path: Path) -> None:
     """Write the figures of a round as JSON."""
     write_atomic(path, json.dumps(summary.to_row(), indent=1) + "\n")
+
+
+def says_would_repeat(path: Path) -> bool:
+    """Return whether the figures of a round are there and say that the run ended with it."""
+    try:
+        row = parse_json(path.read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(row, Mapping) and bool(row.get("would_repeat"))
 
 
 def _waiting(reserve: Path | None, trained: Collection[str]) -> int:

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 
 from fdd_edge.artifacts.recipe import GgufRecipe, Recipe, float_recipe_of, load_gguf_recipe, load_recipe, load_recipes
 from fdd_edge.config import Config
 from fdd_edge.operations.asking import Asking
-from fdd_edge.operations.teaching import Calls, NamedTeacher, name_teacher
+from fdd_edge.operations.teaching import Calls, NamedTeacher, fetch_teacher, name_teacher
 from fdd_edge.resolve.dataset import FetchedSet
 from fdd_edge.resolve.student import Student
-from fdd_edge.runs import Manifest, RunLayout, Stages
+from fdd_edge.runs import Manifest, RoundLayout, RunLayout, Stages
 from fdd_edge.runs.stage_files import VALID
 from fdd_edge.students.training_options import NO_RECIPE
 from fdd_edge.targets import Profile, TargetRuntime, is_emulated, load_profile
-from fdd_edge.teachers.language_model.teacher_prompts import read_prompts
+from fdd_edge.teachers.language_model.teacher_prompts import TeacherPrompts, read_prompts
 from fdd_edge.teachers.ledger import default_ledger
 
 __all__ = ["Named", "Run", "find_teacher", "name_objects"]
@@ -54,13 +54,24 @@ class Named:
         """The families of the artifacts that are exported."""
         return {recipe.family for recipe in self.recipes.values()}
 
+    def with_files(self, commits: MutableMapping[str, str]) -> Named:
+        """Return the same with the teachers' model files of the hub, at commits as for ``hub.find``."""
+        solvers = tuple(fetch_teacher(teacher, commits) for teacher in self.solvers)
+        return replace(self, solvers=solvers, writer=fetch_teacher(self.writer, commits))
 
-def name_objects(config: Config, run_id: str) -> Named:
+    @property
+    def asked(self) -> list[NamedTeacher]:
+        """The teachers that are language models."""
+        return [teacher for teacher in (*self.solvers, self.writer) if teacher.is_asked]
+
+
+def name_objects(config: Config, run_id: str, pinned_prompts: Mapping[str, Mapping[str, str]] | None = None) -> Named:
     """Load the recipes, profiles and teachers that a config names.
 
     Args:
         config: The config.
         run_id: The run on whose behalf language models are asked.
+        pinned_prompts: With which texts the run has asked them so far.
 
     Raises:
         FddError: One does not exist or is broken.
@@ -69,6 +80,7 @@ def name_objects(config: Config, run_id: str) -> Named:
     float_recipe = load_recipe(float_recipe_of(recipes))
     judge = float_recipe if config.feedback.artifact == "float" else load_recipe(config.feedback.artifact)
     qat = config.training.quantization_aware
+    named = partial(find_teacher, config, run_id=run_id, prompts=read_prompts(config.teacher.prompts, pinned_prompts))
     return Named(
         {recipe.name: recipe for recipe in recipes},
         judge,
@@ -77,12 +89,14 @@ def name_objects(config: Config, run_id: str) -> Named:
         tuple(load_profile(target) for target in config.targets),
         load_profile(config.feedback.target),
         run_id,
-        tuple(find_teacher(config, name, run_id) for name in config.teacher.rationale),
-        find_teacher(config, config.teacher.evolve, run_id, writer=True),
+        tuple(named(name) for name in config.teacher.rationale),
+        named(config.teacher.evolve, writer=True),
     )
 
 
-def find_teacher(config: Config, name: str, run_id: str = "", *, writer: bool = False) -> NamedTeacher:
+def find_teacher(
+    config: Config, name: str, run_id: str = "", *, writer: bool = False, prompts: TeacherPrompts | None = None
+) -> NamedTeacher:
     """Return a teacher of a config by its name.
 
     Args:
@@ -90,6 +104,7 @@ def find_teacher(config: Config, name: str, run_id: str = "", *, writer: bool = 
         name: Its name.
         run_id: The run on whose behalf language models are asked.
         writer: Whether it must write new problems.
+        prompts: What language models are asked; default: what the config says.
 
     Raises:
         FddError: It does not exist, or cannot be asked.
@@ -99,7 +114,7 @@ def find_teacher(config: Config, name: str, run_id: str = "", *, writer: bool = 
         name,
         options.models,
         writer=writer,
-        prompts=read_prompts(options.prompts),
+        prompts=prompts or read_prompts(options.prompts),
         draws=options.draws,
         calls=Calls(run_id, default_ledger(), options.budget, RunLayout(config.output_path).batches),
     )
@@ -148,6 +163,10 @@ class Run:
     def reserve(self) -> Path | None:
         """The seed problems that are labelled before they are trained on; None if trained ones are labelled."""
         return self.layout.round(0).reserve if self.config.feedback.pool == "fresh" else None
+
+    def trained_on(self, round_dir: RoundLayout) -> list[Path]:
+        """Return the problems that a round trains on, and those that a later one will."""
+        return [round_dir.train, *([] if self.reserve is None else [self.reserve])]
 
     @cached_property
     def evaluated(self) -> dict[str, Recipe]:

@@ -21,8 +21,11 @@ from fdd_edge.ondevice.device_info import physical_cores
 from fdd_edge.ondevice.families import runtime_modules
 from fdd_edge.operations.export import check_recipes, warn_of_rounding
 from fdd_edge.operations.imatrix import check_imatrix
+from fdd_edge.operations.teaching import check_endpoints
 from fdd_edge.operations.train import check_training
+from fdd_edge.pipeline.asked_teachers import teachers_to_ask
 from fdd_edge.pipeline.gates import check_gates
+from fdd_edge.pipeline.ledger_report import copied_rows
 from fdd_edge.pipeline.run import Named, Run, find_teacher, name_objects
 from fdd_edge.pipeline.stages.data_sets import read_sets
 from fdd_edge.progress import announce, warn
@@ -37,6 +40,8 @@ from fdd_edge.students.training_options import NO_RECIPE
 from fdd_edge.targets import load_profile
 from fdd_edge.targets.diagnostics import require_ready
 from fdd_edge.teachers.language_model.teacher_prompts import read_prompts
+from fdd_edge.teachers.ledger import default_ledger
+from fdd_edge.teachers.ledger.ledger_rows import restore, rows_of_run
 
 __all__ = ["check_reserve", "check_room", "find_missing", "started"]
 
@@ -61,6 +66,7 @@ def started(config: Config, source: Mapping[str, Any], *, parity: bool) -> Itera
     layout = RunLayout(config.output_path)
     named = _check_before_start(config, layout)
     commits = _read_commits(layout)
+    named = named.with_files(commits)
     sets = {role: [fetch_set(spec, commits=commits) for spec in specs] for role, specs in _sets(config).items()}
     for target in named.targets:
         require_ready(target, named.families)
@@ -76,17 +82,27 @@ def started(config: Config, source: Mapping[str, Any], *, parity: bool) -> Itera
             write_atomic(layout.config, text)
         try:
             run = _open_run(config, layout, student, sets, commits, named, parity=parity)
+            _restore_calls(layout, named.run_id)
             read_sets(run)
             check_reserve(run)
+            check_endpoints(teachers_to_ask(run))
             if not begins:
                 # Save the extended config only now that its inputs could be read; otherwise neither the old nor the
                 # new command would match the folder.
                 write_atomic(layout.config, text)
             yield run
         except FddError:
-            if begins and not layout.has_work():
+            if begins and not layout.has_work() and not rows_of_run(default_ledger(), named.run_id):
                 layout.discard(folder=new_folder)
             raise
+
+
+def _restore_calls(layout: RunLayout, run_id: str) -> None:
+    """Put what a run knows of its calls into the ledger of this machine, if it was made on another one."""
+    if copied := list(copied_rows(layout)):
+        n = restore(default_ledger(), run_id, copied)
+        if n:
+            announce(f"{n} rows about calls to language models are put back into the ledger from the run's copies")
 
 
 def check_room(run: Run) -> None:
@@ -176,6 +192,8 @@ def _open_run(
     }
     facts["commits"] = dict(commits)
     facts["judge"] = named.judge.name
+    if named.asked:
+        facts["teacher_prompts"] = named.asked[0].prompts.pinned()
     manifest.write()
     if named.qat_recipe is not None:
         warn_of_rounding(named.qat_recipe.type, list(named.recipes.values()))
@@ -192,7 +210,9 @@ def _check_before_start(config: Config, layout: RunLayout) -> Named:
     _check_folder(config, layout)
     if missing := find_missing(config):
         raise FddError(missing[0] if len(missing) == 1 else "".join(f"\n  - {error}" for error in missing))
-    return name_objects(config, str(Manifest(layout.manifest).facts.get("id") or uuid4().hex))
+    facts = Manifest(layout.manifest).facts
+    pinned_prompts = facts.get("teacher_prompts") if layout.has_work() else None
+    return name_objects(config, str(facts.get("id") or uuid4().hex), pinned_prompts)
 
 
 def find_missing(config: Config) -> list[str]:

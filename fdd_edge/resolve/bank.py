@@ -15,7 +15,7 @@ from fdd_edge.records import Problem
 from fdd_edge.runs.hashing import HashCache
 from fdd_edge.teachers.recorded import Bank, RecordedTeacher
 
-__all__ = ["open_bank", "read_bank"]
+__all__ = ["check_bank", "open_bank", "read_bank"]
 
 _UNREADABLE = "unreadable"
 _CHUNK = 500
@@ -23,10 +23,22 @@ _LONGEST_ID = 80
 _HASHES = HashCache()
 
 
+def check_bank(path: Path, name: str) -> None:
+    """Refuse a bank of which nothing would be left; only as many programs are run as it takes to find a right one.
+
+    Raises:
+        FddError: As for ``read_bank``.
+    """
+    if not path.is_file():
+        raise no_file(path)
+    if not any(check_programs([problem]).kept for problem in read_leniently(path, name=name).problems):
+        read_bank(path, name)
+
+
 def open_bank(path: Path, name: str) -> RecordedTeacher:
     """Return the teacher that gives out the problems of a file, which is read when it is first asked.
 
-    To find what is wrong with the file before that, call ``read_bank``.
+    To find what is wrong with the file before that, call ``check_bank``.
 
     Raises:
         FddError: There is no such file.

@@ -16,7 +16,7 @@ from fdd_edge.ondevice.options import option
 from fdd_edge.records import Problem
 from fdd_edge.runs.fingerprint import Json
 
-__all__ = ["DatasetOptions", "FetchedSet", "check_set", "columns_of", "fetch_set", "read_set"]
+__all__ = ["DatasetOptions", "FetchedSet", "check_set", "columns_of", "fetch_set", "find_set", "read_set"]
 
 _SYMBOLIC = "symbolic:"
 _SYMBOLIC_DEFAULT = 500
@@ -186,6 +186,29 @@ def fetch_set(spec: DatasetOptions, *, commits: MutableMapping[str, str] | None 
         names = choose_files(spec.path, repository.files, split=spec.split, subset=spec.subset, card=card)
     except FddError as error:
         raise error if repository.listed else FddError(f"In the hub's cache, without a network: {error}") from None
+    found = hub.fetch(repository, names)
+    return FetchedSet(spec, tuple(found[name] for name in names), repository.commit)
+
+
+def find_set(spec: DatasetOptions) -> FetchedSet | None:
+    """Find the files of a set that are on this machine; None for a hub id that is not in the hub's cache.
+
+    Raises:
+        FddError: A file is missing, or a key does not apply to it.
+    """
+    if not spec.is_on_hub:
+        return fetch_set(spec)
+    check_set(spec)
+    repository = hub.find_cached("dataset", spec.path, spec.revision)
+    if repository is None:
+        return None
+    card = None
+    if CARD in repository.files:
+        card = hub.fetch(repository, [CARD])[CARD].read_text(encoding="utf-8", errors="replace")
+    try:
+        names = choose_files(spec.path, repository.files, split=spec.split, subset=spec.subset, card=card)
+    except FddError:
+        return None  # the cache has other files of it
     found = hub.fetch(repository, names)
     return FetchedSet(spec, tuple(found[name] for name in names), repository.commit)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,27 @@ _ROUND = "round-"
 
 def _is_round_name(name: str) -> bool:
     return name.startswith(_ROUND) and name.removeprefix(_ROUND).isdecimal()
+
+
+_KINDS = {
+    "adapter": "training",
+    "merged": "export",
+    "artifacts": "export",
+    "imatrix.gguf": "export",
+    "parity": "certificates",
+    "eval": "evaluation",
+    "evolved": "teacher",
+}
+"""What the stages of a round do, by the first part of their output's path inside it."""
+
+
+def _kind_of_stage(name: str) -> str:
+    first, *rest = name.split("/")
+    if not rest:
+        return "teacher" if first == "validation.jsonl" else "rest"
+    if rest[0] == "data":
+        return "teacher" if first == f"{_ROUND}00" else "rest"
+    return _KINDS.get(rest[0], "rest")
 
 
 @dataclass(frozen=True)
@@ -209,6 +231,11 @@ class RunLayout:
         return ProblemSetFiles(self.data).eval_set(name)
 
     @property
+    def plan(self) -> Path:
+        """What the run was expected to take, and the most disk and memory that it has taken."""
+        return self.root / "plan.json"
+
+    @property
     def batches(self) -> Path:
         """Requests to language models that wait for replies from a batch."""
         return self.root / "batches"
@@ -236,6 +263,17 @@ class RunLayout:
     def best(self) -> Path:
         """Link to the best round."""
         return self.root / "best"
+
+    def seconds_by_kind(self, stages: Mapping[str, float]) -> dict[str, float]:
+        """Add up what stages took, by what they do: training, evaluation, certificates, export, teacher, the rest.
+
+        Args:
+            stages: Seconds by the path of the output inside the run folder.
+        """
+        found = dict.fromkeys(("training", "evaluation", "certificates", "export", "teacher", "rest"), 0.0)
+        for name, seconds in stages.items():
+            found[_kind_of_stage(name)] += seconds
+        return found
 
     def is_run(self) -> bool:
         """Return whether this folder holds a run: its config is the first file written."""
@@ -265,14 +303,14 @@ class RunLayout:
     @property
     def _at_start(self) -> tuple[Path, ...]:
         """What exists before any work is done."""
-        return (self.manifest, self.config, self.lock, self.data, self.round(0).data)
+        return (self.manifest, self.config, self.lock, self.plan, self.data, self.round(0).data)
 
     def discard(self, *, folder: bool) -> None:
         """Delete what a run without work left, and its folder if asked to; nothing else in it."""
         for path in (self.data, self.round(0).root):
             for made in (path, partial_of(path)):
                 shutil.rmtree(made, ignore_errors=True)
-        for path in (self.manifest, self.config, self.lock):
+        for path in (self.manifest, self.config, self.lock, self.plan):
             for made in (path, partial_of(path)):
                 made.unlink(missing_ok=True)
         if folder:

@@ -67,11 +67,21 @@ def check_facts(facts: object) -> dict[str, Any]:
         wrong = [key for key in keys if name in facts and not _is_text(facts[name].get(key))]
         if wrong:
             raise TypeError(f"facts.{name}.{wrong[0]} is {facts[name].get(wrong[0])!r:.60}")
+    _check_teacher_prompts(facts.get("teacher_prompts"))
     for name in ("commits", "parity"):
         wrong = [key for key, value in facts.get(name, {}).items() if not _is_text(value)]
         if wrong:
             raise TypeError(f"facts.{name} has {facts[name][wrong[0]]!r:.60} for {wrong[0]!r:.60}")
     return facts
+
+
+def _check_teacher_prompts(pinned: object) -> None:
+    """Check the texts that language models are asked with, of a run that asks any."""
+    if pinned is None:
+        return
+    groups = pinned.values() if isinstance(pinned, dict) and pinned.keys() == {"own", "packaged"} else [None]
+    if not all(isinstance(group, dict) and all(map(_is_text, group.values())) for group in groups):
+        raise TypeError(f"facts.teacher_prompts is {pinned!r:.60}")
 
 
 def _is_inside(file: object) -> bool:

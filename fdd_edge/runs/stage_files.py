@@ -5,6 +5,7 @@ The operation that writes a folder and everybody who reads it use the same class
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -182,3 +183,8 @@ class BatchFolder(_Files):
     def requests(self, title: str, digest: str) -> Path:
         """The requests of this digest."""
         return self.root / f"{title}-{digest}.jsonl"
+
+    def all_of(self, title: str) -> list[Path]:
+        """All files of a title."""
+        name = re.compile(re.escape(title) + r"-[0-9a-f]{8}\.jsonl")
+        return sorted(path for path in self.root.iterdir() if name.fullmatch(path.name) and path.is_file())

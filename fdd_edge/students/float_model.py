@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
-__all__ = ["GreedyReply", "Reference"]
+__all__ = ["GreedyReply", "Reference", "Started", "start_decoder", "start_encoder_decoder"]
 
 _BATCH = 32
 """Number of prompts that are completed together; the weights are read once for all of them."""
@@ -126,7 +126,7 @@ class Reference:
 
         drafts = [_Draft() for _ in prompts]
         with torch.inference_mode():
-            start = _start_encoder_decoder if self._model.config.is_encoder_decoder else _start_decoder
+            start = start_encoder_decoder if self._model.config.is_encoder_decoder else start_decoder
             step, ids = start(self._model, prompts)
             for position in range(max_new_tokens):
                 logits = step(ids)[:, -1].float()
@@ -142,7 +142,7 @@ class Reference:
         return drafts
 
 
-class _Started(NamedTuple):
+class Started(NamedTuple):
     """A batch that is about to be decoded.
 
     Attributes:
@@ -154,7 +154,7 @@ class _Started(NamedTuple):
     first_ids: torch.Tensor
 
 
-def _start_decoder(model: PreTrainedModel, prompts: Sequence[Sequence[int]]) -> _Started:
+def start_decoder(model: PreTrainedModel, prompts: Sequence[Sequence[int]]) -> Started:
     """Start a decoder; its first ids are the prompts, padded on the left."""
     import torch
 
@@ -174,10 +174,10 @@ def _start_decoder(model: PreTrainedModel, prompts: Sequence[Sequence[int]]) -> 
         cache = out.past_key_values
         return out.logits
 
-    return _Started(step, torch.tensor([[0] * pad + list(ids) for pad, ids in zip(padding, prompts, strict=True)]))
+    return Started(step, torch.tensor([[0] * pad + list(ids) for pad, ids in zip(padding, prompts, strict=True)]))
 
 
-def _start_encoder_decoder(model: PreTrainedModel, prompts: Sequence[Sequence[int]]) -> _Started:
+def start_encoder_decoder(model: PreTrainedModel, prompts: Sequence[Sequence[int]]) -> Started:
     """Start an encoder-decoder; its first ids are the last one of each prompt."""
     import torch
     from torch.nn.utils.rnn import pad_sequence
@@ -195,7 +195,7 @@ def _start_encoder_decoder(model: PreTrainedModel, prompts: Sequence[Sequence[in
         cache = out.past_key_values
         return out.logits
 
-    return _Started(step, torch.tensor([[ids[-1]] for ids in prompts]))
+    return Started(step, torch.tensor([[ids[-1]] for ids in prompts]))
 
 
 class GreedyReply(NamedTuple):

@@ -14,9 +14,11 @@ from fdd_edge.students.tokenizer import Example
 from fdd_edge.students.training_options import LoraOptions, ResolvedTraining, TrainingOptions
 
 if TYPE_CHECKING:
+    import torch
     from peft import PeftModel
+    from transformers import PreTrainedModel
 
-__all__ = ["TrainingTrace", "cpu_has_bf16", "train_adapter", "wait_for_processes"]
+__all__ = ["TrainingTrace", "adapt", "cpu_has_bf16", "train_adapter", "wait_for_processes"]
 
 _CHECKPOINTS = "checkpoints"
 """Folder inside the adapter's folder; deleted once training is done."""
@@ -104,15 +106,43 @@ def _add_adapter(
 ) -> PeftModel:
     """Return the base model with an adapter, as a PEFT model that is ready to be trained."""
     import torch
+
+    dtype = torch.bfloat16 if resolved.bf16 else torch.float32
+    model = load_model(base, "float32" if quantized is not None else str(dtype).removeprefix("torch."))
+    # Each checkpoint looks for the base's config at this path; given any other name, it would ask the hub.
+    return adapt(
+        model, lora, str(base), max_length=options.max_length, dtype=dtype, start_from=start_from, quantized=quantized
+    )
+
+
+def adapt(
+    model: PreTrainedModel,
+    lora: LoraOptions,
+    base: str,
+    *,
+    max_length: int,
+    dtype: torch.dtype,
+    start_from: Path | None = None,
+    quantized: QuantizedWeights | None = None,
+) -> PeftModel:
+    """Add an adapter to a model, and make it compute as it does in training.
+
+    Args:
+        model: The student; in float32 if ``quantized`` is given, else in ``dtype``.
+        lora: Shape of the adapter.
+        base: What the adapter calls the student.
+        max_length: Length of the longest text it will see, in tokens.
+        dtype: Precision of the matrix products.
+        start_from: An adapter to continue from; without one, a new adapter is made.
+        quantized: As for ``train_adapter``.
+    """
     from peft import LoraConfig, PeftModel, get_peft_model
 
     from fdd_edge.students.fast_forward import use_fused_ops
     from fdd_edge.students.quantization_aware import round_weights_as_recipe
 
-    dtype = torch.bfloat16 if resolved.bf16 else torch.float32
-    model = load_model(base, "float32" if quantized is not None else str(dtype).removeprefix("torch."))
     if start_from is not None:
-        model = PeftModel.from_pretrained(model, start_from, is_trainable=True)
+        adapted = PeftModel.from_pretrained(model, start_from, is_trainable=True)
     else:
         config = LoraConfig(
             r=lora.r,
@@ -121,11 +151,10 @@ def _add_adapter(
             target_modules=list(lora.target_modules),
             task_type="SEQ_2_SEQ_LM" if model.config.is_encoder_decoder else "CAUSAL_LM",
         )
-        model = get_peft_model(model, config)
-    # Each checkpoint looks for the base's config at this path; given any other name, it would ask the hub.
-    model.peft_config["default"].base_model_name_or_path = str(base)
-    if not model.config.is_encoder_decoder:
-        use_fused_ops(model, max_length=options.max_length)
+        adapted = get_peft_model(model, config)
+    adapted.peft_config["default"].base_model_name_or_path = base
+    if not adapted.config.is_encoder_decoder:
+        use_fused_ops(adapted, max_length=max_length)
     if quantized is not None:
-        round_weights_as_recipe(model, quantized, dtype)
-    return model
+        round_weights_as_recipe(adapted, quantized, dtype)
+    return adapted

@@ -13,7 +13,17 @@ from fdd_edge.students.tokenizer import Example, begins_texts, encode_examples
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-__all__ = ["TINY_ARCHITECTURES", "TinyArchitecture", "make_tiny_student"]
+__all__ = ["TINY_ARCHITECTURES", "TINY_SHAPE", "TinyArchitecture", "make_tiny_student"]
+
+TINY_SHAPE = {
+    "hidden_size": 128,
+    "intermediate_size": 256,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 1024,
+}
+"""Sizes that tiny models share, but for what ``TINY_ARCHITECTURES`` says."""
 
 _STEPS = 400
 _BATCH = 8
@@ -105,12 +115,7 @@ def make_tiny_student(
     torch.manual_seed(0)
     shape = {
         "vocab_size": len(tokenizer),
-        "hidden_size": 128,
-        "intermediate_size": 256,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 2,
-        "max_position_embeddings": 1024,
+        **TINY_SHAPE,
         "rms_norm_eps": 1e-5,
         "tie_word_embeddings": tied,
         "bos_token_id": tokenizer.bos_token_id,

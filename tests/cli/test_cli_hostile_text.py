@@ -105,6 +105,7 @@ Lines = list[list[object]]
 
 COMMAND_LINES: dict[str, Callable[[Places], Lines]] = {
     "run": lambda p: [["run", p.data], ["run", "smoke", "--set", f"a{EVIL}=1", "--set", f"rounds={EVIL}"]],
+    "plan": lambda p: [["plan", p.data], ["plan", "smoke", "--set", f"a{EVIL}=1", "--set", f"rounds={EVIL}"]],
     "train": lambda p: [
         ["train", "smoke", "--data", f"{p.data}{LONE}", "-o", p.out],
         ["train", EVIL, "--data", p.data, "-o", EVIL],

@@ -50,6 +50,17 @@ def test_a_sound_new_problem_is_kept(problem: Problem) -> None:
     assert "renumbered" not in kept[0].to_row()
 
 
+@pytest.mark.parametrize("control", ["\x07", "\x1b[1m", "\x1b]0;x\x07", "\x08", "\x9b31m", "\u202e", "\0"])
+def test_control_characters_are_not_trained_on(control: str) -> None:
+    reason, detail = reason_of(replace(GOOD, question=GOOD.question.replace(" has", f"{control} has")))
+    assert (reason, detail) == (Reason.CONTROL_CHARACTER, f"U+{ord(control[0]):04X}")
+
+
+@pytest.mark.parametrize("white", ["\n", "\t", "\r\n", " "])
+def test_lines_and_tabs_are_not_control_characters(white: str) -> None:
+    assert admit(replace(GOOD, question=GOOD.question.replace(" buys", f"{white}buys"))).rejected == []
+
+
 def test_a_number_that_the_program_does_not_use_is_reported() -> None:
     told = replace(GOOD, question="Ida, who is 9, bakes 15 buns and buys 25 more. How many buns has Ida?")
     assert reason_of(told) == (Reason.NUMBER_NOT_USED, "9")

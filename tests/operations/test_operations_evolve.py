@@ -102,7 +102,7 @@ def given(out: Path, split: Path, *known: Path) -> list[tuple[str, str]]:
         options=options,
         round_number=0,
         seed=0,
-        known=known,
+        used=known,
     )
     return [(p.origin, p.teacher_notes["row"]) for p in read_problems(OffspringFiles(out).problems)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -21,11 +22,14 @@ from teaching_server import text_for, written
 from fdd_edge.errors import BudgetError, FddError, WaitingError
 from fdd_edge.feedback import LABELS, EvolveOptions
 from fdd_edge.operations.evolve import evolve, read_declined
-from fdd_edge.operations.teaching import Calls, NamedTeacher, TeacherModel, name_teacher
+from fdd_edge.operations.teaching import Calls, NamedTeacher, TeacherModel, check_endpoints, name_teacher
 from fdd_edge.records import Problem, read_jsonl, read_problems, write_jsonl
 from fdd_edge.runs.stage_files import OffspringFiles
+from fdd_edge.teachers.language_model._calls import Answered, Request, Usage
+from fdd_edge.teachers.language_model._spending import Spend
 from fdd_edge.teachers.language_model.spending_limit import BudgetOptions
 from fdd_edge.teachers.language_model.teacher_options import EndpointOptions, GgufOptions, Price, RecordedOptions
+from fdd_edge.teachers.ledger import Asker, Ledger
 from fdd_edge.teachers.ledger._schema import connect
 from fdd_edge.teachers.ledger.imported import ImportedReplies, import_replies
 from fdd_edge.teachers.ledger.ledger_rows import read_copy, rows_of_run
@@ -175,6 +179,87 @@ def test_a_budget_of_money(split: Path, tmp_path: Path) -> None:
     assert 0 < spent <= 0.004
 
 
+def test_a_budget_pays_for_a_batch_and_for_those_that_wait_already(split: Path, tmp_path: Path) -> None:
+    """A budget did not limit what is written into the files of batches."""
+    options = EndpointOptions("http://localhost:1/v1", "tiny", price=PRICE, batch="file")
+
+    def asked(calls: int) -> NamedTeacher:
+        of_run = Calls("run", tmp_path / "calls.sqlite", BudgetOptions(calls=calls), tmp_path / "batches")
+        return NamedTeacher("mini", options, calls=of_run)
+
+    fault = r"teacher\.budget\.calls \(30\) does not pay for the 40 requests that wait for replies, which may take 40"
+    with pytest.raises(BudgetError, match=fault):
+        write(tmp_path / "out", split, asked(30))
+    assert len(list((tmp_path / "batches").iterdir())) == 1
+    with pytest.raises(WaitingError, match="20 requests to tiny wait for replies"):
+        write(tmp_path / "out", split, asked(40))
+    assert len(list((tmp_path / "batches").iterdir())) == 2
+
+
+def test_what_a_model_file_wrote_is_not_of_a_budget(tmp_path: Path) -> None:
+    """Its tokens and calls counted against ``teacher.budget``, which they cost nothing of."""
+    ledger = tmp_path / "calls.sqlite"
+
+    async def ask(address: str) -> None:
+        async with Ledger(ledger, Asker("run", 0, "mini")) as opened:
+            row = await opened.reserve(address, "m", Request({"messages": []}, "rationale", address))
+            await opened.sent(row)
+            await opened.done(row, Answered("x", "stop", Usage(7, 0, 3), "m", 0.1), cost=0.5, price_source="config")
+
+    asyncio.run(ask("gguf:abc"))
+    assert Calls("run", ledger).spent() == Spend(0, 0, 0.0)
+    asyncio.run(ask("http://localhost:1/v1"))
+    assert Calls("run", ledger).spent() == Spend(1, 10, 0.5)
+
+
+def test_a_reply_that_is_of_no_use_was_paid(split: Path, tmp_path: Path) -> None:
+    """What a broken reply had cost was forgotten when the run was started again, so that a budget could be exceeded."""
+
+    def reply(question: Question) -> Served:
+        usage = {"prompt_tokens": 90, "completion_tokens": 10}
+        return Served(content=json.dumps({"model": "tiny", "choices": [], "usage": usage}).encode())
+
+    ledger = tmp_path / "calls.sqlite"
+    with serve(reply=reply) as server:
+        calls = teacher(server, ledger).calls
+        assert calls is not None
+        write(tmp_path / "out", split, teacher(server, ledger))
+        n = len(server.asked)
+    assert calls.spent()[:2] == (n, 100 * n)
+    assert calls.spent().cost == pytest.approx(0.00011 * n)
+
+
+def uncounted(question: Question) -> Served:
+    """A good reply of an endpoint that does not count tokens."""
+    body = {key: value for key, value in reply_to(question.body).items() if key != "usage"}
+    return Served(content=json.dumps(body).encode())
+
+
+def test_replies_that_nobody_counted_are_spent_after_a_restart_too(split: Path, tmp_path: Path) -> None:
+    """They cost nothing once the process had ended: each restart spent the whole budget again."""
+    budget = BudgetOptions(tokens=8000)
+    with serve(reply=uncounted) as server:
+        for _ in range(3):
+            with pytest.raises(BudgetError):
+                write(tmp_path / "out", split, teacher(server, tmp_path / "calls.sqlite", budget, concurrency=1))
+        asked = len(server.asked)
+    spent = Calls("run", tmp_path / "calls.sqlite").spent()
+    assert 0 < spent.calls == asked and 7000 < spent.tokens <= 8000
+
+
+def test_replies_that_broke_off_may_have_been_paid(split: Path, tmp_path: Path) -> None:
+    """A budget of three calls let 24 requests through, because none of them had brought a whole reply."""
+
+    def cut(question: Question) -> Served:
+        return Served(content=written(question).content[:40])
+
+    with serve(reply=cut) as server:
+        with pytest.raises(BudgetError, match=r"teacher\.budget\.calls \(3\) is used up: 3 of it spent in 3 calls"):
+            write(tmp_path / "out", split, teacher(server, tmp_path / "calls.sqlite", BudgetOptions(calls=3)))
+        assert len(server.asked) == 3
+    assert [row.in_doubt for row in rows_of_run(tmp_path / "calls.sqlite", "run") if row.sent_at] == [True] * 3
+
+
 def test_why_nothing_was_written_is_counted(split: Path, tmp_path: Path) -> None:
     def reply(question: Question) -> Served:
         cut = {"index": 0, "finish_reason": "length", "message": {"role": "assistant", "content": "<question>"}}
@@ -215,16 +300,17 @@ def test_batches_as_files(split: Path, tmp_path: Path) -> None:
         assert caught.value.exit_code == 7
     files = sorted((tmp_path / "batches").iterdir())
     assert len(files) == 2, "one of each branch, and the same again"
-    write_jsonl(results, results_of(files, part=slice(0, 15)))
+    answered = results_of(files)
+    write_jsonl(results, answered[:15])
     assert import_replies(ledger, results).to_dict() == ImportedReplies(15, 0, 0, 0, 25).to_dict()
     with pytest.raises(WaitingError, match="5 requests to tiny wait for replies"):
         write(out, split, asked)
-    broken = [{"custom_id": results_of(files)[-1]["custom_id"], "response": None, "error": {"message": "expired"}}]
-    write_jsonl(results, [*results_of(files)[:-1], *broken, {"custom_id": "of another", "response": {"body": {}}}])
+    broken = [{"custom_id": answered[-1]["custom_id"], "response": None, "error": {"message": "expired"}}]
+    write_jsonl(results, [*answered[:-1], *broken, {"custom_id": "of another", "response": {"body": {}}}])
     assert import_replies(ledger, results).to_dict() == ImportedReplies(24, 15, 1, 1, 0).to_dict()
     with pytest.raises(WaitingError, match="1 request to tiny waits for replies"):
         write(out, split, asked)
-    write_jsonl(results, results_of(files)[-1:])
+    write_jsonl(results, answered[-1:])
     import_replies(ledger, results)
     with serve(reply=written) as server:
         live = NamedTeacher("mini", replace(options, batch=None, base_url=server.url), calls=Calls("b", tmp_path / "b"))
@@ -232,6 +318,100 @@ def test_batches_as_files(split: Path, tmp_path: Path) -> None:
     rows = rows_of_run(ledger, "run")
     assert sum(row.cost or 0 for row in rows) > 0 and {row.price_source for row in rows if row.cost} == {"config"}
     assert list(read_copy(OffspringFiles(out).calls)) == rows
+
+
+@pytest.fixture
+def waiting(split: Path, tmp_path: Path) -> NamedTeacher:
+    """A teacher whose forty requests wait in two files."""
+    options = EndpointOptions("http://localhost:1/v1", "tiny", price=PRICE, batch="file")
+    calls = Calls("run", tmp_path / "calls.sqlite", batches=tmp_path / "batches")
+    asked = NamedTeacher("mini", options, calls=calls)
+    with pytest.raises(WaitingError):
+        write(tmp_path / "out", split, asked)
+    return asked
+
+
+def batch_files(tmp_path: Path) -> list[Path]:
+    return sorted((tmp_path / "batches").iterdir())
+
+
+def test_what_waits_is_told_once(split: Path, tmp_path: Path, waiting: NamedTeacher) -> None:
+    """ "and the same command again" stood there for each branch."""
+    with pytest.raises(WaitingError) as caught:
+        write(tmp_path / "out", split, waiting)
+    said = str(caught.value)
+    assert all(str(path) in said for path in batch_files(tmp_path))
+    assert said.count("same command again") == said.count("ledger import") == 1
+
+
+def test_nobody_sends_a_request_in_two_files(split: Path, tmp_path: Path, waiting: NamedTeacher) -> None:
+    """The file of all requests stayed beside the one of those that were still open."""
+    before, results = batch_files(tmp_path), tmp_path / "results.jsonl"
+    theirs = tmp_path / "batches" / "round-00-mini-00000000.jsonl"
+    theirs.write_text("not ours")
+    write_jsonl(results, results_of(before[:1], part=slice(0, 15)))
+    import_replies(tmp_path / "calls.sqlite", results)
+    with pytest.raises(WaitingError, match="5 requests to tiny wait"):
+        write(tmp_path / "out", split, waiting)
+    after = set(batch_files(tmp_path))
+    assert before[0] not in after and {before[1], theirs} < after and len(after) == 3
+
+
+def test_a_reply_is_taken_after_an_earlier_line_has_failed(tmp_path: Path, waiting: NamedTeacher) -> None:
+    """It was dropped as unknown, although it had been paid."""
+    results, ledger = tmp_path / "results.jsonl", tmp_path / "calls.sqlite"
+    good = results_of(batch_files(tmp_path))
+    write_jsonl(results, [{**row, "response": None, "error": {"message": "expired"}} for row in good])
+    assert import_replies(ledger, results).failed == 40
+    assert import_replies(ledger, results).failed == 40
+    write_jsonl(results, good)
+    assert import_replies(ledger, results).to_dict() == ImportedReplies(40, 0, 0, 0, 0).to_dict()
+    assert import_replies(ledger, results).known == 40
+    rows = rows_of_run(ledger, "run")
+    assert sorted(row.state for row in rows) == ["done"] * 40 + ["failed"] * 40
+    assert all(row.cost for row in rows if row.state == "done")
+
+
+def test_the_requests_are_not_their_replies(tmp_path: Path, waiting: NamedTeacher) -> None:
+    """Every request of the file was marked as failed."""
+    with pytest.raises(FddError, match=r"neither a response nor an error. These are the requests, not the replies"):
+        import_replies(tmp_path / "calls.sqlite", batch_files(tmp_path)[0])
+    assert {row.state for row in rows_of_run(tmp_path / "calls.sqlite", "run")} == {"waiting"}
+
+
+def test_a_status_may_be_a_text(tmp_path: Path, waiting: NamedTeacher) -> None:
+    results = tmp_path / "results.jsonl"
+    (row,) = results_of(batch_files(tmp_path), part=slice(0, 1))
+    response = row["response"]
+    assert isinstance(response, dict)
+    write_jsonl(results, [{**row, "response": {**response, "status_code": "200"}}])
+    assert import_replies(tmp_path / "calls.sqlite", results).imported == 1
+
+
+@pytest.mark.parametrize("cut", [1, 60])
+def test_the_whole_lines_of_a_file_that_was_cut_off(
+    tmp_path: Path, waiting: NamedTeacher, cut: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results = tmp_path / "results.jsonl"
+    first, second = (json.dumps(row, ensure_ascii=False) for row in results_of(batch_files(tmp_path), part=slice(0, 2)))
+    results.write_bytes(f"{first}\n{second[:cut]}ä".encode()[:-1])
+    assert import_replies(tmp_path / "calls.sqlite", results).imported == 1
+    assert "results.jsonl:2 is cut off" in capsys.readouterr().err
+    results.write_text(second[:cut])
+    with pytest.raises(FddError, match=r"results\.jsonl:1 is not valid JSON"):
+        import_replies(tmp_path / "calls.sqlite", results)
+
+
+def test_each_endpoint_that_is_asked_itself_is_checked_once(tmp_path: Path) -> None:
+    with serve() as server:
+        live = teacher(server, tmp_path / "calls.sqlite")
+        assert isinstance(live.model, EndpointOptions)
+        file = replace(live, model=replace(live.model, batch="file"))
+        bank = replace(live, model=RecordedOptions(str(tmp_path / "bank.jsonl")))
+        check_endpoints([NamedTeacher("symbolic"), bank, file])
+        assert server.headers == []
+        check_endpoints([live, replace(live, name="other")])
+        assert len(server.headers) == 1 and server.asked == []
 
 
 def test_files_that_are_no_results_of_a_batch(tmp_path: Path) -> None:
@@ -255,6 +435,7 @@ def test_files_that_are_no_results_of_a_batch(tmp_path: Path) -> None:
         ("bank", "nowhere.jsonl does not exist"),
         ("file", "nowhere.gguf"),
         ("mini", "teacher.budget.cost needs a price, and none is known for 'unheard-of' at http://localhost:1/v1"),
+        ("poor", "teacher.budget.cost (1) does not pay for one call, which may take 1,024"),
         ("endless", "teacher.budget needs to know how long a reply may be; set teacher.models.endless.max_tokens"),
     ],
 )
@@ -262,6 +443,7 @@ def test_teachers_that_cannot_be_asked(name: str, fault: str, tmp_path: Path) ->
     models: dict[str, TeacherModel] = {
         "mini": EndpointOptions("http://localhost:1/v1", "unheard-of"),
         "endless": EndpointOptions("http://localhost:1/v1", "m", max_tokens=None, price=PRICE),
+        "poor": EndpointOptions("http://localhost:1/v1", "m", max_tokens=1_024_000, price=Price(1000, 1000)),
         "bank": RecordedOptions(str(tmp_path / "nowhere.jsonl")),
         "file": GgufOptions(str(tmp_path / "nowhere.gguf")),
     }
@@ -269,3 +451,28 @@ def test_teachers_that_cannot_be_asked(name: str, fault: str, tmp_path: Path) ->
     with pytest.raises(FddError) as caught:
         name_teacher(name, dict(sorted(models.items())), writer=True, calls=calls)
     assert fault in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("served", "changes", "doubt"),
+    [
+        ({}, {}, None),
+        ({"models": None}, {}, None),
+        ({"models": ["tiny:latest"]}, {}, None),
+        ({"models": ["*"]}, {}, None),
+        ({}, {"batch": "file", "model": "tinny"}, None),
+        (
+            {},
+            {"model": "tinny"},
+            "does not list the model 'tinny', which it may know all the same. Did you mean 'tiny'?",
+        ),
+    ],
+)
+def test_a_model_that_is_not_listed_is_a_doubt(
+    served: dict[str, Any], changes: dict[str, Any], doubt: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A wrong model was found when the round had been trained; Ollama adds a tag, and proxies list patterns."""
+    with serve(**served) as server:
+        check_endpoints([NamedTeacher("mini", replace(EndpointOptions(server.url, "tiny"), **changes))])
+        assert server.asked == []
+    assert [doubt is not None and doubt in message for message in caplog.messages] == ([True] if doubt else [])

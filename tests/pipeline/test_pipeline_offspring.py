@@ -59,7 +59,7 @@ def run(tmp_path: Path) -> Any:
         seed=0,
         named=SimpleNamespace(writer=NamedTeacher(config.teacher.evolve)),
         reported={"valid": layout.valid},
-        reserve=layout.root / "reserve.jsonl",
+        trained_on=lambda round_dir: [round_dir.train, layout.root / "reserve.jsonl"],
     )
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from fdd_edge.errors import FddError
 from fdd_edge.records import Problem
-from fdd_edge.resolve.bank import open_bank, read_bank
+from fdd_edge.resolve.bank import check_bank, open_bank, read_bank
 from fdd_edge.teachers import Rationale
 
 HENS = {"id": "h1", "question": "4 hens lay 3 eggs each. How many?", "answer": 12, "program": "answer = 4 * 3"}
@@ -70,6 +70,27 @@ def test_rows_that_cannot_be_used_are_left_out_and_counted(tmp_path: Path, caplo
     assert "mine-z (it has no program)" in record.getMessage()
 
 
+@pytest.mark.parametrize(
+    "broken", ["null", "[]", '"x"', "[1, 2]", "5", "# a comment", "<html>", '{"question": "cut', "[]\nnull"]
+)
+def test_a_broken_row_is_left_out_wherever_it_stands(
+    tmp_path: Path, broken: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As the first one it made the file one "not in a known data format", or one with "Extra data"."""
+    for rows in ([broken, HENS, CODE], [HENS, broken, CODE]):
+        with caplog.at_level(logging.WARNING):
+            assert len(read_bank(write(tmp_path / "b.jsonl", *rows), "mine").problems) == 2
+        n = broken.count("\n") + 1
+        assert f"{n} of {n + 2} rows of the bank" in caplog.records[-1].getMessage()
+
+
+@pytest.mark.parametrize("indent", [None, 0, 2])
+@pytest.mark.parametrize("rows", [[HENS], [HENS, CODE]], ids=["one", "two"])
+def test_a_json_array_is_a_bank_however_it_is_printed(tmp_path: Path, indent: int | None, rows: list[object]) -> None:
+    path = write(tmp_path / "b.json", json.dumps(rows, indent=indent) + "\n")
+    assert len(read_bank(path, "mine").problems) == len(rows)
+
+
 def test_a_bank_with_nothing_left_is_an_error(tmp_path: Path) -> None:
     path = write(tmp_path / "b.jsonl", {**HENS, "answer": 13}, "{", {"text": "x"})
     with pytest.raises(FddError) as error:
@@ -119,3 +140,20 @@ def test_a_bank_is_not_read_before_its_teacher_is_asked(tmp_path: Path) -> None:
     (solution,) = asyncio.run(teacher.rationale([problem]))
     assert isinstance(solution, Rationale)
     assert (solution.program, solution.notes["bank"]) == ("answer = 4 * 3", "mine")
+
+
+def test_a_bank_without_a_right_program_is_found_before_a_run_trains(tmp_path: Path) -> None:
+    """It was only read when its teacher was asked, which is after the training of the first round."""
+    path = write(tmp_path / "b.jsonl", {**HENS, "answer": 13}, {**CODE, "program": "import os"})
+    with pytest.raises(FddError, match="has no problem with a program that gives its answer") as caught:
+        check_bank(path, "mine")
+    assert "1 wrong_answer" in str(caught.value) and "gives 12, not 13" in str(caught.value)
+    with pytest.raises(FddError, match="does not exist"):
+        check_bank(tmp_path / "nowhere.jsonl", "mine")
+
+
+def test_checking_a_bank_runs_no_more_programs_than_it_must(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A finished run checks its teachers too, and is not to wait for thousands of programs."""
+    caplog.set_level(logging.INFO, logger="fdd_edge")
+    check_bank(write(tmp_path / "b.jsonl", HENS, {**CODE, "answer": 3}, "{"), "mine")
+    assert caplog.messages == []

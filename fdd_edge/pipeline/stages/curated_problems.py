@@ -13,12 +13,11 @@ VERSION = 6
 
 def curate_problems(run: Run, round_dir: RoundLayout) -> None:
     """Select problems; the others keep the reason."""
-    reserve = [] if run.reserve is None else [run.reserve]
     run.stages.ensure(
         round_dir.curated,
         curate_offspring,
         version=VERSION,
-        inputs={"evolved": round_dir.evolved, "known": [round_dir.train, *reserve], "protected": run.reported},
+        inputs={"evolved": round_dir.evolved, "known": run.trained_on(round_dir), "protected": run.reported},
         max_new=run.config.feedback.max_new,
         seed=run.seed + round_dir.number,
     )

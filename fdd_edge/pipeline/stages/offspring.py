@@ -14,12 +14,13 @@ from fdd_edge.runs.stage_files import POOL
 
 __all__ = ["evolve_problems"]
 
-VERSION = 4
+VERSION = 5
 
 
 def evolve_problems(run: Run, round_dir: RoundLayout) -> None:
     """Let the teacher write harder problems from easy ones, and similar problems from hard ones."""
-    teacher = run.named.writer
+    teacher, options = run.named.writer, take(EvolveOptions, run.config.feedback)
+    counts_accepted = options.target_new is not None
     run.stages.ensure(
         round_dir.offspring,
         evolve,
@@ -27,11 +28,13 @@ def evolve_problems(run: Run, round_dir: RoundLayout) -> None:
         # Any other teacher writes the same whatever the run knows, and need not write again when that changes.
         inputs={
             "split": round_dir.split,
-            "known": list(_known(run, round_dir)) if teacher.has_stock else [],
+            "used": list(_used(run, round_dir)) if teacher.has_stock else [],
+            "known": run.trained_on(round_dir) if counts_accepted else [],
+            "protected": run.reported if counts_accepted else {},
             "answered": _answered(run, round_dir) if teacher.is_asked and run.config.teacher.show_failure else None,
         },
         teacher=teacher,
-        options=take(EvolveOptions, run.config.feedback),
+        options=options,
         round_number=round_dir.number,
         seed=run.seed + round_dir.number,
     )
@@ -42,11 +45,9 @@ def _answered(run: Run, round_dir: RoundLayout) -> Path:
     return round_dir.evaluation(run.named.judge_target.name, run.named.judge.name, POOL)
 
 
-def _known(run: Run, round_dir: RoundLayout) -> Iterator[Path]:
+def _used(run: Run, round_dir: RoundLayout) -> Iterator[Path]:
     """Yield the problems that the run trains or tests on, and those that earlier rounds were given, accepted or not."""
-    yield round_dir.train
+    yield from run.trained_on(round_dir)
     yield from run.reported.values()
-    if run.reserve is not None:
-        yield run.reserve
     for number in range(round_dir.number):
         yield run.layout.round(number).evolved

@@ -41,7 +41,8 @@ class Answered(NamedTuple):
 
     Attributes:
         text: What the model wrote; empty if it wrote nothing.
-        finish_reason: ``stop``, ``length``, ``content_filter``, or another word of the endpoint.
+        finish_reason: ``stop``, ``length``, ``content_filter``, or another word of the endpoint; empty if it does not
+            say.
         usage: Tokens as the endpoint counted them; None if it does not say.
         model: The model as the endpoint names it, which may be more exact than what was asked for.
         latency: Seconds from sending to the whole reply.

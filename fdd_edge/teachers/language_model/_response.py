@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fdd_edge.teachers.language_model._calls import Answered, CallFault, Usage
-from fdd_edge.teachers.language_model._faults import AttemptFault, fault_of_status
+from fdd_edge.teachers.language_model._faults import AttemptFault, encodable, fault_of_status
 
 __all__ = ["REFUSAL", "read_response", "usable"]
 
@@ -26,26 +26,25 @@ def read_response(data: Any, latency: float) -> Answered | AttemptFault:
     if not isinstance(data, Mapping) or not ({"choices", "error"} & data.keys()):
         return AttemptFault("no_chat", "its replies are not chat completions", status=200)
     usage = _usage(data.get("usage"))
-    choices = data.get("choices")
-    choice = choices[0] if isinstance(choices, list) and choices else None
+    choice = _first(data.get("choices"))
     if not isinstance(choice, Mapping):
         # Gateways answer 200 and put the error of the server behind them into the reply.
         if error := data.get("error"):
             code = error.get("code") if isinstance(error, Mapping) else None
             status = code if isinstance(code, int) and 400 <= code < 600 else 502
-            return fault_of_status(status, data, str(error), {})._replace(usage=usage)
+            return fault_of_status(status, data, "", {})._replace(usage=usage)
         return AttemptFault("no_choices", "the reply has no choices", retryable=True, status=200, usage=usage)
     message = choice.get("message")
     if not isinstance(message, Mapping):
         return AttemptFault("no_chat", "its choices have no message", status=200, usage=usage)
-    text, finish_reason = _text(message.get("content")), choice.get("finish_reason")
+    text, finish_reason, model = _text(message.get("content")), choice.get("finish_reason"), data.get("model")
     if message.get("refusal") and not text:
         text, finish_reason = _text(message["refusal"]), REFUSAL
     return Answered(
         text=text,
-        finish_reason=_encodable(finish_reason)[:40] if isinstance(finish_reason, str) else "stop",
+        finish_reason=encodable(finish_reason)[:40] if isinstance(finish_reason, str) else "",
         usage=usage,
-        model=_encodable(str(data.get("model") or ""))[:200],
+        model=encodable(model)[:200] if isinstance(model, str) else "",
         latency=latency,
     )
 
@@ -57,19 +56,20 @@ def usable(answered: Answered) -> Answered | CallFault:
     return answered
 
 
+def _first(choices: Any) -> Any:
+    """Return the choice that says it is the first, wherever it stands; the one that stands first if none says so."""
+    if not isinstance(choices, list) or not choices:
+        return None
+    numbers = (choice.get("index") if isinstance(choice, Mapping) else None for choice in choices)
+    return choices[next((i for i, number in enumerate(numbers) if number == 0), 0)]
+
+
 def _text(content: Any) -> str:
     """Return the text of a message: a string, or a list of parts."""
     if isinstance(content, list):
         parts = [part.get("text") for part in content if isinstance(part, Mapping)]
         content = "".join(part for part in parts if isinstance(part, str))
-    return _encodable(content) if isinstance(content, str) else ""
-
-
-def _encodable(text: str) -> str:
-    """Replace halves of surrogate pairs, which JSON can write and no file can hold."""
-    if text.isascii():
-        return text
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return encodable(content) if isinstance(content, str) else ""
 
 
 def _usage(usage: Any) -> Usage | None:

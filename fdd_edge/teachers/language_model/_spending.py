@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
-__all__ = ["Budget", "Spend"]
+__all__ = ["Budget", "Spend", "total"]
 
 
 class Spend(NamedTuple):
@@ -19,6 +20,16 @@ class Spend(NamedTuple):
     calls: int
     tokens: int
     cost: float | None
+
+
+def total(spends: Iterable[Spend]) -> Spend:
+    """Return what several cost together; what has no price adds nothing to the cost."""
+    spends = list(spends)
+    return Spend(
+        sum(spend.calls for spend in spends),
+        sum(spend.tokens for spend in spends),
+        sum(spend.cost or 0.0 for spend in spends),
+    )
 
 
 class Budget(Protocol):

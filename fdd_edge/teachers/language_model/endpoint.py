@@ -9,6 +9,7 @@ waited for and kept.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import count
@@ -24,9 +25,9 @@ from fdd_edge.teachers.language_model._concurrency import Concurrency, StoppedEr
 from fdd_edge.teachers.language_model._faults import AttemptFault
 from fdd_edge.teachers.language_model._health import Health
 from fdd_edge.teachers.language_model._response import usable
-from fdd_edge.teachers.language_model._setup_errors import OF_ALL_CALLS, setup_error
+from fdd_edge.teachers.language_model._setup_errors import OF_ALL_CALLS, PASSES_LATER_ON, setup_error
 from fdd_edge.teachers.language_model._spending import Budget, Spend
-from fdd_edge.teachers.language_model.prices import price_of
+from fdd_edge.teachers.language_model.prices import most_of, price_of
 from fdd_edge.teachers.language_model.teacher_options import EndpointOptions
 from fdd_edge.teachers.ledger import Ledger, key_of
 
@@ -38,10 +39,11 @@ __all__ = ["Endpoint"]
 _MOST_FAULTS = 6
 """Attempts of a call that end in faults; those that only met with a limit or with nobody do not count."""
 
+_WRITES = {"rationale": "program", "complexify": "harder problem", "similar": "similar problem"}
+"""What a call asks for, by its purpose."""
+
 _FIRST_DELAY_S = 0.5
 _LONGEST_DELAY_S = 30.0
-_BYTES_PER_TOKEN = 3
-"""Fewer than a token of any known vocabulary has on average, so that a budget sets aside enough."""
 
 Result = Answered | CallFault
 
@@ -83,7 +85,7 @@ class Endpoint:
         self._slots = Concurrency(options.max_concurrency, self._clock)
         # Rows of the ledger are reserved ahead, so that a call's slot is not held for the disk longer than it must be.
         self._begun = asyncio.Semaphore(2 * options.max_concurrency)
-        self._health = Health(options.address, self._clock)
+        self._health = Health(options.address, self._clock, most_in_flight=options.max_concurrency)
         self._client: Client | None = None
         self._stopped: FddError | None = None
         self._open: dict[str, asyncio.Future[Result | None]] = {}
@@ -93,6 +95,7 @@ class Endpoint:
             from fdd_edge.teachers.language_model._client import Client
         except ModuleNotFoundError as error:
             raise MissingExtraError(str(error.name), "teacher") from None
+        self._health.has_answered = await self._ledger.has_answered(self._options.address, self._options.model)
         self._client = Client(self._options)
         return self
 
@@ -138,13 +141,16 @@ class Endpoint:
             found = await self._ledger.find(self._options.address, [call.request for call in calls.values()])
             known = {key: answered for key, answered in zip(calls, found, strict=True) if answered is not None}
             results |= {key: usable(answered) for key, answered in known.items()}
+            self._health.has_answered |= bool(known)
             left = [call for key, call in calls.items() if key not in known]
             if left:
-                with progress(f"asking {self._options.model}", len(left)) as advance:
+                with progress(f"asking {self._options.model} for {_wanted(left)}", len(left)) as advance:
                     async with asyncio.TaskGroup() as group:
                         for call in left:
                             await self._begun.acquire()
                             group.create_task(self._run(call, results, lambda: advance(len(results) - len(known))))
+                    self._check_refused([results[call.key] for call in left if call.key in results])
+                    self._check()  # inside, so that work that was stopped is not said to be done
         finally:
             for key in calls:
                 self._open.pop(key).set_result(results.get(key))
@@ -169,15 +175,19 @@ class Endpoint:
         faults = 0
         for attempt in count():
             outcome = await self._attempt(call)
+            if isinstance(outcome, AttemptFault) and self._health.has_answered and outcome.reason in PASSES_LATER_ON:
+                outcome = outcome._replace(retryable=True)
             if gone := self._health.note(outcome):
                 raise EndpointError(gone)
             if isinstance(outcome, Answered):
                 return usable(outcome)
-            if outcome.reason in OF_ALL_CALLS:
+            if outcome.reason in OF_ALL_CALLS and not outcome.retryable:
                 raise await self._explain(outcome)
             if not outcome.retryable:
                 return outcome.as_call_fault()
             faults += outcome.reason not in ("rate_limited", "unreachable")
+            if faults == _MOST_FAULTS and outcome.reason == "no_credit":
+                raise await self._explain(outcome)
             if faults == _MOST_FAULTS:
                 return CallFault("gave_up", f"{faults} attempts, the last one: {outcome.detail}")
             await self._slots.sleep(self._delay(outcome, attempt))
@@ -189,7 +199,7 @@ class Endpoint:
             await self._budget.reserve(call.most)
         spent = self._nothing
         try:
-            row = await self._ledger.reserve(self._options.address, self._options.model, call.request)
+            row = await self._ledger.reserve(self._options.address, self._options.model, call.request, call.most)
             await self._slot_for(row)
             cuts = self._slots.cuts
             try:
@@ -198,13 +208,19 @@ class Endpoint:
                 assert self._client is not None
                 outcome = await self._client.attempt(call.request.body)
                 spent = self._spent(outcome, call.most)
-                await self._write_down(row, outcome, spent)
+                written = asyncio.ensure_future(self._write_down(row, outcome, spent))
                 if isinstance(outcome, Answered):
+                    # Handed in before the slot is given away, and waited for after: the next call is on disk with this
+                    # reply or after it, so no more replies than slots can be in doubt.
+                    await asyncio.sleep(0)
                     self._slots.succeeded()
-                elif outcome.reason == "rate_limited":
-                    self._slots.throttled(cuts, outcome.retry_after or 0)
+                else:
+                    await written
+                    if outcome.reason == "rate_limited":
+                        self._slots.throttled(cuts, outcome.retry_after or 0)
             finally:
                 self._slots.release()
+            await written
             return outcome
         finally:
             if self._budget is not None:
@@ -220,28 +236,29 @@ class Endpoint:
 
     async def _write_down(self, row: int, outcome: Answered | AttemptFault, spent: Spend) -> None:
         """Complete an attempt's row in the ledger; without a count of tokens nobody knows its cost."""
-        if not isinstance(outcome, Answered):
-            await self._ledger.failed(row, outcome.as_call_fault())
-        elif self._quote is None or outcome.usage is None:
-            await self._ledger.done(row, outcome, cost=None, price_source=None)
+        is_priced = self._quote is not None and outcome.usage is not None
+        cost, source = (spent.cost, self._quote and self._quote.source) if is_priced else (None, None)
+        if isinstance(outcome, Answered):
+            await self._ledger.done(row, outcome, cost=cost, price_source=source)
         else:
-            await self._ledger.done(row, outcome, cost=spent.cost, price_source=self._quote.source)
+            await self._ledger.failed(
+                row,
+                outcome.as_call_fault(),
+                outcome.usage,
+                cost=cost,
+                price_source=source,
+                may_be_paid=outcome.may_be_paid,
+            )
 
     def _call(self, request: Request) -> _Call:
-        body = self._options.request_body(request.body)
-        longest = body.get("max_tokens") or body.get("max_completion_tokens") or 0
-        text = sum(len(str(message).encode(errors="replace")) for message in body.get("messages", ()))
-        tokens = text // _BYTES_PER_TOKEN
-        price = None if self._quote is None else self._quote.price
-        cost = None if price is None else (tokens * price.input + longest * price.output) / 1_000_000
-        whole = replace(request, body=body)
-        return _Call(key_of(self._options.address, whole), whole, Spend(1, tokens + longest, cost))
+        whole = replace(request, body=self._options.request_body(request.body))
+        return _Call(key_of(self._options.address, whole), whole, most_of(whole.body, self._quote))
 
     def _spent(self, outcome: Answered | AttemptFault, most: Spend) -> Spend:
-        """Return what an attempt has cost: as the endpoint counts it; else all of it for a reply, nothing for none."""
+        """Return what an attempt has cost: as the endpoint counts it, else the most that it can have cost."""
         usage = outcome.usage
         if usage is None:
-            return most if isinstance(outcome, Answered) else self._nothing
+            return most if isinstance(outcome, Answered) or outcome.may_be_paid else self._nothing
         cost = None if self._quote is None else self._quote.price.cost(usage)
         return Spend(1, usage.input + usage.output, cost)
 
@@ -257,7 +274,7 @@ class Endpoint:
         assert self._client is not None
         self._slots.stop()  # while the models are asked for, no other call meets with the same
         models = await self._client.list_models() if fault.reason in ("not_found", "no_such_model") else None
-        return setup_error(self._options, fault, models)
+        return setup_error(self._options, fault, models if isinstance(models, list) else None)
 
     def _stop(self, error: FddError) -> None:
         """Send nothing more; what is in flight comes to its end."""
@@ -265,6 +282,17 @@ class Endpoint:
             self._stopped = error
             self._slots.stop()
 
+    def _check_refused(self, results: Sequence[Result]) -> None:
+        """Stop if the endpoint has refused everything that it was ever asked."""
+        if sentence := self._health.all_refused(results):
+            self._stop(EndpointError(sentence))
+
     def _check(self) -> None:
         if self._stopped is not None:
             raise self._stopped
+
+
+def _wanted(calls: Sequence[_Call]) -> str:
+    """Return what calls ask for, such as "40 programs"."""
+    counts = Counter(_WRITES[call.request.purpose] for call in calls)
+    return " and ".join(f"{n} {what}{'' if n == 1 else 's'}" for what, n in counts.items())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from fdd_edge.ondevice.language import ProgramError, count_operations
 from fdd_edge.records import Problem, same_answer
 from fdd_edge.teachers._interface import Declined, Draft, Rationale
 from fdd_edge.teachers.language_model._calls import Answered, CallFault, Completer, Purpose, Request
-from fdd_edge.teachers.language_model.reply_reader import Reply, ReplyError, read_reply
+from fdd_edge.teachers.language_model.reply_reader import REPLY_CUT, Reply, ReplyError, read_reply
 from fdd_edge.teachers.language_model.teacher_prompts import TeacherPrompts
 
 __all__ = ["LanguageModelTeacher"]
@@ -20,8 +21,12 @@ T = TypeVar("T")
 
 NO_AGREEMENT, WRONG_ANSWER = "no_agreement", "wrong_answer"
 
-_UNUSABLE = {"length": "reply_cut", "content_filter": "refused"}
-"""What the words by which endpoints end a reply mean for us."""
+_ENDED = frozenset(("stop", "eos", "eos_token", "end", "end_turn", "stop_sequence", "complete", "completed"))
+_UNUSABLE = {
+    **dict.fromkeys(("length", "max_tokens", "max_output_tokens", "max_length", "model_length"), REPLY_CUT),
+    **dict.fromkeys(("content_filter", "content_filtered", "safety", "refusal"), "refused"),
+}
+"""The words by which endpoints say, in small letters, that a reply is whole, and that it cannot be used."""
 
 
 class _Read(NamedTuple):
@@ -55,6 +60,8 @@ class LanguageModelTeacher:
     draws: int = 1
     failures: Mapping[str, str] = field(default_factory=dict)
     writes_problems: bool = True
+    _asked: Counter[tuple[Purpose, str]] = field(default_factory=Counter, init=False, repr=False)
+    """Draws of this round so far, by purpose and problem: a problem may be asked about several times."""
 
     async def rationale(self, problems: Sequence[Problem]) -> list[str | Rationale | Declined]:
         """Return a program for each problem: of the first draw that computes its answer."""
@@ -79,13 +86,13 @@ class LanguageModelTeacher:
     ) -> list[list[Draft] | Declined]:
         async with self.open() as completer:
             earlier = await completer.draws_so_far(purpose, [problem.id for problem in problems])
-            requests = [
-                self._request(purpose, problem, earlier.get(problem.id, 0) + n)
-                for problem in problems
-                for n in range(per_problem)
-            ]
+            requests = []
+            for problem in problems:
+                first = earlier.get(problem.id, 0) + self._asked[purpose, problem.id]
+                requests += [self._request(purpose, problem, first + n) for n in range(per_problem)]
             outcomes = [_read(answer, with_question=True) for answer in await completer.complete(requests)]
             drafts = await self._drafts(completer, requests, outcomes)
+        self._asked.update({(purpose, problem.id): per_problem for problem in problems})
         return [
             self._written(problem, of_problem)
             for problem, of_problem in zip(problems, _chunks(drafts, per_problem), strict=True)
@@ -117,11 +124,13 @@ class LanguageModelTeacher:
         return [outcome if isinstance(outcome, str) else self._draft(outcome, next(solutions)) for outcome in outcomes]
 
     def _draft(self, written: _Read, others: Sequence[_Outcome]) -> Draft | str:
-        """Return a new problem, or a reason: no other solution agrees with its writer's."""
+        """Return a new problem, or a reason: no other solution agrees with its writer's, or none could be read."""
         reply = written.reply
         agreeing = _agreeing(others, reply.answer)
         if others and not agreeing:
-            return NO_AGREEMENT
+            reasons = [why for why in others if isinstance(why, str)]
+            # Solutions that could not be read do not disagree.
+            return NO_AGREEMENT if len(reasons) < len(others) else reasons[0]
         notes = self._notes(written.model, 1 + len(agreeing), 1 + len(others))
         return Draft(reply.question or "", reply.program, reply.answer, notes)
 
@@ -157,10 +166,12 @@ class LanguageModelTeacher:
 def _read(answer: Answered | CallFault, *, with_question: bool = False) -> _Outcome:
     if isinstance(answer, CallFault):
         return answer.reason
-    if answer.finish_reason in _UNUSABLE:
-        return _UNUSABLE[answer.finish_reason]
+    ending = answer.finish_reason.lower()
+    if ending in _UNUSABLE:
+        return _UNUSABLE[ending]
     try:
-        return _Read(read_reply(answer.text, with_question=with_question), answer.model)
+        reply = read_reply(answer.text, with_question=with_question, ended=ending in _ENDED)
+        return _Read(reply, answer.model)
     except ReplyError as error:
         return error.reason
 

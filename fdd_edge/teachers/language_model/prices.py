@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import metadata
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from fdd_edge.teachers.language_model._spending import Spend
 from fdd_edge.teachers.language_model.teacher_options import EndpointOptions, Price
 
-__all__ = ["Quote", "price_of"]
+__all__ = ["Quote", "most_of", "price_of"]
 
 _SAMPLE = 1000
 """Tokens that genai-prices is asked about: prices that rise with the length of a prompt begin at the lowest."""
+
+_BYTES_PER_TOKEN = 3
+"""Fewer than a token of any known vocabulary has on average, so that a budget sets aside enough."""
 
 
 class Quote(NamedTuple):
@@ -49,3 +54,18 @@ def price_of(options: EndpointOptions) -> Quote | None:
         return None
     version = metadata.version("genai-prices")
     return Quote(price, f"genai-prices {version} ({found.provider.id}/{found.model.id})")
+
+
+def most_of(body: Mapping[str, Any], quote: Quote | None) -> Spend:
+    """Return the most that a call can cost.
+
+    Args:
+        body: The whole request.
+        quote: The price, if there is one.
+    """
+    longest = body.get("max_tokens") or body.get("max_completion_tokens") or 0
+    text = sum(len(str(message).encode(errors="replace")) for message in body.get("messages", ()))
+    tokens = text // _BYTES_PER_TOKEN
+    price = None if quote is None else quote.price
+    cost = None if price is None else (tokens * price.input + longest * price.output) / 1_000_000
+    return Spend(1, tokens + longest, cost)

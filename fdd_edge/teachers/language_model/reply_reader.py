@@ -15,16 +15,21 @@ from typing import NamedTuple
 from fdd_edge.ondevice.language import Computed, ProgramError, Verdict, compute
 from fdd_edge.records import same_answer
 
-__all__ = ["Reply", "ReplyError", "read_reply"]
+__all__ = ["REPLY_CUT", "Reply", "ReplyError", "read_reply"]
 
+_THOUGHT = re.compile(r"<think(?:ing)?>", re.IGNORECASE)
 _THOUGHT_ENDS = re.compile(r"</think(?:ing)?>", re.IGNORECASE)
-"""Ends what reasoning models write before the reply, where the endpoint does not separate the two."""
+"""Around what reasoning models write before the reply, where the endpoint does not separate the two."""
 
 _TAGS = {
-    name: re.compile(rf"<{name}>(?P<text>.*?)(?:</{name}>|\Z)", re.DOTALL | re.IGNORECASE)
+    name: re.compile(rf"<{name}>(?P<text>.*?)(?P<end></{name}>|\Z)", re.DOTALL | re.IGNORECASE)
     for name in ("question", "program")
 }
-_FENCED = re.compile(r"^[ \t]*```[^\n`]*\n(?P<code>.*?)(?:^[ \t]*```|\Z)", re.DOTALL | re.MULTILINE)
+_FENCED = re.compile(r"^[ \t]*```[^\n`]*\n(?P<code>.*?)(?P<end>^[ \t]*```|\Z)", re.DOTALL | re.MULTILINE)
+_ESCAPE = re.compile(r"\\(?=[_*])")
+_TYPOGRAPHY = str.maketrans("−×÷\u00a0\u2007\u202f", "-*/   ")
+"""What Markdown and typography make of code: ``eggs\\_left``, signs of arithmetic, spaces that do not break."""
+
 _FUNCTION = re.compile(r"^(?P<indent>[ \t]*)def[ \t]+\w+[ \t]*\(", re.MULTILINE)
 _DOCSTRING = re.compile(r'\A\s*(?P<quotes>"""|\'\'\').*?(?P=quotes)[ \t]*(?=\n|\Z)', re.DOTALL)
 _LONGEST_QUESTION = 2_000
@@ -32,6 +37,17 @@ _LONGEST_REPLY = 32_000
 """Characters, not counting thoughts; longer ones are refused, so that no text takes long to read."""
 _MOST_PIECES = 16
 """Pieces of code, and functions in one of them, that are tried."""
+
+
+REPLY_CUT = "reply_cut"
+"""The reason why half a reply is not read."""
+
+
+class _Piece(NamedTuple):
+    """What may be a program, and whether the reply shows where it ends."""
+
+    code: str
+    is_whole: bool
 
 
 class Reply(NamedTuple):
@@ -60,27 +76,32 @@ class ReplyError(Exception):
         self.reason = reason
 
 
-def read_reply(text: str, *, with_question: bool = False) -> Reply:
+def read_reply(text: str, *, with_question: bool = False, ended: bool = True) -> Reply:
     """Read a reply.
 
     Args:
         text: What the model wrote.
         with_question: Whether it must also say a question.
+        ended: Whether the model ended it. If that is not known, only what stands in a closed frame or fence is read:
+            the last line of anything else may be missing, and the rest still compute a number.
 
     Raises:
-        ReplyError: It has no program that computes a number, several with different results, or no question.
+        ReplyError: It has no program that computes a number, several with different results, or no question; or it was
+            cut off.
     """
     *_, text = _THOUGHT_ENDS.split(text)
     if len(text) > _LONGEST_REPLY:
         raise ReplyError("limit", f"a reply of {len(text):,} characters")
+    if _THOUGHT.search(text):
+        raise ReplyError(REPLY_CUT, "a thought that does not end")
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    question = _question(text) if with_question else None
-    program, answer = _program(text)
+    question = _question(text, ended) if with_question else None
+    program, answer = _program(text, ended)
     return Reply(question, program, answer)
 
 
-def _question(text: str) -> str:
-    found = {" ".join(match["text"].split()) for match in _TAGS["question"].finditer(text)} - {""}
+def _question(text: str, ended: bool) -> str:
+    found = {" ".join(tagged.split()) for tagged in _tagged("question", text, ended)} - {""}
     if len(found) != 1:
         raise ReplyError("no_question" if not found else "several_questions", f"{len(found)} questions")
     (question,) = found
@@ -89,17 +110,27 @@ def _question(text: str) -> str:
     return question
 
 
-def _program(text: str) -> tuple[str, int | float]:
+def _tagged(name: str, text: str, ended: bool) -> list[str]:
+    """Return what stands in tags of a name; one that is not closed goes on to the end of a reply that has one."""
+    matches = list(_TAGS[name].finditer(text))
+    if not ended and any(not match["end"] for match in matches):
+        raise ReplyError(REPLY_CUT, f"the {name} is not closed")
+    return [match["text"] for match in matches]
+
+
+def _program(text: str, ended: bool) -> tuple[str, int | float]:
     """Return the program of a reply, and what it computes."""
     found: dict[str, int | float] = {}
     fault: ProgramError | None = None
-    for code in islice(_pieces(text), _MOST_PIECES):
+    for piece in islice(_pieces(text, ended), _MOST_PIECES):
         try:
-            computed = _compute(code)
+            computed = _compute(piece.code)
         except ProgramError as error:
             if fault is None or fault.verdict is Verdict.no_program:
                 fault = error
         else:
+            if not (ended or piece.is_whole):
+                raise ReplyError(REPLY_CUT, "the program is not closed")
             found[computed.program] = computed.answer
     if not found:
         assert fault is not None
@@ -110,19 +141,22 @@ def _program(text: str) -> tuple[str, int | float]:
     return program, answer
 
 
-def _pieces(text: str) -> Iterator[str]:
+def _pieces(text: str, ended: bool) -> Iterator[_Piece]:
     """Yield what may be a program: the frames if there are any, and in each, or in the reply, what is fenced."""
-    for block in [match["text"] for match in _TAGS["program"].finditer(text)] or [text]:
-        yield from [match["code"] for match in _FENCED.finditer(block)] or [block]
+    frames = [_Piece(framed, True) for framed in _tagged("program", text, ended)]
+    for block in frames or [_Piece(text, False)]:
+        fenced = [_Piece(match["code"], bool(match["end"])) for match in _FENCED.finditer(block.code)]
+        yield from fenced or [block]
 
 
 def _compute(code: str) -> Computed:
     """Compute a piece of code, as it is or with one of its functions set in order."""
+    code = _ESCAPE.sub("", code).translate(_TYPOGRAPHY)
     try:
         return compute(code)
     except ProgramError as error:
         fault = error
-    for function in _functions(code.replace("\\_", "_")):
+    for function in _functions(code):
         try:
             return compute(function)
         except ProgramError as error:

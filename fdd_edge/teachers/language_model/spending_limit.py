@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from fdd_edge.errors import BudgetError
 from fdd_edge.ondevice.options import option
-from fdd_edge.teachers.language_model._spending import Spend
+from fdd_edge.teachers.language_model._spending import Spend, total
 
 __all__ = ["BudgetOptions", "SpendingLimit"]
 
@@ -31,6 +31,16 @@ class BudgetOptions:
                 return name
         return None
 
+    def too_small_for(self, most: Spend) -> str | None:
+        """Return a sentence if a budget of which nothing is spent does not pay for one call that costs so much."""
+        if (over := self.over(most)) is None:
+            return None
+        limit, needed = (getattr(some, over) or 0 for some in (self, most))
+        return (
+            f"teacher.budget.{over} ({limit:,g}) does not pay for one call, which may take {needed:,g}: raise it, or "
+            "lower max_tokens of the model."
+        )
+
 
 class SpendingLimit:
     """Keeps the calls of one event loop within a budget."""
@@ -47,38 +57,35 @@ class SpendingLimit:
         Raises:
             BudgetError: There is no room for it, and nothing is in flight that could leave some.
         """
-        while over := self._options.over(_sum(self._spent, self._reserved, most)):
+        while over := self._options.over(total([self._spent, self._reserved, most])):
             if not self._reserved.calls:
-                raise BudgetError(self._message(over, most))
+                raise BudgetError(self._message(over, most) if most.calls == 1 else self._message_about(over, most))
             self._settled.clear()
             await self._settled.wait()
-        self._reserved = _sum(self._reserved, most)
+        self._reserved = total([self._reserved, most])
 
     def settle(self, reserved: Spend, spent: Spend) -> None:
         """Put what was spent in place of what was reserved."""
         self._reserved = _difference(self._reserved, reserved)
-        self._spent = _sum(self._spent, spent)
+        self._spent = total([self._spent, spent])
         self._settled.set()
 
     def _message(self, over: str, most: Spend) -> str:
-        limit, spent, needed = (getattr(some, over) or 0 for some in (self._options, self._spent, most))
-        if not self._spent.calls:
-            return (
-                f"teacher.budget.{over} ({limit:,g}) does not pay for one call, which may take {needed:,g}: raise it, "
-                "or lower max_tokens of the model."
-            )
+        if not self._spent.calls and (sentence := self._options.too_small_for(most)):
+            return sentence
+        limit, spent = (getattr(some, over) or 0 for some in (self._options, self._spent))
         return (
             f"teacher.budget.{over} ({limit:,g}) is used up: {spent:,g} of it spent in {self._spent.calls:,} calls. "
             "What was written is kept; run the same command with a larger number to go on."
         )
 
-
-def _sum(*spends: Spend) -> Spend:
-    return Spend(
-        sum(spend.calls for spend in spends),
-        sum(spend.tokens for spend in spends),
-        sum(spend.cost or 0.0 for spend in spends),
-    )
+    def _message_about(self, over: str, batch: Spend) -> str:
+        limit, spent, needed = (getattr(some, over) or 0 for some in (self._options, self._spent, batch))
+        return (
+            f"teacher.budget.{over} ({limit:,g}) does not pay for the {batch.calls:,} requests that wait for replies, "
+            f"which may take {needed:,g}; {spent:,g} is spent. Run the same command with a larger number, or ask for "
+            "less."
+        )
 
 
 def _difference(one: Spend, other: Spend) -> Spend:

@@ -6,7 +6,8 @@ pydantic reads bounds and descriptions from each field's ``metadata``. Checks th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
@@ -21,13 +22,20 @@ from fdd_edge.teachers.language_model.secret import Secret
 __all__ = ["EndpointOptions", "GgufOptions", "Price", "RecordedOptions"]
 
 _MILLION = 1_000_000
-_HIGHEST_PRICE = 1000.0
+_HIGHEST_PRICE, _LOWEST_PRICE = 1000.0, 0.001
+"""Of a million tokens; lower ones, other than 0, are mostly those of one token, as OpenRouter lists them."""
 
 _TOO_MUCH = ("/chat/completions", "/completions", "/chat", "/responses", "/models", "/embeddings", "/messages")
 """Paths of single calls, which users copy along with the address."""
 
 _OURS = ("messages", "model", "n", "stream")
 """Keys of a request that ``extra_body`` must not change."""
+
+_NAMES_A_KEY = re.compile(
+    r"(?:^|[_-])(?:api[_-]?key|secret|password|authorization|bearer|(?:access|auth)[_-]?token|credentials?)$",
+    re.IGNORECASE,
+)
+"""How secrets are called; requests are written down as they are, so they must not hold any."""
 
 
 @dataclass(frozen=True)
@@ -46,11 +54,13 @@ class Price:
         """Ask about a price that is probably in another unit."""
         for name in ("input", "output", "cached_input"):
             value = getattr(self, name)
-            if value is not None and not value <= _HIGHEST_PRICE:
-                raise ValueError(
-                    f"{name} is {value:g}; is that the price of a million tokens? It is more than any model costs. "
-                    "Write prices per 1,000,000 tokens."
-                )
+            if value is None or value == 0 or _LOWEST_PRICE <= value <= _HIGHEST_PRICE:
+                continue
+            is_low = value < _LOWEST_PRICE
+            raise ValueError(
+                f"{name} is {value:g}; is that the price of {'one token' if is_low else 'a million tokens'}? It is "
+                f"{'less' if is_low else 'more'} than any model costs; write prices per 1,000,000 tokens"
+            )
 
     def cost(self, usage: Usage) -> float:
         """Return what a call has cost."""
@@ -92,6 +102,11 @@ class EndpointOptions:
             raise ValueError(fault)
         if taken := [key for key in _OURS if key in self.extra_body]:
             raise ValueError(f"extra_body must not contain {', '.join(taken)}")
+        if name := next((name for name in _names(self.extra_body) if _NAMES_A_KEY.search(name)), None):
+            raise ValueError(
+                f"extra_body must not hold a key ({name}), because requests are written to the ledger; the key goes "
+                "into api_key: ${NAME}"
+            )
 
     @property
     def address(self) -> str:
@@ -119,7 +134,13 @@ class GgufOptions:
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
 
-    gguf: str = field(metadata={"description": "a .gguf file, package:NAME, or a hub id", "min_length": 1})
+    gguf: str = field(
+        metadata={
+            "description": "a .gguf file of a chat model, package:NAME, or a hub id: OWNER/NAME/FILE.gguf, or "
+            "OWNER/NAME of a repository with only one",
+            "min_length": 1,
+        }
+    )
     revision: str | None = option(None, "branch, tag or commit of a hub id")
     target: str = option("local", "target that decodes it")
     batch_size: int = option(16, "replies decoded at a time", ge=1)
@@ -139,6 +160,17 @@ class RecordedOptions:
     def path(self) -> Path:
         """The file."""
         return Path(self.recorded).expanduser()
+
+
+def _names(value: object) -> Iterator[str]:
+    """Yield every key of nested mappings."""
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            yield str(name)
+            yield from _names(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _names(item)
 
 
 def _address_fault(url: str, insecure: bool) -> str | None:

@@ -51,9 +51,15 @@ Message = Mapping[str, str]
 
 @dataclass(frozen=True)
 class TeacherPrompts:
-    """The texts, by the name of their file."""
+    """The texts, by the name of their file, and the names of those that are from a user's folder."""
 
     texts: Mapping[str, str]
+    own: frozenset[str] = frozenset()
+
+    def pinned(self) -> dict[str, dict[str, str]]:
+        """Return what a run stores when it begins, and ``read_prompts`` is given when it is resumed."""
+        own = {name: text for name, text in self.texts.items() if name in self.own}
+        return {"own": own, "packaged": {name: text for name, text in self.texts.items() if name not in self.own}}
 
     def fingerprint(self) -> str:
         """Return the sha256 of the texts, in hex."""
@@ -91,31 +97,59 @@ class TeacherPrompts:
         return random.Random(f"change:{problem_id}:{turn}").sample(lines, len(lines))[place]
 
 
-def read_prompts(folder: str | None = None) -> TeacherPrompts:
+def read_prompts(folder: str | None = None, pinned: Mapping[str, Mapping[str, str]] | None = None) -> TeacherPrompts:
     """Read the packaged texts, and in place of some those of a folder with files of the same names.
 
+    With another text, a finished run would ask, and pay, for everything again. So a resumed run keeps the packaged
+    texts that it began with, which a later version may have changed, and is refused if somebody edited the folder.
+
+    Args:
+        folder: A folder of a user; None for the packaged texts.
+        pinned: What the run stored when it began, see ``TeacherPrompts.pinned``; None for a new one.
+
     Raises:
-        FddError: The folder does not exist or has none of them, or a text lacks a place or has an unknown one.
+        FddError: The folder does not exist or has none of them, a text lacks a place or has an unknown one, or the
+            folder says something else than when the run began.
     """
+    before = {} if pinned is None else {**pinned["packaged"], **pinned["own"]}
     packaged = catalog.shelf_path("configs/prompts") / "teacher"
     own = Path(folder).expanduser() if folder else None
     if own is not None and not any((own / f"{name}.txt").is_file() for name in PROMPT_FILES):
         files = ", ".join(f"{name}.txt" for name in PROMPT_FILES)
         raise FddError(f"{own} is not a folder of prompts for a teacher; it holds none of {files}.")
-    texts = {}
+    texts: dict[str, str] = {}
+    from_folder: set[str] = set()
     for name, file in PROMPT_FILES.items():
         path = packaged / f"{name}.txt"
-        if own is not None and (own / path.name).is_file():
+        if own is not None and ((own / path.name).is_file() or (pinned is not None and name in pinned["own"])):
             path = own / path.name
-        texts[name] = _checked(path, file.places)
-    return TeacherPrompts(texts)
+            from_folder.add(name)
+            texts[name] = _checked(_read(path, before.get(name)), path, file.places)
+        else:
+            text = pinned["packaged"][name] if pinned is not None and name in pinned["packaged"] else _read(path)
+            texts[name] = _checked(text, path, file.places)
+    return TeacherPrompts(texts, frozenset(from_folder))
 
 
-def _checked(path: Path, needed: frozenset[str]) -> str:
+def _read(path: Path, before: str | None = None) -> str:
+    """Read a text, which must be as it was before, if it was."""
     try:
         text = path.read_text(encoding="utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError:
         raise FddError(f"{path} is not a prompt: it is not UTF-8 text; save it as UTF-8.") from None
+    except FileNotFoundError:
+        if before is None:
+            raise
+        text = None
+    if text is None or before not in (None, text):
+        raise FddError(
+            f"{path} is not as it was when the run began, and another prompt would ask, and pay, for everything again; "
+            "restore the file, or choose another run folder."
+        )
+    return text
+
+
+def _checked(text: str, path: Path, needed: frozenset[str]) -> str:
     places = set(_PLACE.findall(text))
     if lacking := sorted(needed - places):
         raise FddError(f"{path} does not contain {{{lacking[0]}}}.")

@@ -19,6 +19,7 @@ from typing import Any, Self, TypeVar
 from fdd_edge.cache import cache_folder
 from fdd_edge.errors import FddError
 from fdd_edge.teachers.language_model._calls import Answered, CallFault, Purpose, Request, Usage
+from fdd_edge.teachers.language_model._spending import Spend
 from fdd_edge.teachers.language_model.prices import Quote
 from fdd_edge.teachers.ledger._schema import connect
 from fdd_edge.teachers.ledger._writer import Writer
@@ -101,6 +102,21 @@ class Ledger:
 
         return await self._run(look_up)
 
+    async def has_answered(self, base_url: str, model: str) -> bool:
+        """Return whether the ledger has a reply to this run of a model."""
+        asked = (self._asker.run, base_url.rstrip("/"), model)
+
+        def look_up(connection: sqlite3.Connection) -> bool:
+            return (
+                connection.execute(
+                    "SELECT 1 FROM attempts WHERE run = ? AND base_url = ? AND model = ? AND state = 'done' LIMIT 1",
+                    asked,
+                ).fetchone()
+                is not None
+            )
+
+        return await self._run(look_up)
+
     async def draws_so_far(self, purpose: Purpose, problem_ids: Sequence[str]) -> dict[str, int]:
         """Return how many draws earlier rounds of this run asked for, by problem."""
         asker = self._asker
@@ -132,13 +148,31 @@ class Ledger:
 
         await self._run(insert)
 
-    async def reserve(self, base_url: str, model: str, request: Request) -> int:
-        """Begin an attempt; return its number."""
-        row = self._row(base_url, model, request)
+    async def waiting_bodies(self) -> dict[str, Mapping[str, Any]]:
+        """Return the body of every request of this run that waits for its reply, by key."""
+        rows = await self._run(
+            lambda connection: connection.execute(
+                "SELECT key, body FROM attempts WHERE run = ? AND state = 'waiting'", (self._asker.run,)
+            ).fetchall()
+        )
+        return {key: json.loads(body) for key, body in rows}
+
+    async def reserve(self, base_url: str, model: str, request: Request, most: Spend | None = None) -> int:
+        """Begin an attempt; return its number.
+
+        Args:
+            base_url: Who is asked.
+            model: The model that is asked for.
+            request: What is asked.
+            most: What it can cost; None if it costs nothing.
+        """
+        row = (*self._row(base_url, model, request), *((0, 0.0) if most is None else most[1:]))
 
         def insert(connection: sqlite3.Connection) -> int:
             added = connection.execute(
-                f"INSERT INTO attempts (state, {_OF_ATTEMPT}) VALUES ('reserved', {_MARKS})", row
+                f"INSERT INTO attempts (state, {_OF_ATTEMPT}, most_tokens, most_cost)"
+                f" VALUES ('reserved', {_MARKS}, ?, ?)",
+                row,
             )
             assert added.lastrowid is not None
             return added.lastrowid
@@ -151,7 +185,6 @@ class Ledger:
 
     async def done(self, attempt: int, answered: Answered, *, cost: float | None, price_source: str | None) -> None:
         """Commit a reply."""
-        usage = answered.usage
         await self._update(
             attempt,
             state="done",
@@ -160,16 +193,39 @@ class Ledger:
             finish_reason=answered.finish_reason,
             answered_by=answered.model,
             latency=answered.latency,
-            input_tokens=usage and usage.input,
-            cached_input_tokens=usage and usage.cached_input,
-            output_tokens=usage and usage.output,
-            cost=cost,
-            price_source=price_source,
+            **_spent(answered.usage, cost, price_source),
         )
 
-    async def failed(self, attempt: int, fault: CallFault) -> None:
-        """Note that an attempt brought no reply."""
-        await self._update(attempt, state="failed", ended_at=_now(), fault=fault.reason, detail=fault.detail)
+    async def failed(
+        self,
+        attempt: int,
+        fault: CallFault,
+        usage: Usage | None = None,
+        *,
+        cost: float | None = None,
+        price_source: str | None = None,
+        may_be_paid: bool = False,
+    ) -> None:
+        """Note that an attempt brought no reply that can be used.
+
+        Args:
+            attempt: Its number.
+            fault: Why.
+            usage: Tokens that were paid all the same, if the endpoint says so.
+            cost: Their price.
+            price_source: Where the price is from.
+            may_be_paid: Whether a reply may have been written that did not arrive.
+        """
+        is_free = usage is None and not may_be_paid
+        await self._update(
+            attempt,
+            state="failed",
+            ended_at=_now(),
+            fault=fault.reason,
+            detail=fault.detail,
+            **_spent(usage, cost, price_source),
+            **({"most_tokens": 0, "most_cost": 0.0} if is_free else {}),
+        )
 
     async def _update(self, attempt: int, **values: str | int | float | None) -> None:
         columns = ", ".join(f"{name} = ?" for name in values)
@@ -193,6 +249,13 @@ class Ledger:
     def _who(self, request: Request) -> tuple[str, int, str, str, str, int]:
         asker = self._asker
         return asker.run, asker.round, asker.teacher, request.purpose, request.problem_id, request.draw
+
+
+def _spent(usage: Usage | None, cost: float | None, price_source: str | None) -> dict[str, str | int | float | None]:
+    """Return what an attempt cost, by column."""
+    tokens = (None, None, None) if usage is None else usage
+    names = ("input_tokens", "cached_input_tokens", "output_tokens", "cost", "price_source")
+    return dict(zip(names, (*tokens, cost, price_source), strict=True))
 
 
 def _known(connection: sqlite3.Connection, keys: list[str]) -> Iterator[tuple[str, tuple[int, Answered]]]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 
 from fdd_edge.errors import FddError
 
-__all__ = ["connect"]
+__all__ = ["connect", "connect_to_read"]
 
-_VERSION = 1
+_VERSION = 2
 
 _TABLES = """
 CREATE TABLE attempts (
@@ -23,7 +24,8 @@ CREATE TABLE attempts (
     reply TEXT, finish_reason TEXT, answered_by TEXT, latency REAL,
     input_tokens INTEGER, cached_input_tokens INTEGER, output_tokens INTEGER,
     price TEXT, cost REAL, price_source TEXT,
-    fault TEXT, detail TEXT
+    fault TEXT, detail TEXT,
+    most_tokens INTEGER, most_cost REAL
 ) STRICT;
 CREATE INDEX attempts_by_key ON attempts (key) WHERE state = 'done';
 CREATE INDEX attempts_by_run ON attempts (run, round);
@@ -35,7 +37,14 @@ CREATE TABLE uses (
 ) STRICT, WITHOUT ROWID;
 """
 """``attempts``: a row for every attempt to ask, paid or not; ``waiting`` ones are in the file of a batch.
-``uses``: replies that a run found, and need not pay."""
+``uses``: replies that a run found, and need not pay.
+``most_tokens`` and ``most_cost``: what an attempt can have cost, where nobody has said what it did; 0 if nothing."""
+
+_SINCE_VERSION_1 = (
+    "ALTER TABLE attempts ADD COLUMN most_tokens INTEGER",
+    "ALTER TABLE attempts ADD COLUMN most_cost REAL",
+)
+"""Brings a database of version 1 to this one."""
 
 _PATIENCE = 60
 """Seconds to wait for another process that writes."""
@@ -55,8 +64,8 @@ def connect(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("BEGIN IMMEDIATE")
         (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version == 0:
-            for statement in _TABLES.split(";\n"):
+        if version < _VERSION:
+            for statement in _TABLES.split(";\n") if version == 0 else _SINCE_VERSION_1:
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {_VERSION}")
         connection.execute("COMMIT")
@@ -69,3 +78,22 @@ def connect(path: Path) -> sqlite3.Connection:
         connection.close()
         raise FddError(f"{path}, the ledger of paid calls, was written by a later version of fdd-edge; upgrade it.")
     return connection
+
+
+def connect_to_read(path: Path) -> sqlite3.Connection:
+    """Open the database, which may be one that this process must not write to.
+
+    Raises:
+        FddError: It cannot be read.
+    """
+    try:
+        return connect(path)
+    except FddError as error:
+        # A folder without write access cannot hold the files that readers of a live database share.
+        for how in ("mode=ro", "mode=ro&immutable=1"):
+            with suppress(sqlite3.Error):
+                connection = sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, isolation_level=None)
+                if connection.execute("PRAGMA user_version").fetchone() == (_VERSION,):
+                    return connection
+                connection.close()
+        raise error from None

@@ -50,6 +50,8 @@ class Writer:
     def submit(self, operation: Callable[[sqlite3.Connection], T]) -> Future[T]:
         """Hand in an operation, whose result comes later."""
         result: Future[T] = Future()
+        # From here on it cannot be cancelled: a paid reply is written whoever still waits for it.
+        result.set_running_or_notify_cancel()
         self._jobs.put((operation, result))
         return result
 

@@ -177,6 +177,10 @@ def test_a_fault_that_stays_ends_its_call_and_nothing_else(tmp_path: Path) -> No
         (lambda question: error(400, "temperature must be 1"), "bad_request"),
         (lambda question: error(400, "blocked", code="content_filter"), "refused"),
         (lambda question: error(400, "4096 tokens are too many", code="context_length_exceeded"), "too_long"),
+        (
+            lambda question: error(400, "request (31 tokens) exceeds the available context size"),
+            "too_long",
+        ),
         (lambda question: error(403, "not for you"), "forbidden"),
         (FAULTS["filtered"], "refused"),
         (FAULTS["refused"], "refused"),

@@ -55,10 +55,26 @@ def test_an_unencrypted_address_can_be_allowed() -> None:
     assert checked(EndpointOptions, base_url="http://gpu.lan/v1", model="m", insecure=True).is_local is False
 
 
-@pytest.mark.parametrize("price", [2500.0, float("inf")])
-def test_a_price_in_another_unit_is_asked_about(price: float) -> None:
-    with pytest.raises(FddError, match="is that the price of a million tokens"):
+@pytest.mark.parametrize(
+    ("price", "unit", "than"),
+    [
+        (2500.0, "a million tokens", "more"),
+        (float("inf"), "a million tokens", "more"),
+        (0.0000025, "one token", "less"),
+        (0.0000004, "one token", "less"),
+        (0.0006, "one token", "less"),
+    ],
+)
+def test_a_price_in_another_unit_is_asked_about(price: float, unit: str, than: str) -> None:
+    """The price of one token instead of a million once let a budget of 2.00 pay for a million times as much."""
+    with pytest.raises(FddError, match=f"is that the price of {unit}.* It is {than} than any model costs"):
         checked(EndpointOptions, base_url="https://h/v1", model="m", price={"input": price, "output": 1})
+
+
+def test_tokens_may_cost_nothing() -> None:
+    assert (
+        checked(EndpointOptions, base_url="https://h/v1", model="m", price={"input": 0, "output": 0}).price is not None
+    )
 
 
 def test_options_that_would_break_the_request_are_refused() -> None:
@@ -135,3 +151,20 @@ def test_a_key_is_hidden_however_it_is_written(written: str) -> None:
 def test_other_texts_stay_as_they_are() -> None:
     text = "İ The model\\n 'tiny' does not exist: 100 % of it, &#65; \\u0041 sk-Test"
     assert Secret(KEY).scrub(text) == text
+
+
+@pytest.mark.parametrize(
+    "extra", [{"api_key": KEY}, {"provider": [{"auth-token": KEY}]}, {"x": {"Authorization": KEY}}]
+)
+def test_a_key_in_extra_body_is_refused(extra: dict[str, object]) -> None:
+    """Requests are written to the ledger as they are, and the key with them."""
+    with pytest.raises(
+        FddError, match=r"extra_body must not hold a key \(.*\), because requests are written"
+    ) as raised:
+        checked(EndpointOptions, base_url="https://host/v1", model="m", extra_body=extra)
+    assert KEY not in str(raised.value)
+
+
+def test_limits_of_tokens_in_extra_body_are_not_keys() -> None:
+    extra = {"max_completion_tokens": 5, "reasoning_effort": "low", "stop_token_ids": [1]}
+    assert checked(EndpointOptions, base_url="https://host/v1", model="m", extra_body=extra).extra_body == extra

@@ -26,6 +26,10 @@ REPLIES = {
     "the return at the margin": f"def f():\n{indented(DOCSTRING)}{indented(BODY).replace('    return', 'return')}",
     "prose after a body at the margin": f"def f():\n{BODY}\nThis function returns 7, as `left` is 7.",
     "underscores of Markdown": "def f():\neggs\\_left = 3 * 4 - 5\nreturn eggs\\_left\n",
+    "underscores of Markdown in a frame": "<program>\neggs\\_left = 3 * 4 - 5\nanswer = eggs\\_left\n</program>",
+    "underscores of Markdown in a fence": "```python\neggs\\_left = 3 \\* 4 - 5\nanswer = eggs\\_left\n```",
+    "typographic signs": "<program>\neggs = 3 × 4 − 5\nanswer = eggs ÷ 1\n</program>",
+    "spaces that do not break": "<program>\n\u00a0answer\u00a0=\u202f3 * 4 - 5\n</program>",
     "the same program twice": f"```\ndef f():\n{indented(BODY)}```\nOnce more:\n```\nanswer = 14 / 2\n```",
     "Windows line ends": "<program>\r\neggs = 3 * 4\r\nanswer = eggs - 5\r\n</program>",
 }
@@ -94,3 +98,43 @@ def test_only_so_many_pieces_are_tried() -> None:
     with pytest.raises(ReplyError, match="never closed"):
         read_reply(f"{many}```\nanswer = 7\n```")
     assert read_reply("```\nx = (\n```\n" * 10 + "```\nanswer = 7\n```").answer == 7
+
+
+CLOSED = "<program>\nanswer = 3 * 4 - 5\n</program>"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<program>\neggs = 3 * 4\nanswer = eggs",
+        "<program>\neggs = (3",
+        "```\nanswer = 3 * 4\n",
+        "def f():\n    return 3 * 4",
+        f"{CLOSED}\nNo, wait:\n<program>\nanswer = 3",
+    ],
+)
+def test_what_is_not_closed_is_read_only_if_the_model_ended_the_reply(text: str) -> None:
+    """Its last line was cut away, and the rest was taken for the program."""
+    with pytest.raises(ReplyError) as caught:
+        read_reply(text, ended=False)
+    assert caught.value.reason == "reply_cut"
+
+
+@pytest.mark.parametrize("text", [CLOSED, f"{CLOSED} The answer", "```python\nanswer = 7\n```"])
+def test_what_is_closed_is_whole_however_the_reply_ended(text: str) -> None:
+    assert read_reply(text, ended=False).answer == 7
+
+
+def test_half_a_question_is_not_asked() -> None:
+    with pytest.raises(ReplyError) as caught:
+        read_reply(f"{CLOSED}\n<question>\nHow many eggs", with_question=True, ended=False)
+    assert caught.value.reason == "reply_cut"
+
+
+@pytest.mark.parametrize(
+    "text", [f"<think>\nMaybe {CLOSED}?", f"<think>a</think>\n<thinking>{CLOSED}", f"<THINK> {CLOSED}"]
+)
+def test_a_thought_that_does_not_end_is_not_an_answer(text: str) -> None:
+    with pytest.raises(ReplyError) as caught:
+        read_reply(text)
+    assert caught.value.reason == "reply_cut"

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
+
 from fdd_edge.records import Problem
 from fdd_edge.teachers import Declined, Draft, Rationale
 from fdd_edge.teachers.language_model._calls import Answered, CallFault, Purpose, Request
@@ -92,6 +94,22 @@ def test_why_there_is_no_rationale() -> None:
         assert asyncio.run(mini.rationale([PARENT])) == [Declined("p1", "mini", reason)]
 
 
+@pytest.mark.parametrize("ending", ["max_tokens", "MAX_TOKENS", "", "error", "tool_calls"])
+def test_half_a_program_is_not_one_whatever_the_endpoint_calls_it(ending: str) -> None:
+    """Only `length` was known, and the last line of such a program is missing."""
+    cut = Answered("<program>\npens = 3 + 2\nanswer = pens", ending, None, "m", 0.1)
+    mini, _ = teacher(lambda request: cut)
+    assert asyncio.run(mini.rationale([PARENT])) == [Declined("p1", "mini", "reply_cut")]
+
+
+@pytest.mark.parametrize("ending", ["stop", "STOP", "eos", "end_turn"])
+def test_a_program_that_the_model_ended_is_whole_without_its_tag(ending: str) -> None:
+    ended = Answered("<program>\nanswer = 3 + 2\n", ending, None, "m", 0.1)
+    mini, _ = teacher(lambda request: ended)
+    (solution,) = asyncio.run(mini.rationale([PARENT]))
+    assert isinstance(solution, Rationale)
+
+
 def test_new_problems() -> None:
     mini, scripted = teacher(lambda request: NEW)
     draft = only(asyncio.run(mini.complexify([PARENT], per_problem=1, seed=0)))
@@ -130,6 +148,25 @@ def test_new_problems_that_another_solution_agrees_with() -> None:
     assert draft.notes["agreement"] == 0.6667
     right = 5
     assert asyncio.run(mini.similar([PARENT], per_problem=1, seed=0)) == [Declined("p1", "mini", "no_agreement")]
+
+
+def test_solutions_that_were_cut_or_refused_do_not_disagree() -> None:
+    """They were counted as `no_agreement`."""
+    cut, refused = Answered("", "length", None, "m", 0.1), CallFault("refused", "no")
+    checks: list[tuple[list[str | Answered | CallFault], str]] = [
+        ([cut, refused], "reply_cut"),
+        ([refused, refused], "refused"),
+        ([cut, "<program>answer = 1</program>"], "no_agreement"),
+    ]
+    for others, reason in checks:
+
+        def answer(
+            request: Request, others: Sequence[str | Answered | CallFault] = others
+        ) -> str | Answered | CallFault:
+            return others[request.draw] if request.purpose == "rationale" else NEW
+
+        mini, _ = teacher(answer, draws=3)
+        assert asyncio.run(mini.similar([PARENT], per_problem=1, seed=0)) == [Declined("p1", "mini", reason)]
 
 
 def test_one_broken_reply_costs_nobody_else() -> None:

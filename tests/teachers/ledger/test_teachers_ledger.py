@@ -15,8 +15,9 @@ import pytest
 
 from fdd_edge.errors import FddError
 from fdd_edge.teachers.language_model._calls import Answered, CallFault, Request, Usage
+from fdd_edge.teachers.language_model._spending import Spend
 from fdd_edge.teachers.ledger import Asker, Ledger, key_of
-from fdd_edge.teachers.ledger.ledger_rows import LedgerRow, read_copy, rows_of_run, write_copy
+from fdd_edge.teachers.ledger.ledger_rows import LedgerRow, read_copy, restore, rows_of_run, write_copy
 
 URL = "http://127.0.0.1:8000/v1"
 ANSWERED = Answered("answer = 3", "stop", Usage(120, 100, 8), "model-2026", 0.25)
@@ -162,3 +163,77 @@ def test_a_runs_copy(tmp_path: Path) -> None:
     with pytest.raises(FddError, match=r"ledger\.jsonl:1 is not a row of a ledger"):
         list(read_copy(copy))
     assert isinstance(rows[0], LedgerRow)
+
+
+def test_the_copies_of_a_run_restore_it_in_another_ledger(tmp_path: Path) -> None:
+    """A run that was moved to another machine asked the same again, and its budget began anew."""
+    here, there, copy = tmp_path / "here.sqlite", tmp_path / "there" / "calls.sqlite", tmp_path / "ledger.jsonl"
+    use(here, lambda ledger: ask(ledger, request("Found?")), "other")
+    use(here, lambda ledger: ledger.find(URL, [request("Found?")]))
+    use(here, lambda ledger: ask(ledger, request(), request(draw=1)))
+    write_copy(copy, rows_of_run(here, "run"))
+    copied = list(read_copy(copy))
+    assert restore(there, "run", copied) == 3
+    assert restore(there, "run", copied) == restore(here, "run", copied) == 0
+    asked = [request("Found?"), request(), request(draw=1), request(draw=2)]
+    assert use(there, lambda ledger: ledger.find(URL, asked)) == [ANSWERED, ANSWERED, ANSWERED, None]
+    rows = {row.key: row for row in rows_of_run(there, "run")}
+    assert {key: row.spend for key, row in rows.items()} == {row.key: row.spend for row in copied}
+
+    async def later_draws() -> dict[str, int]:
+        async with Ledger(there, Asker("run", 1, "mini")) as ledger:
+            return await ledger.draws_so_far("rationale", ["p1"])
+
+    assert asyncio.run(later_draws()) == {"p1": 2}
+
+
+def test_a_reply_is_committed_although_nobody_waits_for_it_any_more(tmp_path: Path) -> None:
+    """An interrupt cancelled what waited, and the thread of the ledger died of it, with all that was behind it."""
+    path = tmp_path / "calls.sqlite"
+
+    async def interrupted(ledger: Ledger) -> None:
+        for n in range(50):
+            attempt = await ledger.reserve(URL, "model", request(draw=n))
+            await ledger.sent(attempt)
+            task = asyncio.create_task(ledger.done(attempt, ANSWERED, cost=0.5, price_source="config"))
+            await asyncio.sleep(0)
+            task.cancel()
+        await ask(ledger, request(draw=50))
+
+    use(path, interrupted)
+    assert [row.state for row in rows_of_run(path, "run")] == ["done"] * 51
+
+
+def test_what_nobody_has_counted_costs_as_much_as_it_can(tmp_path: Path) -> None:
+    path, most = tmp_path / "calls.sqlite", Spend(1, 500, 0.25)
+
+    async def ends(ledger: Ledger) -> None:
+        for n in range(5):
+            attempt = await ledger.reserve(URL, "model", request(draw=n), most)
+            if n == 0:
+                continue  # reserved, and never sent
+            await ledger.sent(attempt)
+            if n == 1:
+                await ledger.failed(attempt, CallFault("timeout", ""), may_be_paid=True)
+            elif n == 2:
+                await ledger.failed(attempt, CallFault("bad_request", ""))
+            elif n == 3:
+                await ledger.done(attempt, ANSWERED._replace(usage=None), cost=None, price_source=None)
+
+    use(path, ends)
+    rows = rows_of_run(path, "run")
+    assert [row.spend for row in rows] == [Spend(0, 0, 0.0), most, Spend(0, 0, 0.0), most, most]
+    assert [row.in_doubt for row in rows] == [False, True, False, False, True]
+
+
+def test_a_ledger_of_version_1_is_brought_up(tmp_path: Path) -> None:
+    path = tmp_path / "calls.sqlite"
+    use(path, lambda ledger: ask(ledger, request()))
+    database = sqlite3.connect(path)
+    database.execute("ALTER TABLE attempts DROP COLUMN most_tokens")
+    database.execute("ALTER TABLE attempts DROP COLUMN most_cost")
+    database.execute("PRAGMA user_version = 1")
+    database.commit()
+    database.close()
+    (row,) = rows_of_run(path, "run")
+    assert row.spend == Spend(1, 128, 0.5) and row.reply == "answer = 3"

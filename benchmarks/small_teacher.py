@@ -115,6 +115,7 @@ def _offspring(teacher: NamedTeacher, sets: Sets, folder: Path, label: str) -> W
         known=[sets.train],
         protected={"heldout": sets.heldout},
         max_new=None,
+        style="terse",
         seed=0,
     )
     rejected = read_problems(curated.rejected)

@@ -223,9 +223,9 @@ def train(
     """LoRA-tune the student of a config on problems and merge it; the same call resumes an interrupted one.
 
     Args:
-        config: As for ``run``; its student, lora, training and seed are used.
+        config: As for ``run``; its student, teacher.style, lora, training and seed are used.
         data: Problems with ``question``, ``answer`` and ``program``. As in a run, those whose program does not give
-            the answer are left out, and the others are trained on in normal form.
+            the answer are left out, and the others are trained on in the form that ``teacher.style`` names.
         output: New folder; gets ``adapter/`` and ``merged/``.
         valid: The same, for a validation loss.
         question_field: Column of the question, for rows in no known format.
@@ -251,15 +251,17 @@ def train(
         raise FddError("Standard input can be read only once: name a file for data or for valid.")
     columns = columns_of(question_field, answer_field)
     where = os.fspath(data) if isinstance(data, str | os.PathLike) else "The list"
-    examples = examples_to_train_on(read_user_problems(data, columns), "Standard input" if where == "-" else where)
+    label, style = "Standard input" if where == "-" else where, checked.teacher.style
+    examples = examples_to_train_on(read_user_problems(data, columns), label, style=style)
     qat = checked.training.quantization_aware
     recipe = None if qat == NO_RECIPE else load_gguf_recipe(qat, "training.quantization_aware")
     name, revision = checked.student.model_name_or_path, checked.student.revision
     student = open_student(name, revision, families=families_of(checked.recipe_names))
-    setup = TrainingSetup(checked.lora, checked.training, checked.student.dtype, checked.seed, recipe)
+    dtype, weights = checked.student.dtype, checked.data.weights
+    setup = TrainingSetup(checked.lora, checked.training, dtype, checked.seed, recipe, weights=weights)
     held_out = [] if valid is None else read_user_problems(valid, columns)
     has_programs = any(p.program for p in held_out)
-    measured = examples_to_train_on(held_out, "valid", measured=True).kept if has_programs else []
+    measured = examples_to_train_on(held_out, "valid", style=style, measured=True).kept if has_programs else []
     fine_tune(examples.kept, out, student, checked.student.prompt, setup, valid=measured)
     made = FineTunedFiles(out)
     return TrainResult(made.adapter, made.merged, count_reasons(examples.rejected))

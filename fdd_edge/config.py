@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from fdd_edge.catalog import NAME, OnShelf
+from fdd_edge.curation import ProgramStyle
 from fdd_edge.feedback import Bands, EvolveOptions
 from fdd_edge.ondevice.options import option
 from fdd_edge.ondevice.protocol import Decoding
@@ -118,6 +119,9 @@ class TeacherOptions(_Section):
     )
     budget: BudgetOptions = Field(BudgetOptions(), description="default: no limit")
     draws: int = Field(1, ge=1, le=64, description="independent solutions that a language model writes of a problem")
+    style: ProgramStyle = Field(
+        "terse", description="terse: programs are trained on in their terse form, whoever wrote them; or as_written"
+    )
     show_failure: bool = Field(
         False, description="show a language model the student's wrong program when it writes a similar problem"
     )
@@ -140,6 +144,12 @@ class DataOptions(_Section):
     )
     eval: list[DatasetOptions] = Field([], description="only reported; nothing is chosen or tuned on it")
 
+    @property
+    def weights(self) -> dict[str, float]:
+        """How often each set of ``train`` is trained on, relative to the others; empty if there is no difference."""
+        found = {d.label: 1.0 if d.weight is None else d.weight for d in self.train}
+        return found if len(set(found.values())) > 1 else {}
+
     @model_validator(mode="after")
     def _names_are_usable(self, info: ValidationInfo) -> Self:
         _report(list(self._conflicts()), info)
@@ -157,6 +167,9 @@ class DataOptions(_Section):
                 yield Conflict(keys, f"data.{role}: several sets are named {names}; give each its own name")
             if "" in counts:
                 yield Conflict(keys, f"data.{role}: no name can be made from the path of a set; give the set a name")
+            if role != "train" and (numbers := [i for i, d in enumerate(sets) if d.weight is not None]):
+                key = f"data.{role}.{numbers[0]}.weight"
+                yield Conflict([key], f"{key}: nothing is trained on this set; remove it")
             if role == "eval" and (taken := sorted(RESERVED_SETS & counts.keys())):
                 names = ", ".join(taken)
                 yield Conflict(keys, f"data.eval: the name {names} is reserved; give the set another name")
@@ -198,6 +211,9 @@ class FeedbackOptions(EvolveOptions, Bands):
     num_return_sequences: int = option(1, "replies per labelled problem; 1 decodes greedily", ge=1)
     max_new: int | None = option(
         None, "maximum new problems per round, split proportionally between branches; default: all", ge=1
+    )
+    own_solutions: int = option(
+        0, "train on up to this many other right programs that the student wrote, for each labelled problem", ge=0
     )
     pool: Literal["trained", "fresh"] = option(
         "trained",
@@ -247,6 +263,11 @@ class Config(_Section):
         qat = self.training.quantization_aware
         return [*self.export.recipes, *([] if qat == NO_RECIPE else [qat])]
 
+    @property
+    def distinguishes_sets(self) -> bool:
+        """Whether what is trained on depends on the set that a problem comes from."""
+        return bool(self.data.weights) or (self.training.mix is not None and self.training.mix.by == "source")
+
     @field_validator("targets")
     @classmethod
     def _names_differ(cls, names: list[str]) -> list[str]:
@@ -281,6 +302,25 @@ class Config(_Section):
                 "lora.lora_dropout: must be 0, because training.quantization_aware rounds merged weights, to which "
                 "dropout cannot be applied",
             )
+        yield from self._mix_conflicts()
         if feedback.num_return_sequences > 1 and self.decoding.temperature == 0:
             keys = ("decoding.temperature", "feedback.num_return_sequences")
             yield Conflict(keys, "decoding.temperature: must be above 0 if feedback.num_return_sequences is above 1")
+
+    def _mix_conflicts(self) -> Iterator[Conflict]:
+        mix, labels = self.training.mix, [d.label for d in self.data.train]
+        if mix is None or mix.by != "source":
+            return
+        keys = (
+            *("training", "training.mix", "data", "data.train"),
+            *(f"data.train.{i}{key}" for i in range(len(labels)) for key in ("", ".path", ".name", ".weight")),
+        )
+        known = f"the sets are {', '.join(labels)}"
+        if unknown := [str(group) for group in mix.shares if group not in labels]:
+            yield Conflict(keys, f"training.mix: data.train has no set named {unknown[0]}; {known}")
+        if missing := [label for label in labels if label not in mix.shares]:
+            yield Conflict(keys, f"training.mix: {missing[0]} has no share, and every set needs one, be it 0; {known}")
+        if self.data.weights:
+            yield Conflict(
+                keys, "training.mix: by source, its shares already say how often each set is trained on; remove weight"
+            )

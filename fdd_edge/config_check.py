@@ -24,6 +24,7 @@ Location = tuple[str | int, ...]
 
 _SET = {"path": "symbolic:train"}
 _MODELS = ("teacher", "models")
+_MIX = ("training", "mix")
 _MODEL = {"base_url": "http://localhost/v1", "model": "unknown"}
 _STAND_INS: Mapping[Location, Any] = {
     ("student",): {"model_name_or_path": "tiny"},
@@ -100,6 +101,8 @@ def _replace(values: dict[str, Any], location: Location) -> Location:
         return _replace_set(values, location[:3])
     while location and isinstance(location[-1], int):
         location = location[:-1]
+    if location[:2] == _MIX:
+        location = location[:2]  # the other shares would no longer sum to 1
     if location[:2] == _MODELS:
         location = location[:3]  # a part of a model that is missing would be an error again
     *parents, last = location

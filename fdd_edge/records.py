@@ -26,11 +26,13 @@ __all__ = [
     "write_jsonl",
 ]
 
-Origin = Literal["seed", "complex", "similar"]
+Origin = Literal["seed", "complex", "similar", "own"]
 Number = int | float
 
 _REQUIRED = ("id", "question", "answer", "source", "origin")
-_TEXTS = ("id", "question", "source", "program", "parent_id", "teacher", "solution", "reason", "against", "detail")
+_TEXTS = (
+    "id", "question", "source", "program", "written", "parent_id", "teacher", "solution", "reason", "against", "detail",
+)  # fmt: skip
 _COUNTS = ("depth", "round", "n_ops")
 _MAPPINGS = ("teacher_notes", "declined")
 _MOST_REPEATS = 100
@@ -48,6 +50,7 @@ class Problem:
         answer: The gold answer.
         source: The data set or teacher it comes from.
         program: The rationale in normal form; None in a test set.
+        written: The program as it was written, in normal form, if the terse form of it is trained on.
         origin: ``seed``, or the branch of the feedback that wrote it.
         parent_id: The problem it was evolved from.
         depth: Number of evolutions since the seed problem.
@@ -71,6 +74,7 @@ class Problem:
     answer: Number
     source: str
     program: str | None = None
+    written: str | None = None
     origin: Origin = "seed"
     parent_id: str | None = None
     depth: int = 0
@@ -116,7 +120,7 @@ class Problem:
 PROBLEM_FIELDS = tuple(f.name for f in fields(Problem) if f.name != "extra")
 """Every field of the record; a data set's own fields of these names are not kept."""
 
-RUN_MARKS = frozenset({"renumbered", "repeat", "pass_rate", "reason", "against", "detail", "declined"})
+RUN_MARKS = frozenset({"written", "renumbered", "repeat", "pass_rate", "reason", "against", "detail", "declined"})
 """The fields that a run sets on its problems: in anybody else's file they mean nothing."""
 
 _ALWAYS = (*_REQUIRED, "depth", "round")

@@ -13,6 +13,7 @@ from fdd_edge.config import Config
 from fdd_edge.config_file import changed_keys, load_config, parse_config
 from fdd_edge.errors import FddError
 from fdd_edge.progress import show_on_stderr
+from fdd_edge.students.training_options import MixOptions
 
 MINIMAL = {
     "student": {"model_name_or_path": "tiny"},
@@ -170,6 +171,91 @@ def test_two_sets_of_one_name(tmp_path: Path) -> None:
 )
 def test_names_of_sets_that_would_collide_in_a_run(tmp_path: Path, data: object, fault: str) -> None:
     assert fault in fault_of(tmp_path, MINIMAL | {"data": data})
+
+
+TWO_SETS = [{"path": "a.jsonl"}, {"path": "b.jsonl"}]
+HALVES: dict[int | str, float] = {"a": 0.5, "b": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("mix", "sets", "fault"),
+    [
+        (
+            {"by": "operations", "shares": {1: 0.5, "2+": 0.4}},
+            TWO_SETS,
+            "training.mix: the shares sum to 0.9; make them sum to 1",
+        ),
+        (
+            {"by": "operations", "shares": {1: 1.5, "2+": -0.5}},
+            TWO_SETS,
+            "training.mix: the share of 1 is 1.5; it must be between 0 and 1",
+        ),
+        (
+            {"by": "operations", "shares": {1: 0.5, "2+": 0.2, 3: 0.3}},
+            TWO_SETS,
+            'training.mix: the last group must be for N or more operations, such as "3+"',
+        ),
+        (
+            {"by": "operations", "shares": {1: 0.5, "3+": 0.5}},
+            TWO_SETS,
+            'training.mix: the groups must be 1, 2 and so on without a gap up to the last, such as 1, 2, "3+"; '
+            "3 is not the next one",
+        ),
+        ({"by": "operations", "shares": {1: "half", "2+": 0.5}}, TWO_SETS, "training.mix.shares.1: must be a number"),
+        ({"by": "kind", "shares": {}}, TWO_SETS, "training.mix.by: must be 'operations' or 'source', not 'kind'"),
+        (
+            {"by": "source", "shares": {"a": 0.5, "c": 0.5}},
+            TWO_SETS[:1],
+            "training.mix: data.train has no set named c; the sets are a",
+        ),
+        (
+            {"by": "source", "shares": {"a": 1}},
+            TWO_SETS,
+            "training.mix: b has no share, and every set needs one, be it 0; the sets are a, b",
+        ),
+        (
+            {"by": "source", "shares": HALVES},
+            [TWO_SETS[0] | {"weight": 2}, TWO_SETS[1]],
+            "training.mix: by source, its shares already say how often each set is trained on; remove weight",
+        ),
+    ],
+)
+def test_shares_that_cannot_be_drawn_to(tmp_path: Path, mix: object, sets: object, fault: str) -> None:
+    found = fault_of(tmp_path, MINIMAL | {"data": {"train": sets}, "training": {"mix": mix}})
+    assert fault in found
+    assert "errors" not in found, "one fault is one sentence"
+
+
+def test_a_set_that_nothing_is_trained_on_has_no_weight(tmp_path: Path) -> None:
+    data = {"train": TWO_SETS, "eval": [{"path": "c.jsonl", "weight": 2}]}
+    assert "data.eval.0.weight: nothing is trained on this set; remove it" in fault_of(
+        tmp_path, MINIMAL | {"data": data}
+    )
+
+
+def test_shares_and_weights(tmp_path: Path) -> None:
+    def parsed(mix: object, *weights: float) -> Config:
+        sets = [one | {"weight": weight} for one, weight in zip(TWO_SETS, weights, strict=True)]
+        return load_config(write(tmp_path, MINIMAL | {"data": {"train": sets}, "training": {"mix": mix}}))[0]
+
+    by_source = parsed({"by": "source", "shares": HALVES}, 1, 1)
+    assert by_source.distinguishes_sets
+    assert by_source.training.mix == MixOptions("source", HALVES)
+    by_operations = parsed({"by": "operations", "shares": {1: 0.5, "2+": 0.5}}, 1, 3)
+    assert by_operations.data.weights == {"a": 1, "b": 3}
+    assert by_operations.training.mix == MixOptions("operations", {"1": 0.5, "2+": 0.5})
+    assert by_operations.distinguishes_sets
+    for unmixed in (parsed(None, 2, 2), parsed({"by": "operations", "shares": {1: 0.5, "2+": 0.5}}, 1, 1)):
+        assert not unmixed.data.weights
+        assert not unmixed.distinguishes_sets
+
+
+def test_shares_and_weights_belong_to_a_run(tmp_path: Path) -> None:
+    """Its rounds would not be comparable; a run made before there were such keys goes on."""
+    old = load_config(write(tmp_path, MINIMAL))[0]
+    mix = {"training": {"mix": {"by": "operations", "shares": {1: 0.5, "2+": 0.5}}}}
+    assert "training.mix.by" in changed_keys(old, load_config(write(tmp_path, MINIMAL | mix))[0])
+    assert changed_keys(old, load_config(write(tmp_path, MINIMAL))[0]) == {}
 
 
 def test_sampling_needs_a_temperature(tmp_path: Path) -> None:

@@ -109,6 +109,7 @@ def test_missing_programs_are_written_inside_a_running_loop(tmp_path: Path) -> N
             protected={},
             teachers=[NamedTeacher("annotated")],
             fresh=False,
+            style="terse",
             seed=0,
         )
 

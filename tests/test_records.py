@@ -62,6 +62,7 @@ FULL = Problem(
     5,
     "test",
     program="answer = 2 + 3",
+    written="a = 2\nanswer = a + 3",
     origin="similar",
     parent_id="a",
     depth=1,

@@ -52,6 +52,8 @@ def _print(plan: RunPlan, overrides: tuple[str, ...]) -> None:
     print_lines("")
     notes = [("" if number else "note", note) for number, note in enumerate(plan.notes)]
     print_labelled([*notes, *_too_much(plan.too_much)], width=_LABEL_WIDTH)
+    if notes or plan.too_much:
+        print_lines("")
     settings = "".join(f" --set {shlex.quote(setting)}" for setting in overrides)
     print_text("To begin:")
     print_lines("", f"  fdd-edge run {shlex.quote(plan.name)}{settings}", "")

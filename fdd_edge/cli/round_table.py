@@ -13,7 +13,9 @@ from fdd_edge.cli.rich_table import Name, print_table
 from fdd_edge.feedback import Side
 from fdd_edge.operations.bench import Measurement
 from fdd_edge.operations.figures import EvaluationFigures
+from fdd_edge.operations.operation_counts import OperationFigures
 from fdd_edge.pipeline.round_summary import LabelledFigures, RoundSummary
+from fdd_edge.runs.stage_files import POOL
 
 __all__ = ["print_legend", "print_round"]
 
@@ -161,10 +163,13 @@ def _lines(summary: RoundSummary, claimed: Collection[str]) -> list[tuple[str, s
         *_repeated(summary.evaluations),
         ("data", f"{total} problems: {_counts(summary.data)}{waiting}{rejected}"),
         ("training", _training(summary)),
+        *_mixed(summary.mixed),
+        *_operations(summary.operations),
         ("parity", _parity(summary.parity, claimed)),
         ("labels", _labels(summary.split)),
         ("", _memorised(summary.labelled)),
         ("new problems", _new_problems(summary)),
+        *_own_solutions(summary),
         *[("", _without(name, side)) for name, side in summary.without.items() if side.without_offspring],
         ("gates", _gates(summary)),
         *(
@@ -187,6 +192,34 @@ def _training(summary: RoundSummary) -> str:
     if summary.too_long:
         text += f"; left out {summary.too_long} problems longer than training.max_length"
     return text
+
+
+def _mixed(tokens: Mapping[str, int] | None) -> list[tuple[str, str]]:
+    """Return a line about the shares of the tokens, if they were chosen."""
+    total = sum((tokens or {}).values())
+    if not tokens or not total:
+        return []
+    shares = ", ".join(f"{group}: {n / total:.1%}" for group, n in tokens.items())
+    return [("mix", f"{shares} of {total:,} tokens trained on")]
+
+
+def _operations(figures: OperationFigures | None) -> list[tuple[str, str]]:
+    """Return a line about the operations of the training data, and one about those of the answers."""
+    if figures is None or not sum((trained := figures.tokens or figures.problems).values()):
+        return []
+    total = sum(trained.values())
+    what = "tokens" if figures.tokens else "problems"
+    shares = ", ".join(f"{n / total:.0%} with {_GROUPS.get(group, group)}" for group, n in trained.items())
+    lines = [("operations", f"{what} trained on: {shares}")]
+    answers = [
+        f"{answered.more} of {answered.answered} of {answered.dataset}"
+        for answered in figures.answered
+        if answered.dataset != POOL and answered.answered
+    ]
+    return [*lines, *([("", f"answers with more than needed: {', '.join(answers)}")] * bool(answers))]
+
+
+_GROUPS = {"1": "one", "2": "two", "3+": "three or more"}
 
 
 def _labels(split: Mapping[str, int]) -> str:
@@ -219,6 +252,14 @@ def _share(rate: float, interval: tuple[float, float]) -> str:
     """Return a share with its 95 % interval."""
     low, high = interval
     return f"{rate:.1%} ({100 * low:.1f}-{100 * high:.1f})"
+
+
+def _own_solutions(summary: RoundSummary) -> list[tuple[str, str]]:
+    """Return a line about the student's own programs, if they are trained on."""
+    if summary.own_solutions is None:
+        return []
+    programs = "program" if summary.own_solutions == 1 else "programs"
+    return [("", f"{summary.own_solutions} other right {programs} of the student's own for labelled problems")]
 
 
 def _new_problems(summary: RoundSummary) -> str:

@@ -30,7 +30,7 @@ def command(
     """LoRA-tune the student of CONFIG on problem records and merge it.
 
     As in a run, problems whose program does not give their answer, and duplicates, are left out; how many, and why, is
-    said.
+    said. Programs are trained on in their terse form, unless CONFIG or --set says teacher.style=as_written.
     CONFIG is the name of a packaged config, a YAML file, or a run folder. The same command resumes an interrupted
     training from its last checkpoint. Training runs on the CPU. For several processes use
     `accelerate launch --multi_gpu --num_processes N -m fdd_edge train ...`: in spite of its name, accelerate needs

@@ -4,19 +4,30 @@ Overlap is detected as in GPT-3's contamination study (Brown et al. 2020, arXiv 
 13-grams, and also by equality with numbers masked, which is common among word problems.
 """
 
-from fdd_edge.curation._admission import Admission, Curated, check_examples, check_programs, curate, reject
+from fdd_edge.curation._admission import (
+    Admission,
+    Curated,
+    ProgramStyle,
+    check_examples,
+    check_programs,
+    curate,
+    reject,
+)
 from fdd_edge.curation._leaks import find_copies, find_leaks
 from fdd_edge.curation._reasons import Reason
 from fdd_edge.curation._report import ReportRow, count_reasons, report
+from fdd_edge.curation._solutions import check_solutions
 from fdd_edge.curation._text import mask_numbers
 
 __all__ = [
     "Admission",
     "Curated",
+    "ProgramStyle",
     "Reason",
     "ReportRow",
     "check_examples",
     "check_programs",
+    "check_solutions",
     "count_reasons",
     "curate",
     "find_copies",

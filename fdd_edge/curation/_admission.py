@@ -5,17 +5,29 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from fdd_edge.curation._offspring_checks import check_offspring
 from fdd_edge.curation._reasons import Reason, RejectedError
 from fdd_edge.curation._seen import Protected, Seen
 from fdd_edge.curation._text import read_wording
-from fdd_edge.ondevice.language import ProgramError, compute, count_operations
+from fdd_edge.ondevice.language import ProgramError, compute, count_operations, terse
 from fdd_edge.ondevice.verdicts import Verdict
 from fdd_edge.records import Problem, same_answer
 
-__all__ = ["Admission", "Curated", "check_examples", "check_programs", "curate", "reject"]
+__all__ = [
+    "Admission",
+    "Curated",
+    "ProgramStyle",
+    "check_examples",
+    "check_program",
+    "check_programs",
+    "curate",
+    "reject",
+]
+
+ProgramStyle = Literal["terse", "as_written"]
+"""How programs are trained on: in their terse form, or in normal form only."""
 
 _RENUMBERED_PER_SEED = 2
 """How many descendants of one seed problem may differ from another problem in their numbers only."""
@@ -25,8 +37,8 @@ class Curated(NamedTuple):
     """The candidates, split into two lists that keep their order.
 
     Attributes:
-        kept: With the program in normal form and its operations counted. A problem that differs from another one only
-            in its numbers and names is marked ``renumbered``.
+        kept: With the program in the style that was asked for, and its operations counted. A problem that differs from
+            another one only in its numbers and names is marked ``renumbered``.
         rejected: Likewise if the program runs, otherwise unchanged; with the ``reason`` and either ``against``, the
             id of the colliding problem (``set:id`` in a test set), or possibly a ``detail``.
     """
@@ -41,6 +53,7 @@ def curate(
     known: Sequence[Problem] = (),
     valid: Sequence[Problem] = (),
     protected: Mapping[str, Sequence[Problem]],
+    style: ProgramStyle = "as_written",
 ) -> Curated:
     """Split candidates into those that may be trained on and those that may not.
 
@@ -55,34 +68,37 @@ def curate(
         known: The current training set, including the parents of new problems.
         valid: The validation set, which must not be trained on.
         protected: The test sets by name, which must not be trained on.
+        style: What becomes of the programs; the checks are made on what is trained on.
     """
-    return Admission(known, valid, protected).curate(candidates)
+    return Admission(known, valid, protected, style).curate(candidates)
 
 
-def check_programs(problems: Sequence[Problem]) -> Curated:
+def check_programs(problems: Sequence[Problem], style: ProgramStyle = "as_written") -> Curated:
     """Split problems into those whose program runs and gives their answer, and the others; nothing else is checked."""
     kept: list[Problem] = []
     rejected: list[Problem] = []
     for problem in problems:
         try:
-            kept.append(_check_program(problem))
+            kept.append(check_program(problem, style))
         except RejectedError as error:
             rejected.append(reject(problem, error.reason, detail=error.detail))
     return Curated(kept, rejected)
 
 
-def check_examples(problems: Sequence[Problem]) -> Curated:
+def check_examples(problems: Sequence[Problem], style: ProgramStyle = "as_written") -> Curated:
     """Split problems into those with a right program that occur for the first time, and the others.
 
-    As in a run, a problem that occurs twice under one id does so on purpose.
+    As in a run, a problem that occurs twice under one id does so on purpose, and the student's own programs are further
+    ones for problems that occur.
     """
-    checked, seen = check_programs(problems), Seen()
+    checked, seen = check_programs(problems, style), Seen()
     kept: list[Problem] = []
     rejected = list(checked.rejected)
     questions: dict[str, str] = {}
     for problem in checked.kept:
         wording = read_wording(problem.question)
-        if questions.get(problem.id) != problem.question and (against := seen.find(problem, wording)):
+        is_copy = questions.get(problem.id) != problem.question and problem.origin != "own"
+        if is_copy and (against := seen.find(problem, wording)):
             rejected.append(reject(problem, Reason.DUPLICATE, against=against))
             continue
         questions.setdefault(problem.id, problem.question)
@@ -100,9 +116,14 @@ class Admission:
     """Curates candidates that come one after the other, and remembers those that it has kept; see ``curate``."""
 
     def __init__(
-        self, known: Sequence[Problem], valid: Sequence[Problem], protected: Mapping[str, Sequence[Problem]]
+        self,
+        known: Sequence[Problem],
+        valid: Sequence[Problem],
+        protected: Mapping[str, Sequence[Problem]],
+        style: ProgramStyle = "as_written",
     ) -> None:
         self._seen, self._valid, self._protected = Seen(), Protected({"valid": valid}), Protected(protected)
+        self._style = style
         self._admitted: dict[str, Problem] = {}
         self._renumbered: Counter[str] = Counter()
         for problem in known:
@@ -114,7 +135,7 @@ class Admission:
         rejected: list[Problem] = []
         for problem in candidates:
             try:
-                problem = _check_program(problem)
+                problem = check_program(problem, self._style)
                 kept.append(self.admit(problem))
             except RejectedError as error:
                 rejected.append(reject(problem, error.reason, against=error.against, detail=error.detail))
@@ -170,16 +191,17 @@ class Admission:
         return problem.id
 
 
-def _check_program(problem: Problem) -> Problem:
-    """Return the problem with its program in normal form."""
+def check_program(problem: Problem, style: ProgramStyle) -> Problem:
+    """Return the problem with its program in normal form, and in its terse form if that is the style."""
     if problem.program is None:
         raise RejectedError(Reason.NO_RATIONALE)
     try:
-        program, result = compute(problem.program)
-        n_ops = count_operations(program)
+        written, result = compute(problem.program)
+        n_ops = count_operations(written)
     except ProgramError as error:
         parses = error.verdict in (Verdict.error, Verdict.limit)
         raise RejectedError(Reason.DOES_NOT_RUN if parses else Reason.DOES_NOT_PARSE, detail=str(error)) from None
     if not same_answer(result, problem.answer):
         raise RejectedError(Reason.WRONG_ANSWER, detail=f"gives {result}, not {problem.answer}")
-    return replace(problem, program=program, n_ops=n_ops)
+    program = terse(written) if style == "terse" else written
+    return replace(problem, program=program, written=problem.written if program == written else written, n_ops=n_ops)

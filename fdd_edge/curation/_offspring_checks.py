@@ -10,7 +10,7 @@ from fdd_edge.curation._reasons import Reason, RejectedError
 from fdd_edge.curation._text import Quantity, read_numbers
 from fdd_edge.records import Problem, same_answer
 
-__all__ = ["check_offspring"]
+__all__ = ["check_numbers", "check_offspring"]
 
 _CONTROL = re.compile(r"(?!\r\n)[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 """Controls of C0 and C1 other than tabs and the ends of lines, and those that change the direction of a text."""
@@ -51,7 +51,7 @@ def check_offspring(problem: Problem, parent: Problem | None) -> None:
         RejectedError: A check failed; the error is that of the first one.
     """
     _check_characters(problem)
-    _check_numbers(problem, parent)
+    check_numbers(problem, parent)
     _check_answer(problem)
     _check_question(problem)
     if parent is not None:
@@ -64,7 +64,7 @@ def _check_characters(problem: Problem) -> None:
         raise RejectedError(Reason.CONTROL_CHARACTER, detail=f"U+{ord(found[0]):04X}")
 
 
-def _check_numbers(problem: Problem, parent: Problem | None) -> None:
+def check_numbers(problem: Problem, parent: Problem | None) -> None:
     """Reject a question with an unused number: its program probably solves a different problem.
 
     Numbers that a teacher marks as distractors, and numbers that were already unused in the parent, are allowed.

@@ -10,7 +10,8 @@ __all__ = ["Reason", "RejectedError"]
 class Reason(StrEnum):
     """Why a candidate may not be trained on, in the order of the checks.
 
-    ``OVER_MAX_NEW`` is not a fault: the problem was left out at random because of ``feedback.max_new``.
+    The last two are not faults: the problem was left out because of ``feedback.max_new``, at random, or of
+    ``feedback.own_solutions``.
     """
 
     NO_RATIONALE = "no_rationale"
@@ -27,6 +28,7 @@ class Reason(StrEnum):
     RENUMBERED_TOO_OFTEN = "renumbered_too_often"
     NEAR_DUPLICATE = "near_duplicate"
     OVER_MAX_NEW = "over_max_new"
+    OVER_OWN_SOLUTIONS = "over_own_solutions"
 
 
 class RejectedError(Exception):

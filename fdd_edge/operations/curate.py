@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from fdd_edge.curation import Reason, curate, reject
+from fdd_edge.curation import ProgramStyle, Reason, curate, reject
 from fdd_edge.feedback import sample_new
 from fdd_edge.records import Problem, read_problems, write_jsonl
 from fdd_edge.runs.stage_files import VALID, CuratedFiles
@@ -20,6 +20,7 @@ def curate_offspring(
     known: Sequence[Path],
     protected: Mapping[str, Path],
     max_new: int | None,
+    style: ProgramStyle,
     seed: int,
 ) -> None:
     """Separate new problems into those that the next round may train on and those that it may not.
@@ -30,11 +31,12 @@ def curate_offspring(
         known: Problems that are trained on, or will be.
         protected: The valid and eval sets, by name.
         max_new: Accept at most this many, split proportionally between branches; None accepts all.
+        style: How programs are trained on, whoever wrote them.
         seed: Draws which.
     """
     inside = [problem for path in known for problem in read_problems(path)]
     valid, tests = read_protected(protected)
-    curated = curate(read_problems(evolved), known=inside, valid=valid, protected=tests)
+    curated = curate(read_problems(evolved), known=inside, valid=valid, protected=tests, style=style)
     accepted = sample_new(curated.kept, max_new, seed)
     drawn = {p.id for p in accepted}
     over = [reject(p, Reason.OVER_MAX_NEW) for p in curated.kept if p.id not in drawn]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import get_args
 
-from fdd_edge.curation import Admission
+from fdd_edge.curation import Admission, ProgramStyle
 from fdd_edge.errors import WaitingError
 from fdd_edge.event_loop import run_to_end
 from fdd_edge.feedback import EvolveOptions, Turn, branches, candidates_for, offspring, one_turn_each, wave_of
@@ -42,6 +42,7 @@ def evolve(
     used: Sequence[Path] = (),
     known: Sequence[Path] = (),
     protected: Mapping[str, Path] | None = None,
+    style: ProgramStyle = "as_written",
     answered: Path | None = None,
 ) -> None:
     """Ask the teacher for offspring of a split; write them, not yet curated, and what it declined.
@@ -57,6 +58,7 @@ def evolve(
             on, and what it was given in earlier rounds.
         known: Problems that are trained on, or will be; with ``target_new``, which counts what curation will accept.
         protected: Likewise the valid and eval sets, by name.
+        style: Likewise how programs are trained on.
         answered: The judge's evaluation folder: a language model is shown the student's wrong programs in it.
     """
     labelled = read_split(split)
@@ -71,7 +73,7 @@ def evolve(
     else:
         inside = [problem for path in known for problem in read_problems(path)]
         valid, tests = read_protected(protected or {})
-        admission = Admission(inside, valid, tests)
+        admission = Admission(inside, valid, tests, style)
         _write_until(written, one_turn_each(both, per_problem, seed), admission, options, seed)
     files = OffspringFiles(out)
     out.mkdir(parents=True, exist_ok=True)

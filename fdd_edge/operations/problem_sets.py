@@ -33,11 +33,22 @@ def read_problem_sets(
     valid: Sequence[DatasetOptions],
     eval: Sequence[DatasetOptions],
     seed: int,
+    name_sources: bool = False,
 ) -> None:
     """Read every set once and write the problems to the folder ``out``, see ``ProblemSetFiles``.
 
     Without ``valid``, a tenth of ``train``, at most 200 problems, is set apart by the seed. Nothing is chosen on what
     is reported: problems of an eval set are neither drawn for ``valid`` nor kept in it.
+
+    Args:
+        out: Folder.
+        files: The files of every set.
+        train: Problems to train on.
+        valid: Problems that choose the best round.
+        eval: Problems that are only reported.
+        seed: Draws symbolic sets, and ``valid`` if there is none.
+        name_sources: Whether ``train`` gets the names of its sets as ``source``, whatever its rows say: the problems
+            that are written from them have the same source.
 
     Raises:
         FddError: A set is broken, two problems of one role have the same id, or nothing is left of ``valid``.
@@ -55,7 +66,8 @@ def read_problem_sets(
             if left_out:
                 described = describe_skipped([Skipped(entry["item"], entry["reason"]) for entry in left_out])
                 announce(f"{spec.label}: {described} (see {written.skipped.name})")
-            found.append(problems)
+            renames = name_sources and role == "train"
+            found.append([replace(p, source=spec.label) for p in problems] if renames else problems)
         return found
 
     seeds = _joined(read("train", train), "train")

@@ -24,7 +24,8 @@ _SCORED = (Verdict.correct, Verdict.wrong)
 
 def draw_pool(train: Path, limit: int, seed: int, *, reserve: Path | None = None) -> ProblemSet:
     """Return the problems that a round labels: from its training data, or from a reserve it was not trained on."""
-    trained = read_problems(train)
+    # A problem is asked once, however many programs it is trained on with.
+    trained = [problem for problem in read_problems(train) if problem.origin != "own"]
     if reserve is None:
         return ProblemSet(sample_pool(trained, limit, seed))
     seen = {problem.id for problem in trained}

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from fdd_edge.artifacts.gguf import check_architecture, hf_names
 from fdd_edge.artifacts.recipe import GgufRecipe
@@ -17,16 +17,21 @@ from fdd_edge.ondevice.json_text import parse_json
 from fdd_edge.ondevice.model_files import decoder_start
 from fdd_edge.ondevice.prompt import Prompt
 from fdd_edge.operations.export import warn_of_rounding
+from fdd_edge.operations.mixing import choose_mixture, group_of, operations_of, tokens_by
+from fdd_edge.operations.operation_counts import operations_group
 from fdd_edge.operations.quantized_student import quantized_weights
 from fdd_edge.operations.training_record import TrainingRecord, write_training
 from fdd_edge.progress import announce, progress, warn
 from fdd_edge.records import Problem, read_problems
 from fdd_edge.resolve.student import Student
+from fdd_edge.runs.fingerprint import Json, plain
 from fdd_edge.safetensors_folder import tensor_names
 from fdd_edge.students.grids import GRIDS
-from fdd_edge.students.training_options import LoraOptions, ResolvedTraining, TrainingOptions
+from fdd_edge.students.training_options import LoraOptions, MixOptions, ResolvedTraining, TrainingOptions
 
 if TYPE_CHECKING:
+    from fdd_edge.students.lora_training import TrainingTrace
+    from fdd_edge.students.mixture import Mixture
     from fdd_edge.students.tokenizer import Example
 
 __all__ = ["TrainingSetup", "check_training", "train", "train_on"]
@@ -45,6 +50,8 @@ class TrainingSetup:
         dtype: ``auto``, ``float32`` or ``bfloat16``.
         seed: Order of the data, and the initial adapter.
         qat_recipe: For quantization-aware training, the recipe by which weights are rounded in the forward pass.
+        weights: How often the problems of each source are trained on, relative to others; empty if all are alike.
+        round_number: So that the next round draws other examples, if examples are drawn.
     """
 
     lora: LoraOptions
@@ -52,6 +59,24 @@ class TrainingSetup:
     dtype: str
     seed: int
     qat_recipe: GgufRecipe | None = None
+    weights: Mapping[str, float] = field(default_factory=dict)
+    round_number: int = 0
+
+    @property
+    def draw_seed(self) -> str:
+        """The seed by which examples are drawn."""
+        return f"mix:{self.seed}:{self.round_number}"
+
+    def fingerprint(self) -> Json:
+        """Return what the adapter depends on."""
+        found = {f.name: getattr(self, f.name) for f in fields(self)}
+        if self.training.mix is None and not self.weights:
+            # Keys that are not set are left out, or adapters made before there were these keys would be outdated.
+            del found["weights"], found["round_number"]
+        training = {f.name: getattr(self.training, f.name) for f in fields(self.training)}
+        if self.training.mix is None:
+            del training["mix"]
+        return plain(found | {"training": training})
 
 
 def train(
@@ -92,21 +117,25 @@ def train_on(
         start_from: An adapter to continue from.
 
     Raises:
-        FddError: There is no problem to train on, a token id differs from what the device would see, early stopping
-            has no validation loss to go by, or ``check_training`` refuses.
+        FddError: There is no problem to train on, or one has no share; a token id differs from what the device would
+            see; early stopping has no validation loss to go by; or ``check_training`` refuses.
     """
     from fdd_edge.students.lora_training import train_adapter
 
     training, qat_recipe = setup.training, setup.qat_recipe
     check_training(student, setup.lora.target_modules, qat_recipe)
-    examples, held_out, too_long = _encode(student, problems, valid, template, training)
-    resolved = _resolve(setup, tokens=sum(len(e.prompt_ids) + len(e.completion_ids) for e in examples))
+    encoded = _encode(student, problems, valid, template, training)
+    examples, lengths = encoded.examples, encoded.lengths
+    announce(f"programs: {encoded.program_tokens:,} tokens, {_compared(encoded.tokens_saved)}")
+    mixture = choose_mixture(encoded.problems, lengths, training.mix, setup.weights, setup.draw_seed)
+    resolved = _resolve(setup, sum(lengths) if mixture is None else sum(mixture.tokens(lengths).values()))
     if qat_recipe is not None:
         warn_of_rounding(qat_recipe.type, [qat_recipe])
         announce(f"reading the tensor types of {qat_recipe.name} ...")
     per_step = training.per_device_train_batch_size * training.gradient_accumulation_steps * world_size()
-    steps = round(-(-len(examples) // per_step) * resolved.num_train_epochs)
-    title = f"training on {len(examples)} examples"
+    size = len(examples) if mixture is None else len(mixture)
+    steps = round(-(-size // per_step) * resolved.num_train_epochs)
+    title = f"training on {size} examples" + ("" if mixture is None else f" an epoch, drawn from {len(examples)}")
     quantizing = nullcontext() if qat_recipe is None else quantized_weights(student, qat_recipe, out)
     with quantizing as quantized, progress(title, steps) as advance:
         trace = train_adapter(
@@ -117,14 +146,40 @@ def train_on(
             options=training,
             resolved=resolved,
             base_name=student.name,
-            valid=held_out,
+            valid=encoded.held_out,
             start_from=start_from,
             quantized=quantized,
             on_step=lambda step, of, loss: advance(step),
+            mixture=mixture,
         )
     if is_first_process():
-        done = trace._asdict()
-        write_training(out, TrainingRecord(examples=len(examples), too_long=too_long, bf16=resolved.bf16, **done))
+        write_training(out, _record(encoded, trace, resolved, training.mix, mixture))
+
+
+def _record(
+    encoded: _Encoded, trace: TrainingTrace, resolved: ResolvedTraining, mix: MixOptions | None, mixture: Mixture | None
+) -> TrainingRecord:
+    """Return what the training did."""
+    facts = trace._asdict()
+    times = facts.pop("times")
+    operations = [operations_group(operations_of(problem)) for problem in encoded.problems]
+    groups = [group_of(problem, mix) for problem in encoded.problems]
+    return TrainingRecord(
+        examples=len(encoded.examples),
+        too_long=encoded.too_long,
+        bf16=resolved.bf16,
+        program_tokens=encoded.program_tokens,
+        tokens_saved=encoded.tokens_saved,
+        operation_tokens=tokens_by(operations, encoded.lengths, times),
+        group_tokens=None if mixture is None else tokens_by(groups, encoded.lengths, times),
+        **facts,
+    )
+
+
+def _compared(tokens_saved: int) -> str:
+    if tokens_saved == 0:
+        return "as they were written"
+    return f"{abs(tokens_saved):,} {'fewer' if tokens_saved > 0 else 'more'} than as written"
 
 
 def check_training(student: Student, target_modules: Sequence[str], qat_recipe: GgufRecipe | None) -> None:
@@ -157,31 +212,69 @@ def check_training(student: Student, target_modules: Sequence[str], qat_recipe: 
         )
 
 
+class _Encoded(NamedTuple):
+    """What a training sees.
+
+    Attributes:
+        problems: The problem of every training example.
+        examples: Training examples.
+        held_out: Those of the validation loss.
+        too_long: How many problems are too long to train on.
+        program_tokens: Tokens of the programs that are trained on, with the one that ends each.
+        tokens_saved: How many more they would have as they were written.
+    """
+
+    problems: list[Problem]
+    examples: list[Example]
+    held_out: list[Example]
+    too_long: int
+    program_tokens: int
+    tokens_saved: int
+
+    @property
+    def lengths(self) -> list[int]:
+        """The tokens of every training example."""
+        return [len(example.prompt_ids) + len(example.completion_ids) for example in self.examples]
+
+
 def _encode(
     student: Student, problems: Sequence[Problem], valid: Sequence[Problem], template: str, training: TrainingOptions
-) -> tuple[list[Example], list[Example], int]:
-    """Return training examples, those of the validation loss, and how many problems are too long to train on.
+) -> _Encoded:
+    """Encode the training set and the problems of the validation loss.
 
     Raises:
         FddError: There is nothing to train on, or no validation loss although early stopping needs one.
     """
-    examples, too_long = _examples(student, problems, template, training.max_length)
+    fitting, too_long = _examples(student, problems, template, training.max_length)
+    trained, examples = [problem for problem, _ in fitting], [example for _, example in fitting]
     if not examples:
         raise FddError(f"There is no problem to train on ({too_long} are longer than training.max_length).")
     if too_long:
         total = len(examples) + too_long
         warn(f"{too_long} of {total} examples are longer than training.max_length = {training.max_length}: left out")
-    held_out, _ = _examples(student, valid, template, training.max_length)
+    held_out = [example for _, example in _examples(student, valid, template, training.max_length)[0]]
     if training.early_stopping_patience is not None and not held_out:
         raise FddError(
             "training.early_stopping_patience needs a validation loss, but no problem of valid has a program: name a "
             "set with programs under data.valid, or remove the key."
         )
-    return examples, held_out, too_long
+    tokens = sum(len(example.completion_ids) for example in examples)
+    return _Encoded(trained, examples, held_out, too_long, tokens, _tokens_saved(student, fitting))
 
 
-def _resolve(setup: TrainingSetup, *, tokens: int) -> ResolvedTraining:
-    """Return what follows from the setup, this machine, and the number of tokens in all examples."""
+def _tokens_saved(student: Student, trained: Sequence[tuple[Problem, Example]]) -> int:
+    """Return how many more tokens the programs that are trained on would have as they were written."""
+    from fdd_edge.students.tokenizer import encode_texts, load_tokenizer
+
+    terse = [(problem.written, example) for problem, example in trained if problem.written is not None]
+    if not terse:
+        return 0
+    written = encode_texts(load_tokenizer(student.folder), [text for text, _ in terse], special=False)
+    return sum(len(ids) + 1 - len(example.completion_ids) for ids, (_, example) in zip(written, terse, strict=True))
+
+
+def _resolve(setup: TrainingSetup, tokens: float) -> ResolvedTraining:
+    """Return what follows from the setup, this machine, and the number of tokens in an epoch."""
     from fdd_edge.students.lora_training import cpu_has_bf16
 
     training, dtype = setup.training, setup.dtype
@@ -195,22 +288,28 @@ def _resolve(setup: TrainingSetup, *, tokens: int) -> ResolvedTraining:
 
 def _examples(
     student: Student, problems: Sequence[Problem], template: str, max_length: int
-) -> tuple[list[Example], int]:
+) -> tuple[list[tuple[Problem, Example]], int]:
     """Encode the problems, compare the ids with the device's tokenizer, and drop and count what is too long."""
     from fdd_edge.students.tokenizer import encode_examples, load_tokenizer
 
     prompt = Prompt.parse(template)
+    solved: list[Problem] = []
     pairs: list[tuple[str, str]] = []
     for problem in problems:
         if problem.program is not None:
+            solved += [problem] * problem.repeat
             pairs += [(prompt.render(problem.question), problem.program)] * problem.repeat
     tokenizer = load_tokenizer(student.folder)
     start = decoder_start(student.folder)
     examples = encode_examples(tokenizer, pairs, adds_bos=student.adds_bos, decoder_start=start)
     for vocab in student.vocabs:
         _check_ids(vocab, pairs, examples)
-    short = [e for e in examples if len(e.prompt_ids) + len(e.completion_ids) <= max_length]
-    return short, len(examples) - len(short)
+    fitting = [
+        (problem, example)
+        for problem, example in zip(solved, examples, strict=True)
+        if len(example.prompt_ids) + len(example.completion_ids) <= max_length
+    ]
+    return fitting, len(examples) - len(fitting)
 
 
 def _check_ids(vocab: Path, pairs: Sequence[tuple[str, str]], examples: Sequence[Example]) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from fdd_edge.curation import Curated, Reason, check_examples, check_programs, count_reasons, curate
+from fdd_edge.curation import Curated, ProgramStyle, Reason, check_examples, check_programs, count_reasons, curate
 from fdd_edge.errors import FddError
 from fdd_edge.event_loop import run_to_end
 from fdd_edge.feedback import sample_pool
@@ -27,6 +27,7 @@ def first_training_data(
     protected: Mapping[str, Path],
     teachers: Sequence[NamedTeacher],
     fresh: bool,
+    style: ProgramStyle,
     seed: int,
 ) -> None:
     """Write the first round's data: every seed problem with a program, and what was kept out.
@@ -38,6 +39,7 @@ def first_training_data(
         teachers: Asked in this order for the programs that are missing.
         fresh: Whether half of the problems, spread over the sources, are reserved: they are labelled before they are
             trained on.
+        style: How programs are trained on, whoever wrote them.
         seed: Draws the reserve.
 
     Raises:
@@ -45,7 +47,7 @@ def first_training_data(
     """
     problems, declined = _with_programs(read_problems(seed_problems), teachers)
     valid, tests = read_protected(protected)
-    curated = curate(problems, valid=valid, protected=tests)
+    curated = curate(problems, valid=valid, protected=tests, style=style)
     rejected = [*declined, *curated.rejected]
     if not curated.kept:
         raise FddError(_why_nothing_is_left(rejected))
@@ -60,15 +62,16 @@ def first_training_data(
 
 
 def extend_training_data(
-    out: Path, *, previous: Path, accepted: Path, rejected: Path, split: Path, reserve: Path | None
+    out: Path, *, previous: Path, accepted: Path, rejected: Path, own: Path | None, split: Path, reserve: Path | None
 ) -> None:
-    """Write the next round's data: all so far, the labelled part of a reserve, and new problems; lost ones twice.
+    """Write the next round's data: all so far, the labelled part of a reserve, and what is new; lost ones twice.
 
     Args:
         out: Folder, see ``TrainingDataFiles``.
         previous: The problems that the round before trained on.
         accepted: New problems that passed curation.
         rejected: Those that did not.
+        own: Other right programs that the student wrote for labelled problems; None if they are not trained on.
         split: Folder of the labelled problems. Those that were lost to quantization are repeated once, however often
             they are lost.
         reserve: Problems that are labelled before they are trained on: the labelled ones join the data.
@@ -79,28 +82,32 @@ def extend_training_data(
         known += [p for p in read_problems(reserve) if p.id in labelled]
     lost = {row["id"] for _, row in read_jsonl(SplitFiles(split).lost)}
     weighted = [replace(p, repeat=2) if p.id in lost else p for p in known]
+    new_programs = [] if own is None else read_problems(own)
     written = TrainingDataFiles(out)
-    write_jsonl(written.train, (p.to_row() for p in (*weighted, *read_problems(accepted))))
+    write_jsonl(written.train, (p.to_row() for p in (*weighted, *read_problems(accepted), *new_programs)))
     write_jsonl(written.rejected, (row for _, row in read_jsonl(rejected)))
 
 
-def validation_data(out: Path, *, valid: Path, teachers: Sequence[NamedTeacher]) -> None:
+def validation_data(out: Path, *, valid: Path, teachers: Sequence[NamedTeacher], style: ProgramStyle) -> None:
     """Write the problems of ``valid`` that have a right program, or get one: the validation loss is computed on them.
 
     Args:
         out: The file to write; empty if there are no programs.
         valid: Problem records, with or without programs.
         teachers: Asked in this order for the programs that are missing.
+        style: That of the programs that are trained on.
     """
     solved, _ = _with_programs(read_problems(valid), teachers)
-    checked = check_programs(solved)
+    checked = check_programs(solved, style)
     if checked.rejected:
         wrong = len(checked.rejected)
         warn(f"valid: {wrong} of {len(solved)} programs do not give their answer; the validation loss omits them")
     write_jsonl(out, (p.to_row() for p in checked.kept))
 
 
-def examples_to_train_on(problems: Sequence[Problem], name: str, *, measured: bool = False) -> Curated:
+def examples_to_train_on(
+    problems: Sequence[Problem], name: str, *, style: ProgramStyle, measured: bool = False
+) -> Curated:
     """Hold a user's problems to the checks of a run for its seed problems, and say how many are left out, and why.
 
     Test sets are unknown here, so nothing is compared with them.
@@ -108,12 +115,13 @@ def examples_to_train_on(problems: Sequence[Problem], name: str, *, measured: bo
     Args:
         problems: Problem records, with or without programs.
         name: Where they are from, for messages.
+        style: How programs are trained on.
         measured: The validation loss is computed on them; as in a run, their programs must be right, and that is all.
 
     Raises:
         FddError: No problem is left.
     """
-    checked = check_programs(problems) if measured else check_examples(problems)
+    checked = check_programs(problems, style) if measured else check_examples(problems, style)
     if not problems:
         raise FddError(f"{name} has no problem with a program to train on: it is empty.")
     if n := sum(problem.repeat > 1 for problem in checked.kept):

@@ -14,7 +14,7 @@ __all__ = ["TrainingRecord", "read_training", "write_training"]
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingRecord:
-    """What a training did; the fields from ``steps`` on are those of ``students.TrainingTrace``.
+    """What a training did; the fields from ``steps`` to ``best_step`` are those of ``students.TrainingTrace``.
 
     Attributes:
         examples: Problems trained on.
@@ -26,6 +26,11 @@ class TrainingRecord:
         tokens: Tokens that the last call trained on, without padding.
         seconds: Duration of the last call.
         best_step: The step whose weights were kept, if it is not the last one.
+        program_tokens: Tokens of the programs in one epoch; None in the record of an earlier version.
+        tokens_saved: How many more tokens these programs would have as they were written; None likewise.
+        operation_tokens: Tokens trained on, before an interruption too, by the operations of their programs; None
+            likewise.
+        group_tokens: The same by group of ``training.mix``, or by set if the sets have weights; None without either.
     """
 
     examples: int
@@ -37,6 +42,10 @@ class TrainingRecord:
     tokens: int
     seconds: float
     best_step: int | None
+    program_tokens: int | None = None
+    tokens_saved: int | None = None
+    operation_tokens: dict[str, int] | None = None
+    group_tokens: dict[str, int] | None = None
 
 
 def write_training(adapter: Path, record: TrainingRecord) -> None:
@@ -48,5 +57,5 @@ def read_training(adapter: Path) -> TrainingRecord:
     """Read the record of an adapter's folder."""
     row = parse_json(AdapterFiles(adapter).trace.read_text(encoding="utf-8"))
     valid_losses = [(step, loss) for step, loss in row["valid_losses"]]
-    kept = {field.name: row[field.name] for field in fields(TrainingRecord)}
+    kept = {field.name: row[field.name] for field in fields(TrainingRecord) if field.name in row}
     return TrainingRecord(**{**kept, "valid_losses": valid_losses})

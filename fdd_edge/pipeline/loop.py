@@ -63,6 +63,7 @@ def _run_rounds(run: Run, on_round: Callable[[RoundSummary], None]) -> None:
     evaluate_untuned(run)
     for number in range(run.config.rounds):
         round_dir = run.layout.round(number)
+        is_new = not run.stages.was_made(round_dir.curated)
         if not run.stages.was_made(round_dir.merged):
             check_room(run)
         try:
@@ -70,7 +71,8 @@ def _run_rounds(run: Run, on_round: Callable[[RoundSummary], None]) -> None:
         except PrunedInputError:
             restore_models(run, round_dir)
             summary = make_round(run, round_dir)
-        note_peaks(run.layout)
+        if is_new:
+            note_peaks(run.layout)
         on_round(summary)
         if not run.stages.was_made(run.layout.round(number + 1).data):
             # An earlier round was pruned when the next one began; damage to that one is only found later.

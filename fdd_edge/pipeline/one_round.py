@@ -26,6 +26,7 @@ from fdd_edge.pipeline.stages.imatrices import make_imatrix
 from fdd_edge.pipeline.stages.labels import label_problems
 from fdd_edge.pipeline.stages.merged_students import merge_adapter
 from fdd_edge.pipeline.stages.offspring import evolve_problems
+from fdd_edge.pipeline.stages.own_programs import keep_own_solutions
 from fdd_edge.pipeline.stages.references import make_reference
 from fdd_edge.pipeline.stages.round_data import collect_data
 from fdd_edge.pipeline.stages.validation_set import select_validation
@@ -64,6 +65,7 @@ def make_round(run: Run, round_dir: RoundLayout) -> RoundSummary:
     _label(run, round_dir, has_float=has_float)
     evolve_problems(run, round_dir)
     curate_problems(run, round_dir)
+    keep_own_solutions(run, round_dir)
     summary = summarize_round(run, round_dir)
     write_summary(summary, round_dir.summary)
     return summary

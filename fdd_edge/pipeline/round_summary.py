@@ -23,6 +23,7 @@ from fdd_edge.operations.bench import Measurement, read_measurement
 from fdd_edge.operations.evaluate import read_evaluation
 from fdd_edge.operations.evolve import Refusals, read_declined
 from fdd_edge.operations.figures import EvaluationFigures, evaluation_figures
+from fdd_edge.operations.operation_counts import AnsweredOperations, OperationFigures, count_answers, count_trained
 from fdd_edge.operations.split import read_split
 from fdd_edge.operations.training_record import read_training
 from fdd_edge.parity import Certificate
@@ -30,7 +31,7 @@ from fdd_edge.pipeline.gates import judge_rounds, set_gates
 from fdd_edge.pipeline.run import Run
 from fdd_edge.records import Problem, read_jsonl, read_problems
 from fdd_edge.runs import ArtifactsLayout, RoundLayout, write_atomic
-from fdd_edge.runs.stage_files import VALID, EvaluationFiles
+from fdd_edge.runs.stage_files import POOL, VALID, CuratedFiles, EvaluationFiles
 
 __all__ = ["UNTUNED", "LabelledFigures", "RoundSummary", "says_would_repeat", "summarize_round", "write_summary"]
 
@@ -95,6 +96,10 @@ class RoundSummary:
         num_fewshot: Worked examples in the untuned student's prompt.
         would_repeat: Why the next round would be the same as this one; None if it would not.
         target_new: How many new problems should have been accepted; None if no number was set.
+        own_solutions: How many right programs of the student's own the next round trains on; None if it does not.
+        mixed: Tokens trained on by group, if ``training.mix`` or weights of sets decide about them.
+        operations: Operations of the problems that were trained on, and of the judge's answers to the labelled problems
+            and to the reported sets whose operations are known; None in the summary of an earlier version.
     """
 
     round: int
@@ -120,6 +125,9 @@ class RoundSummary:
     num_fewshot: int
     would_repeat: str | None
     target_new: int | None = None
+    own_solutions: int | None = None
+    mixed: dict[str, int] | None = None
+    operations: OperationFigures | None = None
 
     @property
     def solved_any(self) -> bool:
@@ -136,6 +144,7 @@ class RoundSummary:
             "evaluations": [figures.to_row() for figures in self.evaluations],
             "measured": [measurement.to_dict() for measurement in self.measured],
             "untuned": [figures.to_row() for figures in self.untuned],
+            "operations": None if self.operations is None else self.operations.to_row(),
         }
 
     @classmethod
@@ -164,6 +173,7 @@ def summarize_round(run: Run, round_dir: RoundLayout) -> RoundSummary:
     evolved = read_problems(round_dir.evolved)
     accepted, rejected = read_problems(round_dir.accepted), read_problems(round_dir.turned_down)
     targets = [target.name for target in run.named.targets]
+    own = _own_solutions(run, round_dir)
     before = layout.round(number - 1) if number else None
     judged = round_dir.evaluation(run.named.judge_target.name, run.named.judge.name, VALID)
     return RoundSummary(
@@ -199,8 +209,11 @@ def summarize_round(run: Run, round_dir: RoundLayout) -> RoundSummary:
         measured=[read_measurement(round_dir.bench(target, recipe)) for target in targets for recipe in recipes],
         untuned=_untuned(layout.untuned, reported),
         num_fewshot=0 if run.config.baseline is None else run.config.baseline.num_fewshot,
-        would_repeat=_would_repeat(run, number, found, train, evolved),
+        would_repeat=_would_repeat(run, number, found, train, bool(evolved or own)),
         target_new=None if run.config.feedback.policy == "none" else run.config.feedback.target_new,
+        own_solutions=own,
+        mixed=trained.group_tokens,
+        operations=OperationFigures(count_trained(train), trained.operation_tokens, _answered(run, round_dir, found)),
     )
 
 
@@ -216,6 +229,24 @@ def says_would_repeat(path: Path) -> bool:
     except (OSError, ValueError):
         return False
     return isinstance(row, Mapping) and bool(row.get("would_repeat"))
+
+
+def _own_solutions(run: Run, round_dir: RoundLayout) -> int | None:
+    if not run.config.feedback.own_solutions:
+        return None
+    return len(read_problems(CuratedFiles(round_dir.own_solutions).accepted))
+
+
+def _answered(run: Run, round_dir: RoundLayout, found: Split) -> list[AnsweredOperations]:
+    """Return the operations of the judge's answers to the labelled problems, and to every reported set."""
+    sets = {POOL: [item.problem for items in found.values() for item in items]}
+    sets |= {name: read_problems(path) for name, path in run.reported.items()}
+    # The programs of valid are written for its loss, apart from its problems.
+    programs = {problem.id: problem for problem in read_problems(run.layout.validation)}
+    sets[VALID] = [programs.get(problem.id, problem) for problem in sets[VALID]]
+    folders = {name: round_dir.evaluation(run.named.judge_target.name, run.named.judge.name, name) for name in sets}
+    counted = [count_answers(name, sets[name], folder) for name, folder in folders.items()]
+    return [figures for figures in counted if figures is not None]
 
 
 def _waiting(reserve: Path | None, trained: Collection[str]) -> int:
@@ -264,9 +295,7 @@ def _without(
     return without_offspring(found, reasons, {str(problem.parent_id) for problem in accepted})
 
 
-def _would_repeat(
-    run: Run, number: int, found: Split, train: Sequence[Problem], written: Sequence[Problem]
-) -> str | None:
+def _would_repeat(run: Run, number: int, found: Split, train: Sequence[Problem], has_new: bool) -> str | None:
     """Return why the next round would be the same again; None if it would not, or is not asked for.
 
     Args:
@@ -274,7 +303,8 @@ def _would_repeat(
         number: Of this round.
         found: The labelled problems.
         train: What the round trained on.
-        written: The problems that the teacher wrote, accepted or not: it might write others next time.
+        has_new: Whether there are programs of the student's own, or the teacher wrote problems, accepted or not: it
+            might write others next time.
     """
     if number + 1 >= run.config.rounds:
         return None
@@ -283,7 +313,7 @@ def _would_repeat(
     newly_lost = any(repeats[item.problem.id] == 1 for item in found["lost"] if item.problem.id in repeats)
     labelled = sum(map(len, found.values()))
     others_may_evolve = labelled < len(train) and bool(feedback.per_easy or feedback.per_hard)
-    if written or newly_lost or run.reserve is not None or others_may_evolve:
+    if has_new or newly_lost or run.reserve is not None or others_may_evolve:
         return None
     if run.config.training.start_from == "previous" or feedback.policy == "none":
         return None

@@ -19,11 +19,13 @@ _FLOAT_BYTES = 4
 _FORWARD = 0.5
 """Share of the forward pass: as many products as the backward pass, which needs none for frozen weights."""
 
-_EXPORT_PASSES, _MERGE_PASSES, _ROUND_PASSES, _CERTIFICATE_PASSES = 3, 3, 2, 8
+_EXPORT_PASSES, _QUANTIZE_PASSES, _MERGE_PASSES, _GRID_PASSES, _ROUND_PASSES, _CERTIFICATE_PASSES = 4, 2, 4, 2, 5, 8
 """How often all weights are gone through, each time about as long as it takes to write and to hash them.
 
-Export: read, put in the order of the file, written. Merge: read, multiplied, written. Rounding: a float file, and the
-rounded weights. Certificate: both sides are hashed, read and compared, and the float model is loaded and given others.
+Export of a float file: read, put in the file's order, written, hashed; of a quantized one: the float file is hashed and
+read. Merge: read, multiplied, written, hashed. Grids to train on: a float file, and the rounded weights. Rounding after
+it: both, and the merged weights are read, rounded and written again. Certificate: both sides are hashed, read and
+compared, and the float model is loaded and given others.
 """
 
 _REFERENCE_BATCH = 32
@@ -87,7 +89,7 @@ def _training(training: Training, work: Work, speed: MachineSpeed) -> Span:
     # The student is read; if its weights are rounded, a float file is written, quantized, and read back.
     start = _copy_seconds(work, speed)
     if work.rounds_weights:
-        start += _ROUND_PASSES * _copy_seconds(work, speed) + 2 * work.parameters * speed.quantize_seconds
+        start += _GRID_PASSES * _copy_seconds(work, speed) + 2 * work.parameters * speed.quantize_seconds
     return steps + validation + start
 
 
@@ -100,7 +102,8 @@ def _export(part: RoundWork, work: Work, speed: MachineSpeed) -> Span:
     for recipe in part.exported:
         is_float = work.sizes[recipe] >= work.parameters * _FLOAT_BYTES
         total += _EXPORT_PASSES * work.sizes[recipe] * speed.byte_seconds
-        total += 0 if is_float else work.parameters * speed.quantize_seconds
+        if not is_float:
+            total += _QUANTIZE_PASSES * _copy_seconds(work, speed) + work.parameters * speed.quantize_seconds
     return Span.of(total)
 
 

@@ -42,6 +42,9 @@ class DatasetOptions:
         "column of the answer, for rows in no known format: a number, or a solution that marks it",
         min_length=1,
     )
+    weight: float | None = option(
+        None, "for data.train: how often it is trained on, relative to the other sets; default: 1", gt=0, le=100
+    )
 
     @property
     def label(self) -> str:

@@ -160,6 +160,11 @@ class RoundLayout(ArtifactsLayout):
         return OffspringFiles(self.offspring).declined
 
     @property
+    def own_solutions(self) -> Path:
+        """Folder of the student's own right programs; absent unless they are trained on."""
+        return self.root / "own"
+
+    @property
     def curated(self) -> Path:
         """Folder of the new problems after curation."""
         return self.root / "curated"

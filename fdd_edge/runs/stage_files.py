@@ -164,7 +164,7 @@ class OffspringFiles(_Files):
 
 
 class CuratedFiles(_Files):
-    """New problems after curation."""
+    """New problems, or the student's own programs, after curation."""
 
     @property
     def accepted(self) -> Path:

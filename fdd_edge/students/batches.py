@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, TypedDict
 
 from torch.utils.data import Sampler
 
 from fdd_edge.students.fast_forward import IGNORED
+from fdd_edge.students.mixture import Mixture
 from fdd_edge.students.tokenizer import Example
 
 if TYPE_CHECKING:
@@ -28,16 +30,17 @@ class TrainingRow(TypedDict):
 
 
 class LengthGroupedSampler(Sampler[int]):
-    """Draws every example once per epoch, so that each batch holds texts of similar length.
+    """Draws every example once per epoch, or those of a mixture, so that each batch holds texts of similar length.
 
     The order is a function of the seed, the epoch and the total batch size: the number of processes that share a batch
     does not change it, and a resumed run continues at the right example.
     """
 
-    def __init__(self, lengths: Sequence[int], batch: int, seed: int) -> None:
+    def __init__(self, lengths: Sequence[int], batch: int, seed: int, mixture: Mixture | None = None) -> None:
         self._lengths = lengths
         self._batch = batch
         self._seed = seed
+        self._mixture = mixture
         self._epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -45,13 +48,13 @@ class LengthGroupedSampler(Sampler[int]):
         self._epoch = epoch
 
     def __len__(self) -> int:
-        """Return the number of examples."""
-        return len(self._lengths)
+        """Return the number of examples in an epoch."""
+        return len(self._lengths) if self._mixture is None else len(self._mixture)
 
     def __iter__(self) -> Iterator[int]:
         """Yield the indices of the examples."""
         rng = random.Random(f"{self._seed}:{self._epoch}")
-        order = list(range(len(self._lengths)))
+        order = list(range(len(self._lengths))) if self._mixture is None else self._mixture.epoch(self._epoch)
         rng.shuffle(order)
         size = self._batch * _GROUP
         batches: list[list[int]] = []
@@ -63,6 +66,17 @@ class LengthGroupedSampler(Sampler[int]):
         # An incomplete batch must be the last one, or the boundaries of later batches would shift.
         for batch in [*whole, *(b for b in batches if len(b) < self._batch)]:
             yield from batch
+
+    def times_drawn(self, steps: int) -> list[int]:
+        """Return how often each example is drawn in the first ``steps`` steps."""
+        times, epoch = [0] * len(self._lengths), self._epoch
+        steps_per_epoch = -(-len(self) // self._batch)
+        for number in range(-(-steps // steps_per_epoch)):
+            self.set_epoch(number)
+            for index in islice(self, (steps - number * steps_per_epoch) * self._batch):
+                times[index] += 1
+        self.set_epoch(epoch)
+        return times
 
 
 def to_rows(examples: Sequence[Example]) -> list[TrainingRow]:

@@ -12,6 +12,7 @@ from fdd_edge.ondevice.json_text import parse_json
 from fdd_edge.progress import announce
 from fdd_edge.runs.atomic import delete
 from fdd_edge.runs.seal import SEAL, is_intact, seal
+from fdd_edge.students.mixture import Mixture
 from fdd_edge.students.tokenizer import Example
 from fdd_edge.students.training_options import ResolvedTraining, TrainingOptions
 
@@ -37,9 +38,10 @@ class TrainingTrace(NamedTuple):
         steps: Optimizer steps, including those before an interruption.
         losses: Mean loss on completion tokens at every step.
         valid_losses: (step, validation loss) for each evaluation.
-        tokens: Tokens that this call trained on, without padding; a partial epoch counts in proportion.
+        tokens: Tokens that this call trained on, without padding; after an interruption, in proportion to its steps.
         seconds: Duration of this call.
         best_step: The step whose weights were kept, if it is not the last one.
+        times: How often each example was trained on, before an interruption too.
     """
 
     steps: int
@@ -48,6 +50,7 @@ class TrainingTrace(NamedTuple):
     tokens: int
     seconds: float
     best_step: int | None
+    times: list[int]
 
 
 def fit(
@@ -58,6 +61,7 @@ def fit(
     options: TrainingOptions,
     resolved: ResolvedTraining,
     on_step: OnStep | None,
+    mixture: Mixture | None = None,
 ) -> tuple[TrainingTrace, bool]:
     """Train a PEFT model; return the trace, and whether this process is the first.
 
@@ -69,6 +73,7 @@ def fit(
         options: Learning rate, batch size, evaluation and checkpoint intervals.
         resolved: Epochs, seed and precision.
         on_step: Called in the first process after each step.
+        mixture: What each epoch is drawn from; None if it has every example once.
     """
     from accelerate import PartialState
     from transformers import EarlyStoppingCallback, PrinterCallback, Trainer
@@ -80,7 +85,7 @@ def fit(
 
     class LengthGroupedTrainer(Trainer):
         def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler:
-            return LengthGroupedSampler([len(row["input_ids"]) for row in rows], batch, resolved.seed)
+            return sampler
 
         def floating_point_ops(self, inputs: dict[str, torch.Tensor]) -> int:
             # Counting them visits every parameter at every step, and nothing reads the count.
@@ -92,6 +97,7 @@ def fit(
             return found
 
     rows = to_rows(examples)
+    sampler = LengthGroupedSampler([len(row["input_ids"]) for row in rows], batch, resolved.seed, mixture)
     patience = options.early_stopping_patience
     trainer = LengthGroupedTrainer(
         model=model,
@@ -112,8 +118,11 @@ def fit(
     result = trainer.train(resume_from_checkpoint=None if last is None else str(last))
     # The first process deletes the checkpoints; another may still be loading the best weights from them.
     processes.wait_for_everyone()
-    n_tokens = sum(len(row["input_ids"]) for row in rows)
-    return _trace(trainer.state, n_tokens, steps_before, result.metrics["train_runtime"]), processes.is_main_process
+    times = sampler.times_drawn(trainer.state.global_step)
+    tokens = sum(n * len(row["input_ids"]) for n, row in zip(times, rows, strict=True))
+    return _trace(
+        trainer.state, times, tokens, steps_before, result.metrics["train_runtime"]
+    ), processes.is_main_process
 
 
 def _arguments(
@@ -216,7 +225,7 @@ def _step(checkpoint: Path) -> int:
     return int(checkpoint.name.split("-")[1])
 
 
-def _trace(state: TrainerState, n_tokens: int, steps_before: int, seconds: float) -> TrainingTrace:
+def _trace(state: TrainerState, times: list[int], tokens: int, steps_before: int, seconds: float) -> TrainingTrace:
     """Read the trace from the trainer's own history, which survives interruptions."""
     history = state.log_history
     best = state.best_model_checkpoint
@@ -225,7 +234,8 @@ def _trace(state: TrainerState, n_tokens: int, steps_before: int, seconds: float
         steps=state.global_step,
         losses=[float(entry["loss"]) for entry in history if "loss" in entry],
         valid_losses=[(int(entry["step"]), float(entry["eval_loss"])) for entry in history if "eval_loss" in entry],
-        tokens=round(n_tokens * state.epoch * (1 - steps_before / max(1, state.global_step))),
+        tokens=round(tokens * (1 - steps_before / max(1, state.global_step))),
         seconds=float(seconds),
         best_step=None if best_step == state.global_step else best_step,
+        times=times,
     )

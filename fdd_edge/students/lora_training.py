@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from fdd_edge.students.hf_trainer import OnStep, TrainingTrace, fit
 from fdd_edge.students.load import load_model
+from fdd_edge.students.mixture import Mixture
 from fdd_edge.students.quantized_weights import QuantizedWeights
 from fdd_edge.students.tokenizer import Example
 from fdd_edge.students.training_options import LoraOptions, ResolvedTraining, TrainingOptions
@@ -54,6 +55,7 @@ def train_adapter(
     start_from: Path | None = None,
     quantized: QuantizedWeights | None = None,
     on_step: OnStep | None = None,
+    mixture: Mixture | None = None,
 ) -> TrainingTrace:
     """Train a LoRA adapter and write it, in PEFT's format, to ``out``.
 
@@ -72,6 +74,7 @@ def train_adapter(
         start_from: An adapter to continue from; without one, a new adapter is made.
         quantized: The student quantized by a recipe: the forward pass then rounds weights as that recipe does.
         on_step: Called with (step, total steps, loss or None) after each logged step.
+        mixture: What each epoch is drawn from; None if it has every example once.
 
     Raises:
         FddError: A trained weight has a tensor type without a grid.
@@ -85,7 +88,7 @@ def train_adapter(
     torch.set_num_threads(resolved.threads)
     set_seed(resolved.seed)
     model = _add_adapter(base, lora, options, resolved, start_from, quantized)
-    trace, is_first = fit(model, examples, valid, out / _CHECKPOINTS, options, resolved, on_step)
+    trace, is_first = fit(model, examples, valid, out / _CHECKPOINTS, options, resolved, on_step, mixture)
     if is_first:
         # PEFT writes the base model's folder into two files; an artifact should not contain paths of this machine.
         model.peft_config["default"].base_model_name_or_path = base_name

@@ -6,13 +6,16 @@ constructing one directly checks nothing. Nothing heavy is imported here: neithe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import fsum, isclose
 from typing import Annotated, ClassVar, Literal
 
 from fdd_edge.catalog import OnShelf
 from fdd_edge.ondevice.options import option
 
-__all__ = ["NO_RECIPE", "LoraOptions", "ResolvedTraining", "TrainingOptions"]
+__all__ = ["NO_RECIPE", "LoraOptions", "MixOptions", "ResolvedTraining", "TrainingOptions"]
 
 NO_RECIPE = "none"
 """The value of ``quantization_aware`` for plain training."""
@@ -35,6 +38,52 @@ class LoraOptions:
 
 
 @dataclass(frozen=True)
+class MixOptions:
+    """What share of the tokens that are trained on each kind of problem has, the same every round."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+    by: Literal["operations", "source"] = field(
+        metadata={"description": "operations: how many a program has; source: the set of data.train it comes from"}
+    )
+    shares: Mapping[int | str, float] = field(
+        metadata={"description": 'such as {1: 0.3, 2: 0.4, "3+": 0.3}, or the name of each set with its share; sum: 1'}
+    )
+
+    def __post_init__(self) -> None:
+        named = {str(group): share for group, share in self.shares.items()}
+        object.__setattr__(self, "shares", named)
+        for group, share in named.items():
+            if not 0 <= share <= 1:
+                raise ValueError(f"the share of {group} is {share:g}; it must be between 0 and 1")
+        if self.by == "operations":
+            _check_counts(list(named))
+        if not isclose(fsum(named.values()), 1, abs_tol=1e-6):
+            raise ValueError(f"the shares sum to {fsum(named.values()):g}; make them sum to 1")
+
+    def group_of(self, n_ops: int) -> str:
+        """Return the group of a number of operations: the last one is also for more, the first one also for none."""
+        groups = list(self.shares)
+        return str(groups[min(max(n_ops, 1), len(groups)) - 1])
+
+
+def _check_counts(groups: list[str]) -> None:
+    """Refuse groups by number of operations that leave a number out.
+
+    Raises:
+        ValueError: They do.
+    """
+    *counts, last = groups or [""]
+    if not re.fullmatch(r"[0-9]+\+", last):
+        raise ValueError(f'the last group must be for N or more operations, such as "{max(1, len(groups))}+"')
+    if wrong := [group for n, group in enumerate([*counts, last[:-1]], start=1) if group != str(n)]:
+        raise ValueError(
+            f'the groups must be 1, 2 and so on without a gap up to the last, such as 1, 2, "3+"; {wrong[0]} is not '
+            "the next one"
+        )
+
+
+@dataclass(frozen=True)
 class TrainingOptions:
     """One round of training, under the names of Hugging Face's ``TrainingArguments``."""
 
@@ -47,6 +96,9 @@ class TrainingOptions:
     max_length: int = option(512, "maximum tokens per example; longer ones are skipped and counted", ge=1)
     max_tokens: int | None = option(
         None, "train on this many tokens, however many examples there are; replaces num_train_epochs", ge=1
+    )
+    mix: MixOptions | None = option(
+        None, "what share of the tokens each kind of problem has; default: as many as there are"
     )
     eval_steps: int | None = option(None, "steps between two evaluations on valid; default: once per epoch", ge=1)
     early_stopping_patience: int | None = option(

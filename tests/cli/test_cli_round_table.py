@@ -16,6 +16,7 @@ from fdd_edge.feedback import Side
 from fdd_edge.intervals import wilson
 from fdd_edge.operations.bench import MeasuredDevice, Measurement
 from fdd_edge.operations.figures import EvaluationFigures
+from fdd_edge.operations.operation_counts import AnsweredOperations, OperationFigures
 from fdd_edge.pipeline.round_summary import LabelledFigures, RoundSummary
 
 
@@ -359,3 +360,29 @@ def test_the_table_is_in_colour_only_on_a_terminal(
     text = printed(capsys, evaluations=evaluations)
     assert "\x1b[32m" in text
     assert "\x1b[31m" in text
+
+
+def test_operations_are_two_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    figures = OperationFigures(
+        {"1": 31, "2": 45, "3+": 24},
+        {"1": 300, "2": 450, "3+": 250},
+        [
+            AnsweredOperations("pool", {"1": 4}, {"1": {"2": 4}}, {"1": {"2": 0}}, 4, 0),
+            AnsweredOperations("valid", {"1": 90}, {"1": {"1": 60, "2": 30}}, {"1": {"1": 9, "2": 0}}, 30, 0),
+            AnsweredOperations("empty", {"1": 4}, {"1": {}}, {"1": {}}, 0, 0),
+        ],
+    )
+    text = printed(capsys, operations=figures)
+    assert line_of(text, "operations") == (
+        "tokens trained on: 30% with one, 45% with two, 25% with three or more "
+        "answers with more than needed: 30 of 90 of valid"
+    )
+    assert "mix" not in text
+    text = printed(capsys, operations=replace(figures, tokens=None, answered=[]))
+    assert line_of(text, "operations") == "problems trained on: 31% with one, 45% with two, 24% with three or more"
+    assert "operations" not in printed(capsys)
+
+
+def test_shares_that_were_asked_for_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    text = printed(capsys, mixed={"gsm8k-train": 7000, "one-step": 3000})
+    assert line_of(text, "mix") == "gsm8k-train: 70.0%, one-step: 30.0% of 10,000 tokens trained on"

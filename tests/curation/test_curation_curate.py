@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from typing import Any, get_args
 
 import pytest
 
-from fdd_edge.curation import Reason, count_reasons, curate
+from fdd_edge.curation import Curated, ProgramStyle, Reason, check_examples, check_programs, count_reasons, curate
 from fdd_edge.records import Problem
 
 
@@ -29,6 +31,31 @@ def test_kept_problems_get_the_normal_form_and_their_operations() -> None:
     kept, rejected = curate([problem("a", PENS, program="```python\nanswer = 2 + 3\n```")], protected={})
     assert rejected == []
     assert (kept[0].program, kept[0].n_ops, kept[0].extra) == ("answer = 2 + 3", 1, {})
+
+
+WORDY = "pens = 2\nfound = 3\nhalf = found / 2\ntotal = pens + found\nanswer = total"
+
+
+@pytest.mark.parametrize("check", [partial(curate, protected={}), check_programs, check_examples])
+def test_programs_get_the_style_that_is_asked_for(check: Callable[..., Curated]) -> None:
+    """The program as it was written is kept beside a terse one, and both have the operations that the answer needs."""
+    given = [problem("a", PENS, program=f"def f():\n    {WORDY.replace(chr(10), chr(10) + '    ')}\n    return answer")]
+    (as_written,) = check(given, style="as_written").kept
+    assert (as_written.program, as_written.written, as_written.n_ops) == (WORDY, None, 1)
+    (short,) = check(given, style="terse").kept
+    assert (short.program, short.written, short.n_ops) == ("answer = 2 + 3", WORDY, 1)
+    assert check([short], style="terse").kept == [short]
+
+
+def test_the_numbers_that_a_program_uses_are_those_of_its_terse_form() -> None:
+    """The checks of new problems are made on what is trained on, and a number that nothing reads is not used."""
+    child = replace(problem("b", PENS, program=WORDY), origin="similar")
+    unused = replace(child, program="pens = 2\nfound = 3\nanswer = 5")
+    for style in get_args(ProgramStyle):
+        assert [p.id for p in curate([child], protected={}, style=style).kept] == ["b"]
+        assert told(curate([unused], protected={}, style=style).rejected) == [
+            {"reason": "number_not_used", "detail": "2"}
+        ]
 
 
 @pytest.mark.parametrize(

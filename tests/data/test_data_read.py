@@ -138,7 +138,7 @@ def test_a_long_answer_is_shown_short(tmp_path: Path) -> None:
         ),
         (
             '{"question": "?", "answer": 3, "origin": "web"}',
-            "set.jsonl:1 has the origin 'web'; it must be one of seed, complex, similar (format jsonl).",
+            "set.jsonl:1 has the origin 'web'; it must be one of seed, complex, similar, own (format jsonl).",
         ),
         (
             '{"question": "?", "answer": 3, "id": [1]}',

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,11 @@ from fdd_edge.errors import FddError
 from fdd_edge.operations import fine_tune as module
 from fdd_edge.operations.fine_tune import fine_tune
 from fdd_edge.operations.train import TrainingSetup
+from fdd_edge.operations.training_record import TrainingRecord, read_training, write_training
 from fdd_edge.records import Problem
 from fdd_edge.resolve.student import Student, open_student
 from fdd_edge.runs.atomic import partial_of
+from fdd_edge.students.tokenizer import encode_texts, load_tokenizer
 from fdd_edge.students.training_options import LoraOptions, TrainingOptions
 
 PROBLEM = Problem("a", "Ann has 4 pens and finds 5. How many pens?", 9, "own", program="answer = 4 + 5")
@@ -47,6 +50,40 @@ def is_file_of(weights: tuple[int, int], out: Path) -> bool:
 
 def inode_and_time(path: Path) -> tuple[int, int]:
     return path.stat().st_ino, path.stat().st_mtime_ns
+
+
+def test_training_says_how_many_tokens_the_terse_form_saves(
+    tiny_student: Student, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    written = replace(PROBLEM, id="b", written="pens = 4\nfound = 5\nanswer = pens + found", repeat=2)
+    tokenizer = load_tokenizer(tiny_student.folder)
+    short, long = (len(ids) + 1 for ids in encode_texts(tokenizer, [str(PROBLEM.program), str(written.written)]))
+    caplog.set_level("INFO", "fdd_edge")
+    for name, problems, saved in (("a", [PROBLEM], 0), ("b", [PROBLEM, written], 2 * (long - short))):
+        fine_tune(problems, tmp_path / name, tiny_student, "plain", SETUP)
+        trained = read_training(tmp_path / name / "adapter")
+        assert (trained.program_tokens, trained.tokens_saved) == (short * trained.examples, saved)
+    assert f"programs: {short} tokens, as they were written" in caplog.messages
+    assert f"programs: {3 * short:,} tokens, {2 * (long - short):,} fewer than as written" in caplog.messages
+
+
+def test_the_record_of_an_earlier_version_says_nothing_about_it(tmp_path: Path) -> None:
+    record = TrainingRecord(
+        examples=1,
+        too_long=0,
+        bf16=False,
+        steps=1,
+        losses=[1.0],
+        valid_losses=[],
+        tokens=9,
+        seconds=1.0,
+        best_step=None,
+    )
+    write_training(tmp_path, record)
+    path = tmp_path / "training.json"
+    earlier = {k: v for k, v in json.loads(path.read_text()).items() if k not in ("program_tokens", "tokens_saved")}
+    path.write_text(json.dumps(earlier))
+    assert read_training(tmp_path) == record
 
 
 def test_an_edited_generation_config_keeps_the_finished_adapter(

@@ -91,7 +91,13 @@ def write(out: Path, split: Path, train: Path, teacher: NamedTeacher, **options:
 def accepted(tmp_path: Path, out: Path, train: Path) -> list[Problem]:
     evolved = OffspringFiles(out).problems
     curate_offspring(
-        tmp_path / "curated", evolved=evolved, known=[train], protected={"valid": train}, max_new=None, seed=0
+        tmp_path / "curated",
+        evolved=evolved,
+        known=[train],
+        protected={"valid": train},
+        max_new=None,
+        style="as_written",
+        seed=0,
     )
     return read_problems(CuratedFiles(tmp_path / "curated").accepted)
 

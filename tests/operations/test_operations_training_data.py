@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 import pytest
 
+from fdd_edge.curation import ProgramStyle
 from fdd_edge.errors import FddError
 from fdd_edge.operations.curate import curate_offspring
 from fdd_edge.operations.problem_sets import read_problem_sets
@@ -59,7 +60,9 @@ def first_data(
     out: Path, seeds: Path, protected: Mapping[str, Path] = MappingProxyType({}), *, fresh: bool = False, seed: int = 0
 ) -> None:
     teachers = [NamedTeacher("annotated"), NamedTeacher("symbolic")]
-    first_training_data(out, seed_problems=seeds, protected=protected, teachers=teachers, fresh=fresh, seed=seed)
+    first_training_data(
+        out, seed_problems=seeds, protected=protected, teachers=teachers, fresh=fresh, style="terse", seed=seed
+    )
 
 
 def curated(
@@ -71,13 +74,13 @@ def curated(
     max_new: int | None = None,
     seed: int = 0,
 ) -> None:
-    curate_offspring(out, evolved=evolved, known=known, protected=protected, max_new=max_new, seed=seed)
+    curate_offspring(out, evolved=evolved, known=known, protected=protected, max_new=max_new, style="terse", seed=seed)
 
 
 def extended(out: Path, previous: Path, split: Path, *, reserve: Path | None = None) -> None:
     """Extend the data without new problems."""
     none = write(split.parent / "none.jsonl")
-    extend_training_data(out, previous=previous, accepted=none, rejected=none, split=split, reserve=reserve)
+    extend_training_data(out, previous=previous, accepted=none, rejected=none, own=None, split=split, reserve=reserve)
 
 
 def test_teachers_are_asked_in_turn_and_a_program_is_kept(tmp_path: Path) -> None:
@@ -94,6 +97,29 @@ def test_teachers_are_asked_in_turn_and_a_program_is_kept(tmp_path: Path) -> Non
     assert set(left_out["declined"]) == {"annotated", "symbolic"}
 
 
+@pytest.mark.parametrize(
+    ("style", "bare"), [("terse", "answer = 4 + 5"), ("as_written", "pens = 4\nanswer = pens + 5")]
+)
+def test_programs_of_every_source_get_the_style_of_the_run(style: ProgramStyle, bare: str, tmp_path: Path) -> None:
+    """Those of a file, of a teacher, of valid, and of offspring; the teacher of calculator notes is terse anyway."""
+    named = replace(SOLVED, program="pens = 4\nanswer = pens + 5")
+    seeds = write(tmp_path / "seed.jsonl", named, NOTED)
+    teachers = [NamedTeacher("annotated")]
+    first_training_data(
+        tmp_path, seed_problems=seeds, protected={}, teachers=teachers, fresh=False, style=style, seed=0
+    )
+    validation_data(tmp_path / "validation.jsonl", valid=seeds, teachers=teachers, style=style)
+    child = replace(named, id="a.r0s0", origin="similar", round=1, depth=1, parent_id="a")
+    evolved = write(tmp_path / "evolved.jsonl", child)
+    curate_offspring(tmp_path, evolved=evolved, known=[], protected={}, max_new=None, style=style, seed=0)
+    made = {
+        name: {p.id: p.program for p in read_problems(tmp_path / f"{name}.jsonl")}
+        for name in ("train", "validation", "accepted")
+    }
+    assert made["train"] == made["validation"] == {"a": bare, "b": "answer = 6 + 3"}
+    assert made["accepted"] == {"a.r0s0": bare}
+
+
 def test_programs_of_valid_are_kept_for_its_loss(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """They were thrown away, so that a user's own set never had a validation loss."""
     wrong = replace(BARE, program="answer = 3")
@@ -101,7 +127,10 @@ def test_programs_of_valid_are_kept_for_its_loss(tmp_path: Path, capsys: pytest.
     train = write(tmp_path / "seed.jsonl", NOTED)
     read_sets(tmp_path / "data", [DatasetOptions(str(train), name="seeds")], [DatasetOptions(str(mine))])
     validation_data(
-        tmp_path / "validation.jsonl", valid=tmp_path / "data" / "valid.jsonl", teachers=[NamedTeacher("annotated")]
+        tmp_path / "validation.jsonl",
+        valid=tmp_path / "data" / "valid.jsonl",
+        teachers=[NamedTeacher("annotated")],
+        style="terse",
     )
     assert [(p.id, p.program) for p in read_problems(tmp_path / "validation.jsonl")] == [("mine-a", SOLVED.program)]
     assert "valid: 1 of 2 programs do not give their answer" in capsys.readouterr().err
@@ -212,6 +241,7 @@ def test_new_problems_follow_the_known_ones_and_rejected_ones_keep_their_reason(
         previous=write(tmp_path / "train.jsonl", SOLVED),
         accepted=write(tmp_path / "accepted.jsonl", accepted),
         rejected=write(tmp_path / "rejected.jsonl", replace(rejected, reason="leaks", against="valid:v")),
+        own=None,
         split=tmp_path / "split",
         reserve=None,
     )
@@ -381,7 +411,7 @@ def test_train_leaves_out_programs_that_a_run_would_not_train_on(caplog: pytest.
         Problem("bare", question, 5, "own"),
         Problem("right", question, 5, "own", program="def f(a=3):\n    return a + 2"),
     ]
-    checked = examples_to_train_on(given, "own.jsonl")
+    checked = examples_to_train_on(given, "own.jsonl", style="as_written")
     assert [(p.id, p.program, p.n_ops) for p in checked.kept] == [("right", "a = 3\nanswer = a + 2", 1)]
     reasons = {p.id: p.reason for p in checked.rejected}
     assert reasons == {
@@ -399,15 +429,15 @@ def test_train_leaves_out_programs_that_a_run_would_not_train_on(caplog: pytest.
 def test_train_refuses_data_without_a_right_program() -> None:
     wrong = Problem("a", "How many?", 5, "own", program="answer = 99")
     with pytest.raises(FddError, match=r"own\.jsonl has no problem with a program to train on \(1 wrong_answer\)"):
-        examples_to_train_on([wrong], "own.jsonl")
+        examples_to_train_on([wrong], "own.jsonl", style="terse")
     with pytest.raises(FddError, match="has no problem with a program to train on"):
-        examples_to_train_on([], "own.jsonl")
+        examples_to_train_on([], "own.jsonl", style="terse")
 
 
 def test_train_keeps_what_a_run_trained_on(tmp_path: Path) -> None:
     first_data(tmp_path / "data", write(tmp_path / "seed.jsonl", SOLVED, NOTED))
     known = read_problems(tmp_path / "data" / "train.jsonl")
-    assert examples_to_train_on([replace(p, repeat=2) for p in known], "run") == (
+    assert examples_to_train_on([replace(p, repeat=2) for p in known], "run", style="terse") == (
         [replace(p, repeat=2) for p in known],
         [],
     )
@@ -423,7 +453,7 @@ def test_train_names_each_reason_with_its_count_and_an_example(caplog: pytest.Lo
         Problem("wrong", "Half of 8?", 4, "own", program="answer = 99"),
         Problem("wrong2", "Half of 6?", 3, "own", program="answer = 98"),
     ]
-    checked = examples_to_train_on(given, "own.jsonl")
+    checked = examples_to_train_on(given, "own.jsonl", style="terse")
     assert [p.id for p in checked.kept] == ["first"]
     (said,) = caplog.messages
     assert said.splitlines() == [
@@ -431,4 +461,8 @@ def test_train_names_each_reason_with_its_count_and_an_example(caplog: pytest.Lo
         "  wrong_answer: wrong 'Half of 8?': gives 99, not 4",
         f"  duplicate: again {question!r}: the same as first",
     ]
-    assert [p.id for p in examples_to_train_on(given, "valid", measured=True).kept] == ["first", "again", "renumbered"]
+    assert [p.id for p in examples_to_train_on(given, "valid", style="terse", measured=True).kept] == [
+        "first",
+        "again",
+        "renumbered",
+    ]

@@ -21,6 +21,7 @@ ROW: dict[str, Any] = {
     "program": "answer = 3 + 4",
 }
 MARKS: dict[str, Any] = {
+    "written": "apples = 3\nanswer = apples + 4",
     "repeat": 100,
     "pass_rate": 1.0,
     "renumbered": True,
@@ -80,7 +81,7 @@ def test_the_records_of_a_run_are_read_as_they_are(tmp_path: Path, capsys: pytes
     path = write(tmp_path / "run" / "round-00" / "data" / "train.jsonl", ROW | RECORD | {"repeat": 2, "pass_rate": 0.5})
     (problem,) = read_user_problems(path)
     assert (problem.repeat, problem.pass_rate) == (2, 0.5)
-    assert examples_to_train_on([problem], "train").kept[0].repeat == 2
+    assert examples_to_train_on([problem], "train", style="terse").kept[0].repeat == 2
     assert "train: 1 of 1 problems are trained on several times" in capsys.readouterr().err
 
 

@@ -257,6 +257,7 @@ def test_a_measurement_that_was_disturbed_is_made_again(own_cache: Path) -> None
     assert same is not None and same.high > 1e6
 
 
+@pytest.mark.slow
 def test_a_run_ends_with_its_plan_beside_what_it_took(smoke: Finished) -> None:
     assert "planned and real" in smoke.stdout
     plan = fdd_edge.plan(smoke.out)
@@ -271,6 +272,7 @@ def test_a_run_ends_with_its_plan_beside_what_it_took(smoke: Finished) -> None:
     assert real["space.memory"].real > 1e8
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", [None, "", "{}", '{"figures": [{"name": 3}], "peaks": {}}'])
 def test_a_run_without_a_plan_says_nothing(smoke: Finished, tmp_path: Path, content: str | None) -> None:
     layout = RunLayout(smoke.copy(tmp_path))

@@ -46,7 +46,7 @@ def would_repeat(
         "rounds": 3,
     }
     run: Any = SimpleNamespace(config=parse_config(source | sections, "test"), reserve=reserve)
-    return _would_repeat(run, number, split() if found is None else found, train, written)
+    return _would_repeat(run, number, split() if found is None else found, train, bool(written))
 
 
 def test_copies_of_a_problem_do_not_make_it_memorised(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,7 +67,9 @@ def test_a_subset_or_split_that_is_none_is_refused(key: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("id", ["a..b/c", "../x", "a/../b", "a/..", "package:../x", "package:a/b", "package:.."])
-def test_an_id_that_leads_elsewhere_is_refused(id: str) -> None:
+def test_an_id_that_leads_elsewhere_is_refused(id: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "within").mkdir()
+    monkeypatch.chdir(tmp_path / "within")  # next to this checkout, there may be an x
     with pytest.raises(FddError, match=r"does not exist|is not installed"):
         locate(id)
     with pytest.raises(FddError, match="is neither a local path nor a hub id"):

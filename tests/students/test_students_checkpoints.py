@@ -20,6 +20,7 @@ from fdd_edge.records import Problem, write_jsonl
 from fdd_edge.resolve.student import Student
 from fdd_edge.runs.seal import SEAL
 from fdd_edge.students.lora_training import TrainingTrace, train_adapter
+from fdd_edge.students.mixture import Cell, mix_examples
 from fdd_edge.students.tokenizer import Example, encode_examples, load_tokenizer
 from fdd_edge.students.training_options import LoraOptions, ResolvedTraining, TrainingOptions
 
@@ -71,6 +72,23 @@ def test_a_killed_training_resumes_to_the_same_bytes(tiny_student: Student, tmp_
     for name in names:
         assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
     assert again.tokens < whole.tokens or step == 2
+
+
+@pytest.mark.parametrize("step", [4, 9])
+def test_a_killed_training_on_a_mixture_goes_on_with_the_same_examples(
+    tiny_student: Student, tmp_path: Path, step: int
+) -> None:
+    cells = [Cell("1" if n < 4 else "2+", "") for n in range(len(PAIRS))]
+    lengths = [len(e.prompt_ids) + len(e.completion_ids) for e in examples(tiny_student)]
+    mixture = mix_examples(cells, lengths, shares={"1": 0.6, "2+": 0.4}, weights={}, seed="0")
+    whole = fit(tiny_student, tmp_path / "whole", mixture=mixture)
+    with pytest.raises(Killed):
+        fit(tiny_student, tmp_path / "cut", on_step=killer(step), mixture=mixture)
+    again = fit(tiny_student, tmp_path / "cut", mixture=mixture)
+    assert (again.losses, again.times) == (whole.losses, whole.times)
+    assert min(whole.times[:4]) > max(whole.times[4:])
+    name = "adapter_model.safetensors"
+    assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
 def flip_a_bit(path: Path) -> None:

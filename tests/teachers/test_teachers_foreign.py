@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fdd_edge.number_words import numbers_in_words
-from fdd_edge.ondevice.language import count_operations, run_program
+from fdd_edge.ondevice.language import count_operations, run_program, terse
 from fdd_edge.records import Problem
 from fdd_edge.teachers import Declined, Draft, load_teacher, symbolic
 from fdd_edge.teachers.symbolic import SITUATIONS
@@ -76,6 +76,19 @@ def test_values_stay_sane(seed: int) -> None:
         assert float(draft.answer).is_integer() and draft.answer > 0
         percent = re.search(r"(\d+)%", draft.question)
         assert percent is not None and int(percent.group(1)) <= 95
+
+
+def test_a_terse_program_is_renumbered_as_it_was_written() -> None:
+    """In its terse form the 20 stands twice, and nothing says that both are the same number."""
+    question = (
+        "A hall has 90 seats, and 20 of them are broken. A whole seat costs $12, a broken seat $7. What do all cost?"
+    )
+    written = "seats = 90\nbroken = 20\nwhole = seats - broken\nanswer = whole * 12 + broken * 7"
+    problem = foreign(question, terse(written))
+    assert renumber(problem, 3, Random(0)) == "number_used_twice"
+    drafts = renumber(replace(problem, written=written), 3, Random(0))
+    assert not isinstance(drafts, str)
+    assert all(draft.program.startswith("seats = ") and draft.question != question for draft in drafts)
 
 
 def test_number_words_become_number_words() -> None:

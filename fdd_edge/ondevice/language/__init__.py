@@ -15,6 +15,7 @@ from ._normal import normalize
 from ._plain_text import plain_separators
 from ._program_error import ProgramError
 from ._reply import Computed, Outcome, compute, judge_reply
+from ._terse import terse
 
 __all__ = [
     "Computed",
@@ -31,4 +32,5 @@ __all__ = [
     "normalize",
     "plain_separators",
     "run_program",
+    "terse",
 ]

@@ -6,6 +6,7 @@ import ast
 
 from ._clean import called_name
 from ._grammar import COUNTED_FUNCTIONS
+from ._needed import needed_lines
 from ._parse import parse
 
 __all__ = ["count_operations"]
@@ -14,7 +15,8 @@ __all__ = ["count_operations"]
 def count_operations(program: str) -> int:
     """Count the arithmetic operations in the source of a program; an operation in a loop counts once.
 
-    Binary operators, augmented assignments and calls count. Signs, comparisons, ``int()`` and ``float()`` do not.
+    Binary operators, augmented assignments and calls count. Signs, comparisons, ``int()`` and ``float()`` do not, and
+    neither do lines that the last one does not depend on.
 
     Args:
         program: A program in normal form.
@@ -22,7 +24,7 @@ def count_operations(program: str) -> int:
     Raises:
         ProgramError: ``no_program`` or ``limit`` if it does not parse.
     """
-    return sum(_is_operation(node) for statement in parse(program) for node in ast.walk(statement))
+    return sum(_is_operation(node) for statement in needed_lines(parse(program)) for node in ast.walk(statement))
 
 
 def _is_operation(node: ast.AST) -> bool:

@@ -26,5 +26,13 @@ def train_adapter(run: Run, round_dir: RoundLayout) -> None:
         },
         student=run.student.to_train(),
         template=run.template,
-        setup=TrainingSetup(config.lora, config.training, config.student.dtype, run.seed, run.named.qat_recipe),
+        setup=TrainingSetup(
+            config.lora,
+            config.training,
+            config.student.dtype,
+            run.seed,
+            run.named.qat_recipe,
+            weights=config.data.weights,
+            round_number=number,
+        ),
     )

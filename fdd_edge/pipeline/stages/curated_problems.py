@@ -8,7 +8,7 @@ from fdd_edge.runs import RoundLayout
 
 __all__ = ["curate_problems"]
 
-VERSION = 6
+VERSION = 7
 
 
 def curate_problems(run: Run, round_dir: RoundLayout) -> None:
@@ -19,5 +19,6 @@ def curate_problems(run: Run, round_dir: RoundLayout) -> None:
         version=VERSION,
         inputs={"evolved": round_dir.evolved, "known": run.trained_on(round_dir), "protected": run.reported},
         max_new=run.config.feedback.max_new,
+        style=run.config.teacher.style,
         seed=run.seed + round_dir.number,
     )

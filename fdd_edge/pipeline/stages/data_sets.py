@@ -23,4 +23,6 @@ def read_sets(run: Run) -> None:
         valid=[fetched.options for fetched in run.sets["valid"]],
         eval=[fetched.options for fetched in run.sets["eval"]],
         seed=run.seed,
+        # Only if it is so, or the stages of runs that do not need it would be outdated.
+        **({"name_sources": True} if run.config.distinguishes_sets else {}),
     )

@@ -35,6 +35,7 @@ def evolve_problems(run: Run, round_dir: RoundLayout) -> None:
         },
         teacher=teacher,
         options=options,
+        style=run.config.teacher.style if counts_accepted else "as_written",
         round_number=round_dir.number,
         seed=run.seed + round_dir.number,
     )

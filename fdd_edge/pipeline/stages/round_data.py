@@ -5,10 +5,11 @@ from __future__ import annotations
 from fdd_edge.operations.training_data import extend_training_data, first_training_data
 from fdd_edge.pipeline.run import Run
 from fdd_edge.runs import RoundLayout
+from fdd_edge.runs.stage_files import CuratedFiles
 
 __all__ = ["collect_data"]
 
-VERSION = 6
+VERSION = 7
 
 
 def collect_data(run: Run, round_dir: RoundLayout) -> None:
@@ -21,6 +22,7 @@ def collect_data(run: Run, round_dir: RoundLayout) -> None:
             inputs={"seed_problems": run.layout.seed_problems, "protected": run.reported},
             teachers=run.named.solvers,
             fresh=run.reserve is not None,
+            style=run.config.teacher.style,
             seed=run.seed,
         )
         return
@@ -33,6 +35,7 @@ def collect_data(run: Run, round_dir: RoundLayout) -> None:
             "previous": before.train,
             "accepted": before.accepted,
             "rejected": before.turned_down,
+            "own": CuratedFiles(before.own_solutions).accepted if run.config.feedback.own_solutions else None,
             "split": before.split,
             "reserve": run.reserve,
         },

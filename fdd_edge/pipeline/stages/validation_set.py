@@ -7,7 +7,7 @@ from fdd_edge.pipeline.run import Run
 
 __all__ = ["select_validation"]
 
-VERSION = 5
+VERSION = 6
 
 
 def select_validation(run: Run) -> None:
@@ -19,4 +19,5 @@ def select_validation(run: Run) -> None:
         inputs={"valid": run.layout.valid},
         is_file=True,
         teachers=run.named.solvers,
+        style=run.config.teacher.style,
     )

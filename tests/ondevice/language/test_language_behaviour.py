@@ -87,6 +87,10 @@ def test_steps_are_counted_as_documented() -> None:
         ("answer = ceil(sqrt(gcd(4, 6))) + lcm(2, 3) - abs(floor(1.5)) + min(1, 2)", 10),
         ("answer = 0\nfor i in range(9):\n    answer += i", 1),
         ("answer = 1 if 2 < 3 and 4 != 5 else 6", 0),
+        ("a = 2 * 3\nb = a - 1\nc = b / 2\nanswer = a + 1", 2),
+        ("a = 2 * 3\na = 4 + 5\nanswer = a", 1),
+        ("answer = 2 * 3\nif answer > 7:\n    answer = 7 + 1", 2),
+        ("", 0),
     ],
 )
 def test_count_operations(program: str, operations: int) -> None:

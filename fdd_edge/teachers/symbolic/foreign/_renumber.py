@@ -60,10 +60,12 @@ class _Link(NamedTuple):
 
 def renumber(problem: Problem, count: int, rng: Random) -> list[Draft] | str:
     """Write up to ``count`` problems with different numbers than the given one, or return why there are none."""
-    if problem.program is None:
+    # In a terse program, a number that is used twice may be two numbers; as it was written, it has one name.
+    program = problem.written or problem.program
+    if program is None:
         return "no_program"
     try:
-        tree = ast.parse(problem.program)
+        tree = ast.parse(program)
         literals = _literals(tree)
         values = _trace(tree)
     except (SyntaxError, NotPlainError):

@@ -132,7 +132,7 @@ def plan(
     Nothing is downloaded, trained or spent. How fast this machine is, is measured once and kept in the cache.
 
     Args:
-        config: As for ``run``. Of a run folder, the plan with which the run began stands beside what it really took.
+        config: As for ``run``. Of a run folder, the plan with which the run began is shown beside what it really took.
         overrides: ``a.b=value`` for single keys.
         hours: The most that it may take; what would have to shrink is found out.
 

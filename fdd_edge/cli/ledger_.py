@@ -78,16 +78,13 @@ def import_results(results: str, as_json: bool) -> None:
 
 
 def _print(report: LedgerReport) -> None:
-    from rich import box
-    from rich.table import Table
-
     from fdd_edge.cli.console import print_labelled, print_lines, print_text
-    from fdd_edge.cli.rich_table import Name, print_table
+    from fdd_edge.cli.rich_table import Name, empty_table, print_table
 
     if not report.groups:
         print_text(f"{report.path} has made no calls to a language model.")
         return
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+    table = empty_table()
     for name in ("round", "purpose"):
         table.add_column(name, no_wrap=True)
     # Where there is one, the lines below the table name it; its column would not fit into 80 characters.

@@ -28,7 +28,7 @@ def command(config: str, overrides: tuple[str, ...], hours: float | None, as_jso
 
     Nothing is downloaded, trained or spent. How fast this machine is, is measured once, in seconds, and kept in the
     cache; a call's tokens are those of earlier calls in the ledger, if it has any. CONFIG is as for `run`. Of a run
-    folder, the plan with which the run began stands beside what it really took.
+    folder, the plan with which the run began is shown beside what it really took.
     """
     import json
 

@@ -6,10 +6,9 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from rich import box
 from rich.table import Table
 
-from fdd_edge.cli.rich_table import Name, print_table
+from fdd_edge.cli.rich_table import Name, empty_table, print_table
 
 if TYPE_CHECKING:
     from fdd_edge.planning import Compared, Figure, Unit
@@ -53,14 +52,7 @@ def print_compared(rows: Sequence[Compared]) -> None:
 
 
 def _table(title: str) -> Table:
-    table = Table(
-        title=title,
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-        show_edge=False,
-    )
+    table = empty_table(title)
     table.add_column("")
     table.add_column("")
     return table

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from rich import box
 from rich.console import Console, ConsoleOptions
 from rich.measure import Measurement
 from rich.table import Table
@@ -19,7 +20,7 @@ from fdd_edge.cli.console import WIDTH
 from fdd_edge.terminal import styled
 from fdd_edge.visible import visible
 
-__all__ = ["Name", "print_table"]
+__all__ = ["Name", "empty_table", "print_table"]
 
 _PIECES = re.compile(r"[^-_/.]*[-_/.]+|[^-_/.]+")
 """The pieces of a name, each with the separators that end it."""
@@ -44,6 +45,18 @@ class _PlainConsole(Console):
     def render_str(self, text: str, **options: Any) -> Text:
         """Return a string as it is shown."""
         return Text(visible(text), style=options.get("style") or "", justify=options.get("justify"))
+
+
+def empty_table(title: str | None = None) -> Table:
+    """Return a table without a border, which would not fit into 80 columns."""
+    return Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        show_edge=False,
+    )
 
 
 def print_table(table: Table) -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-from rich import box
 from rich.table import Table
 from rich.text import Text
 
 from fdd_edge.cli.console import print_labelled, print_lines
-from fdd_edge.cli.rich_table import Name, print_table
+from fdd_edge.cli.rich_table import Name, empty_table, print_table
 from fdd_edge.feedback import Side
 from fdd_edge.operations.bench import Measurement
 from fdd_edge.operations.figures import EvaluationFigures
@@ -54,21 +53,9 @@ def print_legend(summaries: Sequence[RoundSummary]) -> None:
     print_lines("")
 
 
-def _empty_table(title: str | None = None) -> Table:
-    """Return a table without a border, which would not fit into 80 columns."""
-    return Table(
-        title=title,
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-        show_edge=False,
-    )
-
-
 def _accuracies(summary: RoundSummary) -> Table:
     columns = _columns(summary)
-    table = _empty_table(f"Round {summary.round}")
+    table = empty_table(f"Round {summary.round}")
     for name in ("set", "artifact"):
         table.add_column(name)
     for name, _ in columns:
@@ -126,7 +113,7 @@ def _change(figures: EvaluationFigures) -> Text:
 
 def _costs(measured: Sequence[Measurement]) -> Table:
     """Return what every artifact costs on every target."""
-    table = _empty_table()
+    table = empty_table()
     table.add_column("artifact")
     for name, _ in _COST_COLUMNS:
         table.add_column(name, justify="right", no_wrap=True)

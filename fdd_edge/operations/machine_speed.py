@@ -182,7 +182,7 @@ def _measure(options: SpeedOptions) -> MachineSpeed:
 
 
 def tensor_type(recipe: Recipe) -> str:
-    """Return the GGUF type whose speed stands for a recipe: its own, or one with as many bits for an ONNX recipe."""
+    """Return the GGUF type whose speed is taken for a recipe: its own, or one with as many bits for an ONNX recipe."""
     if isinstance(recipe, GgufRecipe):
         return recipe.type
     return "q4_0" if "int4" in recipe.name else "q8_0" if "int8" in recipe.name else "f32"

@@ -46,7 +46,7 @@ class ModelFile(NamedTuple):
 
     @property
     def address(self) -> str:
-        """What stands in the ledger where an endpoint has its address: the file by its content."""
+        """What the ledger has in the place of an endpoint's address: the file by its content."""
         return f"{OF_MODEL_FILES}{self.sha256}"
 
 

@@ -40,7 +40,7 @@ __all__ = ["RunPlan", "TooMuch", "plan_config", "plan_source"]
 _HOUR = 3600.0
 
 _NOBODY = StudentShape("llama", 1, 1, 1, 1, 1, 1, 1, True)
-"""Stands for a student that is not here: what is counted does not depend on its sizes."""
+"""In the place of a student that is not here: what is counted does not depend on its sizes."""
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,7 @@ def read_reply(text: str, *, with_question: bool = False, ended: bool = True) ->
     Args:
         text: What the model wrote.
         with_question: Whether it must also say a question.
-        ended: Whether the model ended it. If that is not known, only what stands in a closed frame or fence is read:
+        ended: Whether the model ended it. If that is not known, only what is inside a closed frame or fence is read:
             the last line of anything else may be missing, and the rest still compute a number.
 
     Raises:
@@ -111,7 +111,7 @@ def _question(text: str, ended: bool) -> str:
 
 
 def _tagged(name: str, text: str, ended: bool) -> list[str]:
-    """Return what stands in tags of a name; one that is not closed goes on to the end of a reply that has one."""
+    """Return what is inside tags of a name; one that is not closed goes on to the end of a reply that has one."""
     matches = list(_TAGS[name].finditer(text))
     if not ended and any(not match["end"] for match in matches):
         raise ReplyError(REPLY_CUT, f"the {name} is not closed")

@@ -14,7 +14,7 @@ SHOWN = "***"
 
 _LONG_KEY = 16
 """Characters of a real key, at least. Shorter ones are such as "test" or "EMPTY", for servers that want any; they also
-stand in texts that are not about keys, of which replies must stay as they are."""
+occur in texts that are not about keys, of which replies must stay as they are."""
 
 _WINDOW = 8
 """A part of a long key is hidden in an error from this length on: servers echo keys shortened."""

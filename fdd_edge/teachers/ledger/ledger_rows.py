@@ -113,7 +113,7 @@ _OF_ATTEMPT = tuple(
 )
 _OF_ASKER = ("round", "teacher", "purpose", "problem_id", "draw")
 _OF_ANOTHER_RUN = ""
-"""Stands for a run of which a copy only says that it had paid."""
+"""In the place of a run of which a copy only says that it had paid."""
 
 
 def rows_of_run(path: Path, run: str) -> list[LedgerRow]:

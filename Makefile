@@ -14,26 +14,35 @@ LLAMA := $(shell sed -n 's/^llama-cpp-python==/&/p' constraints.txt)
 ifeq ($(shell uname -m),x86_64)
 LLAMA_CFLAGS := -mno-amx-tile -mno-amx-int8 -mno-amx-bf16
 endif
-LLAMA_CMAKE := -DCMAKE_C_FLAGS='$(LLAMA_CFLAGS)' -DCMAKE_CXX_FLAGS='$(LLAMA_CFLAGS)'
+# Without models of images and what llama.cpp's own programs share: about half of the files.
+LLAMA_CMAKE := -DCMAKE_C_FLAGS='$(LLAMA_CFLAGS)' -DCMAKE_CXX_FLAGS='$(LLAMA_CFLAGS)' -DLLAVA_BUILD=OFF \
+	-DCMAKE_PROJECT_llama.cpp_INCLUDE='$(CURDIR)/fdd_edge/targets/llama_only.cmake'
 BUILD_KEY := $(shell (grep -m1 -iE '^(flags|features)' /proc/cpuinfo; cc --version | head -1; $(PYTHON) -V; \
 	echo "$(LLAMA) $(LLAMA_CFLAGS)") 2>/dev/null | sha256sum | cut -c1-12)
 WHEELS := $(FDD_EDGE_CACHE)/wheels/$(BUILD_KEY)
 
-.PHONY: setup demo test test-fast check bench emulated llama-server stress clean
+.PHONY: setup demo test test-fast check bench emulated llama-server cmake-options stress clean
 
 setup: $(READY)
 
 # The folder's name covers version, flags, compiler, Python and CPU, so the wheel in it is never out of date.
 $(WHEELS)/.built: | $(BIN)/python
-	@echo "Compiling $(LLAMA) for this CPU (about 5 minutes, once) ..."
-	CMAKE_ARGS="$(LLAMA_CMAKE)" $(BIN)/python -m pip wheel --no-deps --no-cache-dir --no-binary llama-cpp-python \
-		-w $(WHEELS) $(LLAMA)
+	CMAKE_ARGS="$(LLAMA_CMAKE)" $(BIN)/python -m pip --quiet wheel --no-deps --no-cache-dir \
+		--no-binary llama-cpp-python -w $(WHEELS) $(LLAMA)
+	touch $@
+
+# Everything that does not depend on llama-cpp-python.
+$(VENV)/.packages: pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install -c constraints.txt -e '.[train,devices,onnx,hub,teacher,dev]'
 	touch $@
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(READY): pyproject.toml constraints.txt $(WHEELS)/.built | $(BIN)/python
+$(READY): pyproject.toml constraints.txt | $(BIN)/python
+	@test -e $(WHEELS)/.built || echo "Compiling $(LLAMA) for this CPU (about 2 minutes, once)" \
+		"while the other packages are installed ..."
+	$(MAKE) --no-print-directory --jobs=2 $(WHEELS)/.built $(VENV)/.packages
 	$(BIN)/python -m pip install --no-index --no-deps --force-reinstall $(WHEELS)/llama_cpp_python-*.whl
 	$(BIN)/python -m pip install -c constraints.txt -e '.[train,gguf,devices,onnx,hub,teacher,demo,dev]'
 	touch $@
@@ -65,6 +74,10 @@ emulated: setup
 # What the tests of teachers ask, if it is there, and benchmarks compare with: 10 minutes, once.
 llama-server: setup
 	$(BIN)/python benchmarks/llama_server.py
+
+# For benchmarks/compiling.py.
+cmake-options:
+	@echo "$(LLAMA_CMAKE)"
 
 stress: setup
 	$(BIN)/python -m pytest tests/loop/test_loop_faults.py --faults 30

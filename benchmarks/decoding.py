@@ -267,7 +267,7 @@ def main() -> None:
     threads = resolve_threads(load_profile("local"), options.threads)
     settings = Settings(Decoding(options.max_new_tokens, options.sequences, threads), stop=("\nQuestion:",))
     asked = DatasetOptions(options.data, "questions", options.format, options.limit)
-    problems, _ = read_set(asked, fetch_set(asked).files, seed=0)
+    problems, *_ = read_set(asked, fetch_set(asked).files, seed=0)
     print(f"{artifact}, {len(problems)} questions of {options.data}, {threads} threads\n")
     if options.floor:
         print_floor(artifact, problems, options.prompt, settings)

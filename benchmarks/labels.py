@@ -18,7 +18,8 @@ from fdd_edge.config_file import load_config
 from fdd_edge.evaluation import mcnemar, wilson
 from fdd_edge.ondevice.model_files import family_of, find_model
 from fdd_edge.operations.asking import Asking
-from fdd_edge.operations.evaluate import evaluate_file, read_rows
+from fdd_edge.operations.evaluate import evaluate_file
+from fdd_edge.operations.evaluation_rows import read_rows
 from fdd_edge.progress import show_on_stderr
 from fdd_edge.records import Problem, read_problems
 from fdd_edge.runs import Manifest, RunLayout

@@ -26,7 +26,8 @@ from fdd_edge.artifacts.facts import describe_model
 from fdd_edge.artifacts.recipe import FLOAT_RECIPE, names_of
 from fdd_edge.evaluation import mcnemar, paired_difference, wilson
 from fdd_edge.ondevice.model_files import find_model
-from fdd_edge.operations.evaluate import read_evaluation, read_rows
+from fdd_edge.operations.evaluate import read_evaluation
+from fdd_edge.operations.evaluation_rows import read_rows
 from fdd_edge.progress import show_on_stderr
 from fdd_edge.records import read_jsonl, write_jsonl
 from fdd_edge.resolve.model_file import find_model_file

@@ -1,10 +1,11 @@
 """Feedback-driven distillation of small math models, judged on the device they will run on.
 
-Every command but ``targets`` is a function: ``run``, ``plan``, ``train``, ``export``, ``certify`` (``fdd-edge
-parity``), ``evaluate`` (``fdd-edge eval``), ``split``, ``evolve``, ``ledger`` and ``import_replies`` (``fdd-edge
-ledger``), ``bench``, ``solve``, ``doctor``, ``cache_info`` and ``clean_cache`` (``fdd-edge cache``), and ``ls``. They
-return a ``Result``, and so does ``load_run``, which opens a run folder; ``load`` returns a ``Model``, held open for
-many questions. Errors that the caller can fix are raised as ``FddError`` or one of its subclasses.
+Every command but ``init`` and ``targets`` is a function: ``run``, ``validate``, ``plan``, ``train``, ``export``,
+``certify`` (``fdd-edge parity``), ``evaluate`` (``fdd-edge eval``), ``rows``, ``compare``, ``split``, ``evolve``,
+``ledger`` and ``import_replies`` (``fdd-edge ledger``), ``bench``, ``solve``, ``doctor``, ``cache_info`` and
+``clean_cache`` (``fdd-edge cache``), and ``ls`` with ``list_runs`` (``fdd-edge ls runs``). They return a ``Result``,
+and so does ``load_run``, which opens a run folder; ``load`` returns a ``Model``, held open for many questions. Errors
+that the caller can fix are raised as ``FddError`` or one of its subclasses.
 """
 
 from __future__ import annotations
@@ -18,20 +19,25 @@ if TYPE_CHECKING:
         cache_info,
         certify,
         clean_cache,
+        compare,
         doctor,
         evaluate,
+        evaluate_all,
         evolve,
         export,
         import_replies,
         ledger,
+        list_runs,
         load,
         load_run,
         ls,
         plan,
+        rows,
         run,
         solve,
         split,
         train,
+        validate,
     )
     from fdd_edge.errors import (
         BudgetError,
@@ -42,6 +48,7 @@ if TYPE_CHECKING:
         ParityError,
         TargetError,
     )
+    from fdd_edge.evaluation import Difference, ScoredReply
     from fdd_edge.loaded_model import Model
     from fdd_edge.ondevice.protocol import Completion
     from fdd_edge.operations.bench import MeasuredDevice, Measurement
@@ -49,18 +56,24 @@ if TYPE_CHECKING:
     from fdd_edge.operations.listing import Listing
     from fdd_edge.parity import Certificate
     from fdd_edge.pipeline.ledger_report import CallGroup, LedgerReport
+    from fdd_edge.pipeline.paired_comparison import Comparison, ComparisonRow, Contestant
     from fdd_edge.pipeline.round_summary import RoundSummary
+    from fdd_edge.pipeline.run_listing import ListedRun, RunList
     from fdd_edge.pipeline.run_plan import RunPlan, TooMuch
+    from fdd_edge.pipeline.shown_rows import RowsResult, ShownRow
+    from fdd_edge.pipeline.validation import ValidConfig
     from fdd_edge.planning import Compared, Figure
     from fdd_edge.result_base import Result
     from fdd_edge.results import (
         DoctorResult,
         EvaluationResult,
+        EvaluationTable,
         EvolveResult,
         ExportedArtifact,
         ExportResult,
         Solution,
         SplitResult,
+        TableEntry,
         TrainResult,
     )
     from fdd_edge.run_result import RoundResult, RunResult
@@ -77,10 +90,15 @@ __all__ = [
     "Certificate",
     "Check",
     "Compared",
+    "Comparison",
+    "ComparisonRow",
     "Completion",
+    "Contestant",
+    "Difference",
     "DoctorResult",
     "EndpointError",
     "EvaluationResult",
+    "EvaluationTable",
     "EvolveResult",
     "ExportResult",
     "ExportedArtifact",
@@ -89,6 +107,7 @@ __all__ = [
     "GateError",
     "ImportedReplies",
     "LedgerReport",
+    "ListedRun",
     "Listing",
     "MeasuredDevice",
     "Measurement",
@@ -98,35 +117,47 @@ __all__ = [
     "Result",
     "RoundResult",
     "RoundSummary",
+    "RowsResult",
+    "RunList",
     "RunPlan",
     "RunResult",
+    "ScoredReply",
+    "ShownRow",
     "Solution",
     "SplitResult",
+    "TableEntry",
     "TargetError",
     "TooMuch",
     "TrainResult",
+    "ValidConfig",
     "__version__",
     "bench",
     "cache_info",
     "certify",
     "clean_cache",
+    "compare",
     "doctor",
     "evaluate",
+    "evaluate_all",
     "evolve",
     "export",
     "import_replies",
     "ledger",
+    "list_runs",
     "load",
     "load_run",
     "ls",
     "plan",
+    "rows",
     "run",
     "solve",
     "split",
     "train",
+    "validate",
 ]
 
 _MODULES = {
+    "evaluation": ("Difference", "ScoredReply"),
     "errors": (
         "BudgetError",
         "EndpointError",
@@ -140,11 +171,15 @@ _MODULES = {
     "ondevice.protocol": ("Completion",),
     "operations.bench": ("MeasuredDevice", "Measurement"),
     "operations.cached_files": ("CacheInfo", "CachedKind"),
+    "pipeline.paired_comparison": ("Comparison", "ComparisonRow", "Contestant"),
     "pipeline.ledger_report": ("CallGroup", "LedgerReport"),
     "operations.listing": ("Listing",),
     "parity": ("Certificate",),
     "pipeline.round_summary": ("RoundSummary",),
+    "pipeline.run_listing": ("ListedRun", "RunList"),
     "pipeline.run_plan": ("RunPlan", "TooMuch"),
+    "pipeline.shown_rows": ("RowsResult", "ShownRow"),
+    "pipeline.validation": ("ValidConfig",),
     "planning": ("Compared", "Figure"),
     "result_base": ("Result",),
     "run_result": ("RoundResult", "RunResult"),

@@ -12,42 +12,49 @@ import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fdd_edge.arguments import (
     AnswerKind,
     PathLike,
     Rows,
     check_asking,
+    check_choice,
     check_count,
     check_decoding,
+    check_evaluation,
+    check_samples,
+    default_tokens,
+    distinct_names,
     find_model,
     list_of,
     name_of,
     optional,
     path_of,
-    problems_to_ask,
     read_config,
     runtime_of,
 )
 from fdd_edge.errors import FddError
-from fdd_edge.feedback import Bands, EvolveOptions
+from fdd_edge.feedback import LABELS, Bands, EvolveOptions
 from fdd_edge.ondevice.protocol import Decoding
+from fdd_edge.ondevice.verdicts import Verdict
 from fdd_edge.renames import accepts_old_names
 from fdd_edge.results import (
     DoctorResult,
     EvaluationResult,
+    EvaluationTable,
     EvolveResult,
     ExportedArtifact,
     ExportResult,
     Solution,
     SplitResult,
+    TableEntry,
     TrainResult,
 )
 from fdd_edge.run_result import RoundResult, RunResult
 
 if TYPE_CHECKING:
-    from fdd_edge.arguments import ConfigLike
+    from fdd_edge.arguments import AskedProblems, ConfigLike, EvaluationOptions
     from fdd_edge.feedback import Policy
     from fdd_edge.loaded_model import Model
     from fdd_edge.operations.bench import Measurement
@@ -55,8 +62,13 @@ if TYPE_CHECKING:
     from fdd_edge.operations.listing import Listing
     from fdd_edge.parity import Certificate
     from fdd_edge.pipeline.ledger_report import LedgerReport
+    from fdd_edge.pipeline.paired_comparison import Comparison
     from fdd_edge.pipeline.round_summary import RoundSummary
+    from fdd_edge.pipeline.run_listing import RunList
     from fdd_edge.pipeline.run_plan import RunPlan
+    from fdd_edge.pipeline.shown_questions import Shown
+    from fdd_edge.pipeline.shown_rows import RowsResult
+    from fdd_edge.pipeline.validation import ValidConfig
     from fdd_edge.records import Problem
     from fdd_edge.teachers.ledger.imported import ImportedReplies
 
@@ -65,20 +77,25 @@ __all__ = [
     "cache_info",
     "certify",
     "clean_cache",
+    "compare",
     "doctor",
     "evaluate",
+    "evaluate_all",
     "evolve",
     "export",
     "import_replies",
     "ledger",
+    "list_runs",
     "load",
     "load_run",
     "ls",
     "plan",
+    "rows",
     "run",
     "solve",
     "split",
     "train",
+    "validate",
 ]
 
 
@@ -90,6 +107,7 @@ def run(
     rounds: int | None = None,
     parity: bool = True,
     on_round: Callable[[RoundResult], None] = lambda finished: None,
+    on_answers: Callable[[Shown], None] = lambda shown: None,
 ) -> RunResult:
     """Distil the student described in a config, or resume where an earlier call stopped.
 
@@ -100,6 +118,8 @@ def run(
         rounds: Number of rounds; more than before extends a run.
         parity: Whether each artifact is certified before it is evaluated; if not, the manifest says so.
         on_round: Called with every round when it is finished, also with those that were finished earlier.
+        on_answers: Called with what the student answered to the run's questions: before training if there is a
+            baseline, and in each round as soon as its file is evaluated; also with earlier answers.
 
     Returns:
         The run: its folder, its rounds with their accuracies and artifacts, and the best one.
@@ -118,7 +138,7 @@ def run(
     def show(summary: RoundSummary) -> None:
         on_round(RoundResult.read(layout.round(summary.round)))
 
-    return RunResult(loop.run(given.config, given.source, parity=parity, on_round=show).root)
+    return RunResult(loop.run(given.config, given.source, parity=parity, on_round=show, on_answers=on_answers).root)
 
 
 def plan(
@@ -161,6 +181,27 @@ def plan(
             return dataclasses.replace(kept, compared=compared_plan(layout))
     name = os.fspath(config) if isinstance(config, str | os.PathLike) else "config"
     return plan_source(given.config, given.source, name, hours=hours)
+
+
+def validate(config: ConfigLike, *, overrides: str | Sequence[str] = ()) -> ValidConfig:
+    """Check all that the start of a run checks, without starting it: ``fdd-edge validate``.
+
+    The student, the problems and every model and target that the config names are opened. Downloads go to the cache;
+    nothing is written to the run folder.
+
+    Args:
+        config: As for ``run``.
+        overrides: ``a.b=value`` for single keys.
+
+    Raises:
+        FddError: The config has errors, or something that it names is missing or broken.
+    """
+    from fdd_edge.pipeline.start import find_missing
+    from fdd_edge.pipeline.validation import validate as check
+
+    given = read_config(config, overrides, find_missing=find_missing)
+    name = os.fspath(config) if isinstance(config, str | os.PathLike) else "config"
+    return check(given.config, given.source, name)
 
 
 def load_run(path: PathLike) -> RunResult:
@@ -218,6 +259,7 @@ def train(
     valid: PathLike | Rows | None = None,
     question_field: str | None = None,
     answer_field: str | None = None,
+    threads: int | None = None,
     overrides: str | Sequence[str] = (),
 ) -> TrainResult:
     """LoRA-tune the student of a config on problems and merge it; the same call resumes an interrupted one.
@@ -230,6 +272,7 @@ def train(
         valid: The same, for a validation loss.
         question_field: Column of the question, for rows in no known format.
         answer_field: Column of the answer, for rows in no known format: a number, or a solution that marks it.
+        threads: CPU threads; default: every core this process may use.
         overrides: ``a.b=value`` for single keys.
 
     Raises:
@@ -246,7 +289,9 @@ def train(
     from fdd_edge.runs.stage_files import FineTunedFiles
     from fdd_edge.students.training_options import NO_RECIPE
 
-    checked, out = read_config(config, overrides, output=output).config, path_of(output, "output")
+    check_decoding(threads=threads)
+    changes = [*list_of(overrides, "overrides"), *([] if threads is None else [f"training.threads={threads}"])]
+    checked, out = read_config(config, changes, output=output).config, path_of(output, "output")
     if data == valid == "-":
         raise FddError("Standard input can be read only once: name a file for data or for valid.")
     columns = columns_of(question_field, answer_field)
@@ -278,6 +323,7 @@ def export(
     question_field: str | None = None,
     answer_field: str | None = None,
     parity: bool = True,
+    threads: int | None = None,
     on_certificate: Callable[[Certificate], None] = lambda certificate: None,
 ) -> ExportResult:
     """Export a model by recipes, one folder per recipe, each with its parity certificate.
@@ -293,6 +339,8 @@ def export(
         question_field: Column of the question in ``prompts``, for rows in no known format.
         answer_field: Column of the answer in ``prompts``, for rows in no known format.
         parity: Whether to make certificates.
+        threads: Threads of the runtime; default: one per physical core; ``threads`` in the target's profile takes
+            precedence.
         on_certificate: Called with each certificate.
 
     Raises:
@@ -306,6 +354,7 @@ def export(
     names, out, wording = list_of(recipes, "recipes"), path_of(output, "output"), optional(prompt, "prompt")
     if not names:
         raise FddError("Name at least one recipe, such as 'gguf-q4_0'.")
+    check_decoding(threads=threads)
     wanted = load_recipes(names)
     asked = _read_prompts(prompts, question_field, answer_field)
     families = {recipe.family for recipe in wanted}
@@ -316,7 +365,7 @@ def export(
         certificates.append(certificate)
         on_certificate(certificate)
 
-    cards = export_all(source, out, wanted, prompts=asked, parity=parity, on_certificate=show)
+    cards = export_all(source, out, wanted, prompts=asked, parity=parity, threads=threads, on_certificate=show)
     return ExportResult([ExportedArtifact.of(card) for card in cards], certificates)
 
 
@@ -331,6 +380,7 @@ def certify(
     recipe: PathLike | None = None,
     prompt: PathLike | None = None,
     target: PathLike = "local",
+    threads: int | None = None,
     output: PathLike | None = None,
 ) -> Certificate:
     """Compare a model file with the float model it was made from: ``fdd-edge parity``.
@@ -346,6 +396,8 @@ def certify(
         recipe: The recipe whose bounds to check against; None takes the one the file names.
         prompt: ``plain``, ``chat`` or a file, for both sides; None takes the one stored with each of them.
         target: Device profile to run on.
+        threads: Threads of the runtime; default: one per physical core; ``threads`` in the target's profile takes
+            precedence.
         output: New file for the certificate; None keeps none.
 
     Returns:
@@ -358,6 +410,7 @@ def certify(
     from fdd_edge.operations.certify import certify_file, check_new, find_bounds, reference_of
     from fdd_edge.resolve.model import open_float_model
 
+    check_decoding(threads=threads)
     model = find_model(artifact, "artifact")
     out = None if output is None else path_of(output, "output")
     if out is not None:
@@ -369,9 +422,11 @@ def certify(
     source = open_float_model(float_name, revision=revision, prompt=optional(prompt, "prompt"), families=families)
     # Given a prompt of the caller's choice, a file may still chat in its own way.
     trained = source.trained and prompt is None
-    outputs = reference_of(source.student, asked, template=source.template, trained=trained)
+    outputs = reference_of(source.student, asked, template=source.template, trained=trained, threads=threads)
     template = None if prompt is None else source.template
-    certificate = certify_file(model, source.student.folder, outputs, bounds, runtime=runtime, prompt=template)
+    certificate = certify_file(
+        model, source.student.folder, outputs, bounds, runtime=runtime, threads=threads, prompt=template
+    )
     if out is not None:
         certificate.write(out)
     return certificate
@@ -410,10 +465,12 @@ def evaluate(
     prompt: PathLike | None = None,
     num_fewshot: int = 0,
     answer: AnswerKind = "program",
-    max_new_tokens: int = Decoding.max_new_tokens,
+    max_new_tokens: int | None = None,
     batch_size: int = Decoding.batch_size,
     threads: int | None = None,
     wave: int = Decoding.wave,
+    samples: int = 1,
+    temperature: float = Decoding.temperature,
     seed: int = 0,
     output: PathLike | None = None,
 ) -> EvaluationResult:
@@ -436,37 +493,98 @@ def evaluate(
         num_fewshot: Worked examples in the prompt.
         answer: ``program`` takes the answer of the reply's program. For free-form text, ``number`` takes the number
             that it marks as its answer (``####``, a box, "answer is"), else its last one, and ``last-number`` the last.
-        max_new_tokens: Maximum tokens per reply.
+        max_new_tokens: Maximum tokens per reply. Default: 200; 512 for answers in free-form text.
         batch_size: Number of sequences that share a batch.
         threads: Threads of the runtime; default: one per physical core; ``threads`` in the target's profile takes
             precedence.
         wave: Number of replies that are decoded, resumed and shared between boards as one unit.
-        seed: Seed for generated problems.
-        output: New folder for rows, timing and summary; None keeps none.
+        samples: Replies per problem; ``votes`` of the result counts the problems that the majority of them solves.
+        temperature: Of sampling; 0 decodes greedily.
+        seed: Seed for generated problems, and for sampling.
+        output: Folder for rows, timing and summary; one that holds this evaluation is read back. None keeps none.
 
     Raises:
         FddError: Something the caller can fix; the message says how.
         TargetError: The target failed.
     """
-    from fdd_edge.operations.evaluate import evaluate_file
-
-    out = None if output is None else path_of(output, "output")
-    decoding = check_decoding(max_new_tokens=max_new_tokens, batch_size=batch_size, threads=threads, wave=wave)
-    asking = check_asking(decoding, prompt=prompt, num_fewshot=num_fewshot, answer=answer)
-    model = find_model(artifact, "artifact")
-    runtime = runtime_of(model, target)
-    asked = problems_to_ask(
-        data,
-        seed=seed,
-        limit=limit,
+    options = check_evaluation(
         format=format,
         split=split,
         subset=subset,
         revision=revision,
         question_field=question_field,
         answer_field=answer_field,
+        target=target,
+        limit=limit,
+        prompt=prompt,
+        num_fewshot=num_fewshot,
+        answer=answer,
+        max_new_tokens=max_new_tokens,
+        batch_size=batch_size,
+        threads=threads,
+        wave=wave,
+        samples=samples,
+        temperature=temperature,
+        seed=seed,
     )
-    found = evaluate_file(model, asked.problems, out, runtime=runtime, asking=asking, dataset=asked.label)
+    out = None if output is None else path_of(output, "output")
+    model = find_model(artifact, "artifact")
+    runtime_of(model, target)
+    return _evaluated(model, options.read(data), out, options)
+
+
+def evaluate_all(
+    artifacts: PathLike | Sequence[PathLike],
+    data: PathLike | Sequence[PathLike],
+    *,
+    output: PathLike | None = None,
+    **options: Any,
+) -> EvaluationTable:
+    """Evaluate several model files on several sets of problems: ``fdd-edge eval A B --data X --data Y``.
+
+    Args:
+        artifacts: Model files, each named as for ``evaluate``.
+        data: Sets of problems, each named as for ``evaluate``.
+        output: Folder that gets a folder per artifact, with one per set; what it holds already is read back.
+        options: The other arguments of ``evaluate``, for all of them.
+
+    Returns:
+        An evaluation per set and artifact, and how each artifact compares with the first one on the same problems.
+
+    Raises:
+        FddError: Something the caller can fix; the message says how.
+        TargetError: The target failed.
+    """
+    from fdd_edge.operations.evaluate import name_of_artifact
+    from fdd_edge.runs.stage_files import EvaluationFiles
+
+    checked = check_evaluation(**options)
+    out = None if output is None else path_of(output, "output")
+    names, sets = list_of(artifacts, "artifacts"), list_of(data, "data")
+    if not names or not sets:
+        raise FddError("Name at least one artifact and one set of problems.")
+    if out is not None and EvaluationFiles(out).rows.exists():
+        raise FddError(f"{out} holds a single evaluation; choose another folder for several.")
+    models = [find_model(name, "artifacts") for name in names]
+    for model in models:
+        runtime_of(model, checked.target)
+    asked = [checked.read(path) for path in sets]
+    labels = distinct_names([name_of_artifact(model).removesuffix(".gguf") for model in models])
+    titles = distinct_names([one.about["name"] or "problems" for one in asked])
+    found = [
+        TableEntry(title, label, _evaluated(model, problems, None if out is None else out / label / title, checked))
+        for problems, title in zip(asked, titles, strict=True)
+        for model, label in zip(models, labels, strict=True)
+    ]
+    return EvaluationTable(found)
+
+
+def _evaluated(model: Path, asked: AskedProblems, out: Path | None, options: EvaluationOptions) -> EvaluationResult:
+    """Evaluate one model file on one set."""
+    from fdd_edge.operations.evaluate import evaluate_file
+
+    runtime = runtime_of(model, options.target)
+    found = evaluate_file(model, asked.problems, out, runtime=runtime, asking=options.asking, data=asked.about)
     return EvaluationResult.of(found, data=asked.about, skipped=asked.skipped)
 
 
@@ -497,7 +615,7 @@ def split(
     Raises:
         FddError: Something the caller can fix; the message says how.
     """
-    from fdd_edge.config_file import checked
+    from fdd_edge.checked_options import checked
     from fdd_edge.operations.split import read_answered
     from fdd_edge.operations.split import split as write_split
     from fdd_edge.records import ProblemSet
@@ -548,7 +666,7 @@ def evolve(
     Raises:
         FddError: Something the caller can fix; the message says how.
     """
-    from fdd_edge.config_file import checked
+    from fdd_edge.checked_options import checked
     from fdd_edge.operations.evolve import evolve as write_offspring
     from fdd_edge.operations.split import read_split
     from fdd_edge.operations.teaching import name_teacher
@@ -565,6 +683,61 @@ def evolve(
     write = partial(write_offspring, teacher=writer, options=options, round_number=round_number, seed=draw)
     build_atomic(out, partial(write, split=labelled), split=HashCache().of(labelled), made_by=write.keywords)
     return EvolveResult.read(out)
+
+
+def rows(
+    path: PathLike,
+    *,
+    verdict: str | Sequence[str] = (),
+    label: str | None = None,
+    dataset: str | None = None,
+    n: int | None = None,
+    against: PathLike | None = None,
+) -> RowsResult:
+    """Return replies with their questions, gold answers and verdicts: ``fdd-edge rows``.
+
+    Args:
+        path: A run (the judge's artifact in its best round), a round, an evaluation folder, or a folder of these.
+        verdict: Only replies with this verdict, or with one of these.
+        label: Only problems that a round of a run labelled so, such as ``lost``.
+        dataset: Only this set. Default: all but ``pool``, which a round labels.
+        n: Only the first N.
+        against: Other evaluations: each row has their reply to the same problem as ``against``.
+
+    Raises:
+        FddError: There is no such evaluation, set or label, or the other evaluations have other problems.
+    """
+    from fdd_edge.pipeline.shown_rows import find_rows
+
+    verdicts = list_of(verdict, "verdict")
+    for one in verdicts:
+        check_choice("verdict", one, Verdict)
+    if label is not None:
+        check_choice("label", label, LABELS)
+    if n is not None:
+        check_count("n", n)
+    return find_rows(
+        path_of(path, "path"),
+        verdicts=verdicts,
+        label=label,
+        dataset=optional(dataset, "dataset"),
+        n=n,
+        against=None if against is None else path_of(against, "against"),
+    )
+
+
+def compare(*paths: PathLike) -> Comparison:
+    """Compare runs, rounds or evaluations with the first one, on the same problems: ``fdd-edge compare``.
+
+    Args:
+        paths: Runs (the judge's artifact in its best round), rounds, or evaluation folders; at least two.
+
+    Raises:
+        FddError: One holds no evaluation, two have no problem in common, or one id is that of different problems.
+    """
+    from fdd_edge.pipeline.paired_comparison import compare_paths
+
+    return compare_paths([path_of(path, "paths") for path in paths])
 
 
 def bench(
@@ -600,9 +773,12 @@ def load(
     prompt: PathLike | None = None,
     num_fewshot: int = 0,
     answer: AnswerKind = "program",
-    max_new_tokens: int = Decoding.max_new_tokens,
+    max_new_tokens: int | None = None,
     batch_size: int = Decoding.batch_size,
     threads: int | None = None,
+    samples: int = 1,
+    temperature: float = Decoding.temperature,
+    seed: int = 0,
 ) -> Model:
     """Load a model and hold it open, so that many questions share one process.
 
@@ -616,10 +792,13 @@ def load(
         num_fewshot: Worked examples in the prompt.
         answer: ``program`` takes the answer of the reply's program. For free-form text, ``number`` takes the number
             that it marks as its answer (``####``, a box, "answer is"), else its last one, and ``last-number`` the last.
-        max_new_tokens: Maximum tokens per reply.
+        max_new_tokens: Maximum tokens per reply. Default: 200; 512 for answers in free-form text.
         batch_size: Number of sequences that share a batch.
         threads: Threads of the runtime; default: one per physical core; ``threads`` in the target's profile takes
             precedence.
+        samples: Replies per question; the answer is the one that most of them give.
+        temperature: Of sampling; 0 decodes greedily.
+        seed: Seed for sampling.
 
     Raises:
         FddError: Something the caller can fix; the message says how.
@@ -627,13 +806,24 @@ def load(
     """
     from fdd_edge.artifacts.facts import describe_model
     from fdd_edge.loaded_model import Model
-    from fdd_edge.operations.evaluate import announce_prompt
+    from fdd_edge.operations.asking import announce_prompt
+    from fdd_edge.progress import warn
 
-    decoding = check_decoding(max_new_tokens=max_new_tokens, batch_size=batch_size, threads=threads)
-    asking = check_asking(decoding, prompt=prompt, num_fewshot=num_fewshot, answer=answer)
+    decoding = check_decoding(
+        max_new_tokens=default_tokens(answer) if max_new_tokens is None else max_new_tokens,
+        batch_size=batch_size,
+        threads=threads,
+        temperature=temperature,
+    )
+    asking = check_asking(decoding, prompt=prompt, num_fewshot=num_fewshot, answer=answer, samples=samples, seed=seed)
     file = find_model(model, "model")
     runtime = runtime_of(file, target)
     announce_prompt(file, describe_model(file), asking.prompt)
+    if Path(model).is_dir():
+        from fdd_edge.pipeline.kept_evaluations import weakness_of
+
+        if (weakness := weakness_of(Path(model))) is not None:
+            warn(weakness)
     return Model(file, runtime=runtime, asking=asking)
 
 
@@ -646,8 +836,11 @@ def solve(
     prompt: PathLike | None = None,
     num_fewshot: int = 0,
     answer: AnswerKind = "program",
-    max_new_tokens: int = Decoding.max_new_tokens,
+    max_new_tokens: int | None = None,
     threads: int | None = None,
+    samples: int = 1,
+    temperature: float = Decoding.temperature,
+    seed: int = 0,
 ) -> Solution:
     """Ask a model one question; ``load`` is faster for several.
 
@@ -660,9 +853,12 @@ def solve(
         num_fewshot: Worked examples in the prompt.
         answer: ``program`` takes the answer of the reply's program. For free-form text, ``number`` takes the number
             that it marks as its answer (``####``, a box, "answer is"), else its last one, and ``last-number`` the last.
-        max_new_tokens: Maximum tokens per reply.
+        max_new_tokens: Maximum tokens per reply. Default: 200; 512 for answers in free-form text.
         threads: Threads of the runtime; default: one per physical core; ``threads`` in the target's profile takes
             precedence.
+        samples: Replies to the question; the answer is the one that most of them give.
+        temperature: Of sampling; 0 decodes greedily.
+        seed: Seed for sampling.
 
     Returns:
         The answer, and the program that gives it.
@@ -680,8 +876,11 @@ def solve(
         num_fewshot=num_fewshot,
         answer=answer,
         max_new_tokens=max_new_tokens,
-        batch_size=1,
+        batch_size=min(check_samples(samples), Decoding.batch_size),
         threads=threads,
+        samples=samples,
+        temperature=temperature,
+        seed=seed,
     ) as loaded:
         return loaded.solve(question)
 
@@ -702,6 +901,20 @@ def ls() -> Listing:
     from fdd_edge.operations.listing import list_names
 
     return list_names()
+
+
+def list_runs(folder: PathLike = ".") -> RunList:
+    """Return the runs in a folder and its subfolders: ``fdd-edge ls runs``.
+
+    Args:
+        folder: A folder with runs, or a run.
+
+    Raises:
+        FddError: There is no such folder.
+    """
+    from fdd_edge.pipeline.run_listing import list_runs_in
+
+    return list_runs_in(path_of(folder, "folder"))
 
 
 def cache_info() -> CacheInfo:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
@@ -21,14 +22,22 @@ if TYPE_CHECKING:
     ConfigLike: TypeAlias = str | os.PathLike[str] | Mapping[str, Any] | Config
 
 __all__ = [
+    "MAX_SAMPLES",
+    "TOKENS_OF_TEXT",
     "AnswerKind",
     "AskedProblems",
+    "EvaluationOptions",
     "GivenConfig",
     "PathLike",
     "Rows",
     "check_asking",
+    "check_choice",
     "check_count",
     "check_decoding",
+    "check_evaluation",
+    "check_samples",
+    "default_tokens",
+    "distinct_names",
     "find_model",
     "list_of",
     "name_of",
@@ -38,6 +47,9 @@ __all__ = [
     "read_config",
     "runtime_of",
 ]
+
+MAX_SAMPLES = 64
+"""Replies per question, at most."""
 
 PathLike: TypeAlias = str | os.PathLike[str]
 """A path, or a result that lies in one: a run, a round, an exported artifact, a split."""
@@ -171,23 +183,42 @@ def read_config(
     return GivenConfig(parse_config(source, origin, find_missing), source)
 
 
-def check_decoding(**values: int | None) -> Decoding:
+TOKENS_OF_TEXT = 512
+"""Tokens of a free-form reply, at most, unless the caller says otherwise: words need more of them than a program."""
+
+
+def default_tokens(answer: AnswerKind) -> int:
+    """Return how many tokens a reply may have if the caller does not say."""
+    from fdd_edge.ondevice.protocol import Decoding
+
+    return Decoding.max_new_tokens if answer == "program" else TOKENS_OF_TEXT
+
+
+def check_decoding(**values: float | None) -> Decoding:
     """Check how replies are decoded; the arguments are fields of ``Decoding``.
 
     Raises:
         FddError: A value is of the wrong type or out of range; lists all faults.
     """
-    from fdd_edge.config_file import checked
+    from fdd_edge.checked_options import checked
     from fdd_edge.ondevice.protocol import Decoding
 
     return checked(Decoding, **values)
 
 
-def check_asking(decoding: Decoding, *, prompt: PathLike | None, num_fewshot: int, answer: AnswerKind) -> Asking:
+def check_asking(
+    decoding: Decoding,
+    *,
+    prompt: PathLike | None,
+    num_fewshot: int,
+    answer: AnswerKind,
+    samples: int = 1,
+    seed: int = 0,
+) -> Asking:
     """Check how a model is to be asked.
 
     Raises:
-        FddError: A value is out of range; the message names it.
+        FddError: A value is out of range, or several replies would all be the same; the message names it.
     """
     from fdd_edge.operations.asking import Asking
     from fdd_edge.resolve.prompts import requested_prompt, worked_examples
@@ -196,13 +227,96 @@ def check_asking(decoding: Decoding, *, prompt: PathLike | None, num_fewshot: in
         near = did_you_mean(str(answer), ANSWER_RULES)
         raise FddError(f"answer must be 'program', 'number' or 'last-number', not {answer!r}.{near}")
     check_count("num_fewshot", num_fewshot)
+    check_count("seed", seed)
+    if check_samples(samples) > 1 and decoding.temperature == 0:
+        raise FddError(f"At temperature 0, all {samples} replies would be the same; give a temperature, such as 0.7.")
     wording = optional(prompt, "prompt")
     return Asking(
         decoding,
+        num_return_sequences=samples,
+        seed=seed,
         answer=answer,
         prompt=requested_prompt(wording),
         examples=worked_examples(num_fewshot, answer),
     )
+
+
+class EvaluationOptions(NamedTuple):
+    """The options of an evaluation, checked.
+
+    Attributes:
+        asking: How problems are asked.
+        read: Reads the problems of a set, as ``problems_to_ask``.
+        target: Device profile to run on.
+    """
+
+    asking: Asking
+    read: Callable[[PathLike | Rows], AskedProblems]
+    target: PathLike
+
+
+def check_evaluation(
+    *,
+    target: PathLike = "local",
+    prompt: PathLike | None = None,
+    num_fewshot: int = 0,
+    answer: AnswerKind = "program",
+    max_new_tokens: int | None = None,
+    samples: int = 1,
+    seed: int = 0,
+    limit: int | None = None,
+    batch_size: int | None = None,
+    threads: int | None = None,
+    wave: int | None = None,
+    temperature: float | None = None,
+    **choice: Any,
+) -> EvaluationOptions:
+    """Check the options of an evaluation; the arguments are those of ``api.evaluate``, and None is the default.
+
+    Raises:
+        FddError: One is wrong; the message names it.
+    """
+    given = {"batch_size": batch_size, "threads": threads, "wave": wave, "temperature": temperature}
+    decoding = check_decoding(
+        max_new_tokens=default_tokens(answer) if max_new_tokens is None else max_new_tokens,
+        **{name: value for name, value in given.items() if value is not None},
+    )
+    asking = check_asking(decoding, prompt=prompt, num_fewshot=num_fewshot, answer=answer, samples=samples, seed=seed)
+    return EvaluationOptions(asking, partial(problems_to_ask, seed=seed, limit=limit, **choice), target)
+
+
+def distinct_names(names: Sequence[str]) -> list[str]:
+    """Return names that differ: the second ``test`` is ``test-2``."""
+    found: list[str] = []
+    for name in names:
+        n, new = 1, name
+        while new in found:
+            n += 1
+            new = f"{name}-{n}"
+        found.append(new)
+    return found
+
+
+def check_choice(name: str, value: object, known: Iterable[str]) -> None:
+    """Refuse what is not one of a few words.
+
+    Raises:
+        FddError: It is not; suggests the nearest one.
+    """
+    words = [str(word) for word in known]
+    if value not in words:
+        raise FddError(f"{name} must be one of {', '.join(words)}, not {value!r}.{did_you_mean(str(value), words)}")
+
+
+def check_samples(samples: object) -> int:
+    """Return a number of replies per question.
+
+    Raises:
+        FddError: It is not one.
+    """
+    if not isinstance(samples, int) or isinstance(samples, bool) or not 1 <= samples <= MAX_SAMPLES:
+        raise FddError(f"samples must be an integer from 1 to {MAX_SAMPLES}, not {samples!r}.")
+    return samples
 
 
 def check_count(name: str, value: object) -> None:
@@ -221,14 +335,12 @@ class AskedProblems(NamedTuple):
     Attributes:
         problems: With gold answers.
         skipped: Items without a numeric answer, each with its set and the reason.
-        about: Path, limit and commit, and how many problems there are.
-        label: The set's name, for the progress line.
+        about: Name, path, sha256, format, limit and commit of the set, and how many problems there are.
     """
 
     problems: list[Problem]
     skipped: list[dict[str, Any]]
     about: dict[str, Any]
-    label: str
 
 
 def problems_to_ask(data: PathLike | Rows, *, seed: int, limit: int | None, **choice: str | None) -> AskedProblems:
@@ -244,17 +356,22 @@ def problems_to_ask(data: PathLike | Rows, *, seed: int, limit: int | None, **ch
     Raises:
         FddError: There is no such set, it is broken, or an option does not apply to it.
     """
-    from fdd_edge.config_file import checked
+    from fdd_edge.checked_options import checked
     from fdd_edge.data import read_list
+    from fdd_edge.operations.evaluation_facts import hash_problems
     from fdd_edge.resolve.dataset import DatasetOptions, fetch_set, read_set
+    from fdd_edge.runs.hashing import hash_files
 
     check_count("seed", seed)
     path = os.fspath(data) if isinstance(data, str | os.PathLike) else "rows"
     options = checked(DatasetOptions, path=path, limit=limit, **choice)
-    about: dict[str, Any] = {"path": path, "limit": limit}
+    about: dict[str, Any] = {"name": options.label, "path": path, "sha256": None, "format": None, "limit": limit}
+    about |= {key: value for key, value in choice.items() if value is not None}
     if isinstance(data, str | os.PathLike):
         fetched = fetch_set(options)
-        problems, skipped = read_set(options, fetched.files, seed=seed)
+        if fetched.files and not options.is_stream:
+            about["sha256"] = hash_files(fetched.files)
+        problems, skipped, about["format"] = read_set(options, fetched.files, seed=seed)
         if fetched.commit is not None:
             about |= {"id": path, "revision": fetched.commit}
     else:
@@ -265,4 +382,5 @@ def problems_to_ask(data: PathLike | Rows, *, seed: int, limit: int | None, **ch
             raise FddError(f"`{given[0]}` does not apply to a list of problems: leave it out.")
         found = read_list(data, limit=options.limit, columns=options.columns)
         problems, skipped = found.problems, [{"set": path} | entry._asdict() for entry in found.skipped]
-    return AskedProblems(problems, skipped, about | {"n": len(problems)}, options.label)
+        about["format"] = found.format
+    return AskedProblems(problems, skipped, about | {"n": len(problems), "problems_sha256": hash_problems(problems)})

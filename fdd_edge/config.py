@@ -26,7 +26,7 @@ from fdd_edge.feedback import Bands, EvolveOptions
 from fdd_edge.ondevice.options import option
 from fdd_edge.ondevice.protocol import Decoding
 from fdd_edge.resolve.dataset import DatasetOptions
-from fdd_edge.runs.stage_files import NON_EASY, POOL, VALID
+from fdd_edge.runs.stage_files import NON_EASY, POOL, SHOWN, VALID
 from fdd_edge.students.training_options import NO_RECIPE, LoraOptions, TrainingOptions
 from fdd_edge.targets import Budgets
 from fdd_edge.teachers import TEACHERS
@@ -36,8 +36,8 @@ from fdd_edge.yaml_errors import section_tag
 
 __all__ = ["RESERVED_SETS", "Config", "Conflict", "DecodingOptions", "FeedbackOptions", "Gates"]
 
-RESERVED_SETS = {VALID, POOL, NON_EASY}
-"""Names that a run uses for its own sets among the evaluation folders."""
+RESERVED_SETS = {VALID, POOL, NON_EASY, SHOWN, "pooled"}
+"""Names that a run uses for its own sets among the evaluation folders, and ``compare`` for all sets together."""
 
 Recipe = Annotated[str, OnShelf("export/recipes")]
 Target = Annotated[str, OnShelf("devices/profiles")]
@@ -191,7 +191,7 @@ class DecodingOptions(Decoding):
     __pydantic_config__: ClassVar = {"extra": "forbid"}
 
     temperature: float = option(
-        0.7, "used if feedback.num_return_sequences is above 1; otherwise decoding is greedy", ge=0
+        0.7, "used if feedback.num_return_sequences is above 1; otherwise decoding is greedy", ge=0, le=100
     )
 
     def as_decoding(self, *, threads: int, temperature: float) -> Decoding:
@@ -247,6 +247,13 @@ class Config(_Section):
     gates: Gates = Gates()
     keep: Literal["best", "last", "all"] | None = Field(
         None, description="which rounds' models stay on disk; default: the last and the best"
+    )
+    questions: int = Field(
+        3,
+        ge=0,
+        le=20,
+        description="questions whose answers are shown after every round: one of the first eval set, if there are "
+        "several, the others of valid; 0 shows none",
     )
     rounds: int = Field(2, ge=1, description="number of rounds; more than before extends a run")
     seed: int = Field(0, ge=0, lt=2**31, description="seed of every random choice")

@@ -7,11 +7,9 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
-from functools import partial
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any
 
 import yaml
-from pydantic import TypeAdapter, ValidationError
 
 from fdd_edge import catalog
 from fdd_edge.bounded_yaml import load_yaml
@@ -19,18 +17,17 @@ from fdd_edge.config import Config, Gates
 from fdd_edge.config_check import Location, check_config
 from fdd_edge.errors import FddError
 from fdd_edge.renames import CONFIG_KEYS, announce_rename, given_twice
-from fdd_edge.yaml_errors import faults_of, known_keys, yaml_fault
+from fdd_edge.yaml_errors import yaml_fault
 
-__all__ = ["changed_keys", "checked", "load_config", "override_source", "parse_config", "read_config_source"]
+__all__ = ["changed_keys", "load_config", "override_source", "parse_config", "read_config_source"]
 
 _ENV = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
-Options = TypeVar("Options")
 
 EXTENDABLE = {"rounds", "export.recipes", "targets", "data.eval"}
 """Keys that may grow on an existing run."""
 
-FREE = {"keep", *(f"gates.{field.name}" for field in fields(Gates))}
+FREE = {"keep", "questions", *(f"gates.{field.name}" for field in fields(Gates))}
 """Keys that change no result, and so may change on an existing run."""
 
 _FREE_OF_TEACHERS = re.compile(
@@ -131,33 +128,6 @@ def _as_written(fault: str, written: Mapping[str, str]) -> str:
     for new, old in written.items():
         fault = re.sub(rf"\b{re.escape(new)}\b", old, fault)
     return fault
-
-
-def checked(kind: type[Options], **values: object) -> Options:
-    """Build options from a caller's values.
-
-    Raises:
-        FddError: A value is of the wrong type or out of range; lists all errors.
-    """
-    # pydantic takes True for 1 and "3" for 3: in a config it may have to (${ENV} is text), in Python it is a mistake.
-    numbers = {name: kinds for name, hint in get_type_hints(kind).items() if (kinds := _number_types(hint))}
-    wrong = {name: value for name, value in values.items() if name in numbers and isinstance(value, bool | str)}
-    faults = [
-        f"{name}: must be a {'number' if float in numbers[name] else 'whole number'}, not {value!r}"
-        for name, value in wrong.items()
-    ]
-    try:
-        options = TypeAdapter(kind).validate_python({k: v for k, v in values.items() if k not in wrong})
-    except ValidationError as error:
-        faults += faults_of(error, partial(known_keys, kind))
-    if faults:
-        raise FddError(f"{'; '.join(faults)}.")
-    return options
-
-
-def _number_types(hint: object) -> set[object]:
-    """Return which of the types of an option are numbers."""
-    return {kind for kind in (hint, *get_args(hint)) if kind in (int, float)}
 
 
 def changed_keys(old: Config, new: Config) -> dict[str, tuple[Any, Any]]:

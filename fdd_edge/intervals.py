@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import comb, sqrt
+from math import ceil, comb, sqrt
 from statistics import fmean, stdev
 from typing import NamedTuple
 
@@ -11,14 +11,18 @@ __all__ = [
     "Interval",
     "clustered_share_difference",
     "clustered_wilson",
+    "holm",
     "independent_difference",
     "mcnemar",
     "paired_difference",
     "paired_share_difference",
+    "problems_needed",
     "wilson",
 ]
 
 _Z95 = 1.959963984540054
+_Z_POWER = 0.8416212335729143
+"""The 80 % point of the normal distribution: how often a difference of the named size would be seen."""
 
 
 class Interval(NamedTuple):
@@ -95,6 +99,42 @@ def mcnemar(gained: int, lost: int) -> float:
     n = gained + lost
     tail: int = sum(comb(n, k) for k in range(min(gained, lost) + 1))
     return min(1.0, 2 * tail / (1 << n))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return p values adjusted for their number, in the same order (Holm 1979, "A simple sequentially rejective...").
+
+    If those below 0.05 are called differences, no true equality is called one in 95 % of such sets of comparisons,
+    however the comparisons depend on each other.
+    """
+    adjusted, largest = [0.0] * len(p_values), 0.0
+    for rank, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        largest = max(largest, (len(p_values) - rank) * p_values[index])
+        adjusted[index] = min(1.0, largest)
+    return adjusted
+
+
+def problems_needed(gained: float, lost: float, n: float, *, difference: float) -> int:
+    """Return how many problems would show a difference with 80 % power, at 5 % and two-sided, by McNemar's test.
+
+    Connor 1987 ("Sample size for testing differences in proportions for the paired-sample design"): it depends on how
+    many problems change at all. That share is estimated with one more change in two more problems, as in
+    ``paired_share_difference``.
+
+    Args:
+        gained: Number of problems that only the second model solves.
+        lost: Number of problems that only the first model solves.
+        n: Number of problems.
+        difference: Between the two shares.
+
+    Raises:
+        ValueError: The difference is not between 0 and 1.
+    """
+    if not 0 < difference <= 1:
+        raise ValueError(f"a difference of {difference} is not between 0 and 1")
+    changed = max((gained + lost + 1) / (n + 2), difference)  # a difference needs as many changes
+    root = _Z95 * sqrt(changed) + _Z_POWER * sqrt(changed - difference**2)
+    return ceil(root**2 / difference**2)
 
 
 def paired_share_difference(gained: float, lost: float, n: float) -> Interval:

@@ -33,6 +33,8 @@ class Model:
         self.artifact = artifact
         self.target = runtime.profile.name
         self._wave = asking.decoding.wave
+        self._samples = asking.num_return_sequences
+        self._max_new_tokens = asking.decoding.max_new_tokens
         self._stack = ExitStack()
         self._session = self._stack.enter_context(
             open_session(
@@ -56,10 +58,17 @@ class Model:
 
     def solve_many(self, questions: Sequence[str]) -> list[Solution]:
         """Answer questions in batches; the solutions are in their order."""
-        return [Solution.of(completion) for completion in self.complete(questions)]
+        k = self._samples
+        replies = self.complete(questions)
+        return [
+            Solution.of(replies[i * k : (i + 1) * k], question, max_new_tokens=self._max_new_tokens)
+            for i, question in enumerate(questions)
+        ]
 
     def complete(self, questions: Sequence[str]) -> list[Completion]:
         """Return the raw replies to questions: the rows of an evaluation, with token counts and verdicts.
+
+        With several samples, all those to the first question come first.
 
         ``solve_many`` gives the same as solutions, each with its reply as ``completion``.
         """
@@ -69,7 +78,8 @@ class Model:
             raise FddError("Pass a list of questions, each a string.")
         if not all(without_bom(question).strip() for question in questions):
             raise FddError("The question is empty.")
-        waves = plan_waves([Task(f"question-{i}", 0, question) for i, question in enumerate(questions)], self._wave)
+        asked = [Task(f"question-{i}", k, text) for i, text in enumerate(questions) for k in range(self._samples)]
+        waves = plan_waves(asked, self._wave)
         try:
             # The last result of a wave counts.
             results = {result.index: result for result in self._session.complete(waves)}

@@ -2,32 +2,169 @@
 
 From Python nothing is printed unless the caller configures logging, for example with
 ``logging.basicConfig(level="INFO")``. The command line calls ``show_on_stderr``: messages then appear on stderr, and if
-that is a terminal, ``progress`` shows a bar with the time left.
+that is a terminal, ``progress`` shows a bar with the rate and the time left, below the headline of ``working``.
+Elsewhere a line says how far the work is whenever nothing else was printed for 20 seconds.
 """
 
 from __future__ import annotations
 
 import logging
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from fdd_edge.distributed import is_first_process
 from fdd_edge.interrupt import stop_if_requested
 from fdd_edge.terminal import guard, styled
 from fdd_edge.visible import visible
 
-__all__ = ["Advance", "announce", "debug", "is_shown_on_stderr", "progress", "show_on_stderr", "warn"]
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.progress import Progress
+    from rich.table import Table
+
+__all__ = [
+    "Advance",
+    "ToGo",
+    "about",
+    "announce",
+    "debug",
+    "is_quiet",
+    "is_shown_on_stderr",
+    "progress",
+    "show_on_stderr",
+    "warn",
+    "working",
+]
 
 Advance = Callable[[int], None]
 """Takes the number of steps done so far."""
 
-_SECONDS_BETWEEN_LINES = 15.0
+ToGo = Callable[[float | None], str]
+"""Says how long everything will take, given the seconds left of the piece of work in progress; None if they are not
+known."""
+
+_SILENCE = 20.0
+"""Most seconds without a line, where there is no bar."""
+
+_LOOK = 0.5
+"""Seconds between two looks at how long nothing was printed."""
 
 _logger = logging.getLogger("fdd_edge")
 # Without a handler, Python would print warnings to stderr by itself.
 _logger.addHandler(logging.NullHandler())
+
+
+@dataclass(eq=False)
+class _Piece:
+    """A piece of work that ``progress`` shows.
+
+    Attributes:
+        title: What is being done.
+        total: The number of steps.
+        unit: What the steps are; empty if their rate is not shown.
+        done: Steps that are done.
+        began: When it began.
+        first: When the first step was done, and how many were then: before it, something is loaded.
+    """
+
+    title: str
+    total: int
+    unit: str
+    done: int = 0
+    began: float = field(default_factory=time.monotonic)
+    first: tuple[float, int] | None = None
+
+    def advance(self, done: int) -> None:
+        self.done = done
+        if self.first is None and done > 0:
+            self.first = (time.monotonic(), done)
+
+    @property
+    def per_second(self) -> float | None:
+        """Steps per second; None until two have been seen."""
+        if self.first is None or self.done <= self.first[1]:
+            return None
+        seconds = time.monotonic() - self.first[0]
+        return (self.done - self.first[1]) / seconds if seconds > 0 else None
+
+    @property
+    def left(self) -> float | None:
+        """Seconds that the rest takes at this rate."""
+        rate = self.per_second
+        return None if rate is None else (self.total - self.done) / rate
+
+    @property
+    def rate(self) -> str:
+        """The rate in words, such as ``2.5 steps/s``; empty if it is not known."""
+        rate = self.per_second
+        if rate is None or not self.unit:
+            return ""
+        return f"{rate:.1f} {self.unit}/s" if rate >= 1 else f"{1 / rate:.1f} s each"
+
+    def __str__(self) -> str:
+        parts = [f"{self.done}/{self.total}", self.rate, "" if self.left is None else f"{about(self.left)} left"]
+        return f"{self.title}: {', '.join(part for part in parts if part)}"
+
+
+@dataclass
+class _Work:
+    """What ``working`` shows.
+
+    Attributes:
+        words: What is being done.
+        where: What it is part of; empty if of nothing.
+        to_go: How long all of that takes.
+        began: When it began.
+    """
+
+    words: str = ""
+    where: str = ""
+    to_go: ToGo = lambda left: ""
+    began: float = 0.0
+
+
+@dataclass
+class _Shown:
+    """What is shown at the moment, by whichever part of the program.
+
+    Attributes:
+        last_line: When the last line was printed.
+        work: What is being done.
+        pieces: The pieces of work whose progress is known; the last one is in progress.
+        bar: Where their bars are drawn; None where lines are printed.
+    """
+
+    last_line: float = 0.0
+    work: _Work = field(default_factory=_Work)
+    pieces: list[_Piece] = field(default_factory=list)
+    bar: Progress | None = None
+
+    def headline(self) -> str:
+        """Return the line above the bars: where we are, what is being done, how long all takes."""
+        seconds = f"{time.monotonic() - self.work.began:.0f} s"
+        return _joined(self.work.where, self.work.words, self._to_go(), "" if self.pieces else seconds)
+
+    def line(self) -> str:
+        """Return the line that says how far the work is, where there are no bars."""
+        so_far = f"{self.work.words}: {about(time.monotonic() - self.work.began)} so far"
+        return _joined(str(self.pieces[-1]) if self.pieces else so_far, self._to_go())
+
+    def _to_go(self) -> str:
+        return self.work.to_go(self.pieces[-1].left if self.pieces else None)
+
+
+def _joined(*parts: str) -> str:
+    return " · ".join(part for part in parts if part)
+
+
+_shown = _Shown()
+_pulse = threading.Lock()
+"""Held by the block whose thread prints the lines."""
 
 
 class _StderrHandler(logging.Handler):
@@ -35,6 +172,7 @@ class _StderrHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print one record."""
+        _shown.last_line = time.monotonic()
         try:
             sys.stderr.write(self.format(record) + "\n")
             sys.stderr.flush()
@@ -49,6 +187,11 @@ def show_on_stderr(level: int = logging.INFO) -> None:
     _logger.setLevel(level)
     # Libraries may configure the root logger, which would print every message a second time.
     _logger.propagate = False
+
+
+def is_quiet() -> bool:
+    """Return whether only warnings are shown: then nothing is printed that is not a result."""
+    return not _logger.isEnabledFor(logging.INFO)
 
 
 def announce(text: str) -> None:
@@ -70,7 +213,7 @@ def warn(text: str) -> None:
 
 
 @contextmanager
-def progress(title: str, total: int) -> Iterator[Advance]:
+def progress(title: str, total: int, unit: str = "") -> Iterator[Advance]:
     """Show the progress of one piece of work while the block runs.
 
     An interrupt that a library has swallowed takes effect at the next step.
@@ -78,16 +221,58 @@ def progress(title: str, total: int) -> Iterator[Advance]:
     Args:
         title: What is being done.
         total: The number of steps.
+        unit: What the steps are, such as ``problems``, to show how many a second are done; empty if that says nothing.
     """
-    title = visible(title).replace("\n", "\\n")  # a line, whatever the data set is called
-    on_terminal = is_shown_on_stderr() and _logger.isEnabledFor(logging.INFO) and sys.stderr.isatty()
-    with (_bar if on_terminal and is_first_process() else _lines)(title, total) as advance:
+    piece = _Piece(_one_line(title), total, unit)
+    _shown.pieces.append(piece)
+    try:
+        with _bar(piece) if _draws() else _lines(piece) as redraw:
 
-        def step(done: int) -> None:
-            stop_if_requested()
-            advance(done)
+            def step(done: int) -> None:
+                stop_if_requested()
+                piece.advance(done)
+                redraw()
 
-        yield step
+            yield step
+    finally:
+        _shown.pieces.remove(piece)
+
+
+@contextmanager
+def working(words: str, where: str = "", to_go: ToGo = lambda left: "") -> Iterator[None]:
+    """Show that work goes on while the block runs, whether or not its progress is known.
+
+    On a terminal a headline stands above the bars; elsewhere a line is printed whenever nothing was for 20 seconds.
+
+    Args:
+        words: What is being done.
+        where: What it is part of.
+        to_go: How long all of that takes.
+    """
+    before = _shown.work
+    _shown.work = _Work(_one_line(words), where, to_go, time.monotonic())
+    try:
+        with _live() if _draws() and _shown.bar is None else _heard():
+            yield
+    finally:
+        _shown.work = before
+
+
+def _one_line(text: str) -> str:
+    """Return a text of strangers as a line, whatever a data set is called."""
+    return visible(text).replace("\n", "\\n")
+
+
+def about(seconds: float) -> str:
+    """Return a duration as one says it: ``40 s``, ``6 min``, ``2.5 h``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s" if seconds < 20 else f"{5 * round(seconds / 5)} s"
+    return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"
+
+
+def _draws() -> bool:
+    """Return whether bars are drawn: on a terminal of the command line, by the first process."""
+    return is_shown_on_stderr() and not is_quiet() and sys.stderr.isatty() and is_first_process()
 
 
 def is_shown_on_stderr() -> bool:
@@ -96,45 +281,111 @@ def is_shown_on_stderr() -> bool:
 
 
 @contextmanager
-def _bar(title: str, total: int) -> Iterator[Advance]:
+def _bar(piece: _Piece) -> Iterator[Callable[[], None]]:
+    """Draw a bar; below a headline, what remains of it afterwards is a line."""
+    if _shown.bar is None:
+        with _drawing() as bar:
+            task = bar.add_task(piece.title, total=piece.total, rate="")
+            yield lambda: bar.update(task, completed=piece.done, rate=piece.rate)
+        return
+    bar = _shown.bar
+    task = bar.add_task(piece.title, total=piece.total, rate="")
+    try:
+        yield lambda: bar.update(task, completed=piece.done, rate=piece.rate)
+        bar.refresh()
+        announce(_done(piece))
+    finally:
+        bar.remove_task(task)
+
+
+@contextmanager
+def _live() -> Iterator[None]:
+    """Draw the headline, above the bars of the block."""
+    from rich.console import Group
+    from rich.spinner import Spinner
+    from rich.text import Text
+
+    spinner = Spinner("dots")
+
+    def top() -> Spinner:
+        spinner.update(text=Text(_shown.headline(), style="bold"))
+        return spinner
+
+    with _drawing(lambda tasks: Group(top(), *([tasks] if _shown.pieces else [])), transient=True) as bar:
+        _shown.bar = bar
+        try:
+            yield
+        finally:
+            _shown.bar = None
+
+
+@contextmanager
+def _drawing(
+    around: Callable[[Table], RenderableType] = lambda tasks: tasks, *, transient: bool = False
+) -> Iterator[Progress]:
+    """Draw bars on the terminal while the block runs.
+
+    Args:
+        around: What is drawn, given the bars.
+        transient: Whether nothing of it remains.
+    """
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    class Drawn(Progress):
+        def get_renderable(self) -> RenderableType:
+            return around(self.make_tasks_table(self.tasks))
 
     columns = (
         TextColumn("{task.description}", markup=False),
-        BarColumn(),
+        BarColumn(bar_width=None),
         MofNCompleteColumn(),
-        TimeElapsedColumn(),
+        TextColumn("{task.fields[rate]}", markup=False),
         TextColumn("left"),
         TimeRemainingColumn(),
     )
     # What goes into a file must not be drawn on the terminal, above the bar.
     results = sys.stdout is not None and sys.stdout.isatty()
-    with Progress(*columns, console=Console(file=styled(sys.stderr)), redirect_stdout=results) as bar:
+    console = Console(file=styled(sys.stderr))
+    with Drawn(*columns, console=console, redirect_stdout=results, transient=transient, expand=True) as bar:
         # Until it ends, the bar has a stream of its own in the place of stderr.
         sys.stderr = guard(sys.stderr, needed=False)
-        task = bar.add_task(title, total=total)
-        yield lambda done: bar.update(task, completed=done)
+        yield bar
 
 
 @contextmanager
-def _lines(title: str, total: int) -> Iterator[Advance]:
-    started = last = time.monotonic()
-    announce(f"{title} ...")
+def _lines(piece: _Piece) -> Iterator[Callable[[], None]]:
+    """Print a line at the beginning, at the end, and in between whenever nothing was printed for a while."""
+    announce(f"{piece.title} ...")
+    with _heard():
+        yield lambda: None
+    announce(_done(piece))
 
-    def advance(done: int) -> None:
-        nonlocal last
-        now = time.monotonic()
-        if 0 < done < total and now - last >= _SECONDS_BETWEEN_LINES:
-            last = now
-            announce(f"{title}: {done}/{total}, {(now - started) / done * (total - done):.0f} s left")
 
-    yield advance
-    announce(f"{title}: done in {time.monotonic() - started:.1f} s")
+def _done(piece: _Piece) -> str:
+    return f"{piece.title}: done in {time.monotonic() - piece.began:.1f} s"
+
+
+@contextmanager
+def _heard() -> Iterator[None]:
+    """Print a line whenever nothing was printed for a while; inside another such block, that one does."""
+    if is_quiet() or not is_first_process() or not _pulse.acquire(blocking=False):
+        yield
+        return
+    ended = threading.Event()
+
+    def beat() -> None:
+        while not ended.wait(_LOOK):
+            if time.monotonic() - _shown.last_line >= _SILENCE:
+                _shown.last_line = time.monotonic()
+                announce(_shown.line())
+
+    _shown.last_line = time.monotonic()
+    thread = threading.Thread(target=beat, name="progress", daemon=True)
+    try:
+        thread.start()
+        yield
+    finally:
+        ended.set()
+        thread.join()
+        _pulse.release()

@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from fdd_edge.result_base import Result
 
 if TYPE_CHECKING:
+    from fdd_edge.evaluation import Difference, ScoredReply, Votes
     from fdd_edge.ondevice.protocol import Completion
     from fdd_edge.operations.evaluate import EvaluatedFile
     from fdd_edge.parity import Certificate
@@ -22,11 +24,13 @@ if TYPE_CHECKING:
 __all__ = [
     "DoctorResult",
     "EvaluationResult",
+    "EvaluationTable",
     "EvolveResult",
     "ExportResult",
     "ExportedArtifact",
     "Solution",
     "SplitResult",
+    "TableEntry",
     "TrainResult",
 ]
 
@@ -40,17 +44,38 @@ class Solution(Result):
         program: The program, in normal form; None if the reply holds none.
         text: The reply as the model wrote it.
         completion: The reply with everything that was counted on the way.
+        replies: Every reply, if there are several: the answer is the one that most of them give.
+        agreed: How many of them give it.
+        notes: Sentences about what makes the answer doubtful, or about what helps if there is none.
     """
 
     answer: int | float | None
     program: str | None
     text: str = field(repr=False)
     completion: Completion = field(repr=False)
+    replies: Sequence[Completion] = field(default=(), repr=False)
+    agreed: int = 0
+    notes: Sequence[str] = field(default=(), repr=False)
 
     @classmethod
-    def of(cls, completion: Completion) -> Self:
-        """Return the solution that a reply holds."""
-        return cls(completion.answer, completion.program, completion.text, completion)
+    def of(cls, replies: Sequence[Completion], question: str, *, max_new_tokens: int) -> Self:
+        """Return the solution that one reply holds, or most of several; the first one's if none has an answer.
+
+        Args:
+            replies: To the question.
+            question: What was asked.
+            max_new_tokens: The token limit of a reply.
+        """
+        from fdd_edge.evaluation import doubts_about, majority_of
+        from fdd_edge.ondevice.verdicts import Verdict
+
+        won = majority_of(replies)
+        reply = replies[0] if won is None else won.reply
+        notes = doubts_about(question, reply)
+        if reply.verdict is Verdict.unfinished:
+            notes.append(f"The limit was {max_new_tokens} tokens; try --max-new-tokens {2 * max_new_tokens}.")
+        agreed = 0 if won is None else won.agreed
+        return cls(reply.answer, reply.program, reply.text, reply, replies, agreed, notes)
 
     @property
     def problem(self) -> str | None:
@@ -59,10 +84,13 @@ class Solution(Result):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the object that ``fdd-edge solve --json`` prints."""
-        return self.completion.to_row()
+        row = self.completion.to_row() | ({"notes": list(self.notes)} if self.notes else {})
+        return row if len(self.replies) < 2 else row | {"samples": len(self.replies), "agreed": self.agreed}
 
     def _shown(self) -> Iterable[tuple[str, object]]:
-        return [("answer", self.answer), ("program", self.program), ("problem", self.problem)]
+        shown = [("answer", self.answer), ("program", self.program), ("problem", self.problem)]
+        shown += [("note", note) for note in self.notes]
+        return shown if len(self.replies) < 2 else [*shown, ("agreed", f"{self.agreed} of {len(self.replies)}")]
 
 
 @dataclass(frozen=True)
@@ -76,15 +104,19 @@ class EvaluationResult(Result):
         ci95: Interval of the accuracy; replies to the same problem are not counted as independent.
         distinct: Different problems; the same question under several ids is one.
         verdicts: Completions per verdict.
-        problems_per_second: Of the whole target; None if it was not measured.
+        votes: The shares of problems solved by majority and by any reply; None with one reply per problem.
+        problems_per_second: Of the whole target, a problem for every reply; None if it was not measured.
         tokens_per_second: Generated tokens per second; None if it was not measured.
         peak_rss_bytes: Most memory that the runner held.
         artifact: path, sha256, bytes, recipe and parity of the model file: ``passed``, ``failed``, ``claimed`` (its
             certificate says so, but was not made on this machine) or ``none``; with a certificate, also the reference.
         target: Name, transport, CPU, runtime and its version.
-        data: Path and commit of the problems.
+        data: Of the problems: name, path, sha256 of the file, format, limit, commit, number, and the sha256 of their
+            ids, questions and answers.
+        settings: The prompt, how answers are found, the token limit and the other settings of decoding.
+        versions: Of fdd-edge, of the runtime, and of Python on the device.
         skipped: Items without a numeric answer.
-        rows: The scored completions, in the order of the problems.
+        rows: The scored replies with their problems, in the order of these.
     """
 
     n: int
@@ -93,14 +125,17 @@ class EvaluationResult(Result):
     ci95: tuple[float, float]
     distinct: int
     verdicts: Mapping[str, int] = field(repr=False)
+    votes: Votes | None = field(repr=False)
     problems_per_second: float | None = field(repr=False)
     tokens_per_second: float | None = field(repr=False)
     peak_rss_bytes: int = field(repr=False)
     artifact: Mapping[str, Any] = field(repr=False)
     target: Mapping[str, Any] = field(repr=False)
     data: Mapping[str, Any] = field(repr=False)
+    settings: Mapping[str, Any] = field(repr=False)
+    versions: Mapping[str, Any] = field(repr=False)
     skipped: Sequence[Mapping[str, str]] = field(repr=False)
-    rows: Sequence[Completion] = field(repr=False)
+    rows: Sequence[ScoredReply] = field(repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the object that ``fdd-edge eval --json`` prints."""
@@ -113,6 +148,7 @@ class EvaluationResult(Result):
             "ci95": list(self.ci95),
             "distinct": self.distinct,
             "verdicts": dict(self.verdicts),
+            **({} if self.votes is None else {"votes": self.votes.to_row()}),
             "problems_per_second": self.problems_per_second,
             "tokens_per_second": self.tokens_per_second,
             "peak_rss_mb": round(self.peak_rss_bytes / 1e6, 1),
@@ -120,6 +156,8 @@ class EvaluationResult(Result):
             "parity": parity,
             "target": dict(self.target),
             "data": dict(self.data),
+            "settings": dict(self.settings),
+            "versions": dict(self.versions),
             "skipped": list(self.skipped),
         }
 
@@ -134,12 +172,15 @@ class EvaluationResult(Result):
             ci95=(summary.ci95.low, summary.ci95.high),
             distinct=summary.distinct,
             verdicts=summary.verdicts,
+            votes=summary.votes,
             problems_per_second=timing.problems_per_second,
             tokens_per_second=timing.tokens_per_second,
             peak_rss_bytes=timing.peak_rss_bytes,
             artifact=evaluated.to_row(),
             target=timing.target,
             data=data,
+            settings=evaluated.evaluation.facts.settings,
+            versions=evaluated.evaluation.facts.versions,
             skipped=skipped,
             rows=evaluated.completions,
         )
@@ -151,6 +192,74 @@ class EvaluationResult(Result):
         low, high = self.ci95
         solved = f"{self.correct} of {self.n}: {100 * self.accuracy:.1f} % (95 %: {100 * low:.1f} to {100 * high:.1f})"
         return [("solved", solved), ("verdicts", dict(self.verdicts)), ("artifact", self.artifact["path"])]
+
+
+@dataclass(frozen=True)
+class TableEntry(Result):
+    """One cell of a table of evaluations.
+
+    Attributes:
+        dataset: Name of the set; different from those of the other sets.
+        artifact: Name of the artifact; different from those of the other artifacts.
+        result: The evaluation.
+    """
+
+    dataset: str
+    artifact: str
+    result: EvaluationResult
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the names, and what ``fdd-edge eval --json`` prints for one evaluation."""
+        return {"set": self.dataset, "name": self.artifact} | self.result.to_dict()
+
+
+@dataclass(frozen=True)
+class EvaluationTable(Result):
+    """Several artifacts on several sets; iterating over it yields the entries.
+
+    Attributes:
+        entries: By set, and in a set by artifact.
+    """
+
+    entries: Sequence[TableEntry]
+
+    def __iter__(self) -> Iterator[TableEntry]:
+        return iter(self.entries)
+
+    def __getitem__(self, index: int) -> TableEntry:
+        return self.entries[index]
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    @cached_property
+    def differences(self) -> Mapping[tuple[str, str], Difference]:
+        """How each artifact but the first differs from the first, on the same problems, by set and artifact."""
+        from fdd_edge.evaluation import compare_replies
+
+        first = {entry.dataset: entry for entry in reversed(self.entries)}
+        return {
+            (entry.dataset, entry.artifact): compare_replies(
+                list(zip(first[entry.dataset].result.rows, entry.result.rows, strict=True))
+            )
+            for entry in self.entries
+            if entry is not first[entry.dataset]
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the object that ``fdd-edge eval --json`` prints for several artifacts or sets."""
+
+        def row(entry: TableEntry) -> dict[str, Any]:
+            change = self.differences.get((entry.dataset, entry.artifact))
+            return entry.to_dict() | ({} if change is None else {"compared_with_first": change.to_row()})
+
+        return {"evaluations": [row(entry) for entry in self.entries]}
+
+    def _table_rows(self) -> Iterable[Mapping[str, Any]]:
+        return self.to_dict()["evaluations"]  # type: ignore[no-any-return]  # a list of such rows
+
+    def _shown(self) -> Iterable[tuple[str, object]]:
+        return [(f"{entry.dataset}, {entry.artifact}", f"{entry.result.correct} of {entry.result.n}") for entry in self]
 
 
 @dataclass(frozen=True)

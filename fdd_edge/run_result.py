@@ -48,6 +48,14 @@ class RoundResult(Result):
             ) from None
         return cls(layout.root, layout.number, figures)
 
+    def read_again(self) -> RoundResult:
+        """Return the round as its figures are now: the untuned student's are added when it has been evaluated.
+
+        Raises:
+            FddError: Its figures are damaged.
+        """
+        return RoundResult.read(self._layout)
+
     @cached_property
     def summary(self) -> RoundSummary:
         """All its figures with their types: losses, problems, gates, evaluations, costs.

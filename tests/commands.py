@@ -31,6 +31,7 @@ def fdd_edge(*arguments: object, cwd: Path | None = None) -> Ran:
     with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
         patch.setattr(sys, "argv", ["fdd-edge", *words])
         patch.setenv("TQDM_DISABLE", "1")  # as ``main`` would, for good
+        patch.setenv("GOMP_SPINCOUNT", "2000")  # likewise
         if cwd is not None:
             patch.chdir(cwd)
         # A signal that an earlier command received must not stop this one.

@@ -37,9 +37,10 @@ def fault_of(tmp_path: Path, content: object, *overrides: str) -> str:
 @pytest.mark.parametrize("name", catalog.names("configs"))
 def test_every_shipped_config_is_valid(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FDD_DATA", "/somewhere")
+    monkeypatch.setenv("FDD_BANK", "/somewhere/bank.jsonl")
     config, _ = load_config(name)
     assert config.data.eval
-    assert config.rounds >= 2 or name in ("quantization", "symbolic-smollm2")
+    assert config.rounds >= 2 or name in ("hyperparameters", "quantization", "symbolic-smollm2")
 
 
 def test_dropout_cannot_be_applied_to_a_merged_weight() -> None:
@@ -130,7 +131,7 @@ def test_what_does_not_exist_is_listed_with_the_other_errors() -> None:
 
 def test_an_unknown_key_without_a_near_one_lists_the_known_ones(tmp_path: Path) -> None:
     fault = fault_of(tmp_path, MINIMAL | {"lora": {"width": 3}})
-    assert "lora.width: unknown key. Known: r, lora_alpha, lora_dropout, target_modules." in fault
+    assert "lora.width: unknown key. Known: r, lora_alpha, use_rslora, lora_dropout, target_modules." in fault
 
 
 def test_wrong_type_shows_what_was_given(tmp_path: Path) -> None:

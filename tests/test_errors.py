@@ -12,7 +12,7 @@ import pytest
 import fdd_edge
 from fdd_edge.errors import FddError
 from fdd_edge.ondevice.protocol import ProtocolError, RunnerError
-from fdd_edge.operations.evaluate import read_rows
+from fdd_edge.operations.evaluation_rows import read_rows
 
 PROBLEMS = [{"question": "What is 2 + 3?", "answer": 5}]
 

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from fdd_edge.progress import announce, progress, show_on_stderr, warn
+from fdd_edge.progress import about, announce, progress, show_on_stderr, warn, working
 
 PROGRAM = """
 from fdd_edge.progress import announce, progress, show_on_stderr, warn
@@ -89,3 +89,54 @@ def test_no_bar_when_only_warnings_are_shown(monkeypatch: pytest.MonkeyPatch) ->
     finally:
         show_on_stderr()
     assert terminal.getvalue() == "careful\n"
+
+
+SILENT = """
+import time
+from fdd_edge import progress
+progress._SILENCE, progress._LOOK = 0.2, 0.02
+progress.show_on_stderr()
+to_go = lambda left: "about 3 min to go" if left is None else "about 2 min to go"
+with progress.working("merging", "Round 0 (1 of 2)", to_go):
+    time.sleep(0.5)
+    with progress.progress("counting", 10, "sheep") as advance:
+        for done in range(1, 6):
+            advance(done)
+            time.sleep(0.1)
+time.sleep(0.5)
+"""
+
+
+def test_nothing_is_silent_where_there_is_no_terminal() -> None:
+    """A merge once printed one line and then nothing for half a minute; what has a bar says how far it is."""
+    ran = subprocess.run([sys.executable, "-c", SILENT], capture_output=True, text=True, check=True)
+    lines = [re.sub(r"[0-9.]+ s\b", "N s", line) for line in ran.stderr.splitlines()]
+    assert lines[0] == "merging: N s so far · about 3 min to go"
+    counted = next(line for line in lines if line.startswith("counting: "))
+    assert re.fullmatch(r"counting: \d/10, [0-9.]+ sheep/s, N s left · about 2 min to go", counted)
+    assert lines[-1] == "counting: done in N s"
+
+
+def test_a_terminal_shows_the_headline_above_the_bar_and_a_line_remains(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    show_on_stderr()
+    with (
+        working("training", "Round 0 (1 of 2)", lambda left: "about 3 min to go"),
+        progress("counting", 3, "steps") as advance,
+    ):
+        advance(3)
+        announce("in between")
+    shown = terminal.getvalue()
+    assert "Round 0 (1 of 2) · training · about 3 min to go" in shown
+    assert "3/3" in shown
+    assert re.search(r"counting: done in [0-9.]+ s", shown)
+    assert "in between" in shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(4.4, "4 s"), (63, "65 s"), (120, "2 min"), (5000, "83 min"), (9000, "2.5 h")]
+)
+def test_durations_are_said_as_people_say_them(seconds: float, words: str) -> None:
+    assert about(seconds) == words

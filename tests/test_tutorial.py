@@ -68,7 +68,7 @@ def test_the_files_of_the_tutorial_are_valid(folder: Path, monkeypatch: pytest.M
 @pytest.mark.slow
 def test_the_commands_of_the_tutorial_run_as_it_shows(transcript: dict[str, str], folder: Path) -> None:
     commands = [line.split(" ")[1] for line in transcript if line.startswith("fdd-edge ")]
-    assert commands == ["run", "solve", "eval", "export"]
+    assert commands == ["validate", "run", "solve", "eval", "rows", "eval", "export"]
     shown = re.search(r"```json\n(.*)\n```", (DOCS / "tutorial.md").read_text(encoding="utf-8"))
     assert shown is not None
     assert (folder / "mine.jsonl").read_text(encoding="utf-8").splitlines()[0] == shown[1]

@@ -19,7 +19,10 @@ class StoredTensor(NamedTuple):
     Attributes:
         type: Name of its number format.
         load: Reads it as a float32 array; matrices have the shape (out features, in features).
+        rounds: Returns whether it holds, bit for bit, what its format makes of some weights; False where that is not
+            known.
     """
 
     type: str
     load: Callable[[], Array]
+    rounds: Callable[[Array], bool] = lambda weights: False

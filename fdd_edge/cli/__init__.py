@@ -11,6 +11,7 @@ import click
 
 from fdd_edge import __version__, interrupt
 from fdd_edge.errors import FddError, WaitingError, did_you_mean
+from fdd_edge.ondevice.shared_cores import spin_briefly
 from fdd_edge.progress import show_on_stderr
 from fdd_edge.terminal import guard_streams, lost_output
 
@@ -18,11 +19,15 @@ __all__ = ["cli", "main"]
 
 COMMANDS = {
     "run": "Distil the student described in CONFIG, or resume a run.",
+    "init": "Write a commented CONFIG for your own problems, model and device.",
+    "validate": "Check all that the start of a run of CONFIG checks, without starting it.",
     "plan": "Say what a run of CONFIG will take: problems, calls, cost, hours, disk, memory and sizes of files.",
     "train": "LoRA-tune the student of CONFIG on problem records and merge it.",
     "export": "Export MODEL by recipes, and compare every artifact with it.",
     "parity": "Compare ARTIFACT with the float model it was made from, item by item.",
     "eval": "Evaluate ARTIFACT on a target.",
+    "rows": "Show replies with their questions, expected answers and verdicts.",
+    "compare": "Compare runs, rounds or evaluations with the first one, on the same problems.",
     "split": "Split PROBLEMS into easy and hard by an artifact's answers.",
     "evolve": "Let a teacher write new problems from SPLIT.",
     "solve": "Ask MODEL one QUESTION; print its program and the answer.",
@@ -31,7 +36,7 @@ COMMANDS = {
     "targets": "Create an emulated target, set up a board, and delete what a target stores.",
     "doctor": "Check this machine or a target; print the command that fixes each problem.",
     "cache": "Show what the cache holds, and delete what can be made again.",
-    "ls": "List recipes, targets, configs, teachers, their prompts and data formats.",
+    "ls": "List recipes, targets, configs, teachers, their prompts and data formats; or runs.",
 }
 """Commands in the order a newcomer needs them, each with its summary: a command is imported only to be called, so the
 first paragraph of its help stands here too (a test compares them)."""
@@ -101,6 +106,7 @@ def main() -> None:
     os.environ.setdefault("TQDM_DISABLE", "1")
     # From Python 3.13 on, tracebacks have colours, which would be shown as escapes.
     os.environ.setdefault("PYTHON_COLORS", "0")
+    spin_briefly()
     code = _run()
     if (error := lost_output()) is not None:
         click.echo(f"Error: The result could not be printed ({error.strerror}); what was written is kept.", err=True)

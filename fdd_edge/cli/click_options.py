@@ -9,6 +9,8 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 
 import click
 
+from fdd_edge.arguments import MAX_SAMPLES, TOKENS_OF_TEXT
+from fdd_edge.ondevice.protocol import Decoding
 from fdd_edge.ondevice.verdicts import ANSWER_RULES
 from fdd_edge.renames import OPTIONS, given_twice, rename_note
 
@@ -18,10 +20,12 @@ __all__ = [
     "answer_option",
     "columns_options",
     "json_option",
+    "max_new_tokens_option",
     "num_fewshot_option",
     "options_of",
     "prompt_option",
     "revision_option",
+    "samples_option",
     "seed_option",
     "set_option",
     "target_option",
@@ -182,6 +186,23 @@ def answer_option(function: F) -> F:
         help="`program` takes the answer of the reply's program. For free-form text, `number` takes the number that it "
         'marks as its answer (`####`, a box, "answer is"), else its last one, and `last-number` the last.',
     )(function)
+
+
+def max_new_tokens_option(function: F) -> F:
+    """Add ``--max-new-tokens``."""
+    return click.option(
+        "--max-new-tokens",
+        type=click.IntRange(1),
+        metavar="N",
+        help=f"Maximum tokens per reply. Default: {Decoding.max_new_tokens}; {TOKENS_OF_TEXT} for answers in free-form "
+        "text.",
+    )(function)
+
+
+def samples_option(text: str) -> Callable[[F], F]:
+    """Return a decorator that adds ``--samples``."""
+    kind = click.IntRange(1, MAX_SAMPLES)
+    return click.option("--samples", type=kind, default=1, show_default=True, metavar="K", help=text)
 
 
 def seed_option(text: str) -> Callable[[F], F]:

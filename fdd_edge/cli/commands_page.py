@@ -16,9 +16,9 @@ _WIDTH = 100
 _HEAD = """# Commands
 
 Results go to stdout, everything else to stderr. Exit codes: 0 done; 1 `solve` found no answer; 2 wrong usage or input;
-3 the last round fails a gate (`run --fail-on-gate`); 4 an exported file does not match its float model; 5 the budget
-for language models is used up; 6 a target or an endpoint failed; 7 replies of a batch are waited for, and nothing is
-wrong; 129 the terminal was closed; 130 interrupted.
+3 the last round fails a gate (`run --fail-on-gate`), or one is worse (`compare --fail-if-worse`); 4 an exported file
+does not match its float model; 5 the budget for language models is used up; 6 a target or an endpoint failed; 7 replies
+of a batch are waited for, and nothing is wrong; 129 the terminal was closed; 130 interrupted.
 """
 
 

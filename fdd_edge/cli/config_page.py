@@ -23,7 +23,14 @@ _HEAD = """# Config reference
 
 A run config is a YAML file. Only `student`, `data` and `output_dir` are required; an unknown key is an error. `${NAME}`
 is replaced by an environment variable. Any key can be set on the command line, as in `--set feedback.limit=100`, and
-`fdd-edge ls configs` lists the packaged configs.
+`fdd-edge ls configs` lists the packaged configs. `fdd-edge init` writes a commented config, and `fdd-edge validate
+CONFIG` opens everything that a config names, as the start of a run does, and writes nothing.
+
+Editors with a YAML language server complete and check a config whose folder has the schema, if it says where:
+
+    fdd-edge ls schema > schema.json
+
+    # yaml-language-server: $schema=schema.json
 """
 
 _BOUNDS = {"ge": "at least", "gt": "greater than", "le": "at most", "lt": "less than"}

@@ -5,14 +5,14 @@ from __future__ import annotations
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
 import click
 
 from fdd_edge.visible import visible
 
-__all__ = ["WIDTH", "print_labelled", "print_lines", "print_text"]
+__all__ = ["WIDTH", "columns", "labelled", "print_labelled", "print_lines", "print_pages", "print_text", "wrapped"]
 
 WIDTH = 80
 """Width for files and pipes, which have no width of their own."""
@@ -27,16 +27,25 @@ def print_labelled(rows: Iterable[tuple[str, str]], *, width: int) -> None:
         rows: Label and text; an empty label continues the one above.
         width: Columns of the labels.
     """
-    columns = _columns()
+    print_lines(*labelled(rows, width=width))
+
+
+def labelled(rows: Iterable[tuple[str, str]], *, width: int) -> Iterator[str]:
+    """Yield the lines that ``print_labelled`` prints."""
+    room = max(20, columns() - width - 1)
     for label, text in rows:
-        lines = _wrapped(visible(text), max(20, columns - width - 1))
-        for number, line in enumerate(lines or [""]):
-            click.echo(f"{'' if number else visible(label):<{width}} {line}".rstrip())
+        for number, line in enumerate(_wrapped(visible(text), room) or [""]):
+            yield f"{'' if number else visible(label):<{width}} {line}".rstrip()
 
 
 def print_text(text: str) -> None:
     """Print a paragraph, wrapped."""
-    print_lines(*_wrapped(visible(text), _columns()))
+    print_lines(*wrapped(text))
+
+
+def wrapped(text: str) -> list[str]:
+    """Return the lines of a paragraph."""
+    return _wrapped(visible(text), columns())
 
 
 def print_lines(*lines: str) -> None:
@@ -45,5 +54,15 @@ def print_lines(*lines: str) -> None:
         click.echo(line)
 
 
-def _columns() -> int:
+def print_pages(lines: Sequence[str]) -> None:
+    """Print lines; in a terminal that is too short for them, in the user's pager."""
+    if sys.stdout.isatty() and len(lines) >= shutil.get_terminal_size((WIDTH, 24)).lines:
+        # A pager is a stream of its own, past ours that shows control characters as escapes.
+        click.echo_via_pager(f"{visible(line)}\n" for line in lines)
+    else:
+        print_lines(*lines)
+
+
+def columns() -> int:
+    """Return the width to print in."""
     return shutil.get_terminal_size((WIDTH, 24)).columns if sys.stdout.isatty() else WIDTH

@@ -12,9 +12,11 @@ from fdd_edge.cli.click_options import (
     Command,
     columns_options,
     json_option,
+    options_of,
     prompt_option,
     revision_option,
 )
+from fdd_edge.ondevice.protocol import Decoding
 
 
 @click.command("export", cls=Command)
@@ -28,6 +30,7 @@ from fdd_edge.cli.click_options import (
 @click.option("--prompts", metavar="FILE", help="Problems for the certificates; default: 64 packaged problems.")
 @columns_options
 @click.option("--no-parity", is_flag=True, help="Skip the parity certificates.")
+@options_of(Decoding, "threads")
 @json_option()
 def command(model: str, recipes: tuple[str, ...], output: str, no_parity: bool, as_json: bool, **options: Any) -> None:
     """Export MODEL by recipes, and compare every artifact with it.

@@ -104,6 +104,12 @@ def _print(report: LedgerReport) -> None:
             _money(group.cost),
             f"{group.accepted:,}",
         )
+    if len(report.groups) > 1:
+        counts = ("calls", "found", "failed", "input_tokens", "output_tokens")
+        totals = [f"{sum(getattr(group, name) for group in report.groups):,}" for name in counts]
+        everything = ["all", "", *([""] if has_several else []), *totals, _money(report.cost), f"{report.accepted:,}"]
+        table.add_section()
+        table.add_row(*everything)
     print_table(table)
     print_lines("")
     print_labelled(_lines(report), width=12)

@@ -10,10 +10,12 @@ from fdd_edge.cli.click_options import (
     Command,
     columns_options,
     json_option,
+    options_of,
     prompt_option,
     revision_option,
     target_option,
 )
+from fdd_edge.ondevice.protocol import Decoding
 
 
 @click.command("parity", cls=Command)
@@ -31,6 +33,7 @@ from fdd_edge.cli.click_options import (
 )
 @prompt_option("Prompt for both sides; default: the one stored with each.")
 @target_option
+@options_of(Decoding, "threads")
 @click.option("-o", "--output", metavar="FILE", help="File for the certificate, as JSON.")
 @json_option("Print the certificate as one JSON object.")
 def command(artifact: str, reference: str, as_json: bool, **options: Any) -> None:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from rich import box
-from rich.console import Console, ConsoleOptions
+from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
@@ -20,7 +20,7 @@ from fdd_edge.cli.console import WIDTH
 from fdd_edge.terminal import styled
 from fdd_edge.visible import visible
 
-__all__ = ["Name", "empty_table", "print_table"]
+__all__ = ["Name", "empty_table", "print_styled", "print_table"]
 
 _PIECES = re.compile(r"[^-_/.]*[-_/.]+|[^-_/.]+")
 """The pieces of a name, each with the separators that end it."""
@@ -61,12 +61,21 @@ def empty_table(title: str | None = None) -> Table:
 
 def print_table(table: Table) -> None:
     """Print a table without trailing blanks."""
+    _print(table)
+
+
+def print_styled(parts: Iterable[RenderableType]) -> None:
+    """Print styled texts, wrapped; control characters in them must be shown as escapes already."""
+    _print(Group(*parts))
+
+
+def _print(shown: RenderableType) -> None:
     stdout = styled(sys.stdout)
     console = _PlainConsole(file=stdout)
     if not console.is_terminal:
         console = _PlainConsole(file=stdout, width=WIDTH, color_system=None)
     with console.capture() as captured:
-        console.print(table, highlight=False)
+        console.print(shown, highlight=False)
     stdout.write("\n".join(line.rstrip() for line in captured.get().split("\n")))
     stdout.flush()
 

@@ -13,10 +13,10 @@ from fdd_edge.feedback import Side
 from fdd_edge.operations.bench import Measurement
 from fdd_edge.operations.figures import EvaluationFigures
 from fdd_edge.operations.operation_counts import OperationFigures
-from fdd_edge.pipeline.round_summary import LabelledFigures, RoundSummary
+from fdd_edge.pipeline.round_summary import UNTUNED, LabelledFigures, RoundSummary
 from fdd_edge.runs.stage_files import POOL
 
-__all__ = ["print_legend", "print_round"]
+__all__ = ["print_before_and_after", "print_legend", "print_round"]
 
 _LABEL_WIDTH = 12
 
@@ -38,6 +38,44 @@ def print_round(summary: RoundSummary, *, claimed: Collection[str] = ()) -> None
     print_lines("")
     print_labelled(_lines(summary, claimed), width=_LABEL_WIDTH)
     print_lines("")
+
+
+def print_before_and_after(rounds: Sequence[RoundSummary], *, claimed: Collection[str] = ()) -> None:
+    """Print what the judge's file solves before training and after each round; nothing if that was not asked for.
+
+    Args:
+        rounds: The rounds of a finished run.
+        claimed: As for ``print_round``.
+    """
+    last = rounds[-1]
+    parity = {name: failed for name, failed in last.parity.items() if name.startswith(UNTUNED)}
+    if not (last.untuned or parity):
+        return
+    if last.untuned:
+        print_table(_before_and_after(rounds))
+        print_lines("")
+    rows = [("untuned", f"with {last.num_fewshot} worked examples in its prompt; the trained student needs none")]
+    print_labelled([*rows, *([("parity", _parity(parity, claimed))] if parity else [])], width=_LABEL_WIDTH)
+    print_lines("")
+
+
+def _before_and_after(rounds: Sequence[RoundSummary]) -> Table:
+    untuned = rounds[-1].untuned
+    judged = {(f.dataset, f.target, f.recipe) for f in untuned}
+    first = untuned[0]
+    table = empty_table(f"Before and after training: {_artifact(first.recipe, first.target)}")
+    table.add_column("")
+    for figures in untuned:
+        table.add_column(Name(figures.dataset), justify="right")
+    named = [("untuned", untuned), *((f"round {one.round}", one.evaluations) for one in rounds)]
+    for name, evaluations in named:
+        shares = {f.dataset: f for f in evaluations if (f.dataset, f.target, f.recipe) in judged}
+        table.add_row(name, *(_solved(shares.get(figures.dataset)) for figures in untuned))
+    return table
+
+
+def _solved(figures: EvaluationFigures | None) -> str:
+    return "-" if figures is None else _share(figures.correct / figures.n, figures.ci95)
 
 
 def print_legend(summaries: Sequence[RoundSummary]) -> None:
@@ -159,11 +197,18 @@ def _lines(summary: RoundSummary, claimed: Collection[str]) -> list[tuple[str, s
         *_own_solutions(summary),
         *[("", _without(name, side)) for name, side in summary.without.items() if side.without_offspring],
         ("gates", _gates(summary)),
-        *(
-            [("untuned", f"the student before training, with {summary.num_fewshot} worked examples")]
-            * bool(summary.untuned)
-        ),
+        *_untuned(summary),
     ]
+
+
+def _untuned(summary: RoundSummary) -> list[tuple[str, str]]:
+    """Return a line about the student before training, if it is evaluated."""
+    examples = f"with {summary.num_fewshot} worked examples"
+    if summary.untuned:
+        return [("untuned", f"the student before training, {examples}")]
+    return [("untuned", f"follows after the last round: the student before training, {examples}")] * (
+        summary.untuned_follows
+    )
 
 
 def _repeated(evaluations: Sequence[EvaluationFigures]) -> list[tuple[str, str]]:

@@ -11,6 +11,7 @@ from fdd_edge.cli.click_options import EXAMPLE_QUESTION, Command, json_option, s
 
 if TYPE_CHECKING:
     from fdd_edge.pipeline.round_summary import RoundSummary
+    from fdd_edge.pipeline.shown_questions import Shown
     from fdd_edge.run_result import RoundResult, RunResult
 
 
@@ -38,23 +39,47 @@ def command(
     import json
 
     from fdd_edge import api
-    from fdd_edge.cli.round_table import print_legend, print_round
+    from fdd_edge.cli.answers import print_answers
+    from fdd_edge.cli.round_table import print_before_and_after, print_legend, print_round
     from fdd_edge.config_file import read_config_source
     from fdd_edge.errors import GateError
+    from fdd_edge.progress import is_quiet
 
     shown: list[RoundSummary] = []
+    waiting: list[RoundResult] = []
 
     def show(finished: RoundResult) -> None:
         shown.append(finished.summary)
-        if as_json:
-            click.echo(json.dumps(finished.to_dict()))
-        else:
+        if not as_json:
             print_round(finished.summary, claimed=finished.claimed)
+        elif finished.summary.untuned_follows:
+            waiting.append(finished)
+        else:
+            click.echo(json.dumps(finished.to_dict()))
 
-    result = api.run(config, output=output, overrides=overrides, rounds=rounds, parity=not no_parity, on_round=show)
+    def show_answers(shown: Shown) -> None:
+        if not (as_json or is_quiet()):
+            print_answers(shown)
+
+    try:
+        result = api.run(
+            config,
+            output=output,
+            overrides=overrides,
+            rounds=rounds,
+            parity=not no_parity,
+            on_round=show,
+            on_answers=show_answers,
+        )
+    finally:
+        # With the untuned student's figures, which come last; without them if it does not get that far.
+        for finished in waiting:
+            click.echo(json.dumps(finished.read_again().to_dict()))
     last = shown[-1]
     if not as_json:
         print_legend(shown)
+        complete = result.rounds
+        print_before_and_after([one.summary for one in complete], claimed=complete[-1].claimed)
         _compare_with_plan(result)
         source = read_config_source(str(result.layout.config))
         _suggest_next_step(result, source["student"]["model_name_or_path"])

@@ -1,9 +1,8 @@
-"""What the other commands print on stdout: a measurement, a certificate, exported artifacts, an evaluation."""
+"""What commands print on stdout about one thing: a measurement, a certificate, exported artifacts."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from rich import box
@@ -11,23 +10,12 @@ from rich.table import Table
 
 from fdd_edge.cli.console import print_labelled, print_lines, print_text
 from fdd_edge.cli.rich_table import Name, print_table
-from fdd_edge.data import Skipped, describe_skipped
 from fdd_edge.operations.bench import Measurement
 from fdd_edge.parity import Certificate
-from fdd_edge.results import EvaluationResult
-from fdd_edge.runs.stage_files import EvaluationFiles
 
-__all__ = ["print_artifacts", "print_certificate", "print_evaluation", "print_measurement"]
+__all__ = ["NOT_OURS", "print_artifacts", "print_certificate", "print_measurement"]
 
-_PARITY = {
-    "passed": "its certificate passed",
-    "failed": "its certificate FAILED: it does not match its reference model",
-    "claimed": "claimed, not checked here: its certificate says that it matches {reference}; check it with: "
-    "fdd-edge parity FILE --reference MODEL",
-    "none": "no certificate; make one with: fdd-edge parity FILE --reference MODEL",
-}
-_NOT_OURS = "not made by fdd-edge"
-_EMULATED = " (in the emulator, not on the board)"
+NOT_OURS = "not made by fdd-edge"
 _THROTTLED = {True: "yes; without throttling the board would be faster", False: "no"}
 
 
@@ -35,7 +23,7 @@ def print_measurement(measured: Measurement) -> None:
     """Print what one file costs on one target."""
     m, device = measured, measured.device
     rows = [
-        ("file", f"{m.bytes / 1e6:.1f} MB, {m.recipe or _NOT_OURS}"),
+        ("file", f"{m.bytes / 1e6:.1f} MB, {m.recipe or NOT_OURS}"),
         ("load", f"{m.load_seconds:.2f} s"),
         ("first token", f"after {1000 * m.first_token_seconds:.0f} ms"),
         ("prompts", _shown(m.prompt_tokens_per_second, "{:.1f} tokens/s")),
@@ -111,61 +99,3 @@ def _fallbacks(fallbacks: Sequence[Mapping[str, Any]]) -> list[str]:
         matrices = "1 matrix is" if n == 1 else f"{n} matrices are"
         sentences.append(f"{matrices} stored as {types}, because row length {row} is not a multiple of {block}")
     return sentences
-
-
-def print_evaluation(result: EvaluationResult, *, kept: str | None = None) -> None:
-    """Print one evaluation.
-
-    Args:
-        result: The evaluation.
-        kept: The folder it was written to, if any.
-    """
-    low, high = result.ci95
-    artifact, target = result.artifact, result.target
-    verdicts = ", ".join(f"{n} {name}" for name, n in result.verdicts.items() if n)
-    emulated = _EMULATED if target.get("emulated") else ""
-    said = _PARITY[artifact["parity"]].format(reference=_named(artifact.get("reference", {})))
-    parity = [("parity", said)] if artifact["recipe"] or artifact["parity"] != "none" else []
-    rows = [
-        ("solved", f"{result.correct} of {result.n}: {100 * result.accuracy:.1f} %"),
-        ("95 %", f"{100 * low:.1f} to {100 * high:.1f} %"),
-        *_repeated(result),
-        ("verdicts", verdicts + _cut(result.verdicts) + _skipped(result.skipped)),
-        ("speed", _speed_of(result, emulated)),
-        ("memory", f"{result.peak_rss_bytes / 1e6:.0f} MB at peak{emulated}"),
-        ("file", f"{artifact['path']}, {artifact['bytes'] / 1e6:.1f} MB, {artifact['recipe'] or _NOT_OURS}"),
-        *parity,
-        ("target", " ".join(str(target.get(key, "-")) for key in ("name", "cpu", "runtime", "runtime_version"))),
-        *([("rows", str(EvaluationFiles(Path(kept)).rows))] if kept else []),
-    ]
-    print_labelled(rows, width=9)
-
-
-def _repeated(result: EvaluationResult) -> list[tuple[str, str]]:
-    """Return a line that says how many problems are asked more than once, if any are."""
-    if result.distinct == result.n:
-        return []
-    again = result.n - result.distinct
-    text = f"{result.distinct} different; {again} more replies to the same questions do not narrow the interval"
-    return [("problems", text)]
-
-
-def _named(reference: Mapping[str, Any]) -> str:
-    """Return the name of a reference, as its certificate has it, and the beginning of its hash."""
-    return f"{reference.get('name')!r} (sha256 {str(reference.get('sha256'))[:12]})"
-
-
-def _speed_of(result: EvaluationResult, emulated: str) -> str:
-    if result.problems_per_second is None:
-        return "not measured, because several runners shared the work and some of it was done earlier"
-    return f"{result.problems_per_second:.2f} problems/s, {result.tokens_per_second:.0f} tokens/s{emulated}"
-
-
-def _cut(verdicts: Mapping[str, int]) -> str:
-    """Return what to do about replies that reached the token limit, which count as not solved."""
-    return "; unfinished replies were cut at the token limit: raise --max-new-tokens" if verdicts["unfinished"] else ""
-
-
-def _skipped(items: Sequence[Mapping[str, str]]) -> str:
-    """Return how many items have no numeric answer, which, and why."""
-    return f"; {describe_skipped([Skipped(item['item'], item['reason']) for item in items])}" if items else ""

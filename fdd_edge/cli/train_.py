@@ -6,7 +6,8 @@ import shlex
 
 import click
 
-from fdd_edge.cli.click_options import Command, columns_options, set_option
+from fdd_edge.cli.click_options import Command, columns_options, options_of, set_option
+from fdd_edge.students.training_options import TrainingOptions
 
 
 @click.command("train", cls=Command)
@@ -17,6 +18,7 @@ from fdd_edge.cli.click_options import Command, columns_options, set_option
 @click.option("--valid", metavar="FILE", help="Problems for the validation loss, in the same format.")
 @click.option("-o", "--output", required=True, metavar="DIR", help="New folder for adapter/ and merged/.")
 @columns_options
+@options_of(TrainingOptions, "threads")
 @set_option()
 def command(
     config: str,
@@ -25,6 +27,7 @@ def command(
     output: str,
     question_field: str | None,
     answer_field: str | None,
+    threads: int | None,
     overrides: tuple[str, ...],
 ) -> None:
     """LoRA-tune the student of CONFIG on problem records and merge it.
@@ -40,7 +43,7 @@ def command(
     from fdd_edge.distributed import is_first_process
 
     fields = {"question_field": question_field, "answer_field": answer_field}
-    made = api.train(config, data, output, valid=valid, overrides=overrides, **fields)
+    made = api.train(config, data, output, valid=valid, threads=threads, overrides=overrides, **fields)
     if is_first_process():
         merged = shlex.quote(str(made.merged))
         click.echo(f"{made.merged}\n\nExport it:\n\n  fdd-edge export {merged} -r gguf-q8_0 -o DIR\n")

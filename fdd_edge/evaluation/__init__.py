@@ -1,10 +1,16 @@
 """Scores completions against gold answers, with confidence intervals. It runs no models."""
 
-from fdd_edge.evaluation.scorer import Summary, same_question, score, summarize
+from fdd_edge.evaluation.comparing import Difference, compare_replies
+from fdd_edge.evaluation.doubts import doubts_about
+from fdd_edge.evaluation.scored_reply import ScoredReply
+from fdd_edge.evaluation.scorer import Summary, score, summarize
+from fdd_edge.evaluation.voting import Majority, Votes, majority_of
+from fdd_edge.evaluation.wording import same_question
 from fdd_edge.intervals import (
     Interval,
     clustered_share_difference,
     clustered_wilson,
+    holm,
     mcnemar,
     paired_difference,
     paired_share_difference,
@@ -12,10 +18,18 @@ from fdd_edge.intervals import (
 )
 
 __all__ = [
+    "Difference",
     "Interval",
+    "Majority",
+    "ScoredReply",
     "Summary",
+    "Votes",
     "clustered_share_difference",
     "clustered_wilson",
+    "compare_replies",
+    "doubts_about",
+    "holm",
+    "majority_of",
     "mcnemar",
     "paired_difference",
     "paired_share_difference",

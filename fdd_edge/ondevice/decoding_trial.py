@@ -17,6 +17,7 @@ import numpy as np
 from .device_info import peak_rss_bytes
 from .replies import choose_token
 from .scoring import lead_of
+from .shared_cores import spin_briefly
 
 __all__ = ["CONTEXTS", "PROMPT", "main"]
 
@@ -36,6 +37,7 @@ _FEWEST, _MOST = 3, 40
 def main(arguments: Sequence[str]) -> None:
     """Print as JSON what a file costs: arguments are its path, threads, and replies that share a batch."""
     path, threads, replies = arguments[0], int(arguments[1]), int(arguments[2])
+    spin_briefly()
     began = time.perf_counter()
     from .llamacpp import open_model
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import os
+import time
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
@@ -24,6 +25,7 @@ from .normalizer import NORMALIZER_KEY, WHOLE_TOKENS_KEY, normalize_text, parse_
 from .prompt import begins_with_bos
 from .protocol import RunnerError, SpecialIds
 from .runtime import Logits
+from .shared_cores import ThreadChoice, shares_cores
 
 __all__ = ["Context", "Model", "open_model"]
 
@@ -253,6 +255,7 @@ class Context:
         self._memory = c_api.llama_get_memory(self._context)
         self._batch = c_api.llama_batch_init(BATCH, 0, 1)
         self._n_vocab = n_vocab
+        self._choice = ThreadChoice(threads) if threads > 1 and shares_cores() else None
         self.shape = (cells, sequences)
 
     def close(self) -> None:
@@ -295,12 +298,22 @@ class Context:
     def _decode(self, feeds: Sequence[_Feed]) -> Logits:
         """Run one batch; return one row of logits per feed that wants them, in order."""
         n_rows = self._fill(feeds)
-        status = c_api.llama_decode(self._context, self._batch)
+        status = self._run()
         if status != 0:
             raise RunnerError("internal", f"llama.cpp could not decode a batch (status {status}){_last_error()}.")
         if not n_rows:
             return np.empty((0, self._n_vocab), np.float32)
         return np.ctypeslib.as_array(c_api.llama_get_logits(self._context), shape=(n_rows, self._n_vocab))
+
+    def _run(self) -> int:
+        """Run the batch with as many threads as there are free cores; return llama.cpp's status."""
+        if self._choice is None:
+            return int(c_api.llama_decode(self._context, self._batch))
+        began, cpu_began = time.perf_counter(), time.process_time()
+        status = c_api.llama_decode(self._context, self._batch)
+        if self._choice.note(time.perf_counter() - began, time.process_time() - cpu_began):
+            c_api.llama_set_n_threads(self._context, self._choice.threads, self._choice.threads)
+        return int(status)
 
     def _fill(self, feeds: Sequence[_Feed]) -> int:
         """Fill the batch; return the number of rows of logits it asks for."""

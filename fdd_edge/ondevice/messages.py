@@ -89,7 +89,7 @@ class Decoding:
         ge=1,
         le=512,
     )
-    temperature: float = option(0.0, "sampling temperature; 0 decodes greedily", ge=0)
+    temperature: float = option(0.0, "sampling temperature; 0 decodes greedily", ge=0, le=100)
     wave: int = option(64, "number of replies that are decoded, resumed and shared between boards as one unit", ge=1)
 
     def __post_init__(self) -> None:

@@ -12,6 +12,7 @@ from typing import Self
 import onnxruntime
 
 from .protocol import RunnerError, SpecialIds
+from .shared_cores import SPIN_MICROSECONDS, shares_cores
 from .vocabulary import Vocabulary, read_json
 
 __all__ = ["FolderModel", "load_session", "run_error"]
@@ -99,6 +100,8 @@ def load_session(path: str, threads: int) -> onnxruntime.InferenceSession:
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = _ERROR
+    if shares_cores():
+        options.add_session_config_entry("session.intra_op.spin_duration_us", str(SPIN_MICROSECONDS))
     try:
         return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime has one type per kind of failure, each a direct subclass of Exception

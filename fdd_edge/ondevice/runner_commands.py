@@ -20,6 +20,7 @@ from .model_files import model_in
 from .protocol import Decoding, RunnerError, Settings, Task, Wave
 from .runtime_versions import RUNTIME_VERSIONS
 from .serve import load, serve, take_stdout
+from .shared_cores import spin_briefly
 from .venv_setup import install_runtime
 
 __all__ = ["PLAIN", "main"]
@@ -48,6 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return the exit code."""
     if sys.stderr is None:  # it is closed, and libraries print to its number all the same
         sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  # for good
+    spin_briefly()
     options = _parser().parse_args(arguments)
     if options.command == "serve":
         return _serve(options)

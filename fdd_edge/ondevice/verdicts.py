@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Literal, get_args
 
-__all__ = ["ANSWER_RULES", "AnswerRule", "Verdict", "format_answer"]
+__all__ = ["ANSWER_RULES", "SCORED", "AnswerRule", "Verdict", "format_answer", "format_number"]
 
 AnswerRule = Literal["program", "number", "last-number"]
 """How the answer of a reply is found: by its program, as the number that it marks as its answer, or as its last one."""
@@ -32,6 +32,9 @@ class Verdict(StrEnum):
     """The reply was cut at the token limit."""
 
 
+SCORED = (Verdict.correct, Verdict.wrong)
+"""The verdicts that depend on the gold answer."""
+
 _REASONS = {
     Verdict.no_program: "the reply contains no program",
     Verdict.forbidden: "the program uses something outside the language, so it was not run",
@@ -52,5 +55,10 @@ def format_answer(answer: float | None, verdict: str | None, detail: str = "") -
     if answer is None:
         reason = _REASONS[Verdict(str(verdict))]
         return f"no answer: {reason} ({detail})." if detail and detail != reason else f"no answer: {reason}."
-    is_whole = isinstance(answer, float) and answer.is_integer()
-    return f"answer: {int(answer) if is_whole else answer}"
+    return f"answer: {format_number(answer)}"
+
+
+def format_number(number: float) -> str:
+    """Return a number as a person writes it: 7, not 7.0."""
+    is_whole = isinstance(number, float) and number.is_integer()
+    return f"{int(number) if is_whole else number}"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
+from fdd_edge.artifacts.model_facts import ModelFacts
 from fdd_edge.ondevice.protocol import Decoding, Settings, Shot
 from fdd_edge.ondevice.verdicts import AnswerRule
+from fdd_edge.progress import announce
 from fdd_edge.targets import TargetRuntime
 
-__all__ = ["Asking"]
+__all__ = ["Asking", "announce_prompt"]
 
 
 @dataclass(frozen=True)
@@ -39,3 +42,9 @@ class Asking:
     def settings(self, runtime: TargetRuntime) -> Settings:
         """Return what the runner of a target needs to know."""
         return Settings(decoding=self.on(runtime).decoding, seed=self.seed, answer=self.answer)
+
+
+def announce_prompt(artifact: Path, facts: ModelFacts, prompt: str | None) -> None:
+    """Announce that a file which stores no prompt is asked through its chat template, if it has one."""
+    if prompt is None and facts.prompt_template is None and facts.has_chat_template:
+        announce(f"{artifact.name} stores no prompt, so questions go through its chat template (prompt: chat)")

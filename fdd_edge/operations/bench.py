@@ -144,7 +144,7 @@ def _measure_on(
     with open_session(board.profile, artifact, settings=settings, prompt=prompt, fresh=True) as session:
         info = session.info
         waves, alone = _questions(emulated=info.emulated)
-        with progress(f"benchmark of {title}", sum(len(wave.tasks) for wave in waves)) as seen:
+        with progress(f"benchmark of {title}", sum(len(wave.tasks) for wave in waves), "questions") as seen:
             results = sorted(session.complete(waves, seen), key=lambda result: result.index)
         timings = [result.timing for result in results]
     return _measurement(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from fdd_edge import catalog
@@ -12,35 +13,32 @@ from fdd_edge.artifacts.facts import model_bytes
 from fdd_edge.artifacts.recipe import Recipe
 from fdd_edge.artifacts.vocab import open_vocab
 from fdd_edge.data import read_dataset
-from fdd_edge.feedback import sample_pool
-from fdd_edge.ondevice.model_files import find_model
 from fdd_edge.operations.certificate_lookup import check_new, find_bounds, find_certificate
-from fdd_edge.operations.file_content import own_weights_item, read_content
+from fdd_edge.operations.file_content import FileContent, own_weights_item, read_content
 from fdd_edge.operations.unchanged import unchanged
 from fdd_edge.parity import (
     Certificate,
+    DeviceOutputs,
+    Item,
     ParityPrompt,
     ReferenceOutputs,
     Vocabulary,
     compare_outputs,
     compute_reference_outputs,
+    few_suffice,
     keep_certificate,
-    load_reference,
     read_file,
-    save_reference,
 )
 from fdd_edge.parity_bounds import Bounds
-from fdd_edge.records import Problem, ProblemSet, read_problems
+from fdd_edge.progress import announce
+from fdd_edge.records import Problem, ProblemSet
 from fdd_edge.resolve.student import Student
-from fdd_edge.runs.hashing import HashCache
 from fdd_edge.targets import TargetRuntime
 
 __all__ = [
     "CERTIFICATE_PROMPTS",
-    "certify",
     "certify_file",
     "check_new",
-    "compute_reference",
     "failure_message",
     "find_bounds",
     "find_certificate",
@@ -62,78 +60,13 @@ def packaged_prompts() -> ProblemSet:
     return ProblemSet(read_dataset(path, name="packaged").problems)
 
 
-def compute_reference(
-    out: Path,
-    *,
-    merged: Path | None,
-    problems: Sequence[Path] | Mapping[str, Path],
-    student: Student,
-    template: str,
-    trained: bool,
-    seed: int,
-    threads: int | None,
-    packaged: Sequence[Problem],
-) -> None:
-    """Write the reference's side of a run's certificates.
-
-    Args:
-        out: The file to write.
-        merged: Folder of the merged student; None takes ``student`` itself.
-        problems: Files of problems; 64 are drawn, spread over their sources.
-        student: The student, or the one that ``merged`` was trained from.
-        template: The prompt, holding ``{question}``.
-        trained: Whether the reference was trained on it.
-        seed: Seed of the draw.
-        threads: Number of torch threads; None for torch's default.
-        packaged: Prompts to add, see ``reference_of``.
-    """
-    files = problems.values() if isinstance(problems, Mapping) else problems
-    drawn = sample_pool([problem for file in files for problem in read_problems(file)], CERTIFICATE_PROMPTS, seed)
-    reference = student if merged is None else student.at(merged)
-    outputs = reference_of(reference, drawn, packaged=packaged, template=template, trained=trained, threads=threads)
-    save_reference(outputs, out)
-
-
-def certify(
-    out: Path,
-    *,
-    artifact: Path,
-    merged: Path | None,
-    reference: Path,
-    student: Student,
-    recipe: Recipe,
-    bounds: Bounds,
-    runtime: TargetRuntime,
-    threads: int,
-) -> None:
-    """Write the certificate of an artifact of a run.
-
-    Args:
-        out: The file to write.
-        artifact: Folder of the artifact.
-        merged: Folder of the merged student; None if the artifact was made from ``student`` itself.
-        reference: Written by ``compute_reference``.
-        student: The student, or the one that ``merged`` was trained from.
-        recipe: The recipe of the artifact.
-        bounds: The recipe's bounds, which its fingerprint leaves out.
-        runtime: Where the artifact runs.
-        threads: Number of threads.
-    """
-    folder = student.folder if merged is None else merged
-    recipe = recipe.model_copy(update={"parity": bounds})
-    outputs = load_reference(reference)
-    # Files of a student that mean nothing may have changed since its outputs were made: a run keeps those.
-    found = HashCache().of(folder)
-    model = find_model(artifact)
-    certify_file(model, folder, outputs, recipe, runtime=runtime, threads=threads, folder_sha256=found).write(out)
-
-
 def reference_of(
     student: Student,
     problems: Sequence[Problem],
     *,
     template: str,
     trained: bool,
+    few: bool = False,
     threads: int | None = None,
     packaged: Sequence[Problem] | None = None,
 ) -> ReferenceOutputs:
@@ -144,6 +77,7 @@ def reference_of(
         problems: The prompts.
         template: The prompt it was trained on, or is asked with.
         trained: Whether it was trained on it; otherwise an artifact may also keep the student's own chat template.
+        few: Whether a few prompts are answered, and the others wait: see ``compute_reference_outputs``.
         threads: Number of torch threads; None for torch's default.
         packaged: More prompts, which fill them up to 64; the rest is compared in bytes and ids only. Default:
             ``packaged_prompts``.
@@ -164,6 +98,8 @@ def reference_of(
             template=template,
             eos_ids=eos_ids,
             vocabulary=vocabulary,
+            few=few,
+            trained=trained,
             threads=threads,
         )
 
@@ -173,7 +109,7 @@ def _with_packaged(problems: Sequence[Problem], packaged: Sequence[Problem]) -> 
     questions = {p.question for p in problems}
     others = [p for p in packaged if p.question not in questions]
     missing = max(0, CERTIFICATE_PROMPTS - len(problems))
-    answered = [ParityPrompt(p.id, p.question, p.answer) for p in (*problems, *others[:missing])]
+    answered = [ParityPrompt(p.id, p.question, p.answer, program=p.program) for p in (*problems, *others[:missing])]
     return [*answered, *(ParityPrompt(p.id, p.question, p.answer, answered=False) for p in others[missing:])]
 
 
@@ -184,6 +120,8 @@ def certify_file(
     recipe: Recipe,
     *,
     runtime: TargetRuntime,
+    answer_all: Callable[[], ReferenceOutputs] | None = None,
+    stops_rarely: bool = False,
     threads: int | None = None,
     prompt: str | None = None,
     folder_sha256: str | None = None,
@@ -196,6 +134,9 @@ def certify_file(
         reference: The float model's outputs for the prompts.
         recipe: Its bounds apply.
         runtime: Where the file runs.
+        answer_all: If the reference has answered a few prompts and others wait: computes its outputs for all of them,
+            which are compared unless the few settle the certificate.
+        stops_rarely: Whether the float model hardly ever ends a reply, see ``few_suffice``.
         threads: Number of threads to decode with. Default: one per physical core.
         prompt: The prompt template, for a file that does not store one.
         folder_sha256: Hash of the folder. Default: as it was when the reference's outputs were computed.
@@ -204,32 +145,22 @@ def certify_file(
         FddError: The file cannot be loaded, or cannot be asked with this prompt; or one side was changed meanwhile.
         TargetError: The target failed.
     """
-    on_target = runtime.threads(threads)
+    on_target, bounds = runtime.threads(threads), recipe.parity
     # Both are read several times, by several processes: a certificate names a file that all of them have read.
     with (
         unchanged(folder, "compared", sha256=folder_sha256 or reference.sha256),
         unchanged(artifact, "compared") as sha256,
     ):
-        content = read_content(artifact, folder, reference, recipe.parity)
-        outputs = read_file(runtime.profile, artifact, reference, threads=on_target, prompt=prompt)
-        own_weights = own_weights_item(
-            artifact,
-            folder,
-            reference,
-            outputs,
-            content,
-            bound=recipe.parity.own_weights,
-            threads=threads,
-            prompt=prompt,
-        )
-    items = compare_outputs(
-        reference,
-        outputs,
-        content.vocabulary,
-        recipe.parity,
-        configs=content.wrong_configs,
-        weights=[content.tensors, own_weights],
-    )
+        content = read_content(artifact, folder, reference, bounds, prove=answer_all is not None)
+        compare = partial(_compare, artifact, folder, content, bounds, runtime, threads=threads, prompt=prompt)
+        if answer_all is not None and not content.tensors.figures["exact"]:
+            reference, answer_all = answer_all(), None
+        outputs, items = compare(reference)
+        if answer_all is not None and not few_suffice(items, bounds, stops_rarely=stops_rarely):
+            n = len(reference.answered)
+            announce(f"{recipe.name}: {n} prompts do not settle its certificate, so all of them are compared")
+            reference = answer_all()
+            outputs, items = compare(reference)
     info = asdict(outputs.info)
     facts = {key: info[key] for key in ("cpu", "machine", "runtime", "runtime_version", "system_info")}
     questions = ProblemSet(Problem(r.id, r.question, r.gold or 0, "parity") for r in reference.answered)
@@ -244,6 +175,26 @@ def certify_file(
     )
     keep_certificate(certificate)
     return certificate
+
+
+def _compare(
+    artifact: Path,
+    folder: Path,
+    content: FileContent,
+    bounds: Bounds,
+    runtime: TargetRuntime,
+    reference: ReferenceOutputs,
+    *,
+    threads: int | None,
+    prompt: str | None,
+) -> tuple[DeviceOutputs, tuple[Item, ...]]:
+    """Run a file on the reference's prompts; return what it outputs, and the items of the certificate."""
+    outputs = read_file(runtime.profile, artifact, reference, threads=runtime.threads(threads), prompt=prompt)
+    own_weights = own_weights_item(
+        artifact, folder, reference, outputs, content, bound=bounds.own_weights, threads=threads, prompt=prompt
+    )
+    weights, configs = [content.tensors, own_weights], content.wrong_configs
+    return outputs, compare_outputs(reference, outputs, content.vocabulary, bounds, configs=configs, weights=weights)
 
 
 def failure_message(failed: Sequence[Certificate], where: str) -> str:

@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
-from fdd_edge.artifacts.facts import ModelFacts, describe_model, model_bytes
+from fdd_edge.artifacts.facts import describe_model, model_bytes
 from fdd_edge.errors import FddError
-from fdd_edge.evaluation import Summary, score, summarize
+from fdd_edge.evaluation import ScoredReply, Summary, score, summarize
 from fdd_edge.ondevice.json_text import parse_json
 from fdd_edge.ondevice.model_files import hash_model, model_in
-from fdd_edge.ondevice.protocol import Completion, ProtocolError, Task, plan_waves
-from fdd_edge.operations.asking import Asking
-from fdd_edge.operations.certify import find_certificate
+from fdd_edge.ondevice.protocol import Task, plan_waves
+from fdd_edge.ondevice.verdicts import SCORED
+from fdd_edge.operations.asking import Asking, announce_prompt
+from fdd_edge.operations.certificate_lookup import find_certificate
+from fdd_edge.operations.evaluation_facts import EvaluationFacts, facts_of
+from fdd_edge.operations.evaluation_rows import read_rows
 from fdd_edge.operations.evaluation_timing import EvaluationTiming, read_timing, timing_of
+from fdd_edge.operations.runtime_build import build_of
 from fdd_edge.operations.unchanged import watch, written_meanwhile
 from fdd_edge.operations.waves import decode_waves
 from fdd_edge.parity import Certificate, was_checked_here
 from fdd_edge.progress import announce
-from fdd_edge.records import Problem, ProblemSet, read_jsonl, write_jsonl
-from fdd_edge.runs.fingerprint import Json
+from fdd_edge.records import Problem, ProblemSet, write_jsonl
+from fdd_edge.runs.fingerprint import Json, fingerprint, plain
+from fdd_edge.runs.finish_mark import FINISHED
 from fdd_edge.runs.marked_folder import temporary_folder
 from fdd_edge.runs.stage import build_atomic
 from fdd_edge.runs.stage_files import EvaluationFiles
@@ -32,16 +37,16 @@ from fdd_edge.targets import TargetRuntime, n_runners
 __all__ = [
     "EvaluatedFile",
     "Evaluation",
-    "announce_prompt",
     "evaluate",
     "evaluate_file",
+    "name_of_artifact",
     "read_evaluation",
-    "read_rows",
 ]
 
 
 Parity = Literal["passed", "failed", "claimed", "none"]
 _LONGEST_NAME = 200
+_NONE = EvaluationFacts()
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,7 @@ class Evaluation:
 
     summary: Summary
     timing: EvaluationTiming
+    facts: EvaluationFacts
 
 
 @dataclass(frozen=True)
@@ -65,7 +71,7 @@ class EvaluatedFile:
             was not made on this machine; ``none`` if there is none.
         reference: Name and sha256 of the float model that the certificate names; None without one.
         evaluation: Summary and timing.
-        completions: The scored completions, in the order of the problems.
+        completions: The scored replies, in the order of the problems.
     """
 
     path: Path
@@ -75,7 +81,7 @@ class EvaluatedFile:
     parity: Parity
     reference: Mapping[str, str] | None
     evaluation: Evaluation
-    completions: list[Completion]
+    completions: list[ScoredReply]
 
     def to_row(self) -> dict[str, Json]:
         """Return what is known about the file, as JSON."""
@@ -98,6 +104,7 @@ def evaluate(
     asking: Asking,
     sha256: str | None = None,
     title: str = "evaluating",
+    named: EvaluationFacts = _NONE,
 ) -> Evaluation:
     """Decode every problem with an artifact on a target; write rows, timing and summary to the folder ``out``.
 
@@ -111,6 +118,7 @@ def evaluate(
         asking: How. The rows are a function of file, problems, runtime and this.
         sha256: Hash of the model, if the caller has computed it.
         title: Shown next to the progress.
+        named: What ``summary.json`` says about the data set beyond its problems.
 
     Raises:
         FddError: There are no problems, or the file is broken or was changed in the meantime.
@@ -124,11 +132,12 @@ def evaluate(
     waves = plan_waves(tasks, asking.decoding.wave)
     files = EvaluationFiles(out)
     was_touched = watch(model)
+    sha256 = sha256 or hash_model(model)
     decoded = decode_waves(
         waves,
         files.journal,
         artifact=model,
-        sha256=sha256 or hash_model(model),
+        sha256=sha256,
         runtime=runtime,
         asking=asking,
         title=title,
@@ -142,10 +151,12 @@ def evaluate(
     seconds = sum(r.timing.seconds for r in results) if n_runners(runtime.profile) == 1 else decoded.seconds
     device = {"name": runtime.profile.name, "transport": runtime.profile.transport} | asdict(decoded.info)
     timing = timing_of(results, seconds, artifact_bytes=model_bytes(model), target=device)
-    evaluation = Evaluation(summarize(rows, by_id), timing)
+    about: dict[str, Json] = {"name": name_of_artifact(model), "sha256": sha256, "bytes": timing.artifact_bytes}
+    facts = facts_of(asking.on(runtime), problems, decoded.info, replace(named, artifact=about))
+    evaluation = Evaluation(summarize(rows, by_id), timing, facts)
     write_jsonl(files.rows, (c.to_row() for c in rows))
     _write_json(files.timing, timing.to_row())
-    _write_json(files.summary, evaluation.summary.to_row())
+    _write_json(files.summary, evaluation.summary.to_row() | facts.to_row())
     files.journal.unlink(missing_ok=True)
     return evaluation
 
@@ -157,25 +168,34 @@ def evaluate_file(
     *,
     runtime: TargetRuntime,
     asking: Asking,
-    dataset: str = "problems",
+    data: Mapping[str, Json] = MappingProxyType({}),
 ) -> EvaluatedFile:
-    """Evaluate any model file outside a run.
+    """Evaluate any model file outside a run; what ``out`` holds of the same evaluation is read back.
 
     Args:
         artifact: The model file.
         problems: With gold answers.
-        out: A new folder for rows, timing and summary; None keeps none.
+        out: A folder for rows, timing and summary; None keeps none.
         runtime: Where it runs.
         asking: How.
-        dataset: Name of the problems, for the progress line.
+        data: What is known about the problems, for ``summary.json``; its ``name`` is shown next to the progress.
 
     Raises:
-        FddError: The file is broken, or ``out`` exists.
+        FddError: The file is broken, or ``out`` holds something else.
     """
     facts = describe_model(artifact)
     announce_prompt(artifact, facts, asking.prompt)
     sha256 = hash_model(artifact)
     certificate = find_certificate(artifact, sha256)
+
+    made_from = {
+        "artifact": sha256,
+        "problems": ProblemSet(problems),
+        "runtime": runtime,
+        "asking": asking.on(runtime),
+        "build": build_of(runtime),
+    }
+    named = EvaluationFacts(data=data, fingerprint=fingerprint(0, plain(made_from), {}))
 
     def make(folder: Path) -> None:
         evaluate(
@@ -185,7 +205,8 @@ def evaluate_file(
             runtime=runtime,
             asking=asking,
             sha256=sha256,
-            title=f"{_title(artifact)} on {dataset}",
+            title=f"{name_of_artifact(artifact)} on {data.get('name', 'problems')}",
+            named=named,
         )
 
     if out is None:
@@ -193,10 +214,12 @@ def evaluate_file(
             make(folder)
             evaluation, completions = read_evaluation(folder), read_rows(folder)
     else:
-        build_atomic(
-            out, make, artifact=sha256, problems=ProblemSet(problems), runtime=runtime, asking=asking.on(runtime)
-        )
+        if is_evaluation_of(out, named.fingerprint):
+            announce(f"{out} holds this evaluation already, so it is shown; to evaluate again, choose another folder")
+        else:
+            build_atomic(out, make, **made_from)
         evaluation, completions = read_evaluation(out), read_rows(out)
+        _check_unchanged(out, evaluation, completions, problems)
     return EvaluatedFile(
         path=artifact,
         sha256=sha256,
@@ -207,6 +230,31 @@ def evaluate_file(
         evaluation=evaluation,
         completions=completions,
     )
+
+
+def is_evaluation_of(out: Path, wanted: str) -> bool:
+    """Return whether a folder holds the finished evaluation with this fingerprint."""
+    try:
+        # The mark is that of a call that was killed just before its end.
+        return read_evaluation(out).facts.fingerprint == wanted and not (out / FINISHED).exists()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False  # something else, which is not to be written over
+
+
+def _check_unchanged(
+    out: Path, evaluation: Evaluation, replies: Sequence[ScoredReply], problems: Sequence[Problem]
+) -> None:
+    """Refuse a stored evaluation whose rows and summary no longer belong together.
+
+    Raises:
+        FddError: They do not.
+    """
+    by_id = {problem.id: problem for problem in problems}
+    open_again = [replace(row, verdict=None if row.verdict in SCORED else row.verdict) for row in replies]
+    if by_id.keys() != {row.problem_id for row in replies} or evaluation.summary != summarize(
+        score(open_again, by_id), by_id
+    ):
+        raise FddError(f"{out} was changed after it was written; choose another folder, or delete it.")
 
 
 def _result_of(certificate: Certificate) -> Parity:
@@ -221,63 +269,17 @@ def _named_by(certificate: Certificate) -> dict[str, str]:
     return {key: str(certificate.reference.get(key))[:_LONGEST_NAME] for key in ("name", "sha256")}
 
 
-def announce_prompt(artifact: Path, facts: ModelFacts, prompt: str | None) -> None:
-    """Announce that a file which stores no prompt is asked through its chat template, if it has one."""
-    if prompt is None and facts.prompt_template is None and facts.has_chat_template:
-        announce(f"{artifact.name} stores no prompt, so questions go through its chat template (prompt: chat)")
-
-
-def read_rows(folder: Path) -> list[Completion]:
-    """Read the scored completions of an evaluation folder.
-
-    Raises:
-        FddError: It is not an evaluation folder, or its completions cannot be read.
-    """
-    path = EvaluationFiles(folder).rows
-    if folder.is_dir() and not path.exists():
-        raise FddError(
-            f"{folder} is not an evaluation; name a folder such as RUN/round-00/eval/TARGET/RECIPE/pool, or one that "
-            "fdd-edge eval -o wrote."
-        )
-    completions: list[Completion] = []
-    try:
-        for number, row in read_jsonl(path):
-            completions.append(Completion.from_row(row))
-            if (fault := _fault_of(completions[-1])) is not None:
-                raise ProtocolError(f"in line {number}, {fault}")
-    except ProtocolError as error:
-        raise FddError(f"{folder} is not an evaluation ({error}); name a folder that fdd-edge eval wrote.") from None
-    replies = Counter((completion.problem_id, completion.sample) for completion in completions)
-    (name, sample), n = replies.most_common(1)[0] if replies else (("", 0), 0)
-    if n > 1:
-        raise FddError(f"{path} holds sample {sample} of {name!r} {n} times, so it is damaged; evaluate again.")
-    return completions
-
-
-def _fault_of(row: Completion) -> str | None:
-    """Return what is wrong with a row that a user, or a damaged disk, may have changed."""
-    answer, sample = row.answer, row.sample
-    if not isinstance(row.problem_id, str) or not isinstance(row.text, str):
-        return "the problem's id or the text is not a text"
-    if answer is not None and (isinstance(answer, bool) or not isinstance(answer, int | float)):
-        return f"the answer {answer!r:.40} is not a number"
-    if isinstance(sample, bool) or not isinstance(sample, int) or sample < 0:
-        return f"the sample {sample!r:.40} is not a number from 0"
-    if row.program is not None and not isinstance(row.program, str):
-        return "the program is not a text"
-    return None
-
-
 def read_evaluation(folder: Path) -> Evaluation:
     """Read summary and timing of an evaluation folder back."""
     files = EvaluationFiles(folder)
     summary = parse_json(files.summary.read_text(encoding="utf-8"))
-    return Evaluation(Summary.from_row(summary), read_timing(files.timing))
+    return Evaluation(Summary.from_row(summary), read_timing(files.timing), EvaluationFacts.from_row(summary))
 
 
-def _title(artifact: Path) -> str:
+def name_of_artifact(artifact: Path) -> str:
     """Return a name for the progress line; a file with a generic name goes by its folder."""
-    return artifact.parent.name if artifact.stem == "model" else artifact.name
+    folder = artifact.resolve().parent.name if artifact.stem == "model" else ""
+    return folder or artifact.name
 
 
 def _write_json(path: Path, content: Mapping[str, Json]) -> None:

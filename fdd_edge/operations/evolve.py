@@ -14,7 +14,7 @@ from fdd_edge.event_loop import run_to_end
 from fdd_edge.feedback import EvolveOptions, Turn, branches, candidates_for, offspring, one_turn_each, wave_of
 from fdd_edge.ondevice.verdicts import Verdict
 from fdd_edge.operations.curate import read_protected
-from fdd_edge.operations.evaluate import read_rows
+from fdd_edge.operations.evaluation_rows import read_rows
 from fdd_edge.operations.split import read_split
 from fdd_edge.operations.teaching import NamedTeacher, write_calls
 from fdd_edge.progress import announce, warn

@@ -94,6 +94,7 @@ def export_all(
     *,
     prompts: Sequence[Problem] = (),
     parity: bool = True,
+    threads: int | None = None,
     on_certificate: Callable[[Certificate], None] = lambda certificate: None,
 ) -> list[ArtifactCard]:
     """Export a model by every recipe into ``out``: one folder per recipe, each ready to be copied to a board.
@@ -106,6 +107,7 @@ def export_all(
         recipes: The recipes.
         prompts: Prompts of the certificates; packaged ones fill them up to 64.
         parity: Whether to make certificates.
+        threads: Of both sides of a certificate. Default: one per physical core.
         on_certificate: Called with each certificate, in the order of the recipes.
 
     Returns:
@@ -126,13 +128,15 @@ def export_all(
         _write_artifacts(model, work, recipes, prompts)
         reference = None
         if parity:
-            reference = reference_of(student, prompts, template=model.template, trained=model.trained)
+            reference = reference_of(student, prompts, template=model.template, trained=model.trained, threads=threads)
         out.mkdir(exist_ok=True)
         for recipe in recipes:
             artifact, certificate = work / recipe.name, None
             if reference is not None:
                 runtime = TargetRuntime(load_profile("local"), recipe.family)
-                certificate = certify_file(find_model(artifact), student.folder, reference, recipe, runtime=runtime)
+                certificate = certify_file(
+                    find_model(artifact), student.folder, reference, recipe, runtime=runtime, threads=threads
+                )
                 on_certificate(certificate)
                 if not _keep_certificate(certificate, artifact, out / f"{recipe.name}.{CERTIFICATE_FILE}"):
                     failed.append(certificate)

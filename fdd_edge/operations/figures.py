@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from fdd_edge.feedback import pass_rates
-from fdd_edge.operations.evaluate import read_evaluation, read_rows
+from fdd_edge.operations.evaluate import read_evaluation
+from fdd_edge.operations.evaluation_rows import read_rows
 from fdd_edge.runs.fingerprint import Json
 from fdd_edge.runs.stage_files import EvaluationFiles
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from fdd_edge.artifacts.chat_template import chat_prompts
 from fdd_edge.artifacts.family import family_of
@@ -17,6 +17,9 @@ from fdd_edge.parity import (
     Vocabulary,
     compare_own_weights,
     compare_tensors,
+    float_rows,
+    has_quantized,
+    has_same_weights,
     read_rows,
     rows_of,
     sample_replies,
@@ -26,9 +29,6 @@ from fdd_edge.runs.fingerprint import Json
 from fdd_edge.runs.marked_folder import temporary_folder
 from fdd_edge.targets import load_profile, resolve_threads
 
-if TYPE_CHECKING:
-    from fdd_edge.artifacts.stored_tensor import Array
-
 __all__ = ["FileContent", "own_weights_item", "read_content"]
 
 
@@ -37,18 +37,18 @@ class FileContent(NamedTuple):
 
     Attributes:
         tensors: The comparison of its weights with the reference's.
-        quantized: Its quantized weights by Hugging Face name; empty for a float file, or if the weights do not match.
         vocabulary: Its vocabulary.
         wrong_configs: See ``compare_outputs``.
     """
 
     tensors: Item
-    quantized: dict[str, Array]
     vocabulary: Vocabulary
     wrong_configs: list[dict[str, Json]] | None
 
 
-def read_content(artifact: Path, folder: Path, reference: ReferenceOutputs, bounds: Bounds) -> FileContent:
+def read_content(
+    artifact: Path, folder: Path, reference: ReferenceOutputs, bounds: Bounds, *, prove: bool = False
+) -> FileContent:
     """Read a file, and compare its weights with its float model.
 
     Args:
@@ -56,19 +56,20 @@ def read_content(artifact: Path, folder: Path, reference: ReferenceOutputs, boun
         folder: Hugging Face folder of the float model.
         reference: The float model's outputs.
         bounds: ``tensors`` is used.
+        prove: See ``compare_tensors``.
 
     Raises:
         FddError: The file, or a file next to it, is missing or damaged.
     """
     family = family_of(artifact)
-    tensors = compare_tensors(lambda: family.float_tensors(folder), family.stored_tensors(artifact), bounds)
-    quantized = family.quantized_weights(artifact, folder) if tensors.passed else ()
+    stored = family.stored_tensors(artifact)
+    tensors = compare_tensors(lambda: family.float_tensors(folder), stored, bounds, prove=prove)
     wrong = None
     if family.wrong_configs is not None:
         wrong = [key._asdict() for key in family.wrong_configs(artifact, folder, reference.special.eos_ids)]
     with family.open_vocab(artifact) as vocab:
         vocabulary = Vocabulary(vocab.pieces, (chat_prompts(vocab.chat_template, vocab),))
-    return FileContent(tensors, dict(quantized), vocabulary, wrong)
+    return FileContent(tensors, vocabulary, wrong)
 
 
 def own_weights_item(
@@ -84,7 +85,8 @@ def own_weights_item(
 ) -> Item:
     """Compare what a file computes with the float model under the file's own weights.
 
-    If the file also rounds activations, a dequantized copy of its graph runs on this machine instead.
+    If the file also rounds activations, a dequantized copy of its graph runs on this machine instead. If its weights
+    are the float model's own, what that model has computed already is what it is compared with.
 
     Args:
         artifact: The model file.
@@ -98,7 +100,7 @@ def own_weights_item(
     """
     if not content.tensors.passed:
         return WRONG_WEIGHTS
-    if not content.quantized:
+    if not has_quantized(content.tensors):
         return NO_OWN_WEIGHTS
     replies = sample_replies(reference)
     with temporary_folder("dequantized") as temporary:
@@ -107,8 +109,13 @@ def own_weights_item(
         except FddError as error:
             return Item(NO_OWN_WEIGHTS.name, False, str(error).rstrip("."), {"n": 0})
         if dequantized is None:
-            rows = rows_of(reference, outputs, replies)
+            rows = rows_of(reference, outputs.logits, replies)
         else:
             local = load_profile("local")
             rows = read_rows(local, dequantized, replies, threads=resolve_threads(local, threads), prompt=prompt)
-    return compare_own_weights(folder, content.quantized.items(), replies, rows, bound=bound, threads=threads)
+    if has_same_weights(content.tensors):
+        wanted = rows_of(reference, reference.logits, replies)
+    else:
+        weights = family_of(artifact).quantized_weights(artifact, folder)
+        wanted = float_rows(folder, weights, replies, threads=threads)
+    return compare_own_weights(wanted, rows, replies, bound=bound)

@@ -81,7 +81,7 @@ class GgufCompleter:
         tasks = [Task(key, 0, _text(request)) for key, request in requests.items()]
         settings = Settings(decoding, answer="number", stop=_STOP)
         with (
-            progress(f"{self.file.name} writes", len(tasks)) as advance,
+            progress(f"{self.file.name} writes", len(tasks), "replies") as advance,
             open_session(profile, self.file.path, settings=settings, prompt="chat") as session,
         ):
             for result in session.complete(plan_waves(tasks, _WAVE), advance):

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from fdd_edge.ondevice.language import ProgramError, count_operations
-from fdd_edge.operations.evaluate import read_rows
+from fdd_edge.operations.evaluation_rows import read_rows
 from fdd_edge.records import Problem
 from fdd_edge.runs.fingerprint import Json
 

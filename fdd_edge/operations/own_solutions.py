@@ -10,7 +10,7 @@ from pathlib import Path
 from fdd_edge.curation import ProgramStyle, check_solutions
 from fdd_edge.ondevice.messages import Completion
 from fdd_edge.ondevice.verdicts import Verdict
-from fdd_edge.operations.evaluate import read_rows
+from fdd_edge.operations.evaluation_rows import read_rows
 from fdd_edge.operations.split import read_split
 from fdd_edge.records import Problem, read_problems, write_jsonl
 from fdd_edge.runs.stage_files import CuratedFiles

@@ -61,7 +61,7 @@ def read_problem_sets(
         for spec in sets:
             # Seeded by the set's name, not its position, so that adding sets does not change the others.
             draw = seed if role == "train" else seed + crc32(f"{role}:{spec.label}".encode())
-            problems, left_out = read_set(spec, files[role][spec.label], seed=draw)
+            problems, left_out, _ = read_set(spec, files[role][spec.label], seed=draw)
             skipped.extend(left_out)
             if left_out:
                 described = describe_skipped([Skipped(entry["item"], entry["reason"]) for entry in left_out])

@@ -10,16 +10,13 @@ from fdd_edge.data import Columns
 from fdd_edge.errors import FddError
 from fdd_edge.evaluation import score
 from fdd_edge.feedback import LABELS, Bands, LabelledProblem, Split, pass_rates, sample_pool, split_problems
-from fdd_edge.ondevice.verdicts import Verdict
-from fdd_edge.operations.evaluate import read_rows
+from fdd_edge.ondevice.verdicts import SCORED
+from fdd_edge.operations.evaluation_rows import read_rows
 from fdd_edge.operations.user_problems import read_user_problems
 from fdd_edge.records import Problem, ProblemSet, read_problems, write_jsonl
 from fdd_edge.runs.stage_files import SplitFiles
 
 __all__ = ["draw_pool", "non_easy", "read_answered", "read_split", "split"]
-
-_SCORED = (Verdict.correct, Verdict.wrong)
-"""Verdicts that depend on the gold answer."""
 
 
 def draw_pool(train: Path, limit: int, seed: int, *, reserve: Path | None = None) -> ProblemSet:
@@ -140,7 +137,7 @@ def _check_verdicts(rows: Path, path: Path, problems: Sequence[Problem]) -> None
         FddError: Some were.
     """
     by_id = {problem.id: problem for problem in problems}
-    scored = [row for row in read_rows(rows) if row.problem_id in by_id and row.verdict in _SCORED]
+    scored = [row for row in read_rows(rows) if row.problem_id in by_id and row.verdict in SCORED]
     again = score([replace(row, verdict=None) for row in scored], by_id)
     if wrong := [old.problem_id for old, new in zip(scored, again, strict=True) if old.verdict != new.verdict]:
         raise FddError(

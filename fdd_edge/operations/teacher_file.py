@@ -152,7 +152,7 @@ class _OnHub(NamedTuple):
 
 
 def _on_hub(name: str) -> _OnHub | None:
-    """Return what a name means on the hub: ``OWNER/NAME`` or ``OWNER/NAME/FILE.gguf``; None if it is no such name."""
+    """Return what a name means on the hub: ``OWNER/NAME`` or ``OWNER/NAME/FILE.gguf``; None if it is neither."""
     owner, _, rest = name.partition("/")
     repository, _, file = rest.partition("/")
     id = f"{owner}/{repository}"

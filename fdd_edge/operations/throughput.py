@@ -73,7 +73,7 @@ def measure_throughput(out: Path, *, artifact: Path, problems: Path, runtime: Ta
         each = max(1, min(_PROBLEMS, len(asked) // session.runners))
         tasks = [Task(p.id, 0, p.question) for p in asked[: each * session.runners]]
         waves = [Wave(i, tuple(tasks[i * each : (i + 1) * each])) for i in range(session.runners)]
-        with progress(f"measuring the speed of {runtime.profile.name}", len(tasks)) as advance:
+        with progress(f"measuring the speed of {runtime.profile.name}", len(tasks), "problems") as advance:
             began = time.monotonic()
             for _ in session.complete([wave for wave in waves if wave.tasks], advance):
                 pass

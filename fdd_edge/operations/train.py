@@ -137,7 +137,7 @@ def train_on(
     steps = round(-(-size // per_step) * resolved.num_train_epochs)
     title = f"training on {size} examples" + ("" if mixture is None else f" an epoch, drawn from {len(examples)}")
     quantizing = nullcontext() if qat_recipe is None else quantized_weights(student, qat_recipe, out)
-    with quantizing as quantized, progress(title, steps) as advance:
+    with quantizing as quantized, progress(title, steps, "steps") as advance:
         trace = train_adapter(
             student.folder,
             examples,

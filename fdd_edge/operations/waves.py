@@ -116,7 +116,7 @@ def _decode(
     kept = KeptWaves(journal, waves, asking.settings(runtime), title)
     began, begun_before = time.monotonic(), bool(kept.finished)
     if len(kept.finished) < len(waves):
-        with progress(title, sum(len(wave.tasks) for wave in waves)) as advance:
+        with progress(title, sum(len(wave.tasks) for wave in waves), "problems") as advance:
             # More than once, if waves of earlier calls are withdrawn meanwhile.
             while missing := [wave for wave in waves if wave.index not in kept.finished]:
                 n_before = sum(len(wave.tasks) for wave in waves if wave.index in kept.finished)

@@ -6,26 +6,33 @@ from fdd_edge.parity.dequantized_weights import (
     NO_OWN_WEIGHTS,
     WRONG_WEIGHTS,
     compare_own_weights,
+    float_rows,
     rows_of,
     sample_replies,
 )
 from fdd_edge.parity.device_outputs import DeviceOutputs, read_file, read_rows
 from fdd_edge.parity.items import compare_outputs
-from fdd_edge.parity.reference_outputs import (
+from fdd_edge.parity.reference_outputs import ReferenceOutputs, Reply, Vocabulary, load_reference, save_reference
+from fdd_edge.parity.reference_replies import (
+    FEW_PROMPTS,
     MAX_NEW_TOKENS,
     ParityPrompt,
-    ReferenceOutputs,
-    Reply,
-    Vocabulary,
+    answer_waiting,
     compute_reference_outputs,
-    load_reference,
-    save_reference,
 )
-from fdd_edge.parity.weight_comparison import FileTensor, compare_tensors, relative_error
+from fdd_edge.parity.settled import few_suffice
+from fdd_edge.parity.weight_comparison import (
+    FileTensor,
+    compare_tensors,
+    has_quantized,
+    has_same_weights,
+    relative_error,
+)
 
 __all__ = [
     "CERTIFICATE_FILE",
     "CERTIFICATE_VERSION",
+    "FEW_PROMPTS",
     "ITEMS",
     "MAX_NEW_TOKENS",
     "NO_OWN_WEIGHTS",
@@ -38,11 +45,16 @@ __all__ = [
     "ReferenceOutputs",
     "Reply",
     "Vocabulary",
+    "answer_waiting",
     "certificate_made_here",
     "compare_outputs",
     "compare_own_weights",
     "compare_tensors",
     "compute_reference_outputs",
+    "few_suffice",
+    "float_rows",
+    "has_quantized",
+    "has_same_weights",
     "keep_certificate",
     "load_reference",
     "read_file",

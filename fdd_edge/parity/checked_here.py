@@ -21,9 +21,14 @@ from fdd_edge.runs.hashing import sha256_of
 __all__ = ["certificate_made_here", "keep_certificate", "was_checked_here"]
 
 
-def keep_certificate(certificate: Certificate) -> None:
-    """Keep a certificate that was made here; if the cache cannot be written, it will only count as a claim."""
-    kept = _kept(certificate)
+def keep_certificate(certificate: Certificate, key: str | None = None) -> None:
+    """Keep a certificate that was made here; if the cache cannot be written, it will only count as a claim.
+
+    Args:
+        certificate: The certificate.
+        key: By what it is found again: the hash of all that was compared. Default: the artifact's sha256.
+    """
+    kept = _kept(certificate, key)
     try:
         write_shared(kept, certificate.to_text().encode())
     except OSError as error:
@@ -35,9 +40,9 @@ def was_checked_here(certificate: Certificate) -> bool:
     return _read(_kept(certificate)) is not None
 
 
-def certificate_made_here(artifact_sha256: str) -> Certificate | None:
-    """Return the newest certificate of an artifact that was made here, or None."""
-    files = sorted(_folder(artifact_sha256).glob("*.json"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+def certificate_made_here(key: str) -> Certificate | None:
+    """Return the newest certificate that was made here and kept under a key, such as its artifact's sha256, or None."""
+    files = sorted(_folder(key).glob("*.json"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
     return next((found for file in files if (found := _read(file)) is not None), None)
 
 
@@ -50,17 +55,17 @@ def _read(kept: Path) -> Certificate | None:
     except FddError as error:
         warn(f"{error} It is ignored.")
         return None
-    if _kept(certificate) != kept:
+    if _kept(certificate).name != kept.name:
         warn(f"{kept} was damaged after it was made; delete it and make it again. It is ignored.")
         return None
     return certificate
 
 
-def _kept(certificate: Certificate) -> Path:
+def _kept(certificate: Certificate, key: str | None = None) -> Path:
     content = json.dumps(certificate.to_dict(), sort_keys=True)
-    return _folder(str(certificate.artifact.get("sha256"))) / f"{sha256_of(content)}.json"
+    return _folder(key or str(certificate.artifact.get("sha256"))) / f"{sha256_of(content)}.json"
 
 
-def _folder(artifact_sha256: str) -> Path:
+def _folder(key: str) -> Path:
     # Hashed again, because a certificate from elsewhere may say anything here.
-    return cache_folder("certificates") / sha256_of(artifact_sha256)
+    return cache_folder("certificates") / sha256_of(key)

@@ -17,6 +17,9 @@ from fdd_edge.targets import Profile, open_session
 
 __all__ = ["DeviceOutputs", "read_file", "read_rows"]
 
+_BATCH = 16
+"""Largest number of prompts that share a batch."""
+
 
 @dataclass(frozen=True)
 class DeviceOutputs:
@@ -71,13 +74,15 @@ def read_file(
         FddError: The file cannot be loaded, or cannot be asked with this prompt.
         TargetError: The target failed.
     """
-    settings = Settings(Decoding(reference.max_new_tokens, threads=threads), kv="f32", return_ids=True)
+    # At most half of the prompts share a batch, so that others move into the places of those that are finished.
+    batch = max(1, min(_BATCH, len(reference.answered) // 2))
+    settings = Settings(Decoding(reference.max_new_tokens, batch, threads=threads), kv="f32", return_ids=True)
     to_score = [_to_score(reply) for reply in reference.replies]
     tasks = [Task(reply.id, 0, reply.question) for reply in reference.answered]
     title = f"parity of {artifact.parent.name}/{artifact.name}"
     with (
         open_session(profile, artifact, settings=settings, prompt=prompt) as session,
-        progress(title, len(to_score) + len(tasks)) as advance,
+        progress(title, len(to_score) + len(tasks), "prompts") as advance,
     ):
         scores = tuple(session.score(to_score, advance))
         rows = [decode_rows(s.logits, len(r.rows)) for s, r in zip(scores, reference.replies, strict=True) if s.best]

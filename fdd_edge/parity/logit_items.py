@@ -21,8 +21,12 @@ _Rows = npt.NDArray[np.float32]
 Pairs = Sequence[tuple[Reply, Scores]]
 """The reference's replies, each with what the file makes of it."""
 
+_Z95 = 1.96
+"""Standard errors above a mean at which its 95 % interval ends."""
+
 _FEW_STOPS = 16
-"""A share of fewer stops is not judged: a student that was not tuned on the prompt hardly ever stops."""
+"""A share of fewer stops, or of a quarter of fewer than 64 replies, is not judged: a student that was not tuned on the
+prompt hardly ever stops."""
 
 _FEW_ANSWERS = 10
 """A share of fewer answers is not judged: a single reply that depends on a tie would be a tenth of them."""
@@ -44,7 +48,8 @@ def logits_item(reference: _Rows, file: _Rows, answered: Pairs, bounds: Bounds) 
     kl_mean, kl_max = float(divergences.mean()), float(divergences.max())
     passed = median <= bounds.logits_median and p99 <= bounds.logits_p99 and kl_mean <= bounds.kl_mean
     error_figures = {"median": rounded(median), "p99": rounded(p99), "max": rounded(largest)}
-    kl_figures = {"mean": rounded(kl_mean), "max": rounded(kl_max)}
+    upper = kl_mean + _Z95 * float(divergences.std()) / len(divergences) ** 0.5
+    kl_figures = {"mean": rounded(kl_mean), "upper": rounded(upper), "max": rounded(kl_max)}
     figures: Figures = {"n": len(errors), "relative_error": error_figures, "kl": kl_figures}
     summary = (
         f"error {median:.2g} median, {p99:.2g} p99; KL {kl_mean:.2g} mean "
@@ -112,7 +117,7 @@ def stops_item(reference: SpecialIds, answered: Pairs, bounds: Bounds) -> Item:
     share = stopped / n if n else 1.0
     # A recipe may ask for exact stops; then the file must not stop where the reference continues either.
     exact = bounds.stops == 1
-    few = n < _FEW_STOPS and not exact
+    few = n < min(_FEW_STOPS, len(answered) // 4) and not exact
     passed = few or (share >= bounds.stops and not (exact and early))
     bound = "too few to judge" if few else f"at least {100 * bounds.stops:g} %"
     summary = f"{stopped} of the reference's {n}, {early} too early ({bound})"

@@ -13,7 +13,7 @@ from fdd_edge.parity.item_figures import rounded
 from fdd_edge.parity_bounds import Bounds
 from fdd_edge.runs.fingerprint import Json
 
-__all__ = ["FileTensor", "compare_tensors", "relative_error"]
+__all__ = ["FileTensor", "compare_tensors", "has_quantized", "has_same_weights", "relative_error"]
 
 _Array = npt.NDArray[np.float32]
 
@@ -36,9 +36,17 @@ class FileTensor(Protocol):
     def load(self) -> Callable[[], _Array]:
         """Reads it as float32."""
 
+    @property
+    def rounds(self) -> Callable[[_Array], bool]:
+        """Returns whether it holds, bit for bit, what its number format makes of some weights."""
+
 
 def compare_tensors(
-    reference: Callable[[], Iterable[tuple[str, _Array]]], file: Mapping[str, FileTensor], bounds: Bounds
+    reference: Callable[[], Iterable[tuple[str, _Array]]],
+    file: Mapping[str, FileTensor],
+    bounds: Bounds,
+    *,
+    prove: bool = False,
 ) -> Item:
     """Compare every tensor of a file, dequantized, with the reference's weights.
 
@@ -46,9 +54,11 @@ def compare_tensors(
         reference: Yields (name in the file, weights) of the float model; called again to identify a misplaced tensor.
         file: The file's tensors by name.
         bounds: ``tensors`` is used.
+        prove: Whether to find out if every tensor is exactly what its number format makes of the reference's weights,
+            which no error within a bound could show; the figure ``exact`` says so.
     """
     largest: dict[str, float] = {}
-    total = 0
+    total, exact = 0, prove
     wrong: list[dict[str, Json]] = []
     seen = set()
     for name, weights in reference():
@@ -64,6 +74,7 @@ def compare_tensors(
             continue
         error = relative_error(values, weights)
         largest[tensor.type] = max(largest.get(tensor.type, 0.0), error)
+        exact = exact and (np.array_equal(values, weights) or tensor.rounds(weights))
         if not error <= min(_EXACT.get(tensor.type, bounds.tensors), bounds.tensors):
             wrong.append({"tensor": name, "type": tensor.type, "relative_error": rounded(error)})
     good = total - len(wrong)
@@ -72,13 +83,31 @@ def compare_tensors(
     if first is not None and "relative_error" in first:
         first |= _what_it_holds(reference, str(first["tensor"]), file[str(first["tensor"])].load())
     by_type = ", ".join(f"{kind} {error:.2g}" for kind, error in sorted(largest.items()))
-    return Item(
-        "tensors",
-        not wrong,
-        f"{good} of {total}; largest error {by_type} (at most {bounds.tensors:g})",
-        {"n": total, "wrong": len(wrong), "largest_error": {kind: rounded(e) for kind, e in sorted(largest.items())}},
-        first,
+    exact = exact and not wrong
+    figures: dict[str, Json] = {"n": total, "wrong": len(wrong)}
+    figures["largest_error"] = {kind: rounded(error) for kind, error in sorted(largest.items())}
+    if prove:
+        figures["exact"] = exact
+    summary = (
+        f"{good} of {total}{', bit for bit' if exact else ''}; largest error {by_type} (at most {bounds.tensors:g})"
     )
+    return Item("tensors", not wrong, summary, figures, first)
+
+
+def has_quantized(tensors: Item) -> bool:
+    """Return whether a file has quantized tensors, by the item that compared them."""
+    return not _errors(tensors).keys() <= _EXACT.keys()
+
+
+def has_same_weights(tensors: Item) -> bool:
+    """Return whether the weights of a file are those of the reference, which was trained on their grid."""
+    return not any(_errors(tensors).values())
+
+
+def _errors(tensors: Item) -> Mapping[str, Json]:
+    errors = tensors.figures["largest_error"]
+    assert isinstance(errors, dict)
+    return errors
 
 
 def relative_error(values: _Array, reference: _Array) -> float:

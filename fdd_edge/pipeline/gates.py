@@ -13,7 +13,7 @@ from fdd_edge.errors import FddError
 from fdd_edge.evaluation import Interval, clustered_share_difference, clustered_wilson, same_question
 from fdd_edge.feedback import pass_rates
 from fdd_edge.operations.bench import Measurement, read_measurement
-from fdd_edge.operations.evaluate import read_rows
+from fdd_edge.operations.evaluation_rows import read_rows
 from fdd_edge.pipeline.run import Run
 from fdd_edge.records import read_problems
 from fdd_edge.runs.stage_files import VALID

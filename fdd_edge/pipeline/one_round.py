@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from fdd_edge.artifacts.recipe import Recipe
 from fdd_edge.errors import ParityError
 from fdd_edge.feedback import Bands
+from fdd_edge.operations.asking import Asking
 from fdd_edge.operations.certify import failure_message, judge_failure_message
+from fdd_edge.operations.shown_answers import ShownAnswer
 from fdd_edge.operations.split import draw_pool, non_easy
 from fdd_edge.parity import Certificate
 from fdd_edge.pipeline.round_summary import RoundSummary, summarize_round, write_summary
 from fdd_edge.pipeline.run import Run
 from fdd_edge.pipeline.section_options import take
+from fdd_edge.pipeline.shown_questions import (
+    OnAnswers,
+    Shown,
+    answers_of_round,
+    answers_of_untuned,
+    questions_before,
+)
 from fdd_edge.pipeline.stages.adapters import train_adapter
 from fdd_edge.pipeline.stages.benchmarks import measure_cost
 from fdd_edge.pipeline.stages.certificates import certify_artifact, failed_certificates
@@ -35,19 +44,28 @@ from fdd_edge.progress import announce, warn
 from fdd_edge.records import read_problems
 from fdd_edge.resolve.prompts import requested_prompt, worked_examples
 from fdd_edge.runs import ArtifactsLayout, RoundLayout
-from fdd_edge.runs.stage_files import NON_EASY, POOL, VALID
+from fdd_edge.runs.stage_files import NON_EASY, POOL, SHOWN, VALID
 from fdd_edge.targets import load_profile
 
-__all__ = ["evaluate_untuned", "make_round"]
+__all__ = ["ask_untuned", "evaluate_untuned", "make_round"]
 
 
-def make_round(run: Run, round_dir: RoundLayout) -> RoundSummary:
+_SHOWN_TOKENS = 96
+"""Tokens of an untuned student's reply that is only shown: the program of a word problem has 20 to 80, and others often
+have no end. Where its replies are counted, it may write as many as the trained one."""
+
+
+def make_round(run: Run, round_dir: RoundLayout, on_answers: OnAnswers = lambda shown: None) -> RoundSummary:
     """Train, export, judge, label, evolve and curate once; return what happened.
+
+    Args:
+        run: The run.
+        round_dir: The round.
+        on_answers: Called as soon as the judge's file has answered the questions that are shown.
 
     Raises:
         ParityError: The judge's artifact failed its certificate.
     """
-    announce(f"starting {round_dir.name} ({round_dir.number + 1} of {run.config.rounds})")
     collect_data(run, round_dir)
     _warn_of_same_data(run, round_dir)
     check_reserve(run)
@@ -58,7 +76,7 @@ def make_round(run: Run, round_dir: RoundLayout) -> RoundSummary:
     _certify(run, round_dir, run.certified.values())
     failed = failed_certificates(run, round_dir)
     _check_judge(run, round_dir, failed)
-    _evaluate(run, round_dir, [recipe for name, recipe in run.evaluated.items() if name not in failed])
+    _evaluate(run, round_dir, [recipe for name, recipe in run.evaluated.items() if name not in failed], on_answers)
     has_float = run.named.float_recipe.name not in failed
     if has_float and run.config.gates.max_drop is not None:
         _evaluate_float(run, round_dir)
@@ -83,23 +101,49 @@ def _warn_of_same_data(run: Run, round_dir: RoundLayout) -> None:
         )
 
 
-def evaluate_untuned(run: Run) -> None:
-    """Evaluate the student before training, with worked examples in its prompt, in the judge's recipe."""
+def ask_untuned(run: Run, on_answers: OnAnswers) -> None:
+    """Ask the student a few questions before training, as the baseline asks: it takes seconds, its evaluation minutes.
+
+    A run that was trained before it could be asked is not held up for it.
+    """
+    layout, target, judge = run.layout.untuned, run.certified_on, run.named.judge
+    questions, was_asked = questions_before(run), layout.evaluation(target.name, judge.name, SHOWN).is_dir()
+    if not questions or (run.stages.was_made(run.layout.round(0).adapter) and not was_asked):
+        return
+    _export(run, layout, [judge])
+    asking = _untuned_asking(run)
+    shorter = replace(asking.decoding, max_new_tokens=min(_SHOWN_TOKENS, asking.decoding.max_new_tokens))
+    complete(run, layout, judge, target, SHOWN, questions, replace(asking, decoding=shorter))
+    _show(on_answers, None, answers_of_untuned(run))
+
+
+def _untuned_asking(run: Run) -> Asking:
+    """Return how the student before training is asked: with worked examples."""
+    baseline = run.config.baseline
+    assert baseline is not None
+    return replace(
+        run.greedy(), prompt=requested_prompt(baseline.prompt), examples=worked_examples(baseline.num_fewshot)
+    )
+
+
+def evaluate_untuned(run: Run) -> bool:
+    """Evaluate the student before training, with worked examples in its prompt, in the judge's recipe.
+
+    Returns:
+        Whether the config asks for it.
+    """
     baseline, layout, judge = run.config.baseline, run.layout.untuned, run.named.judge
     if baseline is None:
-        return
+        return False
     announce(f"The untuned student, with {baseline.num_fewshot} worked examples in its prompt")
     _export(run, layout, [judge])
     _certify(run, layout, [judge])
     if failed_certificates(run, layout):
-        return
-    asking = replace(
-        run.greedy(),
-        prompt=requested_prompt(baseline.prompt),
-        examples=worked_examples(baseline.num_fewshot),
-    )
+        return True
+    asking = _untuned_asking(run)
     for name, path in run.reported.items():
         complete(run, layout, judge, run.named.judge_target, name, read_problems(path), asking)
+    return True
 
 
 def _export(run: Run, layout: ArtifactsLayout, recipes: Iterable[Recipe]) -> None:
@@ -118,7 +162,8 @@ def _certify(run: Run, layout: ArtifactsLayout, recipes: Iterable[Recipe]) -> No
     run.manifest.write()
     if not run.parity:
         return
-    make_reference(run, layout)
+    if isinstance(layout, RoundLayout):
+        make_reference(run, layout)
     for recipe in recipes:
         made = certify_artifact(run, layout, recipe)
         # The other certificates may be damaged; each is checked later.
@@ -136,15 +181,23 @@ def _check_judge(run: Run, round_dir: RoundLayout, failed: dict[str, Certificate
         raise ParityError(judge_failure_message(failed[run.named.judge.name], round_dir.name))
 
 
-def _evaluate(run: Run, round_dir: RoundLayout, recipes: Iterable[Recipe]) -> None:
-    """Run artifacts on every target, over valid and the eval sets."""
-    for target in run.named.targets:
+def _evaluate(run: Run, round_dir: RoundLayout, recipes: Sequence[Recipe], on_answers: OnAnswers) -> None:
+    """Run artifacts on every target, over valid and the eval sets; the judge's first, whose answers are shown."""
+    judge, judge_target = run.named.judge, run.named.judge_target
+    for target in sorted(run.named.targets, key=lambda target: target.name != judge_target.name):
         if target.transport != "local":
             announce_eta(run, round_dir, target)
-        for recipe in recipes:
+        for recipe in sorted(recipes, key=lambda recipe: recipe.name != judge.name):
             measure_cost(run, round_dir, recipe, target)
             for name, path in run.reported.items():
                 complete(run, round_dir, recipe, target, name, read_problems(path), run.greedy())
+            if (target.name, recipe.name) == (judge_target.name, judge.name):
+                _show(on_answers, round_dir.number, answers_of_round(run, round_dir))
+
+
+def _show(on_answers: OnAnswers, number: int | None, answers: list[ShownAnswer]) -> None:
+    if answers:
+        on_answers(Shown(number, answers))
 
 
 def _evaluate_float(run: Run, round_dir: RoundLayout) -> None:

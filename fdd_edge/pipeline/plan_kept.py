@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 from fdd_edge.config import Config
 from fdd_edge.errors import FddError
@@ -33,8 +32,7 @@ def keep_plan(config: Config, layout: RunLayout, *, parity: bool) -> None:
     if layout.plan.exists():
         return
     try:
-        plan = plan_config(config, parity=parity)
-        _write(layout, [asdict(figure) for figure in plan.figures], {})
+        _write(layout, plan_config(config, parity=parity), {})
     except Exception as error:  # a plan must not stop a run that would have worked
         announce(f"what this run will take could not be planned: {error}")
 
@@ -44,12 +42,12 @@ def note_peaks(layout: RunLayout) -> None:
     kept = _read(layout)
     if kept is None:
         return
-    figures, peaks = kept
+    plan, peaks = kept
     now = {"space.disk": float(_size_of(layout.root)), "space.memory": float(peak_rss_bytes())}
     with suppress(OSError, FddError):  # what is only shown at the end stops no run
         _write(
             layout,
-            [asdict(figure) for figure in figures],
+            plan,
             {name: max(value, peaks.get(name, 0.0)) for name, value in now.items()},
         )
 
@@ -57,7 +55,7 @@ def note_peaks(layout: RunLayout) -> None:
 def kept_plan(layout: RunLayout) -> RunPlan | None:
     """Return the plan that a run keeps; None if it has none, or a damaged one."""
     kept = _read(layout)
-    return None if kept is None else RunPlan(str(layout.root), kept[0])
+    return None if kept is None else replace(kept[0], name=str(layout.root))
 
 
 def compared_plan(layout: RunLayout) -> list[Compared]:
@@ -67,7 +65,7 @@ def compared_plan(layout: RunLayout) -> list[Compared]:
         FddError: The manifest is damaged.
     """
     kept = _read(layout)
-    return [] if kept is None else compare(kept[0], _real_figures(layout) | _peaks(layout, kept[1]))
+    return [] if kept is None else compare(kept[0].figures, _real_figures(layout) | _peaks(layout, kept[1]))
 
 
 def _peaks(layout: RunLayout, noted: Mapping[str, float]) -> dict[str, float]:
@@ -132,17 +130,24 @@ def _size_of(folder: Path) -> int:
     return total
 
 
-def _write(layout: RunLayout, figures: list[dict[str, Any]], peaks: Mapping[str, float]) -> None:
-    content = {"figures": figures, "peaks": dict(peaks)}
+def _write(layout: RunLayout, plan: RunPlan, peaks: Mapping[str, float]) -> None:
+    content = {
+        "figures": [asdict(figure) for figure in plan.figures],
+        "parts": [dict(part) for part in plan.parts],
+        "is_partial": plan.is_partial,
+        "peaks": dict(peaks),
+    }
     write_atomic(layout.plan, json.dumps(content, indent=1, allow_nan=False) + "\n")
 
 
-def _read(layout: RunLayout) -> tuple[list[Figure], dict[str, float]] | None:
+def _read(layout: RunLayout) -> tuple[RunPlan, dict[str, float]] | None:
     """Return the plan and the peaks of a run; None without a plan, or with a damaged one."""
     try:
         content = parse_json(layout.plan.read_text(encoding="utf-8"))
         figures = [Figure.from_row(row) for row in content["figures"]]
+        # The plan of an earlier version has no parts.
+        parts = [{str(kind): float(value) for kind, value in part.items()} for part in content.get("parts", [])]
         peaks = {name: float(content["peaks"].get(name, 0.0)) for name in _PEAKS if name in content["peaks"]}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
-    return figures, peaks
+    return RunPlan("", figures, parts=parts, is_partial=content.get("is_partial") is True), peaks

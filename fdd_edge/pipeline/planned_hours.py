@@ -12,14 +12,23 @@ from fdd_edge.operations.machine_speed import SpeedOptions
 from fdd_edge.operations.teacher_file import find_teacher_file
 from fdd_edge.operations.throughput import read_throughput
 from fdd_edge.pipeline.planned_work import PlannedRecipes, PlannedRun
-from fdd_edge.planning import CallWork, Figure, FileSpeed, MachineSpeed, Span, forecast_run
+from fdd_edge.planning import CallWork, Figure, FileSpeed, MachineSpeed, Span, forecast_parts, forecast_run
 from fdd_edge.resolve.planned_student import PlannedStudent, shape_of_gguf
 from fdd_edge.runs import RunLayout
 from fdd_edge.students.training_options import NO_RECIPE
 from fdd_edge.targets import TargetRuntime, load_profile
 from fdd_edge.teachers.language_model.teacher_options import GgufOptions
 
-__all__ = ["decoded_calls", "either", "elsewhere", "speed_options", "timed", "times"]
+__all__ = [
+    "decoded_calls",
+    "either",
+    "elsewhere",
+    "has_unknown_hours",
+    "parts_of",
+    "speed_options",
+    "timed",
+    "times",
+]
 
 
 def speed_options(config: Config, recipes: PlannedRecipes, student: PlannedStudent) -> SpeedOptions:
@@ -67,6 +76,40 @@ def times(
     return [*figures, Figure.of("time.all", "seconds", total, "without what is not measured")]
 
 
+def parts_of(
+    config: Config,
+    planned: PlannedRun,
+    few: Sequence[CallWork],
+    many: Sequence[CallWork],
+    speed: MachineSpeed,
+    other_devices: Mapping[str, Span],
+) -> list[dict[str, float]]:
+    """Return the seconds of every round, and then of the untuned student, by what they are spent on.
+
+    Calls and other devices take each round as long as any other; see ``times`` for the arguments.
+    """
+    calls = either(few, many, lambda work: work.seconds) if few or many else None
+    elsewhere_seconds = sum((span for span in other_devices.values()), Span.of(0))
+    parts = [{kind: span.middle for kind, span in part.items()} for part in forecast_parts(planned.work, speed)]
+    for part in parts[: config.rounds]:
+        part["teacher"] = 0.0 if calls is None else calls.middle / config.rounds
+        part["evaluation"] += elsewhere_seconds.middle / config.rounds
+    return parts
+
+
+def has_unknown_hours(
+    config: Config, few: Sequence[CallWork], many: Sequence[CallWork], other_devices: Mapping[str, Span]
+) -> bool:
+    """Return whether there are calls, or devices, of which nobody knows how long they take."""
+    others = {load_profile(name).name for name in (*config.targets, config.feedback.target) if not _is_here(name)}
+    unknown_calls = bool(few or many) and either(few, many, lambda work: work.seconds) is None
+    return unknown_calls or not others <= other_devices.keys()
+
+
+def _is_here(target: str) -> bool:
+    return load_profile(target).transport == "local"
+
+
 def either(few: Sequence[CallWork], many: Sequence[CallWork], part: Callable[[CallWork], Span | None]) -> Span | None:
     """Return what all calls take together, in either case; None if that is not known of one of them."""
     totals = []
@@ -111,7 +154,7 @@ def elsewhere(config: Config, planned: PlannedRun, notes: list[str]) -> dict[str
     """Return how long other devices than this machine take, by what an earlier round measured; note the others."""
     layout, found = RunLayout(config.output_path), {}
     for name in dict.fromkeys([*config.targets, config.feedback.target]):
-        if load_profile(name).transport == "local":
+        if _is_here(name):
             continue
         target, replies = load_profile(name).name, planned.replies[name]
         measured = [one.throughput(target) for one in layout.rounds if one.throughput(target).is_file()]

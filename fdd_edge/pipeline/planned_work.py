@@ -7,12 +7,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
 
-from fdd_edge.artifacts.recipe import Recipe, float_recipe_of, load_recipe, load_recipes
+from fdd_edge.artifacts.recipe import GgufRecipe, Recipe, float_recipe_of, is_float, load_recipe, load_recipes
 from fdd_edge.artifacts.vocab import open_vocab
 from fdd_edge.config import Config
 from fdd_edge.errors import FddError
 from fdd_edge.operations.certify import CERTIFICATE_PROMPTS
-from fdd_edge.parity import MAX_NEW_TOKENS
+from fdd_edge.parity import FEW_PROMPTS, MAX_NEW_TOKENS
 from fdd_edge.pipeline.planned_data import PlannedData
 from fdd_edge.planning import EASY, Decoding, RoundWork, Span, Texts, Work, candidates, training_of
 from fdd_edge.planning.shape import StudentShape
@@ -26,7 +26,7 @@ from fdd_edge.targets import Profile, is_emulated, load_profile
 __all__ = ["PlannedRecipes", "PlannedRun", "asked_for", "plan_work", "texts_of"]
 
 _LETTERS_PER_TOKEN = 3.3
-"""Of word problems and programs, in the vocabularies of SmolLM2 and Qwen2.5; used where there is no vocabulary here."""
+"""Of word problems and programs, in the vocabularies of SmolLM2 and Qwen2.5; used if the student's is not here."""
 
 _LETTERS_PER_SHORT_TOKEN = 2.3
 """The same for the tiny student's vocabulary, and others of some hundred tokens."""
@@ -39,8 +39,11 @@ _SAMPLE = 64
 _ACCEPTED = (0.5, 1.0)
 """Share of the new problems that curation accepts."""
 
-_KEPT_ROWS = 4
-"""Positions of a reply whose logits the reference keeps."""
+_KEPT_ROWS = 8
+"""Positions of a reply whose logits the reference keeps, at most."""
+
+_SHORTEST, _LONGEST_PROGRAM = 32, 2
+"""Tokens that a reply for a certificate may always have, and how many times the mean length the longest program has."""
 
 _FLOAT_BYTES = 4
 
@@ -164,15 +167,16 @@ def plan_work(
         trained.append(trained[-1] + new + (labelled[-1] if reserve is not None else 0))
     parts = [_round(config, data, recipes, texts, n, one, parity) for n, one in zip(trained, labelled, strict=False)]
     if config.baseline is not None:
-        parts.insert(0, _untuned(config, data, recipes, texts, parity))
+        parts.append(_untuned(config, data, recipes, texts, parity))
     kept = {"all": config.rounds - 1, "best": 1, "last": 1, None: 2}[config.keep]
-    reference = CERTIFICATE_PROMPTS * _KEPT_ROWS * shape.vocab_size * _FLOAT_BYTES
+    reference = FEW_PROMPTS * _KEPT_ROWS * shape.vocab_size * _FLOAT_BYTES
     work = Work(
         parts,
         shape.parameters,
         sizes,
         CERTIFICATE_PROMPTS,
-        MAX_NEW_TOKENS,
+        FEW_PROMPTS,
+        _longest_reply(texts),
         config.training.quantization_aware != NO_RECIPE,
         kept,
         reference,
@@ -215,9 +219,9 @@ def _round(
         _decoding(config, recipe, replies, texts) for recipe, replies in _labelling(config, recipes, labelled)
     ]
     certified = list(recipes.all) if parity and _certified_here(config) else []
-    return RoundWork(
-        list(recipes.all), certified, [r for _ in here for r in recipes.evaluated], decodings, texts, training
-    )
+    measured = [recipe for _ in here for recipe in recipes.evaluated]
+    unproved = _unproved(recipes, certified)
+    return RoundWork(list(recipes.all), certified, measured, decodings, texts, training, unproved)
 
 
 def _untuned(config: Config, data: PlannedData, recipes: PlannedRecipes, texts: Texts, parity: bool) -> RoundWork:
@@ -231,8 +235,23 @@ def _untuned(config: Config, data: PlannedData, recipes: PlannedRecipes, texts: 
     exported = list(dict.fromkeys([recipes.float_recipe.name, judge]))
     certified = [judge] if parity and _certified_here(config) else []
     # For a certificate it sees no worked examples, so its replies do not end.
-    endless = Texts(texts.question, texts.shared, MAX_NEW_TOKENS)
-    return RoundWork(exported, certified, [], [_decoding(config, judge, Span.of(n), fewshot) for n in sets], endless)
+    endless = Texts(texts.question, texts.shared, max(_SHORTEST, texts.reply))
+    decodings = [_decoding(config, judge, Span.of(n), fewshot) for n in sets]
+    return RoundWork(exported, certified, [], decodings, endless, unproved=_unproved(recipes, certified))
+
+
+def _longest_reply(texts: Texts) -> int:
+    """Return how long a reply for a certificate may be."""
+    return int(min(max(_SHORTEST, _LONGEST_PROGRAM * texts.reply), MAX_NEW_TOKENS))
+
+
+def _unproved(recipes: PlannedRecipes, certified: Sequence[str]) -> list[str]:
+    """Return those whose rounding a certificate cannot repeat: all but llama.cpp's without an importance matrix."""
+    return [
+        name
+        for name in certified
+        if not is_float(recipe := recipes.all[name]) and not (isinstance(recipe, GgufRecipe) and not recipe.is_weighted)
+    ]
 
 
 def _reported(data: PlannedData) -> dict[str, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from math import fsum
 from pathlib import Path
 from statistics import fmean
@@ -24,11 +24,13 @@ from fdd_edge.operations.evaluate import read_evaluation
 from fdd_edge.operations.evolve import Refusals, read_declined
 from fdd_edge.operations.figures import EvaluationFigures, evaluation_figures
 from fdd_edge.operations.operation_counts import AnsweredOperations, OperationFigures, count_answers, count_trained
+from fdd_edge.operations.shown_answers import ShownAnswer
 from fdd_edge.operations.split import read_split
 from fdd_edge.operations.training_record import read_training
 from fdd_edge.parity import Certificate
 from fdd_edge.pipeline.gates import judge_rounds, set_gates
 from fdd_edge.pipeline.run import Run
+from fdd_edge.pipeline.shown_questions import answers_of_round, answers_of_untuned
 from fdd_edge.records import Problem, read_jsonl, read_problems
 from fdd_edge.runs import ArtifactsLayout, RoundLayout, write_atomic
 from fdd_edge.runs.stage_files import POOL, VALID, CuratedFiles, EvaluationFiles
@@ -92,7 +94,7 @@ class RoundSummary:
         parity: The failed items of each certified artifact; empty if no certificates were made.
         evaluations: Every artifact on every target and set.
         measured: What every artifact costs on every target.
-        untuned: Evaluations of the student before training; empty without a baseline.
+        untuned: Evaluations of the student before training; empty without a baseline, and until it was evaluated.
         num_fewshot: Worked examples in the untuned student's prompt.
         would_repeat: Why the next round would be the same as this one; None if it would not.
         target_new: How many new problems should have been accepted; None if no number was set.
@@ -100,6 +102,9 @@ class RoundSummary:
         mixed: Tokens trained on by group, if ``training.mix`` or weights of sets decide about them.
         operations: Operations of the problems that were trained on, and of the judge's answers to the labelled problems
             and to the reported sets whose operations are known; None in the summary of an earlier version.
+        answers: To the questions that the run shows.
+        untuned_answers: To those that the student was asked before training.
+        untuned_follows: Whether the student before training has yet to be evaluated, after the last round.
     """
 
     round: int
@@ -128,6 +133,9 @@ class RoundSummary:
     own_solutions: int | None = None
     mixed: dict[str, int] | None = None
     operations: OperationFigures | None = None
+    answers: list[ShownAnswer] = field(default_factory=list)
+    untuned_answers: list[ShownAnswer] = field(default_factory=list)
+    untuned_follows: bool = False
 
     @property
     def solved_any(self) -> bool:
@@ -144,6 +152,8 @@ class RoundSummary:
             "evaluations": [figures.to_row() for figures in self.evaluations],
             "measured": [measurement.to_dict() for measurement in self.measured],
             "untuned": [figures.to_row() for figures in self.untuned],
+            "answers": [answer.to_row() for answer in self.answers],
+            "untuned_answers": [answer.to_row() for answer in self.untuned_answers],
             "operations": None if self.operations is None else self.operations.to_row(),
         }
 
@@ -176,6 +186,7 @@ def summarize_round(run: Run, round_dir: RoundLayout) -> RoundSummary:
     own = _own_solutions(run, round_dir)
     before = layout.round(number - 1) if number else None
     judged = round_dir.evaluation(run.named.judge_target.name, run.named.judge.name, VALID)
+    untuned = _untuned(layout.untuned, reported)
     return RoundSummary(
         round=number,
         rounds=run.config.rounds,
@@ -207,14 +218,24 @@ def summarize_round(run: Run, round_dir: RoundLayout) -> RoundSummary:
             for dataset in reported
         ],
         measured=[read_measurement(round_dir.bench(target, recipe)) for target in targets for recipe in recipes],
-        untuned=_untuned(layout.untuned, reported),
+        untuned=untuned,
         num_fewshot=0 if run.config.baseline is None else run.config.baseline.num_fewshot,
         would_repeat=_would_repeat(run, number, found, train, bool(evolved or own)),
         target_new=None if run.config.feedback.policy == "none" else run.config.feedback.target_new,
         own_solutions=own,
         mixed=trained.group_tokens,
         operations=OperationFigures(count_trained(train), trained.operation_tokens, _answered(run, round_dir, found)),
+        answers=answers_of_round(run, round_dir),
+        untuned_answers=answers_of_untuned(run),
+        untuned_follows=_untuned_follows(run, untuned, parity),
     )
+
+
+def _untuned_follows(run: Run, found: Sequence[EvaluationFigures], parity: Mapping[str, Sequence[str]]) -> bool:
+    """Return whether the untuned student has yet to be evaluated; a file that failed its certificate never is."""
+    if run.config.baseline is None or parity.get(f"{UNTUNED}{run.named.judge.name}"):
+        return False
+    return {figures.dataset for figures in found} != run.reported.keys()
 
 
 def write_summary(summary: RoundSummary, path: Path) -> None:

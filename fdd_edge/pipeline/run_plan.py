@@ -15,7 +15,16 @@ from fdd_edge.operations.artifact_sizes import artifact_sizes
 from fdd_edge.operations.machine_speed import Measured, SpeedOptions, machine_speed
 from fdd_edge.pipeline.planned_calls import planned_calls
 from fdd_edge.pipeline.planned_data import PlannedData, Shelf
-from fdd_edge.pipeline.planned_hours import decoded_calls, either, elsewhere, speed_options, timed, times
+from fdd_edge.pipeline.planned_hours import (
+    decoded_calls,
+    either,
+    elsewhere,
+    has_unknown_hours,
+    parts_of,
+    speed_options,
+    timed,
+    times,
+)
 from fdd_edge.pipeline.planned_work import PlannedRecipes, PlannedRun, plan_work, texts_of
 from fdd_edge.planning import (
     CallWork,
@@ -72,6 +81,9 @@ class RunPlan(Result):
         notes: What is not known, a sentence each.
         too_much: The limits that it does not keep to.
         compared: Of a run that has begun: its figures beside the real ones.
+        parts: Seconds by what they are spent on, of every round and then of the untuned student, if it is evaluated;
+            empty if hours are not known.
+        is_partial: Whether something takes time that is not known, on another device or for calls.
     """
 
     name: str
@@ -79,6 +91,8 @@ class RunPlan(Result):
     notes: Sequence[str] = ()
     too_much: Sequence[TooMuch] = ()
     compared: Sequence[Compared] = field(default=())
+    parts: Sequence[Mapping[str, float]] = field(default=(), repr=False)
+    is_partial: bool = False
 
     def __iter__(self) -> Any:
         return iter(self.figures)
@@ -196,11 +210,16 @@ def _plan(config: Config, known: _Known, parity: bool) -> RunPlan:
         notes.append("An ONNX artifact counts as a llama.cpp file with as many bits; ONNX Runtime's speed may differ.")
     few, many = (planned_calls(config, data, asked, default_ledger()) for asked in planned.asked)
     figures = [*_problems(data, planned, texts.example, basis), *_calls(few, many)]
+    parts: list[dict[str, float]] = []
+    is_partial = False
     if student is not None:
         speed = _speed(speed_options(config, recipes, student), known, notes)
         if speed is not None:
             decoded = decoded_calls(config, student, recipes, speed, notes)
-            figures += times(planned, timed(few, decoded), timed(many, decoded), speed, other_devices)
+            few, many = timed(few, decoded), timed(many, decoded)
+            figures += times(planned, few, many, speed, other_devices)
+            parts = parts_of(config, planned, few, many, speed, other_devices)
+            is_partial = has_unknown_hours(config, few, many, other_devices)
         disk = disk_of(planned.work) if speed is None else forecast_run(planned.work, speed).disk
         figures.append(Figure.of("space.disk", "bytes", disk, "the run folder at its largest"))
         if speed is not None:
@@ -209,7 +228,7 @@ def _plan(config: Config, known: _Known, parity: bool) -> RunPlan:
         figures += [
             Figure.of(f"files.{name}", "bytes", Span.of(known.sizes[name]), _size_basis(name)) for name in recipes.all
         ]
-    return RunPlan("", figures, notes)
+    return RunPlan("", figures, notes, parts=parts, is_partial=is_partial)
 
 
 def _size_basis(recipe: str) -> str:

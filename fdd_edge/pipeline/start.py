@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -28,7 +29,7 @@ from fdd_edge.pipeline.gates import check_gates
 from fdd_edge.pipeline.ledger_report import copied_rows
 from fdd_edge.pipeline.run import Named, Run, find_teacher, name_objects
 from fdd_edge.pipeline.stages.data_sets import read_sets
-from fdd_edge.progress import announce, warn
+from fdd_edge.progress import announce, warn, working
 from fdd_edge.records import read_problems
 from fdd_edge.resolve.dataset import DatasetOptions, FetchedSet, check_set, fetch_set
 from fdd_edge.resolve.prompts import pin_prompt, requested_prompt, worked_examples
@@ -43,7 +44,7 @@ from fdd_edge.teachers.language_model.teacher_prompts import read_prompts
 from fdd_edge.teachers.ledger import default_ledger
 from fdd_edge.teachers.ledger.ledger_rows import restore, rows_of_run
 
-__all__ = ["check_reserve", "check_room", "find_missing", "started"]
+__all__ = ["check_folder", "check_reserve", "check_room", "find_missing", "started"]
 
 _ROUND_COPIES = 4
 """Disk that a round needs, in float32 copies of the student: merged, float file, quantized files, one in progress."""
@@ -64,17 +65,19 @@ def started(config: Config, source: Mapping[str, Any], *, parity: bool) -> Itera
     if world_size() > 1:
         raise FddError("`fdd-edge run` is a single process; use `accelerate launch` only with `fdd-edge train`.")
     layout = RunLayout(config.output_path)
-    named = _check_before_start(config, layout)
-    commits = _read_commits(layout)
-    named = named.with_files(commits)
-    sets = {role: [fetch_set(spec, commits=commits) for spec in specs] for role, specs in _sets(config).items()}
-    for target in named.targets:
-        require_ready(target, named.families)
-    student = _open_student(config, named, commits)
+    with working("checking what the run needs"):
+        named = _check_before_start(config, layout)
+        commits = _read_commits(layout)
+        named = named.with_files(commits)
+        sets = {role: [fetch_set(spec, commits=commits) for spec in specs] for role, specs in _sets(config).items()}
+        for target in named.targets:
+            require_ready(target, named.families)
+    with working(f"reading {config.student.model_name_or_path}"):
+        student = _open_student(config, named, commits)
     new_folder = not layout.root.exists()
     with run_lock(layout.lock):
         # Checked again under the lock: another process may have started a run here in the meantime.
-        _check_folder(config, layout)
+        check_folder(config, layout)
         layout.refuse_links()
         begins = not layout.is_run()
         text = yaml.safe_dump(dict(source), sort_keys=False, allow_unicode=True)
@@ -105,13 +108,17 @@ def _restore_calls(layout: RunLayout, run_id: str) -> None:
             announce(f"{n} rows about calls to language models are put back into the ledger from the run's copies")
 
 
-def check_room(run: Run) -> None:
+def check_room(run: Run, folder: Path | None = None) -> None:
     """Refuse a round that does not fit on the disk.
+
+    Args:
+        run: The run.
+        folder: The folder that will hold it; None for its own.
 
     Raises:
         FddError: It does not.
     """
-    check_disk(run.layout.root, count_parameters(run.student.folder), copies=_ROUND_COPIES)
+    check_disk(folder or run.layout.root, count_parameters(run.student.folder), copies=_ROUND_COPIES)
 
 
 def check_reserve(run: Run) -> None:
@@ -207,7 +214,7 @@ def _check_before_start(config: Config, layout: RunLayout) -> Named:
     Raises:
         FddError: Something was found: another run's folder, or something missing. Lists all errors.
     """
-    _check_folder(config, layout)
+    check_folder(config, layout)
     if missing := find_missing(config):
         raise FddError(missing[0] if len(missing) == 1 else "".join(f"\n  - {error}" for error in missing))
     facts = Manifest(layout.manifest).facts
@@ -259,7 +266,7 @@ def _error_of(check: Callable[[], object]) -> str | None:
     return None
 
 
-def _check_folder(config: Config, layout: RunLayout) -> None:
+def check_folder(config: Config, layout: RunLayout) -> None:
     """Refuse a folder that holds something else, a run with other settings, or one of another format.
 
     Raises:

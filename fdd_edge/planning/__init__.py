@@ -3,7 +3,7 @@
 from fdd_edge.planning.comparison import Compared, compare
 from fdd_edge.planning.figures_planned import Figure, Unit
 from fdd_edge.planning.fitting import Knob, Shrunk, shrink
-from fdd_edge.planning.forecast import Forecast, disk_of, forecast_run
+from fdd_edge.planning.forecast import Forecast, disk_of, forecast_parts, forecast_run
 from fdd_edge.planning.shape import StudentShape
 from fdd_edge.planning.span import Span
 from fdd_edge.planning.speeds import FileSpeed, MachineSpeed, TorchPoint
@@ -33,6 +33,7 @@ __all__ = [
     "candidates",
     "compare",
     "disk_of",
+    "forecast_parts",
     "forecast_run",
     "guessed_tokens",
     "shrink",

@@ -7,13 +7,13 @@ are measured.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fdd_edge.planning.span import Span
 from fdd_edge.planning.speeds import FileSpeed, MachineSpeed
 from fdd_edge.planning.workload import Decoding, RoundWork, Training, Work
 
-__all__ = ["Forecast", "forecast_run"]
+__all__ = ["Forecast", "disk_of", "forecast_parts", "forecast_run"]
 
 _FLOAT_BYTES = 4
 _FORWARD = 0.5
@@ -25,12 +25,12 @@ _EXPORT_PASSES, _QUANTIZE_PASSES, _MERGE_PASSES, _GRID_PASSES, _ROUND_PASSES, _C
 Export of a float file: read, put in the file's order, written, hashed; of a quantized one: the float file is hashed and
 read. Merge: read, multiplied, written, hashed. Grids to train on: a float file, and the rounded weights. Rounding after
 it: both, and the merged weights are read, rounded and written again. Certificate: both sides are hashed, read and
-compared, and the float model is loaded and given others.
+compared, and the float model is loaded and given others, unless the weights are its own.
 """
 
-_REFERENCE_BATCH = 32
-_LONGEST_OF_BATCH = (2, 4)
-"""How many times the mean length the longest of its replies has: a batch takes until that one ends."""
+_REFERENCE_BATCH = 16
+_LONGEST_OF_BATCH = (1, 2)
+"""How many times the mean length of its replies a batch takes: those that end leave it, and the others take less."""
 
 _OWN_WEIGHTS = 8
 """Replies of the item `own_weights` of a certificate."""
@@ -67,13 +67,15 @@ class Forecast:
 def forecast_run(work: Work, speed: MachineSpeed) -> Forecast:
     """Predict a run."""
     seconds = {name: Span.of(0) for name in ("training", "evaluation", "certificates", "export")}
-    seconds["certificates" if any(part.certified for part in work.parts) else "training"] += speed.start_seconds
+    seconds["training"] += speed.start_seconds
     for part in work.parts:
         if part.training is not None:
             seconds["training"] += _training(part.training, work, speed)
         seconds["export"] += _export(part, work, speed)
         if part.certified:
-            seconds["certificates"] += _reference(part, work, speed)
+            seconds["certificates"] += _reference(part, work.few_prompts, work, speed)
+        if part.unproved:
+            seconds["certificates"] += _reference(part, work.prompts, work, speed)
         for recipe in part.certified:
             seconds["certificates"] += _certificate(part, recipe, work, speed)
         for recipe in part.measured:
@@ -81,6 +83,14 @@ def forecast_run(work: Work, speed: MachineSpeed) -> Forecast:
         for decoding in part.decodings:
             seconds["evaluation"] += _decoding(decoding, speed.files[decoding.recipe])
     return Forecast(seconds, disk_of(work), memory_of(work, speed))
+
+
+def forecast_parts(work: Work, speed: MachineSpeed) -> list[Mapping[str, Span]]:
+    """Predict the seconds of each part of a run, by what they are spent on; libraries are loaded by the first."""
+    speeds = [speed, *[replace(speed, start_seconds=0.0)] * (len(work.parts) - 1)]
+    return [
+        forecast_run(replace(work, parts=[part]), own).seconds for part, own in zip(work.parts, speeds, strict=True)
+    ]
 
 
 def _training(training: Training, work: Work, speed: MachineSpeed) -> Span:
@@ -107,18 +117,19 @@ def _export(part: RoundWork, work: Work, speed: MachineSpeed) -> Span:
     return Span.of(total)
 
 
-def _reference(part: RoundWork, work: Work, speed: MachineSpeed) -> Span:
-    """Return how long the float model takes for its replies: a batch ends with its longest reply."""
-    batches = -(-work.prompts // _REFERENCE_BATCH)
-    reading = work.prompts * (part.texts.shared + part.texts.question) * speed.reference_token_seconds
+def _reference(part: RoundWork, prompts: int, work: Work, speed: MachineSpeed) -> Span:
+    """Return how long the float model takes for its replies to some prompts."""
+    batches = -(-prompts // _REFERENCE_BATCH)
+    reading = prompts * (part.texts.shared + part.texts.question) * speed.reference_token_seconds
     steps = Span(*(min(times * part.texts.reply, work.longest_reply) for times in _LONGEST_OF_BATCH)) * batches
     return steps * speed.reference_step_seconds + reading + _copy_seconds(work, speed)
 
 
 def _certificate(part: RoundWork, recipe: str, work: Work, speed: MachineSpeed) -> Span:
     file, texts = speed.files[recipe], part.texts
-    replies = Decoding(recipe, Span.of(work.prompts), texts, work.longest_reply, work.prompts)
-    scored = work.prompts * (texts.example * file.prompt_token_seconds + texts.reply * file.row_seconds)
+    prompts = work.prompts if recipe in part.unproved else work.few_prompts
+    replies = Decoding(recipe, Span.of(prompts), texts, work.longest_reply, prompts)
+    scored = prompts * (texts.example * file.prompt_token_seconds + texts.reply * file.row_seconds)
     passes = _CERTIFICATE_PASSES * _copy_seconds(work, speed) + 2 * work.parameters * speed.quantize_seconds
     own = _OWN_WEIGHTS * (texts.example) * speed.reference_token_seconds
     return _decoding(replies, file) + scored + passes + own + _START_SECONDS

@@ -73,7 +73,7 @@ class MachineSpeed:
         step_seconds: A step of training, however long its texts are.
         token_seconds: What each token of it adds.
         reference_token_seconds: The float model in torch reads a token of a prompt.
-        reference_step_seconds: It writes a token of each of its 32 replies.
+        reference_step_seconds: It writes a token of each of its 16 replies.
         quantize_seconds: Quantizing a weight.
         byte_seconds: Writing and hashing a byte.
         start_seconds: Loading torch and what belongs to it.

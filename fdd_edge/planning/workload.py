@@ -80,6 +80,7 @@ class RoundWork:
         decodings: Sets that are answered.
         texts: Those of the certificates.
         training: None for the untuned student.
+        unproved: Recipes among the certified ones whose rounding cannot be repeated, so that all prompts are answered.
     """
 
     exported: Sequence[str]
@@ -88,6 +89,7 @@ class RoundWork:
     decodings: Sequence[Decoding]
     texts: Texts
     training: Training | None = None
+    unproved: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -95,10 +97,11 @@ class Work:
     """What a run does.
 
     Attributes:
-        parts: The rounds, after the untuned student's part if it is evaluated.
+        parts: The rounds, and then the untuned student's part if it is evaluated.
         parameters: Weights of the student.
         sizes: Bytes of each artifact, by recipe.
-        prompts: Prompts that the reference answers for certificates.
+        prompts: Prompts that are answered for the certificate of an unproved recipe.
+        few_prompts: Those that are answered for the others, as long as they settle it.
         longest_reply: Tokens of the longest reply to them.
         rounds_weights: Whether training rounds weights as a recipe does.
         kept: How many earlier rounds' models are on the disk while a round is made.
@@ -109,6 +112,7 @@ class Work:
     parameters: int
     sizes: Mapping[str, float]
     prompts: int
+    few_prompts: int
     longest_reply: int
     rounds_weights: bool
     kept: int

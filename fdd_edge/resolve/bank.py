@@ -101,7 +101,7 @@ def _read(path: Path, name: str, sha256: str) -> Bank:
 def _check(problems: Sequence[Problem], name: str) -> Curated:
     """Run every program, which takes a second for every 1,500."""
     checked = Curated([], [])
-    with progress(f"checking the programs of {name}", len(problems)) as advance:
+    with progress(f"checking the programs of {name}", len(problems), "programs") as advance:
         for at in range(0, len(problems), _CHUNK):
             kept, rejected = check_programs(problems[at : at + _CHUNK])
             checked.kept.extend(kept)

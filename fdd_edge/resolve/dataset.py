@@ -217,10 +217,11 @@ def find_set(spec: DatasetOptions) -> FetchedSet | None:
 
 
 class ReadSet(NamedTuple):
-    """The problems of a set, and the items that were skipped: ``set``, ``item`` and ``reason``."""
+    """The problems of a set, its format, and the items that were skipped: ``set``, ``item`` and ``reason``."""
 
     problems: list[Problem]
     skipped: list[dict[str, str]]
+    format: str | None = None
 
 
 def read_set(spec: DatasetOptions, files: Sequence[Path], *, seed: int) -> ReadSet:
@@ -241,7 +242,7 @@ def read_set(spec: DatasetOptions, files: Sequence[Path], *, seed: int) -> ReadS
         return ReadSet(generate(split, n, seed, max_operations=spec.max_operations, name=spec.label), [])
     dataset = read_dataset(*files, format=spec.format, name=spec.label, limit=spec.limit, columns=spec.columns)
     skipped = [{"set": spec.label, "item": s.item, "reason": s.reason} for s in dataset.skipped]
-    return ReadSet(dataset.problems, skipped)
+    return ReadSet(dataset.problems, skipped, dataset.format)
 
 
 def _symbolic_split(path: str) -> Literal["train", "heldout"]:

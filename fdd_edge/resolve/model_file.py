@@ -1,4 +1,7 @@
-"""The model file that a user names, and where its certificate may be."""
+"""The model file that a user names, and where its certificate may be.
+
+Most names are of a file: what finds a student or a run is imported only for one, so that `solve` begins at once.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,7 @@ from pathlib import Path
 from fdd_edge.errors import FddError
 from fdd_edge.ondevice.families import FAMILIES
 from fdd_edge.ondevice.model_files import find_model
-from fdd_edge.parity.certificate import CERTIFICATE_FILE
-from fdd_edge.resolve.model import best_round, check_kept, read_manifest
 from fdd_edge.runs import RoundLayout, RunLayout
-from fdd_edge.students.locate import locate
 
 __all__ = ["certificate_paths", "find_model_file"]
 
@@ -24,6 +24,8 @@ def find_model_file(name: str) -> Path:
         FddError: There is none.
     """
     if name.startswith("package:"):
+        from fdd_edge.students.locate import locate
+
         return locate(name).weights
     path = Path(name)
     if path.is_file():
@@ -40,6 +42,8 @@ def find_model_file(name: str) -> Path:
         if inside:
             hint = f" Its subfolder {min(inside)} is one: name that."
         raise FddError(f"{name} is not a model file, a folder with a {', '.join(names)} or {last}, or a run.{hint}")
+    from fdd_edge.resolve.model import best_round, check_kept, read_manifest
+
     round_dir = RoundLayout(path) if run.root != path else best_round(run, name)
     artifact = round_dir.artifact(read_manifest(run).facts.get("judge", ""))
     check_kept(run, artifact, name)
@@ -56,6 +60,8 @@ def certificate_paths(model: Path) -> list[Path]:
 
 
 def _certificates_of(model: Path) -> list[Path]:
+    from fdd_edge.parity.certificate import CERTIFICATE_FILE
+
     paths = [model.with_name(CERTIFICATE_FILE), model.with_suffix(f".{CERTIFICATE_FILE}")]
     is_artifact = model.name in {family.model_file for family in FAMILIES.values()}
     if is_artifact and len(model.parents) > 2:

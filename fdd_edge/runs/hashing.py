@@ -6,13 +6,23 @@ import hashlib
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-__all__ = ["HashCache", "hash_file", "sha256_of"]
+__all__ = ["HashCache", "hash_file", "hash_files", "sha256_of"]
 
 
 def hash_file(path: Path) -> str:
     """Return the sha256 of a file, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def hash_files(paths: Iterable[Path]) -> str:
+    """Return the sha256 of files one after the other, in hex: what ``cat FILE ... | sha256sum`` prints."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as file:
+            while piece := file.read(1 << 20):
+                digest.update(piece)
+    return digest.hexdigest()
 
 
 def sha256_of(text: str) -> str:

@@ -12,35 +12,13 @@ from fdd_edge.errors import FddError
 from fdd_edge.runs.atomic import partial_of
 from fdd_edge.runs.own_files import refuse_links
 from fdd_edge.runs.stage_files import CuratedFiles, OffspringFiles, ProblemSetFiles, TrainingDataFiles
+from fdd_edge.runs.stage_words import ROUND, UNTUNED_FOLDER, describe_stage
 
 __all__ = ["ArtifactsLayout", "RoundLayout", "RunLayout"]
 
-_ROUND = "round-"
-
 
 def _is_round_name(name: str) -> bool:
-    return name.startswith(_ROUND) and name.removeprefix(_ROUND).isdecimal()
-
-
-_KINDS = {
-    "adapter": "training",
-    "merged": "export",
-    "artifacts": "export",
-    "imatrix.gguf": "export",
-    "parity": "certificates",
-    "eval": "evaluation",
-    "evolved": "teacher",
-}
-"""What the stages of a round do, by the first part of their output's path inside it."""
-
-
-def _kind_of_stage(name: str) -> str:
-    first, *rest = name.split("/")
-    if not rest:
-        return "teacher" if first == "validation.jsonl" else "rest"
-    if rest[0] == "data":
-        return "teacher" if first == f"{_ROUND}00" else "rest"
-    return _KINDS.get(rest[0], "rest")
+    return name.startswith(ROUND) and name.removeprefix(ROUND).isdecimal()
 
 
 @dataclass(frozen=True)
@@ -73,11 +51,6 @@ class ArtifactsLayout:
         return None
 
     @property
-    def reference(self) -> Path:
-        """What the float model outputs for the prompts of the certificates."""
-        return self.root / "parity" / "reference.safetensors"
-
-    @property
     def imatrix(self) -> Path:
         """The importance matrix measured on the run's own problems, if a recipe asks for one."""
         return self.root / "imatrix.gguf"
@@ -107,7 +80,7 @@ class RoundLayout(ArtifactsLayout):
     @property
     def number(self) -> int:
         """Which round it is, counted from 0."""
-        return int(self.root.name.removeprefix(_ROUND))
+        return int(self.root.name.removeprefix(ROUND))
 
     @property
     def data(self) -> Path:
@@ -128,6 +101,11 @@ class RoundLayout(ArtifactsLayout):
     def reserve(self) -> Path:
         """Seed problems that are labelled before they are trained on; only in the first round's data."""
         return TrainingDataFiles(self.data).reserve
+
+    @property
+    def reference(self) -> Path:
+        """What the float model outputs for the prompts of the certificates."""
+        return self.root / "parity" / "reference.safetensors"
 
     @property
     def adapter(self) -> Path:
@@ -248,16 +226,17 @@ class RunLayout:
     @property
     def untuned(self) -> ArtifactsLayout:
         """The student before training."""
-        return ArtifactsLayout(self.root / "untuned")
+        return ArtifactsLayout(self.root / UNTUNED_FOLDER)
 
     def round(self, number: int) -> RoundLayout:
         """The folder of one round."""
-        return RoundLayout(self.root / f"{_ROUND}{number:02d}")
+        return RoundLayout(self.root / f"{ROUND}{number:02d}")
 
     @property
     def rounds(self) -> list[RoundLayout]:
         """The folders of all rounds that were begun, in their order."""
-        return [RoundLayout(path) for path in sorted(self.root.glob(f"{_ROUND}*"))]
+        found = sorted(self.root.glob(f"{ROUND}*"))
+        return [RoundLayout(path) for path in found if path.name.removeprefix(ROUND).isdecimal()]
 
     @property
     def newest(self) -> RoundLayout:
@@ -277,7 +256,7 @@ class RunLayout:
         """
         found = dict.fromkeys(("training", "evaluation", "certificates", "export", "teacher", "rest"), 0.0)
         for name, seconds in stages.items():
-            found[_kind_of_stage(name)] += seconds
+            found[describe_stage(name).kind] += seconds
         return found
 
     def is_run(self) -> bool:

@@ -12,7 +12,7 @@ from fdd_edge.errors import FddError
 from fdd_edge.progress import warn
 from fdd_edge.runs.own_files import NO_LOCKS, open_own
 
-__all__ = ["output_lock", "run_lock"]
+__all__ = ["is_held", "output_lock", "run_lock"]
 
 _PID_DIGITS = 20
 """More than any process id has."""
@@ -29,6 +29,23 @@ def run_lock(path: Path) -> Iterator[None]:
     with _opened(path) as descriptor:
         _lock(descriptor, path.parent, "on this run")
         yield
+
+
+def is_held(path: Path) -> bool:
+    """Return whether a process holds the lock file of a run; nothing is created or changed."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False  # the disk has no locks
+    finally:
+        os.close(descriptor)
+    return False
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import platform
 from collections.abc import Iterable, Mapping
@@ -124,6 +125,7 @@ class Manifest:
         write_atomic(self.path, json.dumps(content | {"sha256": content_hash(content)}, indent=1) + "\n")
 
 
+@functools.cache  # a manifest is written several times
 def _installed(package: str) -> str | None:
     try:
         return metadata.version(package)

@@ -6,13 +6,14 @@ import errno
 import os
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from fdd_edge.errors import FddError
 from fdd_edge.interrupt import stop_if_requested
-from fdd_edge.progress import announce, debug
+from fdd_edge.progress import announce, debug, working
 from fdd_edge.runs.atomic import check_output, clear_partial_file, delete, partial_of
 from fdd_edge.runs.fingerprint import Inputs, Json, changed_names, fingerprint, named_paths, plain
 from fdd_edge.runs.finish_mark import BEGUN, FINISHED, begin, finish, others_in, read_mark
@@ -21,12 +22,20 @@ from fdd_edge.runs.hashing import HashCache
 from fdd_edge.runs.lock import output_lock
 from fdd_edge.runs.manifest import Manifest, StageEntry
 from fdd_edge.runs.own_files import refuse_links
+from fdd_edge.runs.stage_words import describe_stage
 from fdd_edge.runs.unfinished_work import set_aside, take_back
 
-__all__ = ["PrunedInputError", "Stages", "build_atomic"]
+__all__ = ["PrunedInputError", "Stages", "Watch", "build_atomic"]
 
 _NAMED = 3
 """How many of the things that have changed are named."""
+
+
+Watch = Callable[[str], AbstractContextManager[object]]
+
+
+def _unwatched(name: str) -> AbstractContextManager[object]:
+    return working(describe_stage(name).words)
 
 
 class PrunedInputError(Exception):
@@ -41,6 +50,11 @@ class Stages:
         self._root = root
         self._manifest = manifest
         self._hashes = _hashes()
+        self._watch: Watch = _unwatched
+
+    def watch(self, watch: Watch) -> None:
+        """Let every stage that has to be made be made inside a context, given the path of its output in the run."""
+        self._watch = watch
 
     def ensure(
         self,
@@ -85,7 +99,8 @@ class Stages:
         started = time.monotonic()
         if not is_unrecorded:
             self._check_can_make(name, output, version, list(paths.values()), {**stated, **hashes})
-            _build(output, partial(make, **inputs, **options), wanted, is_file, self._hashes)
+            with self._watch(name):
+                _build(output, partial(make, **inputs, **options), wanted, is_file, self._hashes)
         seconds = round(time.monotonic() - started, 3)
         files = None if is_file else self._hashes.names_in(output)
         self._manifest.stages[name] = StageEntry(
@@ -176,7 +191,8 @@ def build_atomic(output: Path, make: Callable[[Path], object], **made_from: obje
             if output.exists() and (not output.is_dir() or any(output.iterdir())):
                 raise FddError(f"{output} already exists; choose another folder, or delete it.")
             try:
-                _build(output, make, wanted, is_file=False, hashes=hashes, replaces=False)
+                with working(f"making {output}"):
+                    _build(output, make, wanted, is_file=False, hashes=hashes, replaces=False)
             except Exception:
                 _drop_empty(partial_of(output))
                 raise

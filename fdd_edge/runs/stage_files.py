@@ -12,6 +12,7 @@ from pathlib import Path
 __all__ = [
     "NON_EASY",
     "POOL",
+    "SHOWN",
     "VALID",
     "AdapterFiles",
     "BatchFolder",
@@ -24,9 +25,9 @@ __all__ = [
     "TrainingDataFiles",
 ]
 
-VALID, POOL, NON_EASY = "valid", "pool", "non-easy"
+VALID, POOL, NON_EASY, SHOWN = "valid", "pool", "non-easy", "shown-questions"
 """A run's own sets among the evaluation folders: the one that chooses the best round, the problems that are labelled,
-and those of them that the judge did not find easy."""
+those of them that the judge did not find easy, and the questions that the student is asked before training."""
 
 
 _CALLS = "ledger.jsonl"

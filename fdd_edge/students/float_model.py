@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -121,24 +121,28 @@ class Reference:
     def _generate_batch(
         self, prompts: Sequence[Sequence[int]], max_new_tokens: int, eos_ids: set[int], keep: set[int]
     ) -> list[_Draft]:
-        """Generate replies together; a finished reply is carried along until all are finished."""
+        """Generate replies together; those that are finished leave the batch."""
         import torch
 
         drafts = [_Draft() for _ in prompts]
         with torch.inference_mode():
             start = start_encoder_decoder if self._model.config.is_encoder_decoder else start_decoder
-            step, ids = start(self._model, prompts)
+            step, ids, keep_only = start(self._model, prompts)
+            running = drafts
             for position in range(max_new_tokens):
                 logits = step(ids)[:, -1].float()
                 top = logits.topk(2, dim=-1)
                 tokens, leads = top.indices[:, 0].tolist(), (top.values[:, 0] - top.values[:, 1]).tolist()
-                for draft, token, lead, row in zip(drafts, tokens, leads, logits.numpy(), strict=True):
-                    if not draft.finished:
-                        draft.add(token, lead, row, keep=position in keep)
-                        draft.finished = token in eos_ids
-                if all(draft.finished for draft in drafts):
-                    break
+                for draft, token, lead, row in zip(running, tokens, leads, logits.numpy(), strict=True):
+                    draft.add(token, lead, row, keep=position in keep)
                 ids = top.indices[:, :1]
+                left = [i for i, token in enumerate(tokens) if token not in eos_ids]
+                if not left:
+                    break
+                if len(left) < len(running):
+                    chosen = torch.tensor(left)
+                    running, ids = [running[i] for i in left], ids[chosen]
+                    keep_only(chosen)
         return drafts
 
 
@@ -148,10 +152,12 @@ class Started(NamedTuple):
     Attributes:
         step: Takes the next ids, shape (prompts, n), and returns their logits.
         first_ids: The first ids to give it.
+        keep_only: Goes on with some of the prompts, given their places in the batch.
     """
 
     step: Callable[[torch.Tensor], torch.Tensor]
     first_ids: torch.Tensor
+    keep_only: Callable[[torch.Tensor], None]
 
 
 def start_decoder(model: PreTrainedModel, prompts: Sequence[Sequence[int]]) -> Started:
@@ -161,12 +167,12 @@ def start_decoder(model: PreTrainedModel, prompts: Sequence[Sequence[int]]) -> S
     width = max(len(ids) for ids in prompts)
     padding = [width - len(ids) for ids in prompts]
     mask = torch.tensor([[0] * pad + [1] * (width - pad) for pad in padding])
-    cache = None
+    cache: Any = None
 
     def step(ids: torch.Tensor) -> torch.Tensor:
         nonlocal mask, cache
         if cache is not None:
-            mask = torch.cat([mask, mask.new_ones(len(prompts), 1)], 1)
+            mask = torch.cat([mask, mask.new_ones(len(mask), 1)], 1)
         positions = (mask.cumsum(1) - 1).clamp(min=0)[:, -ids.shape[1] :]
         out = model(
             ids, attention_mask=mask, position_ids=positions, past_key_values=cache, use_cache=True, logits_to_keep=1
@@ -174,7 +180,13 @@ def start_decoder(model: PreTrainedModel, prompts: Sequence[Sequence[int]]) -> S
         cache = out.past_key_values
         return out.logits
 
-    return Started(step, torch.tensor([[0] * pad + list(ids) for pad, ids in zip(padding, prompts, strict=True)]))
+    def keep_only(chosen: torch.Tensor) -> None:
+        nonlocal mask
+        mask = mask[chosen]
+        cache.batch_select_indices(chosen)
+
+    first_ids = torch.tensor([[0] * pad + list(ids) for pad, ids in zip(padding, prompts, strict=True)])
+    return Started(step, first_ids, keep_only)
 
 
 def start_encoder_decoder(model: PreTrainedModel, prompts: Sequence[Sequence[int]]) -> Started:
@@ -185,7 +197,7 @@ def start_encoder_decoder(model: PreTrainedModel, prompts: Sequence[Sequence[int
     texts = [torch.tensor(ids[:-1]) for ids in prompts]
     mask = pad_sequence([torch.ones_like(text) for text in texts], batch_first=True)
     encoded = model.get_encoder()(pad_sequence(texts, batch_first=True), attention_mask=mask)
-    cache = None
+    cache: Any = None
 
     def step(ids: torch.Tensor) -> torch.Tensor:
         nonlocal cache
@@ -195,7 +207,13 @@ def start_encoder_decoder(model: PreTrainedModel, prompts: Sequence[Sequence[int
         cache = out.past_key_values
         return out.logits
 
-    return Started(step, torch.tensor([[ids[-1]] for ids in prompts]))
+    def keep_only(chosen: torch.Tensor) -> None:
+        nonlocal mask
+        mask = mask[chosen]
+        encoded.last_hidden_state = encoded.last_hidden_state[chosen]
+        cache.batch_select_indices(chosen)
+
+    return Started(step, torch.tensor([[ids[-1]] for ids in prompts]), keep_only)
 
 
 class GreedyReply(NamedTuple):
@@ -225,7 +243,6 @@ class _Draft:
     leads: list[float] = field(default_factory=list)
     kept: dict[int, npt.NDArray[np.float32]] = field(default_factory=dict)
     latest: npt.NDArray[np.float32] | None = None
-    finished: bool = False
 
     def add(self, token: int, lead: float, row: npt.NDArray[np.float32], *, keep: bool) -> None:
         self.latest = row.copy()

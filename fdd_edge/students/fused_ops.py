@@ -34,7 +34,7 @@ class LoraLinear(Function):
             bias: Frozen, shape (out features,), or None.
             a: Adapter, shape (r, in features), float32.
             b: Adapter, shape (out features, r), float32.
-            scale: ``lora_alpha / r``.
+            scale: ``lora_alpha / r``, or with rsLoRA ``lora_alpha / sqrt(r)``.
         """
         rows = x.reshape(-1, x.shape[-1])
         a, b = a.to(x.dtype), b.to(x.dtype)
@@ -79,7 +79,7 @@ class StraightThroughLinear(Function):
             bias: Frozen, shape (out features,), or None.
             a: Adapter, shape (r, in features), float32.
             b: Adapter, shape (out features, r), float32.
-            scale: ``lora_alpha / r``.
+            scale: ``lora_alpha / r``, or with rsLoRA ``lora_alpha / sqrt(r)``.
         """
         rows = x.reshape(-1, x.shape[-1])
         out = rows @ rounded if bias is None else torch.addmm(bias, rows, rounded)

@@ -150,6 +150,7 @@ def adapt(
         config = LoraConfig(
             r=lora.r,
             lora_alpha=lora.lora_alpha,
+            use_rslora=lora.use_rslora,
             lora_dropout=lora.lora_dropout,
             target_modules=list(lora.target_modules),
             task_type="SEQ_2_SEQ_LM" if model.config.is_encoder_decoder else "CAUSAL_LM",

@@ -29,6 +29,7 @@ class LoraOptions:
 
     r: int = option(16, "rank of the adapter", ge=1)
     lora_alpha: int = option(32, "the adapter is scaled by lora_alpha / r", ge=1)
+    use_rslora: bool = option(False, "the adapter is scaled by lora_alpha / sqrt(r) instead")
     lora_dropout: float = option(0.0, "dropout on the adapter's input", ge=0, le=1)
     target_modules: tuple[str, ...] = option(
         ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"),

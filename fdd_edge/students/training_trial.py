@@ -21,7 +21,7 @@ __all__ = ["LONG", "PROMPTS", "PROMPT_TOKENS", "SHORT", "ShapeTrial", "try_shape
 SHORT, LONG = (4, 48, 16), (4, 144, 48)
 """Two batches of training: examples, tokens of each, and how many of them are the reply's."""
 
-PROMPTS, PROMPT_TOKENS = 32, 96
+PROMPTS, PROMPT_TOKENS = 16, 96
 """Prompts that the reference answers together, and their length."""
 
 _STEPS = 3
@@ -108,7 +108,7 @@ def _try_reference(model: PreTrainedModel) -> tuple[float, float]:
         readings = []
         for _ in range(2):
             began = time.perf_counter()
-            step, ids = start(model, [[1] * PROMPT_TOKENS] * PROMPTS)
+            step, ids, _ = start(model, [[1] * PROMPT_TOKENS] * PROMPTS)
             step(ids)
             readings.append(time.perf_counter() - began)
         following = torch.ones(PROMPTS, 1, dtype=torch.long)

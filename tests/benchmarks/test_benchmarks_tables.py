@@ -16,6 +16,7 @@ def printed_tables(
     name: str, recorded: Path, out: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> list[str]:
     """Return the table rows that a benchmark prints from recorded results, without measuring anything."""
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))  # as when the script itself is run
     monkeypatch.setattr(sys, "argv", [name, "--seeds", "--with", str(recorded), "-o", str(out)])
     import_module(f"benchmarks.{name}").main()
     return [line for line in capsys.readouterr().out.splitlines() if line.startswith("|")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -94,10 +95,26 @@ def called_run(places: Places) -> Path:
     return run.root
 
 
+def answers_of(places: Places) -> Path:
+    """Return the folder of an evaluation of the data set."""
+    fdd_edge("eval", places.model, "--data", places.data, "--max-new-tokens", 2, "-o", places.out / "answers")
+    return places.out / "answers"
+
+
+def other_answers_of(places: Places) -> Path:
+    """Return the folder of the same evaluation in which every answer is right."""
+    folder = Path(shutil.copytree(places.out / "answers", places.out / FILE))
+    rows = [json.loads(line) for line in (folder / "rows.jsonl").read_text().splitlines()]
+    (folder / "rows.jsonl").write_text("".join(f"{json.dumps(row | {'verdict': 'correct'})}\n" for row in rows))
+    summary = json.loads((folder / "summary.json").read_text())
+    summary["settings"] = {EVIL: EVIL}
+    (folder / "summary.json").write_text(json.dumps(summary | {"artifact": {"name": EVIL}}))
+    return folder
+
+
 def split_of(places: Places) -> Path:
     """Return the folder of a split of the data set."""
-    fdd_edge("eval", places.model, "--data", places.data, "--max-new-tokens", 2, "-o", places.out / "answers")
-    fdd_edge("split", places.data, places.out / "answers", "-o", places.out / "split")
+    fdd_edge("split", places.data, answers_of(places), "-o", places.out / "split")
     return places.out / "split"
 
 
@@ -105,6 +122,8 @@ Lines = list[list[object]]
 
 COMMAND_LINES: dict[str, Callable[[Places], Lines]] = {
     "run": lambda p: [["run", p.data], ["run", "smoke", "--set", f"a{EVIL}=1", "--set", f"rounds={EVIL}"]],
+    "init": lambda p: [["init", p.out / "new.yaml", "--train", EVIL, "-y"], ["init", EVIL, "--recipe", EVIL, "-y"]],
+    "validate": lambda p: [["validate", p.data], ["validate", "smoke", "--set", f"a{EVIL}=1"]],
     "plan": lambda p: [["plan", p.data], ["plan", "smoke", "--set", f"a{EVIL}=1", "--set", f"rounds={EVIL}"]],
     "train": lambda p: [
         ["train", "smoke", "--data", f"{p.data}{LONE}", "-o", p.out],
@@ -125,6 +144,17 @@ COMMAND_LINES: dict[str, Callable[[Places], Lines]] = {
         ["eval", p.model, "--data", f"{p.data}{LONE}"],
         ["eval", p.model, "--data", p.data, f"--{EVIL}"],
     ],
+    "rows": lambda p: [
+        ["rows", answers_of(p)],
+        ["rows", p.out / "answers", "--against", p.out / "answers", "--n", 1],
+        ["rows", p.out / "answers", "--set", EVIL],
+        ["rows", EVIL],
+    ],
+    "compare": lambda p: [
+        ["compare", answers_of(p), p.out / "answers", "--flips"],
+        ["compare", p.out / "answers", other_answers_of(p), "--flips"],
+        ["compare", p.out / "answers", EVIL],
+    ],
     "split": lambda p: [["split", p.data, split_of(p).with_name("answers"), "-o", p.out / "again"]],
     "evolve": lambda p: [
         ["evolve", split_of(p), "-o", p.out / "evolved"],
@@ -136,7 +166,13 @@ COMMAND_LINES: dict[str, Callable[[Places], Lines]] = {
     "targets": lambda p: [["targets", name, EVIL] for name in ("create", "clean", "setup")],
     "doctor": lambda p: [["doctor"], ["doctor", "--target", EVIL]],
     "cache": lambda p: [["cache"], ["cache", "--clean", "--yes"]],
-    "ls": lambda p: [["ls", EVIL], [EVIL]],
+    "ls": lambda p: [
+        ["ls", EVIL],
+        [EVIL],
+        ["ls", "runs", EVIL],
+        ["ls", "runs", called_run(p).parent],
+        ["ls", EVIL, EVIL],
+    ],
 }
 
 

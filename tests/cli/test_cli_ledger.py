@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fdd_edge.cli.ledger_ import _lines
+from fdd_edge.cli.ledger_ import _lines, _print
 from fdd_edge.pipeline.ledger_report import CallGroup, LedgerReport
 
 
@@ -30,3 +30,10 @@ def test_the_share_that_is_accepted_and_what_it_cost(cost: float | None, accepte
     assert lines["teacher"] == "mini is m-2"
     for label, text in said.items():
         assert text in lines[label]
+
+
+def test_the_table_ends_with_the_sums_of_its_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing said how many tokens there were in all."""
+    _print(report(0.5, 10))
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.strip().startswith("all")]
+    assert line.split() == ["all", "39", "10", "0", "1,800", "180", "1.00", "17"]

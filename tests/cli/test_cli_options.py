@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from fdd_edge import api
+from fdd_edge.arguments import TOKENS_OF_TEXT, default_tokens
 from fdd_edge.cli import COMMANDS, cli
 from fdd_edge.cli.click_options import Command, options_of
 from fdd_edge.feedback import Bands, EvolveOptions
@@ -21,6 +22,7 @@ from fdd_edge.ondevice.options import option
 from fdd_edge.ondevice.protocol import Decoding
 from fdd_edge.renames import OPTIONS
 from fdd_edge.resolve.dataset import DatasetOptions
+from fdd_edge.students.training_options import TrainingOptions
 
 Kind = Literal["one", "two"]
 
@@ -93,10 +95,13 @@ def test_help_shows_description_default_and_range() -> None:
 @pytest.mark.parametrize(
     ("command", "options", "names"),
     [
-        ("eval", Decoding, ("max_new_tokens", "batch_size", "threads", "wave")),
+        ("eval", Decoding, ("batch_size", "threads", "wave")),
         ("eval", DatasetOptions, ("format", "split", "subset", "revision", "question_field", "answer_field", "limit")),
         ("train", DatasetOptions, ("question_field", "answer_field")),
-        ("solve", Decoding, ("max_new_tokens", "threads")),
+        ("train", TrainingOptions, ("threads",)),
+        ("export", Decoding, ("threads",)),
+        ("parity", Decoding, ("threads",)),
+        ("solve", Decoding, ("threads",)),
         ("bench", Decoding, ("threads",)),
         ("split", Bands, ("easy_at", "hard_at")),
         ("evolve", EvolveOptions, ("per_easy", "per_hard", "max_depth", "policy")),
@@ -121,15 +126,18 @@ def test_the_commands_take_default_and_help_from_the_room_that_uses_an_option(
 @pytest.mark.parametrize(
     ("function", "options", "names"),
     [
-        (api.evaluate, Decoding, ("max_new_tokens", "batch_size", "threads", "wave")),
+        (api.evaluate, Decoding, ("batch_size", "threads", "wave")),
         (
             api.evaluate,
             DatasetOptions,
             ("format", "split", "subset", "revision", "question_field", "answer_field", "limit"),
         ),
         (api.train, DatasetOptions, ("question_field", "answer_field")),
-        (api.load, Decoding, ("max_new_tokens", "batch_size", "threads")),
-        (api.solve, Decoding, ("max_new_tokens", "threads")),
+        (api.train, TrainingOptions, ("threads",)),
+        (api.export, Decoding, ("threads",)),
+        (api.certify, Decoding, ("threads",)),
+        (api.load, Decoding, ("batch_size", "threads")),
+        (api.solve, Decoding, ("threads",)),
         (api.bench, Decoding, ("threads",)),
         (api.split, Bands, ("easy_at", "hard_at")),
         (api.evolve, EvolveOptions, ("per_easy", "per_hard", "max_depth", "policy")),
@@ -147,8 +155,8 @@ def test_the_functions_describe_an_option_in_the_words_of_its_help(
 @pytest.mark.parametrize(
     ("command", "function", "names"),
     [
-        ("eval", api.evaluate, ("target", "num_fewshot", "answer", "seed")),
-        ("solve", api.solve, ("target", "num_fewshot", "answer")),
+        ("eval", api.evaluate, ("target", "num_fewshot", "answer", "max_new_tokens", "seed")),
+        ("solve", api.solve, ("target", "num_fewshot", "answer", "max_new_tokens")),
         ("bench", api.bench, ("target",)),
         ("parity", api.certify, ("target",)),
         ("split", api.split, ("float_answers",)),
@@ -163,6 +171,18 @@ def test_a_command_and_its_function_describe_their_other_options_in_the_same_wor
     helps = {param.name: param.help for param in found.params if isinstance(param, click.Option)}
     described = arguments_of(function)
     assert {name: described[name] for name in names} == {name: helps[name] for name in names}
+
+
+def test_the_token_limit_of_the_commands_is_that_of_a_run_but_for_free_form_text() -> None:
+    assert default_tokens("program") == Decoding.max_new_tokens
+    assert default_tokens("number") == default_tokens("last-number") == TOKENS_OF_TEXT
+    for name in ("eval", "solve"):
+        (found,) = commands(name)
+        assert found is not None
+        (option,) = (param for param in found.params if param.name == "max_new_tokens")
+        assert isinstance(option, click.Option)
+        assert not isinstance(option.default, int)
+        assert f"Default: {Decoding.max_new_tokens}; {TOKENS_OF_TEXT} for" in str(option.help)
 
 
 def arguments_of(function: Callable[..., Any]) -> dict[str, str]:

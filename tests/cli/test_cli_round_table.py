@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fdd_edge.cli.round_table import print_legend, print_round
+from fdd_edge.cli.round_table import print_before_and_after, print_legend, print_round
 from fdd_edge.cli.run_ import _suggest_next_step
 from fdd_edge.curation import ReportRow
 from fdd_edge.feedback import Side
@@ -281,6 +281,48 @@ def test_the_untuned_student_comes_first_in_each_set(capsys: pytest.CaptureFixtu
     rows = [line for line in text.splitlines() if "/16" in line]
     assert "untuned gguf-q8_0" in rows[0]
     assert line_of(text, "untuned") == "the student before training, with 4 worked examples"
+
+
+def test_the_untuned_student_is_said_to_follow_until_it_is_evaluated(capsys: pytest.CaptureFixture[str]) -> None:
+    text = printed(capsys, untuned_follows=True, num_fewshot=4)
+    assert (
+        line_of(text, "untuned") == "follows after the last round: the student before training, with 4 worked examples"
+    )
+    assert "\nuntuned" not in printed(capsys)
+
+
+def before_and_after(capsys: pytest.CaptureFixture[str], *rounds: RoundSummary) -> str:
+    print_before_and_after(rounds)
+    return capsys.readouterr().out
+
+
+def test_the_run_ends_with_what_the_judge_solved_before_and_after_training(capsys: pytest.CaptureFixture[str]) -> None:
+    """Other artifacts and sets than the untuned student's have no place there; a set that a round lacks is a dash."""
+    heldout = "symbolic-heldout"
+    untuned = [figures(0), figures(1, dataset=heldout)]
+    first = replace(SUMMARY, evaluations=[figures(3)], untuned=[])
+    last = replace(
+        SUMMARY,
+        round=1,
+        evaluations=[figures(8), figures(2, dataset=heldout), figures(5, recipe="gguf-q4_0"), figures(9, dataset="x")],
+        untuned=untuned,
+        num_fewshot=4,
+        parity={"gguf-q8_0": [], "untuned gguf-q8_0": []},
+    )
+    text = before_and_after(capsys, first, last)
+    rows = {line.split("  ")[0]: line for line in text.splitlines() if "%" in line}
+    assert list(rows) == ["untuned", "round 0", "round 1"]
+    assert rows["untuned"].split()[1] == "0.0%"
+    assert "18.8%" in rows["round 0"] and rows["round 0"].endswith("-")
+    assert "50.0%" in rows["round 1"] and "12.5%" in rows["round 1"]
+    assert line_of(text, "parity") == "untuned gguf-q8_0 passed"
+    assert before_and_after(capsys, SUMMARY) == ""
+
+
+def test_a_failed_untuned_file_is_named_though_nothing_is_compared(capsys: pytest.CaptureFixture[str]) -> None:
+    text = before_and_after(capsys, replace(SUMMARY, parity={"untuned gguf-q8_0": ["logits: off"]}))
+    assert line_of(text, "parity") == "untuned gguf-q8_0 FAILED (logits), left out"
+    assert "Before" not in text
 
 
 def test_figures_of_an_emulator_are_marked(capsys: pytest.CaptureFixture[str]) -> None:

@@ -77,7 +77,7 @@ def test_a_config_names_columns(tmp_path: Path) -> None:
     path = str(write(tmp_path / "set.jsonl"))
     spec = DatasetOptions(path, question_field="ask", answer_field="result")
     check_set(spec)
-    problems, skipped = read_set(spec, fetch_set(spec).files, seed=0)
+    problems, skipped, _ = read_set(spec, fetch_set(spec).files, seed=0)
     assert [problem.answer for problem in problems] == [5, 12]
     assert [entry["item"] for entry in skipped] == ["line 3", "line 4"]
     assert spec.fingerprint() != DatasetOptions(path).fingerprint()

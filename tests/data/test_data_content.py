@@ -66,7 +66,7 @@ def test_a_gzipped_parquet_file(tmp_path: Path) -> None:
 def test_standard_input(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
     give_stdin(monkeypatch, content)
     spec = DatasetOptions("-")
-    problems, skipped = read_set(spec, fetch_set(spec).files, seed=0)
+    problems, skipped, _ = read_set(spec, fetch_set(spec).files, seed=0)
     assert [(problem.id, problem.answer) for problem in problems] == [("stdin-1", 2)]
     assert skipped == [{"set": "stdin", "item": "line 2", "reason": "not numeric: 'so'"}]
 
@@ -74,7 +74,7 @@ def test_standard_input(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None
 def test_a_pipe(tmp_path: Path) -> None:
     with pipe(tmp_path / "63", ROWS) as path:
         spec = DatasetOptions(str(path))
-        problems, _ = read_set(spec, fetch_set(spec).files, seed=0)
+        problems, *_ = read_set(spec, fetch_set(spec).files, seed=0)
     assert [problem.id for problem in problems] == ["stdin-1"]
 
 

@@ -64,7 +64,7 @@ def read(cwd: Path, hub: Hub, path: str, environment: dict[str, str] | None = No
     program = (
         "from fdd_edge.resolve.dataset import DatasetOptions, fetch_set, read_set\n"
         f"spec = fetch_set(DatasetOptions({path!r}, 'set', **{keys!r}))\n"
-        "problems, skipped = read_set(spec.options, spec.files, seed=0)\n"
+        "problems, skipped, _ = read_set(spec.options, spec.files, seed=0)\n"
         "import json; print(json.dumps([spec.commit, {p.id: p.answer for p in problems}]))\n"
     )
     ran = python(cwd, hub, program, **environment or {})
@@ -114,7 +114,11 @@ def test_eval_takes_a_hub_id_and_reports_its_commit(hub: Hub, gsm: str, tiny_ggu
     )
     assert code == 0, stderr
     assert report["n"] == 1
-    assert report["data"] == {"path": "school/gsm", "limit": 1, "n": 1, "id": "school/gsm", "revision": gsm}
+    wanted = {"path": "school/gsm", "limit": 1, "n": 1, "id": "school/gsm", "revision": gsm}
+    assert wanted.items() <= report["data"].items()
+    named = {key: report["data"][key] for key in ("name", "format", "split", "subset")}
+    assert named == {"name": "gsm", "format": "gsm8k", "split": "test", "subset": "main"}
+    assert len(report["data"]["sha256"]) == len(report["data"]["problems_sha256"]) == 64
     (row,) = (tmp_path / "out" / "rows.jsonl").read_text(encoding="utf-8").splitlines()
     assert json.loads(row)["problem_id"] == "gsm-1"
 

@@ -12,7 +12,7 @@ from commands import fdd_edge
 from fault_server import Question, Served, completion, serve
 from teaching_server import written
 
-from fdd_edge.operations.evaluate import read_rows
+from fdd_edge.operations.evaluation_rows import read_rows
 from fdd_edge.records import read_problems, write_jsonl
 
 pytestmark = pytest.mark.slow

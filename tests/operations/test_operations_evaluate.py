@@ -24,7 +24,8 @@ from fdd_edge.errors import FddError
 from fdd_edge.ondevice import protocol
 from fdd_edge.ondevice.protocol import Decoding
 from fdd_edge.operations.asking import Asking
-from fdd_edge.operations.evaluate import evaluate, evaluate_file, read_evaluation, read_rows
+from fdd_edge.operations.evaluate import evaluate, evaluate_file, name_of_artifact, read_evaluation
+from fdd_edge.operations.evaluation_rows import read_rows
 from fdd_edge.records import Problem
 from fdd_edge.targets import TargetRuntime, load_profile
 
@@ -368,7 +369,7 @@ def test_an_evaluation_that_was_killed_at_its_end_goes_on(
     assert {path.name for path in tmp_path.iterdir()} == {"out"}
     assert {path.name for path in out.iterdir()} == {"rows.jsonl", "timing.json", "summary.json"}
     with pytest.raises(FddError, match="already exists"):
-        evaluate_file(tiny_gguf, PROBLEMS, out, runtime=LOCAL, asking=ASKING)
+        evaluate_file(tiny_gguf, PROBLEMS[1:], out, runtime=LOCAL, asking=ASKING)
 
 
 def test_a_second_evaluation_for_a_folder_in_use_is_refused(
@@ -404,7 +405,9 @@ def test_an_evaluation_that_is_kept_is_the_folder_of_a_run(tiny_gguf: Path, tmp_
     assert (tmp_path / "kept" / "rows.jsonl").read_bytes() == rows_of(tiny_gguf, tmp_path / "other")
     assert {p.name for p in (tmp_path / "kept").iterdir()} == {"rows.jsonl", "timing.json", "summary.json"}
     with pytest.raises(FddError, match="kept already exists; choose another folder"):
-        evaluate_file(tiny_gguf, PROBLEMS, tmp_path / "kept", runtime=LOCAL, asking=ASKING)
+        evaluate_file(
+            tiny_gguf, PROBLEMS, tmp_path / "kept", runtime=LOCAL, asking=replace(ASKING, prompt="{question}:")
+        )
 
 
 def test_the_report_is_what_eval_prints(tiny_gguf: Path, tmp_path: Path) -> None:
@@ -422,7 +425,9 @@ def test_the_report_is_what_eval_prints(tiny_gguf: Path, tmp_path: Path) -> None
         "tokens_per_second",
         "peak_rss_mb",
     }
-    assert wanted | {"peak_rss_mb", "artifact", "parity", "target", "data", "skipped"} == set(report)
+    assert wanted | {"peak_rss_mb", "artifact", "parity", "target", "data", "settings", "versions", "skipped"} == set(
+        report
+    )
     assert set(report["artifact"]) == {"path", "sha256", "bytes", "recipe"}
     assert json.loads(json.dumps(report))["verdicts"] == report["verdicts"]
     assert (report["n"], report["parity"], report["artifact"]["path"]) == (2, "none", str(tiny_gguf))
@@ -470,3 +475,11 @@ def test_every_command_that_reads_problems_takes_names_of_columns(tiny_gguf: Pat
         api.certify(tiny_gguf, "tiny", recipe="gguf-f32", **wrong)
     with pytest.raises(FddError, match="name columns of prompts; give prompts too"):
         api.export("tiny", "gguf-f32", tmp_path / "out", question_field="ask")
+
+
+def test_a_file_in_the_current_folder_has_a_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """`eval model.gguf other.gguf -o out` had no folder for the first one."""
+    monkeypatch.chdir(tmp_path)
+    assert name_of_artifact(Path("model.gguf")) == tmp_path.name
+    assert name_of_artifact(Path("/model.gguf")) == "model.gguf"
+    assert name_of_artifact(Path("mine.gguf")) == "mine.gguf"

@@ -15,7 +15,8 @@ from conftest import write_tiny_gguf
 from fdd_edge.ondevice import protocol
 from fdd_edge.ondevice.protocol import Decoding, Settings, Shot, Task, plan_waves
 from fdd_edge.operations.asking import Asking
-from fdd_edge.operations.evaluate import evaluate, read_rows
+from fdd_edge.operations.evaluate import evaluate
+from fdd_edge.operations.evaluation_rows import read_rows
 from fdd_edge.records import Problem
 from fdd_edge.targets import Profile, TargetRuntime, load_profile, open_session
 

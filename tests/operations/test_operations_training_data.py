@@ -384,7 +384,7 @@ def test_a_users_own_fields_that_a_run_sets_itself_have_no_effect(tmp_path: Path
     own = {"repeat": 9, "renumbered": True, "pass_rate": 1.0, "reason": "leaks", "against": "x", "declined": {"a": "b"}}
     row = {"question": "Ann has 4 pens.", "answer": 4, "program": "answer = 4"}
     path.write_text(json.dumps(row | own) + "\n", encoding="utf-8")
-    (problem,), _ = read_set(DatasetOptions(str(path)), (path,), seed=0)
+    (problem,), *_ = read_set(DatasetOptions(str(path)), (path,), seed=0)
     assert problem == read_set(DatasetOptions(str(write_row(path, row))), (path,), seed=0)[0][0]
     assert (problem.repeat, problem.renumbered, problem.pass_rate, problem.extra) == (1, False, None, {})
 

@@ -12,8 +12,8 @@ import pytest
 from smoke import Finished
 
 from fdd_edge import api
+from fdd_edge.cli.evaluation_table import print_evaluation
 from fdd_edge.cli.round_table import print_round
-from fdd_edge.cli.tables import print_evaluation
 from fdd_edge.ondevice.model_files import find_model, hash_model
 from fdd_edge.operations.certificate_lookup import find_certificate, passed_here
 from fdd_edge.parity import Certificate, keep_certificate, was_checked_here

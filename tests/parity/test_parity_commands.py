@@ -112,9 +112,11 @@ def test_parity_alone_gives_the_same_and_never_overwrites(
     own = tmp_path / "own.jsonl"
     own.write_text(json.dumps({"question": "Ann has 3 pens.  7 are added. How many?", "answer": 10}) + "\n")
     out = tmp_path / "parity.json"
-    ran = fdd_edge("parity", exported, "--reference", tiny_student.folder, "--prompts", own, "-o", out, "--json")
+    settings = ["--prompts", own, "-o", out, "--json", "--threads", 1]
+    ran = fdd_edge("parity", exported, "--reference", tiny_student.folder, *settings)
     assert ran.returncode == 0, ran.stderr
     assert row_of(ran) == json.loads(out.read_text(encoding="utf-8"))
+    assert row_of(ran)["target"]["threads"] == 1  # type: ignore[index]
     assert row_of(ran)["prompts"]["answered"] == 64  # type: ignore[index]
     assert row_of(ran)["prompts"]["encoded"] == len(packaged_prompts()) + 1  # type: ignore[index]
     again = fdd_edge("parity", exported, "--reference", tiny_student.folder, "-o", out)
@@ -212,7 +214,8 @@ def test_a_run_begun_without_certificates_gets_them_when_it_goes_on(tiny_student
     assert not list(out.rglob("parity"))
     ran = fdd_edge("run", "smoke", "-o", out, *settings)
     assert ran.returncode == 0, ran.stderr
-    assert "gguf-f32, gguf-q8_0, untuned gguf-q8_0 passed" in ran.stdout
+    assert "gguf-f32, gguf-q8_0 passed" in ran.stdout
+    assert "parity       untuned gguf-q8_0 passed" in ran.stdout
     assert "training" not in ran.stderr
     assert "on local" not in ran.stderr
     for place in ("untuned", "round-00"):

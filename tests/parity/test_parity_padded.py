@@ -15,13 +15,8 @@ from safetensors.numpy import load_file, save_file
 from fdd_edge.errors import FddError
 from fdd_edge.ondevice.protocol import SpecialIds
 from fdd_edge.parity.prompt_items import vocabulary_item
-from fdd_edge.parity.reference_outputs import (
-    ParityPrompt,
-    ReferenceOutputs,
-    Reply,
-    Vocabulary,
-    compute_reference_outputs,
-)
+from fdd_edge.parity.reference_outputs import ReferenceOutputs, Reply, Vocabulary
+from fdd_edge.parity.reference_replies import ParityPrompt, compute_reference_outputs
 from fdd_edge.resolve.student import Student
 
 

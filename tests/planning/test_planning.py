@@ -66,7 +66,7 @@ CONFIG = {
 
 
 def work(*parts: RoundWork, kept: int = 0) -> Work:
-    return Work(parts, 1000, {"q": 600.0, "f": 4000.0}, 64, 96, False, kept, reference_bytes=100.0)
+    return Work(parts, 1000, {"q": 600.0, "f": 4000.0}, 64, 16, 96, False, kept, reference_bytes=100.0)
 
 
 def part(**changes: object) -> RoundWork:

@@ -133,8 +133,10 @@ def test_a_type_without_a_grid_is_refused_by_name(tiny_student: Student, tmp_pat
         fit(tiny_student, tmp_path / "a", Everything("Q5_K", tiny_student.folder))
 
 
-@pytest.mark.parametrize("recipe", ["gguf-q4_0", "gguf-q8_0"])
-def test_the_file_is_the_model_that_was_trained(recipe: str, tiny_student: Student, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("recipe", "rslora"), [("gguf-q4_0", False), ("gguf-q8_0", False), ("gguf-q4_0", True)])
+def test_the_file_is_the_model_that_was_trained(
+    recipe: str, rslora: bool, tiny_student: Student, tmp_path: Path
+) -> None:
     """The merged student differed from the trained model: its certificate failed a good file at ``stops``."""
     problems = [
         Problem(f"p{i}", f"Tom had {i} figs and got 3.", i + 3, "test", program=f"answer = {i} + 3") for i in range(8)
@@ -146,7 +148,7 @@ def test_the_file_is_the_model_that_was_trained(recipe: str, tiny_student: Stude
         tiny_student,
         template,
         TrainingSetup(
-            LoraOptions(r=4),
+            LoraOptions(r=4, use_rslora=rslora),
             TrainingOptions(threads=1, num_train_epochs=3, learning_rate=1e-2),
             "float32",
             seed=0,

@@ -59,7 +59,7 @@ def test_a_fault_of_training_names_its_key(section: Any, expected: str) -> None:
         ({"lora_dropout": 1.5}, "lora.lora_dropout: must be at most 1, not 1.5"),
         ({"target_modules": []}, "lora.target_modules: needs at least 1"),
         ({"target_modules": "q_proj"}, "lora.target_modules: must be a list, not 'q_proj'"),
-        ({"rank": 4}, "lora.rank: unknown key. Known: r, lora_alpha, lora_dropout, target_modules."),
+        ({"rank": 4}, "lora.rank: unknown key. Known: r, lora_alpha, use_rslora, lora_dropout, target_modules."),
     ],
 )
 def test_a_fault_of_the_adapter_names_its_key(section: Any, expected: str) -> None:

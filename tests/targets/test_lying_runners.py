@@ -18,7 +18,8 @@ from fdd_edge.errors import FddError, TargetError
 from fdd_edge.ondevice.protocol import Decoding, Score, Settings
 from fdd_edge.operations.asking import Asking
 from fdd_edge.operations.bench import measure
-from fdd_edge.operations.evaluate import evaluate, read_rows
+from fdd_edge.operations.evaluate import evaluate
+from fdd_edge.operations.evaluation_rows import read_rows
 from fdd_edge.records import Problem
 from fdd_edge.targets import FalseAnswerError, Profile, TargetRuntime, load_profile, open_session
 

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
+from fdd_edge.artifacts.gguf.own_rounding import is_own_rounding
 from fdd_edge.artifacts.stored_tensor import Array, StoredTensor
 from fdd_edge.errors import FddError, MissingExtraError, no_file
 from fdd_edge.ondevice.model_files import pieces_of
@@ -228,7 +229,10 @@ def stored_tensors(path: Path) -> dict[str, StoredTensor]:
         FddError: It is not a GGUF, or it is damaged.
     """
     tensors = [tensor for reader in open_pieces(path) for tensor in reader.tensors]
-    return {t.name: StoredTensor(t.tensor_type.name, partial(_dequantize, t, path)) for t in tensors}
+    return {
+        t.name: StoredTensor(t.tensor_type.name, partial(_dequantize, t, path), partial(is_own_rounding, t))
+        for t in tensors
+    }
 
 
 def _dequantize(tensor: ReaderTensor, path: Path) -> Array:

@@ -75,7 +75,7 @@ def build_graph(folder: Path, out: Path, *, precision: str, options: Mapping[str
 
 def _builder_environment() -> dict[str, str]:
     """Return the builder's environment: it reads a stranger's model, and needs none of the shell's secrets."""
-    python = {k: v for k, v in os.environ.items() if k.startswith(("PYTHON", "OMP_", "MKL_"))}
+    python = {k: v for k, v in os.environ.items() if k.startswith(("PYTHON", "OMP_", "GOMP_", "MKL_"))}
     return runner_environment(os.environ) | python | {"HF_HUB_OFFLINE": "1"}
 
 

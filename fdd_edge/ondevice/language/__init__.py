@@ -10,6 +10,7 @@ from ._box import is_whole_box
 from ._count import count_operations
 from ._interpret import run_program
 from ._last_number import last_number
+from ._line_values import LineValue, line_values
 from ._marked_number import marked_number
 from ._normal import normalize
 from ._plain_text import plain_separators
@@ -19,6 +20,7 @@ from ._terse import terse
 
 __all__ = [
     "Computed",
+    "LineValue",
     "Outcome",
     "ProgramError",
     "Verdict",
@@ -27,6 +29,7 @@ __all__ = [
     "is_whole_box",
     "judge_reply",
     "last_number",
+    "line_values",
     "marked_number",
     "may_change_value",
     "normalize",

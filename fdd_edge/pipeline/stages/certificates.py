@@ -3,34 +3,43 @@
 from __future__ import annotations
 
 from fdd_edge.artifacts.recipe import Recipe
-from fdd_edge.operations.certify import certify
+from fdd_edge.operations.certify import packaged_prompts
+from fdd_edge.operations.run_certificates import certify, certify_untuned
 from fdd_edge.parity import CERTIFICATE_VERSION, Certificate
 from fdd_edge.pipeline.run import Run
-from fdd_edge.runs import ArtifactsLayout
+from fdd_edge.runs import ArtifactsLayout, RoundLayout
 
 __all__ = ["certify_artifact", "failed_certificates"]
 
-VERSION = CERTIFICATE_VERSION
+VERSION = CERTIFICATE_VERSION + 1
+"""Follows the certificates' own; 1 was added when few prompts began to suffice in a run."""
 
 
 def certify_artifact(run: Run, layout: ArtifactsLayout, recipe: Recipe) -> bool:
     """Write an artifact's certificate, passed or failed; return whether it had to be made."""
     runtime = run.runtime(run.certified_on, recipe)
+    options = {"recipe": recipe, "bounds": recipe.parity, "runtime": runtime, "threads": runtime.threads(run.threads)}
+    artifact = layout.artifact(recipe.name)
+    if isinstance(layout, RoundLayout):
+        return run.stages.ensure(
+            layout.parity(recipe.name),
+            certify,
+            version=VERSION,
+            inputs={"artifact": artifact, "merged": layout.merged, "reference": layout.reference},
+            is_file=True,
+            **options,
+        )
     return run.stages.ensure(
         layout.parity(recipe.name),
-        certify,
+        certify_untuned,
         version=VERSION,
-        inputs={
-            "artifact": layout.artifact(recipe.name),
-            "merged": layout.merged,
-            "reference": layout.reference,
-        },
+        inputs={"artifact": artifact, "problems": [run.layout.seed_problems, run.layout.valid]},
         is_file=True,
         student=run.student,
-        recipe=recipe,
-        bounds=recipe.parity,
-        runtime=runtime,
-        threads=runtime.threads(run.threads),
+        template=run.template,
+        seed=run.seed,
+        packaged=packaged_prompts(),
+        **options,
     )
 
 

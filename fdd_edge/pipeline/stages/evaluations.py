@@ -12,14 +12,14 @@ from fdd_edge.operations.evaluate import evaluate
 from fdd_edge.pipeline.run import Run
 from fdd_edge.records import Problem, ProblemSet
 from fdd_edge.runs import ArtifactsLayout
-from fdd_edge.runs.stage_files import NON_EASY, POOL
+from fdd_edge.runs.stage_files import NON_EASY, POOL, SHOWN
 from fdd_edge.targets import Profile
 
 __all__ = ["complete"]
 
 VERSION = 4
 
-_PURPOSES = {POOL: "labelling", NON_EASY: "float check of unsolved problems"}
+_PURPOSES = {POOL: "labelling", NON_EASY: "what is lost", SHOWN: "a few questions"}
 """What the run's own sets are for, in the progress line."""
 
 
@@ -34,7 +34,7 @@ def complete(
 ) -> Path:
     """Run one artifact on one target over one set; return the evaluation's folder."""
     out, runtime = layout.evaluation(target.name, recipe.name, dataset), run.runtime(target, recipe)
-    title = f"{layout.name}: {recipe.name} on {target.name}, {_PURPOSES.get(dataset, dataset)}"
+    title = f"{recipe.name} on {target.name}, {_PURPOSES.get(dataset, dataset)}"
     run.stages.ensure(
         out,
         partial(evaluate, title=title),

@@ -144,7 +144,7 @@ class Endpoint:
             self._health.has_answered |= bool(known)
             left = [call for key, call in calls.items() if key not in known]
             if left:
-                with progress(f"asking {self._options.model} for {_wanted(left)}", len(left)) as advance:
+                with progress(f"asking {self._options.model} for {_wanted(left)}", len(left), "calls") as advance:
                     async with asyncio.TaskGroup() as group:
                         for call in left:
                             await self._begun.acquire()

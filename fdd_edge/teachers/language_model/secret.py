@@ -113,6 +113,11 @@ class Secret:
         return core_schema.no_info_plain_validator_function(cls._parse, serialization=shown)
 
     @classmethod
+    def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> dict[str, Any]:
+        """Return what an editor is told: it is a text."""
+        return {"type": "string"}
+
+    @classmethod
     def _parse(cls, value: object) -> Secret:
         if isinstance(value, Secret):
             return value

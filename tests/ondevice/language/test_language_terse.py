@@ -25,7 +25,7 @@ EXAMPLES = {
         "r = 3.141592653589793\na = r * 2\nb = r * 3\nanswer = a + b * r",
         "r = 3.141592653589793\na = r * 2\nb = r * 3\nanswer = a + b * r",
     ),
-    "a literal that is assigned again is no constant": (
+    "a literal that is assigned again is not a constant": (
         "total = 5\nmore = total + 1\ntotal = 7\nanswer = more + total",
         "total = 5\nmore = total + 1\ntotal = 7\nanswer = more + total",
     ),

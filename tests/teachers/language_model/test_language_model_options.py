@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from fdd_edge.config_file import checked
+from fdd_edge.checked_options import checked
 from fdd_edge.errors import FddError
 from fdd_edge.teachers.language_model._calls import Usage
 from fdd_edge.teachers.language_model.prices import price_of

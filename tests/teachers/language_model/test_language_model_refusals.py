@@ -192,6 +192,6 @@ def test_a_wait_of_any_length_is_a_number_that_can_be_read(tmp_path: Path) -> No
 
 
 def test_a_sentence_ends_with_one_full_stop(tmp_path: Path) -> None:
-    with serve(reply=lambda question: error(404, "There is no model named so.", code="model_not_found")) as server:
+    with serve(reply=lambda question: error(404, "There is no model of that name.", code="model_not_found")) as server:
         asked = ask(server, tmp_path, questions(1))
-    assert str(asked.error).endswith("has no model 'tiny'. It says: There is no model named so.")
+    assert str(asked.error).endswith("has no model 'tiny'. It says: There is no model of that name.")

@@ -2,7 +2,8 @@
 
 Each candidate is SmolLM2-135M trained for Q4_0 on problems of a bank, of GSM8K-train and of the symbolic teacher, and
 judged by its Q4_0 file on 600 others of the same three kinds, which are in no public test set. A candidate changes what
-its name says and nothing else. ``base`` and ``previous`` are two ways to train a second round.
+its name says and nothing else. ``previous`` trains on half of the tokens, and goes on with the other half in a second
+round.
 
 Each finished training is a line of ``DIR/results.jsonl``; after an interruption the same command resumes. Run it with:
 
@@ -51,7 +52,7 @@ class Candidate(NamedTuple):
         batch: Examples per step.
         problems: How many problems there are, relative to the others; they are passed over more or less often.
         rslora: Whether the adapter is scaled by ``alpha / sqrt(r)``.
-        tokens: Tokens to train on, per round.
+        tokens: Tokens to train on, in all rounds together.
         rounds: The second one starts from the first.
         more: Further settings.
     """
@@ -74,7 +75,7 @@ class Candidate(NamedTuple):
             f"lora.use_rslora={json.dumps(self.rslora)}",
             f"training.learning_rate={self.lr}",
             f"training.per_device_train_batch_size={self.batch}",
-            f"training.max_tokens={self.tokens}",
+            f"training.max_tokens={self.tokens // self.rounds}",
             f"training.start_from={'previous' if self.rounds > 1 else 'base'}",
             *self.more,
         ]
@@ -92,6 +93,7 @@ CANDIDATES = {
     "batch 8": Candidate(batch=8),
     "batch 8 lr 2e-3": Candidate(batch=8, lr=2e-3),
     "batch 16 lr 2e-3": Candidate(batch=16, lr=2e-3),
+    "a quarter of the problems": Candidate(problems=0.25),
     "half of the problems": Candidate(problems=0.5),
     "twice the problems": Candidate(problems=2),
     "twice the tokens": Candidate(tokens=300_000),
@@ -116,21 +118,20 @@ def train(candidate: Candidate, seed: int, out: Path, data: Path) -> dict[str, A
         *candidate.settings(),
     ]
     run = api.run(CONFIG, output=out, overrides=overrides, rounds=candidate.rounds, parity=False)
-    return result_of(run.layout, candidate.rounds - 1)
+    return result_of(run.layout, candidate.rounds)
 
 
-def result_of(layout: RunLayout, number: int) -> dict[str, Any]:
-    """Return what a round's training came to: tokens, steps, loss, and a 1 for every problem of valid solved."""
-    round_dir = layout.round(number)
-    record = read_training(round_dir.adapter)
+def result_of(layout: RunLayout, rounds: int) -> dict[str, Any]:
+    """Return what training came to: tokens, steps, loss, and a 1 for every problem of valid solved."""
+    records = [read_training(layout.round(number).adapter) for number in range(rounds)]
     solved: dict[str, str] = {}
-    for row in read_rows(round_dir.evaluation("local", JUDGE, "valid")):
+    for row in read_rows(layout.round(rounds - 1).evaluation("local", JUDGE, "valid")):
         kind = row.problem_id.split("-")[0]
         solved[kind] = solved.get(kind, "") + str(int(row.verdict == "correct"))
     return {
-        "tokens": sum((record.operation_tokens or {}).values()),
-        "steps": record.steps,
-        "loss": record.valid_losses[-1][1],
+        "tokens": sum(sum((record.operation_tokens or {}).values()) for record in records),
+        "steps": sum(record.steps for record in records),
+        "loss": records[-1].valid_losses[-1][1],
         "solved": solved,
     }
 

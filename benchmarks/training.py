@@ -1,14 +1,16 @@
 """LoRA training speed on a CPU: ours compared with TRL's SFTTrainer, with its default and its best settings.
 
 Each side runs in its own process, one after the other. All of them train the same student on the same encoded examples,
-with the same number of steps and examples per step, and the loss on completions only. The student and TRL's environment
-are made once, in the cache folder. Run it with: python benchmarks/training.py --data gsm8k_train.jsonl
+with the same number of steps and examples per step, and the loss on completions only. "of limit" compares with a step
+that is nothing but its matrix products (benchmarks/training_limit.py), measured in the same turn. The student and TRL's
+environment are made once, in the cache folder. Run it with:
+
+    python benchmarks/training.py --data gsm8k_train.jsonl
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 import random
@@ -20,7 +22,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from fdd_edge.cache import cache_dir
+from peer_environment import peer_python
+
 from fdd_edge.errors import FddError
 from fdd_edge.ondevice.prompt import Prompt
 from fdd_edge.operations.teaching import NamedTeacher
@@ -52,28 +55,6 @@ class Run(NamedTuple):
     @property
     def tokens_per_second(self) -> float:
         return self.tokens / self.seconds
-
-
-def peer_python() -> Path:
-    """Return the interpreter of TRL's environment; create it if it is missing or its requirements have changed."""
-    requirements = HERE / "peers" / "trl.txt"
-    pins = dict(line.split("==") for line in requirements.read_text(encoding="utf-8").split() if "==" in line)
-    folder = cache_dir() / "peers" / f"trl-{pins['trl']}"
-    python, ready = folder / "bin" / "python", folder / ".ready"
-    key = hashlib.sha256(requirements.read_bytes()).hexdigest()
-    if ready.is_file() and ready.read_text(encoding="utf-8") == key:
-        return python
-    announce(f"Making the environment of TRL {pins['trl']} in {folder} (2 GB, once) ...")
-    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    for command in (
-        [sys.executable, "-m", "venv", "--clear", str(folder)],
-        [*pip, f"torch=={pins['torch']}"],
-        [*pip, "-r", str(requirements)],
-    ):
-        if subprocess.run(command, stdout=sys.stderr, check=False).returncode:
-            raise FddError(f"Could not create TRL's environment: {' '.join(command)} failed (see its output above).")
-    ready.write_text(key, encoding="utf-8")
-    return python
 
 
 def training_problems(data: Sequence[str], count: int, seed: int) -> list[Problem]:
@@ -141,18 +122,30 @@ def run_side(name: str, command: Sequence[str], expected: tuple[int, int]) -> Ru
     return run
 
 
-def print_table(sides: dict[str, list[Run]]) -> None:
+def limit(command: Sequence[str], tokens: float) -> float:
+    """Return the arithmetic limit in tokens/s, given the tokens of a step."""
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    if process.returncode:
+        raise FddError(f"The arithmetic limit could not be measured:\n{process.stderr[-2000:]}")
+    return tokens / float(json.loads(process.stdout)["seconds"])
+
+
+def print_table(sides: dict[str, list[Run]], limits: Sequence[float]) -> None:
     """Print the median of each side's runs; ratios are taken within one turn, in which the machine was the same."""
     ours = sides[OURS]
-    head = f"{'':18} {'tokens/s':>8} {'speedup':>8} {'(range)':>11} {'CPU s':>7} {'RSS MB':>7} {'last loss':>9}"
+    head = (
+        f"{'':18} {'tokens/s':>8} {'of limit':>8} {'speedup':>8} {'(range)':>11} {'CPU s':>7} {'RSS MB':>7} "
+        f"{'last loss':>9}"
+    )
     print(head + "\n" + "─" * len(head))
     for name, runs in sides.items():
         ratios = [a.tokens_per_second / b.tokens_per_second for a, b in zip(ours, runs, strict=True)]
         spread = f"{min(ratios):.2f}-{max(ratios):.2f}"
         losses = [run.loss for run in runs if run.loss is not None]
         loss = f"{statistics.median(losses):.4f}" if losses else "-"
+        shares = [100 * run.tokens_per_second / most for run, most in zip(runs, limits, strict=True)]
         print(
-            f"{name:18} {statistics.median(r.tokens_per_second for r in runs):8.1f} "
+            f"{name:18} {statistics.median(r.tokens_per_second for r in runs):8.1f} {statistics.median(shares):6.0f} % "
             f"{statistics.median(ratios):7.2f}x {spread:>11} {statistics.median(r.cpu_seconds for r in runs):7.1f} "
             f"{max(r.peak_rss_mb for r in runs):7.0f} {loss:>9}"
         )
@@ -185,7 +178,7 @@ def main() -> None:
     options = parser.parse_args()
     show_on_stderr()
     student, modes = open_student(options.student), [mode for mode in options.modes.split(",") if mode]
-    python = peer_python() if modes else None
+    python = peer_python("trl") if modes else None
     with tempfile.TemporaryDirectory() as folder:
         examples = Path(folder) / "examples.jsonl"
         count = options.steps * options.batch
@@ -198,16 +191,23 @@ def main() -> None:
         for mode in modes:
             # Isolated mode: the peer sees neither our packages nor the user's.
             commands[f"trl {mode}"] = [str(python), "-I", str(HERE / "peers" / "trl_sft.py"), *job, "--mode", mode]
+        step = tokens / options.steps
+        products = [sys.executable, str(HERE / "training_limit.py"), "--student", str(student.folder)]
+        products += ["--tokens", str(round(step)), "--completion", str(round(share * step))]
+        products += ["--threads", str(options.threads)]
         sides: dict[str, list[Run]] = {name: [] for name in commands}
+        limits: list[float] = []
         load = os.getloadavg()[0]
         for _ in range(options.repeat):
+            limits.append(limit(products, step))
             for name, command in commands.items():
                 sides[name].append(run_side(name, command, (options.steps, tokens)))
     print(
         f"{options.student}, {options.steps} steps of {options.batch} examples, {tokens} tokens "
         f"({100 * share:.0f} % completion), {options.threads} threads, {options.repeat} turns; load before {load:.1f}\n"
     )
-    print_table(sides)
+    print_table(sides, limits)
+    print(f"arithmetic limit: {statistics.median(limits):.0f} tokens/s")
 
 
 if __name__ == "__main__":

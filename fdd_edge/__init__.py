@@ -1,11 +1,11 @@
 """Feedback-driven distillation of small math models, judged on the device they will run on.
 
 Every command but ``init`` and ``targets`` is a function: ``run``, ``validate``, ``plan``, ``train``, ``export``,
-``certify`` (``fdd-edge parity``), ``evaluate`` (``fdd-edge eval``), ``rows``, ``compare``, ``split``, ``evolve``,
-``ledger`` and ``import_replies`` (``fdd-edge ledger``), ``bench``, ``solve``, ``doctor``, ``cache_info`` and
-``clean_cache`` (``fdd-edge cache``), and ``ls`` with ``list_runs`` (``fdd-edge ls runs``). They return a ``Result``,
-and so does ``load_run``, which opens a run folder; ``load`` returns a ``Model``, held open for many questions. Errors
-that the caller can fix are raised as ``FddError`` or one of its subclasses.
+``certify`` (``fdd-edge parity``), ``evaluate`` (``fdd-edge eval``), ``rows``, ``compare``, ``report``, ``split``,
+``evolve``, ``ledger`` and ``import_replies`` (``fdd-edge ledger``), ``bench``, ``solve``, ``doctor``, ``cache_info``
+and ``clean_cache`` (``fdd-edge cache``), and ``ls`` with ``list_runs`` (``fdd-edge ls runs``). They return a
+``Result``, and so does ``load_run``, which opens a run folder; ``load`` returns a ``Model``, held open for many
+questions. Errors that the caller can fix are raised as ``FddError`` or one of its subclasses.
 """
 
 from __future__ import annotations
@@ -32,12 +32,14 @@ if TYPE_CHECKING:
         load_run,
         ls,
         plan,
+        report,
         rows,
         run,
         solve,
         split,
         train,
         validate,
+        verify,
     )
     from fdd_edge.errors import (
         BudgetError,
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
     from fdd_edge.operations.cached_files import CachedKind, CacheInfo
     from fdd_edge.operations.listing import Listing
     from fdd_edge.parity import Certificate
+    from fdd_edge.pipeline.findings import Finding, Verification
     from fdd_edge.pipeline.ledger_report import CallGroup, LedgerReport
     from fdd_edge.pipeline.paired_comparison import Comparison, ComparisonRow, Contestant
     from fdd_edge.pipeline.round_summary import RoundSummary
@@ -63,6 +66,7 @@ if TYPE_CHECKING:
     from fdd_edge.pipeline.shown_rows import RowsResult, ShownRow
     from fdd_edge.pipeline.validation import ValidConfig
     from fdd_edge.planning import Compared, Figure
+    from fdd_edge.reporting import ReportResult
     from fdd_edge.result_base import Result
     from fdd_edge.results import (
         DoctorResult,
@@ -104,6 +108,7 @@ __all__ = [
     "ExportedArtifact",
     "FddError",
     "Figure",
+    "Finding",
     "GateError",
     "ImportedReplies",
     "LedgerReport",
@@ -114,6 +119,7 @@ __all__ = [
     "MissingExtraError",
     "Model",
     "ParityError",
+    "ReportResult",
     "Result",
     "RoundResult",
     "RoundSummary",
@@ -130,6 +136,7 @@ __all__ = [
     "TooMuch",
     "TrainResult",
     "ValidConfig",
+    "Verification",
     "__version__",
     "bench",
     "cache_info",
@@ -148,12 +155,14 @@ __all__ = [
     "load_run",
     "ls",
     "plan",
+    "report",
     "rows",
     "run",
     "solve",
     "split",
     "train",
     "validate",
+    "verify",
 ]
 
 _MODULES = {
@@ -172,6 +181,7 @@ _MODULES = {
     "operations.bench": ("MeasuredDevice", "Measurement"),
     "operations.cached_files": ("CacheInfo", "CachedKind"),
     "pipeline.paired_comparison": ("Comparison", "ComparisonRow", "Contestant"),
+    "pipeline.findings": ("Finding", "Verification"),
     "pipeline.ledger_report": ("CallGroup", "LedgerReport"),
     "operations.listing": ("Listing",),
     "parity": ("Certificate",),
@@ -181,6 +191,7 @@ _MODULES = {
     "pipeline.shown_rows": ("RowsResult", "ShownRow"),
     "pipeline.validation": ("ValidConfig",),
     "planning": ("Compared", "Figure"),
+    "reporting": ("ReportResult",),
     "result_base": ("Result",),
     "run_result": ("RoundResult", "RunResult"),
     "targets.diagnostics": ("Check",),

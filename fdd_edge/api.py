@@ -27,6 +27,7 @@ from fdd_edge.arguments import (
     default_tokens,
     distinct_names,
     find_model,
+    label_artifacts,
     list_of,
     name_of,
     optional,
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     from fdd_edge.operations.cached_files import CacheInfo
     from fdd_edge.operations.listing import Listing
     from fdd_edge.parity import Certificate
+    from fdd_edge.pipeline.findings import Finding, Verification
     from fdd_edge.pipeline.ledger_report import LedgerReport
     from fdd_edge.pipeline.paired_comparison import Comparison
     from fdd_edge.pipeline.round_summary import RoundSummary
@@ -70,6 +72,7 @@ if TYPE_CHECKING:
     from fdd_edge.pipeline.shown_rows import RowsResult
     from fdd_edge.pipeline.validation import ValidConfig
     from fdd_edge.records import Problem
+    from fdd_edge.reporting import ReportFormat, ReportResult
     from fdd_edge.teachers.ledger.imported import ImportedReplies
 
 __all__ = [
@@ -90,12 +93,14 @@ __all__ = [
     "load_run",
     "ls",
     "plan",
+    "report",
     "rows",
     "run",
     "solve",
     "split",
     "train",
     "validate",
+    "verify",
 ]
 
 
@@ -432,6 +437,32 @@ def certify(
     return certificate
 
 
+def verify(
+    path: PathLike,
+    *,
+    reference: PathLike | None = None,
+    on_finding: Callable[[Finding], None] = lambda finding: None,
+) -> Verification:
+    """Check that a run or an exported folder is as it was written: ``fdd-edge verify``.
+
+    Nothing is written to the folder; artifacts that are made again are made in the system's folder for temporary files.
+
+    Args:
+        path: A run, a folder of one, such as ``best``, or a folder that ``export`` wrote.
+        reference: The float model that the artifacts in an exported folder were made from, named as for ``export``.
+        on_finding: Called with each finding as soon as it is there.
+
+    Returns:
+        The findings, up to the first thing that does not hold.
+
+    Raises:
+        FddError: The folder is none of these, or a process is writing to it.
+    """
+    from fdd_edge.pipeline.verification import verify_path
+
+    return verify_path(path_of(path, "path"), reference=optional(reference, "reference"), on_finding=on_finding)
+
+
 def _read_prompts(
     prompts: PathLike | Rows | None, question_field: str | None, answer_field: str | None
 ) -> list[Problem]:
@@ -555,7 +586,6 @@ def evaluate_all(
         FddError: Something the caller can fix; the message says how.
         TargetError: The target failed.
     """
-    from fdd_edge.operations.evaluate import name_of_artifact
     from fdd_edge.runs.stage_files import EvaluationFiles
 
     checked = check_evaluation(**options)
@@ -569,7 +599,7 @@ def evaluate_all(
     for model in models:
         runtime_of(model, checked.target)
     asked = [checked.read(path) for path in sets]
-    labels = distinct_names([name_of_artifact(model).removesuffix(".gguf") for model in models])
+    labels = label_artifacts(names, models)
     titles = distinct_names([one.about["name"] or "problems" for one in asked])
     found = [
         TableEntry(title, label, _evaluated(model, problems, None if out is None else out / label / title, checked))
@@ -738,6 +768,32 @@ def compare(*paths: PathLike) -> Comparison:
     from fdd_edge.pipeline.paired_comparison import compare_paths
 
     return compare_paths([path_of(path, "paths") for path in paths])
+
+
+def report(
+    runs: PathLike | Sequence[PathLike],
+    output: PathLike,
+    *,
+    format: ReportFormat | None = None,
+    force: bool = False,
+) -> ReportResult:
+    """Write a report on finished rounds of runs, one file that needs nothing else: ``fdd-edge report``.
+
+    Args:
+        runs: A run, or several: the others are compared with the first.
+        output: The file. An earlier report is replaced, anything else only with ``force``.
+        format: ``html``, or ``md`` for a repository's README. Default: by the file's name.
+        force: Replace a file that is not a report.
+
+    Raises:
+        FddError: A run is still running, has no finished round, or is of another version; or something is in the way.
+    """
+    from fdd_edge.reporting import FORMATS, write_report
+
+    if format is not None:
+        check_choice("format", format, FORMATS)
+    paths = [Path(name) for name in list_of(runs, "runs")]
+    return write_report(paths, path_of(output, "output"), format=format, force=force)
 
 
 def bench(

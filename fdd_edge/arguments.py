@@ -39,6 +39,7 @@ __all__ = [
     "default_tokens",
     "distinct_names",
     "find_model",
+    "label_artifacts",
     "list_of",
     "name_of",
     "optional",
@@ -297,6 +298,31 @@ def distinct_names(names: Sequence[str]) -> list[str]:
     return found
 
 
+def label_artifacts(names: Sequence[str], models: Sequence[Path]) -> list[str]:
+    """Return a name for each of several artifacts; those that would share one get what differs in how they were named.
+
+    The artifacts of ``runs/a`` and ``runs/b`` are ``a-gguf-q4_0`` and ``b-gguf-q4_0``.
+
+    Args:
+        names: What the user named: files, folders, runs.
+        models: The model file of each.
+    """
+    from fdd_edge.operations.evaluate import name_of_artifact
+
+    own = [name_of_artifact(model).removesuffix(".gguf") for model in models]
+    # What repeats the artifact's name, or stands between it and its round, says nothing.
+    said = {*own, *(model.name for model in models), "artifacts"}
+    places = [[part for part in Path(name).absolute().parts if part not in said] for name in names]
+    labels = []
+    for label, place in zip(own, places, strict=True):
+        alike = [other for name, other in zip(own, places, strict=True) if name == label]
+        steps = enumerate(zip(*alike, strict=False))
+        shared = next((n for n, parts in steps if len(set(parts)) > 1), min(map(len, alike)))
+        differs = place[shared:] or place[-1:]
+        labels.append(label if all(other == place for other in alike) else "-".join([*differs, label]))
+    return distinct_names(labels)
+
+
 def check_choice(name: str, value: object, known: Iterable[str]) -> None:
     """Refuse what is not one of a few words.
 
@@ -359,21 +385,14 @@ def problems_to_ask(data: PathLike | Rows, *, seed: int, limit: int | None, **ch
     from fdd_edge.checked_options import checked
     from fdd_edge.data import read_list
     from fdd_edge.operations.evaluation_facts import hash_problems
-    from fdd_edge.resolve.dataset import DatasetOptions, fetch_set, read_set
-    from fdd_edge.runs.hashing import hash_files
+    from fdd_edge.resolve.dataset import DatasetOptions, FetchedSet, describe_set, fetch_set, read_set
 
     check_count("seed", seed)
     path = os.fspath(data) if isinstance(data, str | os.PathLike) else "rows"
     options = checked(DatasetOptions, path=path, limit=limit, **choice)
-    about: dict[str, Any] = {"name": options.label, "path": path, "sha256": None, "format": None, "limit": limit}
-    about |= {key: value for key, value in choice.items() if value is not None}
     if isinstance(data, str | os.PathLike):
         fetched = fetch_set(options)
-        if fetched.files and not options.is_stream:
-            about["sha256"] = hash_files(fetched.files)
-        problems, skipped, about["format"] = read_set(options, fetched.files, seed=seed)
-        if fetched.commit is not None:
-            about |= {"id": path, "revision": fetched.commit}
+        problems, skipped, found_format = read_set(options, fetched.files, seed=seed)
     else:
         if not isinstance(data, Iterable):
             raise FddError(f"data must be a path, a hub id or a list of dicts, not {data!r}.")
@@ -382,5 +401,6 @@ def problems_to_ask(data: PathLike | Rows, *, seed: int, limit: int | None, **ch
             raise FddError(f"`{given[0]}` does not apply to a list of problems: leave it out.")
         found = read_list(data, limit=options.limit, columns=options.columns)
         problems, skipped = found.problems, [{"set": path} | entry._asdict() for entry in found.skipped]
-        about["format"] = found.format
+        fetched, found_format = FetchedSet(options, ()), found.format
+    about = describe_set(fetched, found_format)
     return AskedProblems(problems, skipped, about | {"n": len(problems), "problems_sha256": hash_problems(problems)})

@@ -252,8 +252,8 @@ class Config(_Section):
         3,
         ge=0,
         le=20,
-        description="questions whose answers are shown after every round: one of the first eval set, if there are "
-        "several, the others of valid; 0 shows none",
+        description="questions whose answers are shown after every round: one of the first eval set, the others of "
+        "valid, which are also asked before training; 1 is one of valid; 0 shows none",
     )
     rounds: int = Field(2, ge=1, description="number of rounds; more than before extends a run")
     seed: int = Field(0, ge=0, lt=2**31, description="seed of every random choice")

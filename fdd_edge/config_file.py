@@ -27,7 +27,7 @@ _ENV = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 EXTENDABLE = {"rounds", "export.recipes", "targets", "data.eval"}
 """Keys that may grow on an existing run."""
 
-FREE = {"keep", "questions", *(f"gates.{field.name}" for field in fields(Gates))}
+FREE = {"keep", "questions", "training.report_to", *(f"gates.{field.name}" for field in fields(Gates))}
 """Keys that change no result, and so may change on an existing run."""
 
 _FREE_OF_TEACHERS = re.compile(

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -35,9 +35,11 @@ __all__ = [
     "debug",
     "is_quiet",
     "is_shown_on_stderr",
+    "prints_on_stderr",
     "progress",
     "show_on_stderr",
     "warn",
+    "warnings_only",
     "working",
 ]
 
@@ -96,7 +98,7 @@ class _Piece:
     def left(self) -> float | None:
         """Seconds that the rest takes at this rate."""
         rate = self.per_second
-        return None if rate is None else (self.total - self.done) / rate
+        return None if rate is None else max(0, self.total - self.done) / rate
 
     @property
     def rate(self) -> str:
@@ -210,6 +212,25 @@ def warn(text: str) -> None:
     """Log one line at level WARNING, which is shown even if the command line was asked to be quiet."""
     if is_first_process():
         _logger.warning("%s", visible(text))
+
+
+@contextmanager
+def prints_on_stderr() -> Iterator[None]:
+    """Let what a library prints while the block runs go to stderr: only results are on stdout."""
+    with redirect_stdout(sys.stderr):
+        yield
+
+
+@contextmanager
+def warnings_only() -> Iterator[None]:
+    """Keep announcements back while the block runs, unless they were asked for with ``--verbose``."""
+    before = _logger.level
+    if before == logging.INFO:
+        _logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        _logger.setLevel(before)
 
 
 @contextmanager

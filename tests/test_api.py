@@ -289,6 +289,7 @@ CALLS: dict[str, tuple[Callable[..., object], dict[str, object]]] = {
         {"model": GONE, "recipes": "gguf-q8_0", "output": GONE, "prompts": ROWS, "prompt": "plain"},
     ),
     "certify": (fdd_edge.certify, {"artifact": GONE, "reference": GONE, "target": "local", "output": GONE}),
+    "verify": (fdd_edge.verify, {"path": GONE, "reference": GONE}),
     "evaluate": (
         fdd_edge.evaluate,
         {"artifact": GONE, "data": ROWS, "target": "local", "output": GONE, "prompt": "plain"},
@@ -302,6 +303,7 @@ CALLS: dict[str, tuple[Callable[..., object], dict[str, object]]] = {
         {"path": GONE, "verdict": "wrong", "label": "lost", "dataset": "valid", "n": 1, "against": GONE},
     ),
     "compare": (lambda path: fdd_edge.compare(path, GONE), {"path": GONE}),
+    "report": (fdd_edge.report, {"runs": GONE, "output": GONE, "format": "html"}),
     "split": (fdd_edge.split, {"problems": GONE, "answers": GONE, "output": GONE, "float_answers": GONE}),
     "evolve": (fdd_edge.evolve, {"split": GONE, "output": GONE}),
     "ledger": (fdd_edge.ledger, {"run": GONE}),

@@ -64,6 +64,7 @@ UPPER_FLOORS = (
     {"config_file"},
     {"pipeline"},
     {"results", "run_result"},
+    {"reporting"},
     {"arguments"},
     {"loaded_model"},
     {"api"},

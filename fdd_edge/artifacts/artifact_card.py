@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from fdd_edge.artifacts.facts import describe_model
 from fdd_edge.artifacts.family_types import Fallback
 from fdd_edge.ondevice.json_text import parse_json
 from fdd_edge.ondevice.model_files import find_model
 
-__all__ = ["CARD_FILE", "ArtifactCard", "read_card", "write_card"]
+__all__ = ["CARD_FILE", "ArtifactCard", "read_card", "write_card", "wrong_key"]
 
 CARD_FILE = "artifact.json"
 
@@ -46,8 +47,13 @@ def write_card(artifact: Path, recipe: str, fallbacks: Sequence[Fallback] = ()) 
         recipe: Name of the recipe that it was made by.
         fallbacks: Tensor types that some of its matrices could not have.
     """
+    card = _card_of(artifact, recipe, [fallback._asdict() for fallback in fallbacks])
+    (artifact / CARD_FILE).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+
+
+def _card_of(artifact: Path, recipe: str, fallbacks: list[dict[str, str | int]]) -> _StoredCard:
     facts = describe_model(find_model(artifact))
-    card: _StoredCard = {
+    return {
         "recipe": recipe,
         "architecture": facts.architecture,
         "license": facts.license,
@@ -57,9 +63,40 @@ def write_card(artifact: Path, recipe: str, fallbacks: Sequence[Fallback] = ()) 
         "bytes": facts.bytes,
         "bits_per_weight": facts.bits_per_weight,
         "types": facts.types,
-        "fallbacks": [fallback._asdict() for fallback in fallbacks],
+        "fallbacks": fallbacks,
     }
-    (artifact / CARD_FILE).write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+
+
+def wrong_key(artifact: Path) -> str | None:
+    """Return a key of a card that the model file next to it contradicts; None if there is none.
+
+    Raises:
+        FddError: The model file is damaged.
+        OSError, ValueError: The card cannot be read.
+    """
+    card: Any = parse_json((artifact / CARD_FILE).read_text(encoding="utf-8"))
+    if not isinstance(card, dict):
+        raise ValueError("it is not a JSON object")
+    recipe = str(describe_model(find_model(artifact)).recipe or card.get("recipe"))
+    found = json.loads(json.dumps(_card_of(artifact, recipe, card.get("fallbacks", []))))
+    if not _are_possible(card.get("fallbacks"), found["types"]):
+        return "fallbacks"
+    return next((key for key in (*found, *card) if key not in card or card[key] != found.get(key)), None)
+
+
+def _are_possible(fallbacks: object, types: Mapping[str, int]) -> bool:
+    """Return whether the file has the matrices that got another type, as a card says; the wanted one is not in it."""
+    kinds = {"wanted": str, "got": str, "matrices": int, "row": int, "block": int}
+    if not isinstance(fallbacks, list):
+        return False
+    got: Counter[str] = Counter()
+    for row in fallbacks:
+        if not isinstance(row, dict) or {key: type(value) for key, value in row.items()} != kinds:
+            return False
+        if row["matrices"] < 1 or row["block"] < 1 or row["row"] % row["block"] == 0:
+            return False
+        got[row["got"]] += row["matrices"]
+    return all(n <= types.get(name, 0) for name, n in got.items())
 
 
 def read_card(artifact: Path) -> ArtifactCard:

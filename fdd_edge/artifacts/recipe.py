@@ -14,6 +14,7 @@ from fdd_edge.artifacts.family import all_families, family_named
 from fdd_edge.artifacts.gguf.gguf_recipe import FLOAT_RECIPE, NO_IMATRIX, OWN_IMATRIX, GgufRecipe
 from fdd_edge.bounded_yaml import load_yaml
 from fdd_edge.errors import FddError
+from fdd_edge.parity_bounds import Bounds
 from fdd_edge.yaml_errors import faults_of, known_keys, yaml_fault
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "load_recipe",
     "load_recipes",
     "names_of",
+    "recipe_of_stage",
 ]
 
 
@@ -53,6 +55,23 @@ def load_recipe(name_or_path: str) -> Recipe:
     except ValidationError as error:
         faults = "; ".join(faults_of(error, partial(known_keys, recipe_class)))
         raise FddError(f"{path} is not a valid recipe: {faults}") from None
+
+
+_ANY = Bounds(tensors=1, logits_median=1, logits_p99=1, kl_mean=1, greedy=0, stops=0, clear_lead=0)
+
+
+def recipe_of_stage(fingerprint: object) -> Recipe:
+    """Return the recipe that an artifact of a run was made by, from what its stage states; its bounds are not known.
+
+    Raises:
+        FddError: It is not a recipe of this version.
+    """
+    try:
+        content = dict(fingerprint)  # type: ignore[call-overload]  # checked by the class
+        recipe_class = family_named(content["family"]).recipe_class
+        return recipe_class.model_validate({**content, "description": "", "parity": _ANY})
+    except (TypeError, ValueError, KeyError):
+        raise FddError(f"{fingerprint!r:.200} is not a recipe of this version of fdd-edge.") from None
 
 
 def load_gguf_recipe(name_or_path: str, key: str = "") -> GgufRecipe:

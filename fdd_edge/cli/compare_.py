@@ -99,7 +99,7 @@ def _table(found: Comparison) -> Table:
 
 def _adjusts(found: Comparison) -> bool:
     """Return whether there are several comparisons of a kind, so that their p values are adjusted."""
-    return len({row.letter for row in found.rows}) < sum(row.dataset != "pooled" for row in found.rows) or (
+    return len({row.letter for row in found.rows}) < sum(not row.is_pooled for row in found.rows) or (
         len(found.contestants) > 2
     )
 
@@ -124,15 +124,13 @@ def _below(found: Comparison) -> Iterator[tuple[str, str]]:
         f"{other} solves (+), or only A (-); p: McNemar's exact test{adjusted}",
     )
     for row in found.overall.values():
-        low, high = row.difference.ci95
-        said = "better than A" if low > 0 else "worse than A" if high < 0 else "not shown to differ from A"
         needed = f"to see a change of 2 points, about {row.difference.needed:,} problems are needed"
-        yield "result", f"{row.letter} is {said} on {row.dataset} ({_interval(row)} points); {needed}"
+        yield "result", f"{row.letter} is {row.verdict} on {row.dataset} ({_interval(row)} points); {needed}"
     for row in found.rows:
         if row.only_first or row.only_second:
             only = f"{row.only_first} problems that only A was asked, {row.only_second} that only {row.letter} was"
             yield "left out", f"{row.dataset}: {only}"
-    if any(row.dataset == VALID for row in found.rows) and any(row.dataset == "pooled" for row in found.rows):
+    if any(row.dataset == VALID for row in found.rows) and any(row.is_pooled for row in found.rows):
         yield VALID, "chose the best round of each run, so it is not pooled with the other sets"
     for letter, names in found.unmatched.items():
         yield "left out", f"{', '.join(names)}: only {letter} has this set"

@@ -80,6 +80,7 @@ def import_results(results: str, as_json: bool) -> None:
 def _print(report: LedgerReport) -> None:
     from fdd_edge.cli.console import print_labelled, print_lines, print_text
     from fdd_edge.cli.rich_table import Name, empty_table, print_table
+    from fdd_edge.pipeline.ledger_report import money
 
     if not report.groups:
         print_text(f"{report.path} has made no calls to a language model.")
@@ -101,13 +102,13 @@ def _print(report: LedgerReport) -> None:
             *(f"{count:,}" for count in (group.calls, group.found, group.failed)),
             f"{group.input_tokens:,}",
             f"{group.output_tokens:,}",
-            _money(group.cost),
+            money(group.cost),
             f"{group.accepted:,}",
         )
     if len(report.groups) > 1:
         counts = ("calls", "found", "failed", "input_tokens", "output_tokens")
         totals = [f"{sum(getattr(group, name) for group in report.groups):,}" for name in counts]
-        everything = ["all", "", *([""] if has_several else []), *totals, _money(report.cost), f"{report.accepted:,}"]
+        everything = ["all", "", *([""] if has_several else []), *totals, money(report.cost), f"{report.accepted:,}"]
         table.add_section()
         table.add_row(*everything)
     print_table(table)
@@ -117,6 +118,8 @@ def _print(report: LedgerReport) -> None:
 
 def _lines(report: LedgerReport) -> Iterator[tuple[str, str]]:
     """Yield what is said below the table: a label and a text."""
+    from fdd_edge.pipeline.ledger_report import money
+
     figures = report.to_dict()
     for teacher in sorted({group.teacher for group in report.groups}):
         models = {model for group in report.groups if group.teacher == teacher for model in group.models}
@@ -129,12 +132,12 @@ def _lines(report: LedgerReport) -> Iterator[tuple[str, str]]:
         yield "cost", "not known, because a model has no price; see teacher.models.NAME.price"
     else:
         per = figures["cost_per_accepted"]
-        yield "cost", _money(report.cost) + (f", {_money(per)} per accepted problem" if report.accepted else "")
+        yield "cost", money(report.cost) + (f", {money(per)} per accepted problem" if report.accepted else "")
     yield "", "input, output: tokens; found: replies that had been paid before"
     if report.points is not None:
         gained = f"{report.points:+.1f} points on valid from the first to the last round"
         per = figures["cost_per_point"]
-        yield "gained", gained if per is None else f"{gained}: {_money(per)} per point"
+        yield "gained", gained if per is None else f"{gained}: {money(per)} per point"
     if report.faults:
         yield "failed", ", ".join(f"{n} {reason}" for reason, n in report.faults.items())
     if report.waiting:
@@ -149,10 +152,3 @@ def _lines(report: LedgerReport) -> Iterator[tuple[str, str]]:
             f"{calls} sent, and nobody received a reply; if asked again, {they} may have been paid twice: {asked}"
             f"{', ...' if n > 3 else ''}",
         )
-
-
-def _money(cost: float | None) -> str:
-    """Return a cost with as many digits as say something; the currency is that of the prices."""
-    if cost is None:
-        return "-"
-    return f"{cost:,.2f}" if cost >= 1 or cost == 0 else f"{cost:.2g}"

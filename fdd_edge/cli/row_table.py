@@ -8,8 +8,7 @@ from textwrap import wrap
 
 from fdd_edge.cli.console import columns, labelled, wrapped
 from fdd_edge.evaluation import ScoredReply
-from fdd_edge.ondevice.judging import explain
-from fdd_edge.ondevice.verdicts import SCORED, format_answer
+from fdd_edge.ondevice.verdicts import format_number
 from fdd_edge.pipeline.shown_rows import RowsResult, ShownRow
 from fdd_edge.visible import visible
 
@@ -19,7 +18,6 @@ _WIDTH = 9
 """Columns of the labels."""
 _MOST_LINES = 40
 """Lines of a reply that are shown; one that repeats itself may have thousands."""
-_ANSWER = "answer: "
 
 
 def rows_as_lines(found: RowsResult) -> Iterator[str]:
@@ -48,18 +46,18 @@ def row_as_lines(row: ShownRow) -> Iterator[str]:
     yield from wrapped(f"{name}: {reply.verdict}{other}{label}")
     asked = [("question", reply.question or "not stored: an earlier version of fdd-edge wrote this")]
     if reply.gold is not None:
-        asked.append(("expected", format_answer(reply.gold, None).removeprefix(_ANSWER)))
+        asked.append(("expected", format_number(reply.gold)))
     yield from labelled(asked, width=_WIDTH)
     if row.against is None:
         lines = _lines_of(reply)
         what = "program" if reply.program is not None else "reply"
         yield from labelled(
-            [(what if i == 0 else "", line) for i, line in enumerate(lines)] + [("answer", _answer(reply))],
+            [(what if i == 0 else "", line) for i, line in enumerate(lines)] + [("answer", reply.explained())],
             width=_WIDTH,
         )
     else:
         yield from _side_by_side("replies", _lines_of(reply), _lines_of(row.against))
-        yield from _side_by_side("answers", [_answer(reply)], [_answer(row.against)])
+        yield from _side_by_side("answers", [reply.explained()], [row.against.explained()])
 
 
 def _lines_of(reply: ScoredReply) -> list[str]:
@@ -68,12 +66,6 @@ def _lines_of(reply: ScoredReply) -> list[str]:
     lines = text.expandtabs(4).split("\n")
     left = len(lines) - _MOST_LINES
     return lines if left <= 0 else [*lines[:_MOST_LINES], f"... {left} more lines"]
-
-
-def _answer(reply: ScoredReply) -> str:
-    if reply.answer is None and (reply.verdict is None or reply.verdict in SCORED):
-        return "none, although the verdict says otherwise: somebody has changed this row"
-    return explain(reply).removeprefix(_ANSWER)
 
 
 def _side_by_side(label: str, left: Sequence[str], right: Sequence[str]) -> Iterator[str]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
+from fdd_edge.ondevice.judging import explain
 from fdd_edge.ondevice.protocol import Completion
-from fdd_edge.ondevice.verdicts import Verdict
+from fdd_edge.ondevice.verdicts import SCORED, Verdict
 from fdd_edge.records import Problem, same_answer
 
 __all__ = ["ScoredReply"]
@@ -34,6 +35,12 @@ class ScoredReply(Completion):
         if self.verdict is not None or self.answer is None or self.gold is None:
             return self
         return replace(self, verdict=Verdict.correct if same_answer(self.answer, self.gold) else Verdict.wrong)
+
+    def explained(self) -> str:
+        """Return the answer, or why there is none, for people."""
+        if self.answer is None and (self.verdict is None or self.verdict in SCORED):
+            return "none, although the verdict says otherwise: somebody has changed this row"
+        return explain(self).removeprefix("answer: ")
 
     def to_row(self) -> dict[str, Any]:
         """Return the JSON object: the problem comes first, as a person reads it."""

@@ -22,6 +22,7 @@ from fdd_edge.runs.seal import SEAL, is_intact, seal
 from fdd_edge.runs.stage import build_atomic
 from fdd_edge.runs.stage_files import FineTunedFiles
 from fdd_edge.safetensors_folder import count_parameters
+from fdd_edge.students.tracking import Tracking, check_trackers
 
 __all__ = ["fine_tune"]
 
@@ -55,12 +56,15 @@ def fine_tune(
         FddError: ``out`` exists, the disk is too small, or training refuses.
     """
     check_output(out)
+    check_trackers(setup.training.report_to)
     pinned = _pin(student, prompt, out)
     template, qat_recipe = pinned.template, setup.qat_recipe
+    events = FineTunedFiles(partial_of(out)).tensorboard
+    tracking = Tracking(setup.training.report_to, events, out.name)
 
     def fit(folder: Path) -> None:
         if not _is_trained(folder):
-            train_on(problems, folder, student, template, setup, valid=valid)
+            train_on(problems, folder, student, template, setup, valid=valid, tracking=tracking)
             if is_first_process():
                 seal(folder)
 

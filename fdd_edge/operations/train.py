@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
@@ -27,6 +28,7 @@ from fdd_edge.resolve.student import Student
 from fdd_edge.runs.fingerprint import Json, plain
 from fdd_edge.safetensors_folder import tensor_names
 from fdd_edge.students.grids import GRIDS
+from fdd_edge.students.tracking import Tracking
 from fdd_edge.students.training_options import LoraOptions, MixOptions, ResolvedTraining, TrainingOptions
 
 if TYPE_CHECKING:
@@ -73,7 +75,7 @@ class TrainingSetup:
         if self.training.mix is None and not self.weights:
             # Keys that are not set are left out, or adapters made before there were these keys would be outdated.
             del found["weights"], found["round_number"]
-        training = {f.name: getattr(self.training, f.name) for f in fields(self.training)}
+        training = {f.name: getattr(self.training, f.name) for f in fields(self.training) if f.name != "report_to"}
         if self.training.mix is None:
             del training["mix"]
         return plain(found | {"training": training})
@@ -88,9 +90,20 @@ def train(
     student: Student,
     template: str,
     setup: TrainingSetup,
+    tracking: Tracking | None = None,
 ) -> None:
     """Train an adapter on files of problem records; see ``train_on``."""
-    train_on(read_problems(problems), out, student, template, setup, valid=read_problems(valid), start_from=start_from)
+    held_out = read_problems(valid)
+    train_on(
+        read_problems(problems),
+        out,
+        student,
+        template,
+        setup,
+        valid=held_out,
+        start_from=start_from,
+        tracking=tracking,
+    )
 
 
 def train_on(
@@ -102,6 +115,7 @@ def train_on(
     *,
     valid: Sequence[Problem] = (),
     start_from: Path | None = None,
+    tracking: Tracking | None = None,
 ) -> None:
     """Train a LoRA adapter on problem records and write it, with its trace, to the folder ``out``.
 
@@ -115,6 +129,7 @@ def train_on(
         setup: How it is trained.
         valid: Problems for the validation loss; those without a program are left out.
         start_from: An adapter to continue from.
+        tracking: Where the losses are reported to; None reports nothing.
 
     Raises:
         FddError: There is no problem to train on, or one has no share; a token id differs from what the device would
@@ -134,7 +149,7 @@ def train_on(
         announce(f"reading the tensor types of {qat_recipe.name} ...")
     per_step = training.per_device_train_batch_size * training.gradient_accumulation_steps * world_size()
     size = len(examples) if mixture is None else len(mixture)
-    steps = round(-(-size // per_step) * resolved.num_train_epochs)
+    steps = math.ceil(-(-size // per_step) * resolved.num_train_epochs)
     title = f"training on {size} examples" + ("" if mixture is None else f" an epoch, drawn from {len(examples)}")
     quantizing = nullcontext() if qat_recipe is None else quantized_weights(student, qat_recipe, out)
     with quantizing as quantized, progress(title, steps, "steps") as advance:
@@ -151,6 +166,7 @@ def train_on(
             quantized=quantized,
             on_step=lambda step, of, loss: advance(step),
             mixture=mixture,
+            tracking=tracking,
         )
     if is_first_process():
         write_training(out, _record(encoded, trace, resolved, training.mix, mixture))

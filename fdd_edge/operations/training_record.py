@@ -31,6 +31,7 @@ class TrainingRecord:
         operation_tokens: Tokens trained on, before an interruption too, by the operations of their programs; None
             likewise.
         group_tokens: The same by group of ``training.mix``, or by set if the sets have weights; None without either.
+        tracked_as: The id that trackers know the training by; None if it reported to none.
     """
 
     examples: int
@@ -46,6 +47,7 @@ class TrainingRecord:
     tokens_saved: int | None = None
     operation_tokens: dict[str, int] | None = None
     group_tokens: dict[str, int] | None = None
+    tracked_as: str | None = None
 
 
 def write_training(adapter: Path, record: TrainingRecord) -> None:

@@ -14,7 +14,7 @@ from fdd_edge.evaluation import Interval, clustered_share_difference, clustered_
 from fdd_edge.feedback import pass_rates
 from fdd_edge.operations.bench import Measurement, read_measurement
 from fdd_edge.operations.evaluation_rows import read_rows
-from fdd_edge.pipeline.run import Run
+from fdd_edge.pipeline.run import RunView
 from fdd_edge.records import read_problems
 from fdd_edge.runs.stage_files import VALID
 from fdd_edge.targets import Profile, is_emulated
@@ -22,7 +22,7 @@ from fdd_edge.targets import Profile, is_emulated
 __all__ = ["Contender", "Standing", "best_of", "check_gates", "judge_rounds", "set_gates", "standings"]
 
 
-def judge_rounds(run: Run, last: int | None = None) -> list[Standing]:
+def judge_rounds(run: RunView, last: int | None = None) -> list[Standing]:
     """Judge the rounds that were evaluated, in their order, up to round ``last``."""
     target, judge, gates = run.named.judge_target.name, run.named.judge.name, run.config.gates
     questions = {problem.id: same_question(problem.question) for problem in read_problems(run.layout.valid)}

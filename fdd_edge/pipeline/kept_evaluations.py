@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 from fdd_edge.errors import FddError
@@ -34,14 +35,14 @@ class KeptEvaluation:
             ``round-01 gguf-q4_0 on rpi5``.
         dataset: Name of the set.
         labels: The label of each problem, by id, if a round labelled them by this set.
-        problems: The problems of a run's set, by id: rows of an earlier version do not hold them.
+        sources: The files of a run that hold the set's problems: rows of an earlier version do not.
     """
 
     folder: Path
     artifact: str
     dataset: str
     labels: Mapping[str, str] = field(default_factory=dict, repr=False)
-    problems: Mapping[str, Problem] = field(default_factory=dict, repr=False)
+    sources: Sequence[Path] = field(default=(), repr=False)
 
     @property
     def is_labelling(self) -> bool:
@@ -51,7 +52,7 @@ class KeptEvaluation:
     @property
     def chooses(self) -> bool:
         """Whether a run chose its best round by these problems, so that they favour it."""
-        return self.dataset == VALID and bool(self.problems)
+        return self.dataset == VALID and bool(self.sources)
 
     def replies(self) -> list[ScoredReply]:
         """Read the scored replies, each with its question and gold answer if anything holds them.
@@ -59,6 +60,11 @@ class KeptEvaluation:
         Raises:
             FddError: They cannot be read.
         """
+        return self._replies
+
+    @cached_property
+    def _replies(self) -> list[ScoredReply]:
+        """The replies, read once: an evaluation is often compared with several others."""
         return [self._with_problem(row) for row in read_rows(self.folder)]
 
     def evaluation(self) -> Evaluation:
@@ -73,10 +79,13 @@ class KeptEvaluation:
             raise FddError(f"{self.folder} is not an evaluation ({error}); evaluate again.") from None
 
     def _with_problem(self, row: ScoredReply) -> ScoredReply:
-        problem = self.problems.get(row.problem_id)
-        if row.question is not None or problem is None:
+        if row.question is not None or (problem := self._problems.get(row.problem_id)) is None:
             return row
         return replace(row, question=problem.question, gold=problem.answer)
+
+    @cached_property
+    def _problems(self) -> dict[str, Problem]:
+        return {problem.id: problem for problem in _problems_in(self.sources)}
 
 
 def find_evaluations(path: Path) -> list[KeptEvaluation]:
@@ -188,7 +197,7 @@ def _opened(folder: Path) -> KeptEvaluation:
         files = [run.round(0).reserve, round_dir.train]
         split = SplitFiles(round_dir.split)
         labels = {p.id: label for label in LABELS for p in _problems_in([split.label(label)])}
-    return KeptEvaluation(folder, artifact, dataset, labels, {p.id: p for p in _problems_in(files)})
+    return KeptEvaluation(folder, artifact, dataset, labels, [file for file in files if file.is_file()])
 
 
 def _problems_in(files: Iterable[Path]) -> list[Problem]:

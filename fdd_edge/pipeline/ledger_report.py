@@ -16,7 +16,7 @@ from fdd_edge.runs import Manifest, RunLayout
 from fdd_edge.runs.stage_files import OffspringFiles, TrainingDataFiles
 from fdd_edge.teachers.ledger.ledger_rows import LedgerRow, read_copy, rows_of_run
 
-__all__ = ["CallGroup", "LedgerReport", "copied_rows", "report_calls"]
+__all__ = ["CallGroup", "LedgerReport", "copied_rows", "money", "report_calls"]
 
 _DECIMALS = 9
 """Of money; a token costs at least 1e-10, and nobody pays for one alone."""
@@ -197,3 +197,10 @@ def _sum_or_none(values: Iterable[float | None]) -> float | None:
 
 def _ratio(cost: float | None, of: float | None) -> float | None:
     return round(cost / of, _DECIMALS) if cost is not None and of and of > 0 else None
+
+
+def money(cost: float | None) -> str:
+    """Return a cost with as many digits as say something; the currency is that of the prices."""
+    if cost is None:
+        return "-"
+    return f"{cost:,.2f}" if cost >= 1 or cost == 0 else f"{cost:.2g}"

@@ -21,6 +21,7 @@ from fdd_edge.pipeline.shown_questions import OnAnswers
 from fdd_edge.pipeline.stages.certificates import failed_certificates
 from fdd_edge.pipeline.start import check_room, started
 from fdd_edge.pipeline.time_left import RunClock
+from fdd_edge.pipeline.tracked_rounds import report_round, tracking_of
 from fdd_edge.progress import warn, working
 from fdd_edge.runs import PrunedInputError, RunLayout
 
@@ -91,6 +92,7 @@ def _run_rounds(run: Run, on_round: Callable[[RoundSummary], None], on_answers: 
             summary = make_round(run, round_dir, on_answers)
         if is_new:
             note_peaks(run.layout)
+            report_round(tracking_of(run, round_dir), summary, round_dir)
         on_round(summary)
         if not run.stages.was_made(run.layout.round(number + 1).data):
             # An earlier round was pruned when the next one began; damage to that one is only found later.

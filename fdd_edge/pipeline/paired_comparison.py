@@ -24,7 +24,7 @@ from fdd_edge.runs.stage_files import VALID
 
 __all__ = ["Comparison", "ComparisonRow", "Contestant", "compare_paths"]
 
-POOLED = "pooled"
+_POOLED = "pooled"
 _NOT_A_SETTING = {"output_dir"}
 """Keys of a config in which any two runs differ."""
 
@@ -49,12 +49,14 @@ class ComparisonRow(Result):
     """One contestant compared with the first one, on one set or on all that both have.
 
     Attributes:
-        dataset: The set; ``pooled`` for all but the one by which a run chose its best round.
+        dataset: The set; ``pooled`` for all but the one by which a run chose its best round, or ``pooled-2`` if a set
+            is called that.
         letter: The contestant's.
         difference: Shares, difference with its interval, flips, and the p value of McNemar's exact test.
         p_holm: That p value, adjusted for how many comparisons there are: on single sets, or on all sets.
         only_first: Problems that only the first was asked.
         only_second: Problems that only the other one was asked.
+        is_pooled: Whether it is the row of several sets.
     """
 
     dataset: str
@@ -63,11 +65,19 @@ class ComparisonRow(Result):
     p_holm: float
     only_first: int
     only_second: int
+    is_pooled: bool = False
+
+    @property
+    def verdict(self) -> str:
+        """What the interval of the difference says."""
+        low, high = self.difference.ci95
+        return "better than A" if low > 0 else "worse than A" if high < 0 else "not shown to differ from A"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object."""
         counts = {"p_holm": self.p_holm, "only_first": self.only_first, "only_second": self.only_second}
-        return {"set": self.dataset, "compared": self.letter, **self.difference.to_row(), **counts}
+        names = {"set": self.dataset, "pooled": self.is_pooled, "compared": self.letter}
+        return {**names, **self.difference.to_row(), **counts}
 
 
 @dataclass(frozen=True)
@@ -96,8 +106,7 @@ class Comparison(Result):
 
         ``valid`` counts only where there is nothing else: it chose the rounds.
         """
-        rank = {POOLED: 2, VALID: 0}
-        ranked = sorted(self.rows, key=lambda row: rank.get(row.dataset, 1))
+        ranked = sorted(self.rows, key=lambda row: 2 if row.is_pooled else row.dataset != VALID)
         return dict(sorted({row.letter: row for row in ranked}.items()))
 
     def worse(self, points: float) -> list[ComparisonRow]:
@@ -178,7 +187,9 @@ def compare_paths(paths: Sequence[Path]) -> Comparison:
         if len(reported) > 1:
             difference = compare_replies(pooled)
             missed = (sum(row.only_first for row in reported), sum(row.only_second for row in reported))
-            own.append(ComparisonRow(POOLED, letter, difference, difference.p, *missed))
+            taken = {row.dataset for row in own}
+            name = next(name for name in (_POOLED, *(f"{_POOLED}-{n}" for n in range(2, 99))) if name not in taken)
+            own.append(ComparisonRow(name, letter, difference, difference.p, *missed, is_pooled=True))
         rows += own
     configs = _differences({letter: _config_of(path) for letter, path in by_letter.items()})
     settings = _differences({letter: ones[0].evaluation().facts.settings for letter, ones in found.items()})
@@ -205,7 +216,7 @@ def _adjusted(rows: Sequence[ComparisonRow]) -> list[ComparisonRow]:
     """Return rows with Holm's p values: those of single sets are one family, those of all sets are another."""
     adjusted: dict[int, float] = {}
     for is_pooled in (False, True):
-        family = [number for number, row in enumerate(rows) if (row.dataset == POOLED) == is_pooled]
+        family = [number for number, row in enumerate(rows) if row.is_pooled == is_pooled]
         adjusted |= dict(zip(family, holm([rows[number].difference.p for number in family]), strict=True))
     return [replace(row, p_holm=adjusted[number]) for number, row in enumerate(rows)]
 

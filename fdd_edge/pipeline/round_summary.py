@@ -29,7 +29,7 @@ from fdd_edge.operations.split import read_split
 from fdd_edge.operations.training_record import read_training
 from fdd_edge.parity import Certificate
 from fdd_edge.pipeline.gates import judge_rounds, set_gates
-from fdd_edge.pipeline.run import Run
+from fdd_edge.pipeline.run import RunView
 from fdd_edge.pipeline.shown_questions import answers_of_round, answers_of_untuned
 from fdd_edge.records import Problem, read_jsonl, read_problems
 from fdd_edge.runs import ArtifactsLayout, RoundLayout, write_atomic
@@ -172,7 +172,7 @@ class RoundSummary:
             ) from None
 
 
-def summarize_round(run: Run, round_dir: RoundLayout) -> RoundSummary:
+def summarize_round(run: RunView, round_dir: RoundLayout) -> RoundSummary:
     """Collect a finished round's figures; an artifact whose certificate failed has none."""
     number, layout, reported = round_dir.number, run.layout, list(run.reported)
     trained = read_training(round_dir.adapter)
@@ -231,7 +231,7 @@ def summarize_round(run: Run, round_dir: RoundLayout) -> RoundSummary:
     )
 
 
-def _untuned_follows(run: Run, found: Sequence[EvaluationFigures], parity: Mapping[str, Sequence[str]]) -> bool:
+def _untuned_follows(run: RunView, found: Sequence[EvaluationFigures], parity: Mapping[str, Sequence[str]]) -> bool:
     """Return whether the untuned student has yet to be evaluated; a file that failed its certificate never is."""
     if run.config.baseline is None or parity.get(f"{UNTUNED}{run.named.judge.name}"):
         return False
@@ -252,13 +252,13 @@ def says_would_repeat(path: Path) -> bool:
     return isinstance(row, Mapping) and bool(row.get("would_repeat"))
 
 
-def _own_solutions(run: Run, round_dir: RoundLayout) -> int | None:
+def _own_solutions(run: RunView, round_dir: RoundLayout) -> int | None:
     if not run.config.feedback.own_solutions:
         return None
     return len(read_problems(CuratedFiles(round_dir.own_solutions).accepted))
 
 
-def _answered(run: Run, round_dir: RoundLayout, found: Split) -> list[AnsweredOperations]:
+def _answered(run: RunView, round_dir: RoundLayout, found: Split) -> list[AnsweredOperations]:
     """Return the operations of the judge's answers to the labelled problems, and to every reported set."""
     sets = {POOL: [item.problem for items in found.values() for item in items]}
     sets |= {name: read_problems(path) for name, path in run.reported.items()}
@@ -316,7 +316,7 @@ def _without(
     return without_offspring(found, reasons, {str(problem.parent_id) for problem in accepted})
 
 
-def _would_repeat(run: Run, number: int, found: Split, train: Sequence[Problem], has_new: bool) -> str | None:
+def _would_repeat(run: RunView, number: int, found: Split, train: Sequence[Problem], has_new: bool) -> str | None:
     """Return why the next round would be the same again; None if it would not, or is not asked for.
 
     Args:

@@ -20,7 +20,7 @@ from fdd_edge.targets import Profile, TargetRuntime, is_emulated, load_profile
 from fdd_edge.teachers.language_model.teacher_prompts import TeacherPrompts, read_prompts
 from fdd_edge.teachers.ledger import default_ledger
 
-__all__ = ["Named", "Run", "find_teacher", "name_objects"]
+__all__ = ["Named", "Run", "RunView", "find_teacher", "name_objects"]
 
 
 @dataclass(frozen=True)
@@ -121,32 +121,20 @@ def find_teacher(
 
 
 @dataclass(frozen=True)
-class Run:
-    """What every stage needs.
+class RunView:
+    """What the figures of a run follow from: its config and its folder, without the student and the data sets' files.
 
     Attributes:
         config: The checked config.
         layout: The run folder.
-        stages: Makes outputs that are missing.
-        manifest: What each output was made from.
-        student: The student before training.
-        sets: The data sets by role: ``train``, ``valid``, ``eval``.
-        template: The prompt, which holds ``{question}``.
         named: The recipes and targets that the config names.
-        threads: To decode with, unless the target's profile states ``threads``.
         parity: Whether artifacts get parity certificates.
     """
 
     config: Config
     layout: RunLayout
-    stages: Stages
-    manifest: Manifest
-    student: Student
-    sets: Mapping[str, Sequence[FetchedSet]]
-    template: str
     named: Named
-    threads: int
-    parity: bool = True
+    parity: bool
 
     @property
     def seed(self) -> int:
@@ -156,17 +144,13 @@ class Run:
     @cached_property
     def reported(self) -> dict[str, Path]:
         """The sets that every artifact is evaluated on: valid, then eval."""
-        labels = [fetched.options.label for fetched in self.sets["eval"]]
+        labels = [options.label for options in self.config.data.eval]
         return {VALID: self.layout.valid} | {label: self.layout.eval_set(label) for label in labels}
 
     @property
     def reserve(self) -> Path | None:
         """The seed problems that are labelled before they are trained on; None if trained ones are labelled."""
         return self.layout.round(0).reserve if self.config.feedback.pool == "fresh" else None
-
-    def trained_on(self, round_dir: RoundLayout) -> list[Path]:
-        """Return the problems that a round trains on, and those that a later one will."""
-        return [round_dir.train, *([] if self.reserve is None else [self.reserve])]
 
     @cached_property
     def evaluated(self) -> dict[str, Recipe]:
@@ -183,6 +167,31 @@ class Run:
         """Where certificates are made: the judge's target; an emulated one would take an hour per certificate."""
         target = self.named.judge_target
         return load_profile("local") if is_emulated(target) else target
+
+
+@dataclass(frozen=True)
+class Run(RunView):
+    """What every stage needs.
+
+    Attributes:
+        stages: Makes outputs that are missing.
+        manifest: What each output was made from.
+        student: The student before training.
+        sets: The data sets by role: ``train``, ``valid``, ``eval``.
+        template: The prompt, which holds ``{question}``.
+        threads: To decode with, unless the target's profile states ``threads``.
+    """
+
+    stages: Stages
+    manifest: Manifest
+    student: Student
+    sets: Mapping[str, Sequence[FetchedSet]]
+    template: str
+    threads: int
+
+    def trained_on(self, round_dir: RoundLayout) -> list[Path]:
+        """Return the problems that a round trains on, and those that a later one will."""
+        return [round_dir.train, *([] if self.reserve is None else [self.reserve])]
 
     def runtime(self, target: Profile, recipe: Recipe) -> TargetRuntime:
         """Return what runs an artifact of a recipe on a target."""

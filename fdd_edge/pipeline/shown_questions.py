@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from fdd_edge.operations.shown_answers import ShownAnswer, choose_questions, read_answers
-from fdd_edge.pipeline.run import Run
+from fdd_edge.pipeline.run import RunView
 from fdd_edge.records import Problem, read_problems
 from fdd_edge.runs import RoundLayout
 from fdd_edge.runs.stage_files import SHOWN, VALID
@@ -30,7 +30,7 @@ class Shown:
 OnAnswers = Callable[[Shown], None]
 
 
-def questions_of(run: Run) -> dict[str, list[Problem]]:
+def questions_of(run: RunView) -> dict[str, list[Problem]]:
     """Return the questions by their set, the same in every round: one of the first eval set, the others of valid.
 
     They are among those that every round answers anyway, so nothing is decoded for them.
@@ -41,12 +41,12 @@ def questions_of(run: Run) -> dict[str, list[Problem]]:
     return {name: choose_questions(read_problems(run.reported[name]), n, run.seed) for name, n in counts.items() if n}
 
 
-def questions_before(run: Run) -> list[Problem]:
+def questions_before(run: RunView) -> list[Problem]:
     """Return the questions that the student is asked before training: those of valid; none without a baseline."""
     return [] if run.config.baseline is None else questions_of(run).get(VALID, [])
 
 
-def answers_of_round(run: Run, round_dir: RoundLayout) -> list[ShownAnswer]:
+def answers_of_round(run: RunView, round_dir: RoundLayout) -> list[ShownAnswer]:
     """Return what the judge's file answered after a round."""
     target, judge = run.named.judge_target.name, run.named.judge.name
     return [
@@ -56,7 +56,7 @@ def answers_of_round(run: Run, round_dir: RoundLayout) -> list[ShownAnswer]:
     ]
 
 
-def answers_of_untuned(run: Run) -> list[ShownAnswer]:
+def answers_of_untuned(run: RunView) -> list[ShownAnswer]:
     """Return what the student answered before training; nothing if it was not asked."""
     folder = run.layout.untuned.evaluation(run.certified_on.name, run.named.judge.name, SHOWN)
     problems = questions_before(run)

@@ -103,6 +103,9 @@ def find_rows(
     else:
         others = pair_sets(chosen, find_evaluations(against), path, against)
         rows = [_row(pair.first, reply, other) for pair in others for reply, other in pair_replies(pair).both]
+    if not rows:
+        # Pairs without a common problem were refused: what is empty is a file of rows.
+        raise FddError(f"{path} holds no reply: its file of rows is empty. Evaluate again, or restore that file.")
     kept = [
         row for row in rows if (not verdicts or row.reply.verdict in verdicts) and (label is None or row.label == label)
     ]

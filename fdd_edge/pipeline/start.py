@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import yaml
 
+from fdd_edge.artifacts.family import all_families
 from fdd_edge.artifacts.recipe import float_recipe_of, load_gguf_recipe, load_recipe, load_recipes
 from fdd_edge.config import Config
 from fdd_edge.config_file import changed_keys, load_config
@@ -35,8 +36,10 @@ from fdd_edge.resolve.dataset import DatasetOptions, FetchedSet, check_set, fetc
 from fdd_edge.resolve.prompts import pin_prompt, requested_prompt, worked_examples
 from fdd_edge.resolve.student import Student, open_student
 from fdd_edge.runs import Manifest, RunLayout, Stages, run_lock, write_atomic
+from fdd_edge.runs.hashing import HashCache
 from fdd_edge.runs.manifest import RUN_FORMAT
 from fdd_edge.safetensors_folder import count_parameters
+from fdd_edge.students.tracking import check_trackers
 from fdd_edge.students.training_options import NO_RECIPE
 from fdd_edge.targets import load_profile
 from fdd_edge.targets.diagnostics import require_ready
@@ -85,6 +88,8 @@ def started(config: Config, source: Mapping[str, Any], *, parity: bool) -> Itera
             write_atomic(layout.config, text)
         try:
             run = _open_run(config, layout, student, sets, commits, named, parity=parity)
+            if begins:
+                _note_config(run)
             _restore_calls(layout, named.run_id)
             read_sets(run)
             check_reserve(run)
@@ -93,11 +98,18 @@ def started(config: Config, source: Mapping[str, Any], *, parity: bool) -> Itera
                 # Save the extended config only now that its inputs could be read; otherwise neither the old nor the
                 # new command would match the folder.
                 write_atomic(layout.config, text)
+                _note_config(run)
             yield run
         except FddError:
             if begins and not layout.has_work() and not rows_of_run(default_ledger(), named.run_id):
                 layout.discard(folder=new_folder)
             raise
+
+
+def _note_config(run: Run) -> None:
+    """Write the hash of the config into the manifest, by which ``fdd-edge verify`` tells whether it was changed."""
+    run.manifest.facts["config"] = HashCache().of(run.layout.config)
+    run.manifest.write()
 
 
 def _restore_calls(layout: RunLayout, run_id: str) -> None:
@@ -178,7 +190,8 @@ def _open_run(
     """Read or begin the manifest, and record what later commands and later starts need to know."""
     if not layout.manifest.exists() and layout.round(0).root.exists():
         warn(f"{layout.manifest} is missing, so every stage is made again")
-    manifest = Manifest(layout.manifest, packages=runtime_modules())
+    makers = [package for family in all_families() for package in family.export_packages]
+    manifest = Manifest(layout.manifest, packages=dict.fromkeys([*runtime_modules(), *makers]))
     facts = manifest.facts
     # The default depends on this machine; a run that is resumed on another one keeps the number it began with.
     threads = facts.setdefault("threads", config.decoding.threads or physical_cores())
@@ -205,7 +218,7 @@ def _open_run(
     if named.qat_recipe is not None:
         warn_of_rounding(named.qat_recipe.type, list(named.recipes.values()))
     stages = Stages(layout.root, manifest)
-    return Run(config, layout, stages, manifest, student, sets, prompt.template, named, threads, parity)
+    return Run(config, layout, named, parity, stages, manifest, student, sets, prompt.template, threads)
 
 
 def _check_before_start(config: Config, layout: RunLayout) -> Named:
@@ -244,6 +257,7 @@ def find_missing(config: Config) -> list[str]:
     ]
     if qat != NO_RECIPE:
         checks.append(("training.quantization_aware", partial(load_gguf_recipe, qat)))
+    checks.append(("training.report_to", partial(check_trackers, config.training.report_to)))
     if config.baseline is not None:
         checks.append(("baseline.num_fewshot", partial(worked_examples, config.baseline.num_fewshot)))
         checks.append(("baseline.prompt", partial(requested_prompt, config.baseline.prompt)))

@@ -15,8 +15,19 @@ from fdd_edge.errors import FddError, no_file
 from fdd_edge.ondevice.options import option
 from fdd_edge.records import Problem
 from fdd_edge.runs.fingerprint import Json
+from fdd_edge.runs.hashing import hash_files
 
-__all__ = ["DatasetOptions", "FetchedSet", "check_set", "columns_of", "fetch_set", "find_set", "read_set"]
+__all__ = [
+    "DatasetOptions",
+    "FetchedSet",
+    "check_set",
+    "columns_of",
+    "describe_set",
+    "fetch_set",
+    "find_set",
+    "format_of",
+    "read_set",
+]
 
 _SYMBOLIC = "symbolic:"
 _SYMBOLIC_DEFAULT = 500
@@ -243,6 +254,33 @@ def read_set(spec: DatasetOptions, files: Sequence[Path], *, seed: int) -> ReadS
     dataset = read_dataset(*files, format=spec.format, name=spec.label, limit=spec.limit, columns=spec.columns)
     skipped = [{"set": spec.label, "item": s.item, "reason": s.reason} for s in dataset.skipped]
     return ReadSet(dataset.problems, skipped, dataset.format)
+
+
+def describe_set(fetched: FetchedSet, format: str | None) -> dict[str, Json]:
+    """Return what an evaluation says about the set that it asked: name, path, sha256, format, limit, and other keys.
+
+    Args:
+        fetched: The set.
+        format: Its format; None for a symbolic set.
+    """
+    options = fetched.options
+    about: dict[str, Json] = {"name": options.label, "path": options.path, "sha256": None}
+    about |= {"format": format, "limit": options.limit}
+    keys = ("max_operations", "split", "subset", "revision", "question_field", "answer_field")
+    about |= {key: value for key in keys if (value := getattr(options, key)) is not None}
+    if fetched.files and not options.is_stream:
+        about["sha256"] = hash_files(fetched.files)
+    return about if fetched.commit is None else about | {"id": options.path, "revision": fetched.commit}
+
+
+def format_of(fetched: FetchedSet) -> str | None:
+    """Return the format of a set that was read before; None for a symbolic set, or if it cannot be read any more."""
+    if fetched.options.is_symbolic:
+        return None
+    try:
+        return read_set(fetched.options, fetched.files, seed=0).format
+    except (FddError, OSError):
+        return None
 
 
 def _symbolic_split(path: str) -> Literal["train", "heldout"]:

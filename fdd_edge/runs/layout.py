@@ -72,6 +72,18 @@ class ArtifactsLayout:
         """How fast one target decodes."""
         return self.evaluations / target / "throughput.json"
 
+    @property
+    def found(self) -> list[Path]:
+        """The outputs of stages that are here, whether a run made them or not."""
+        places = (*self.artifacts.glob("[!.]*"), *self.parity("*").parent.glob("[!.]*"))
+        evaluated = [*self.evaluations.glob("[!.]*/[!.]*/[!.]*"), *self.evaluations.glob("[!.]*/[!.]*.json")]
+        return sorted([*places, *evaluated, *(path for path in self._single if path.exists())])
+
+    @property
+    def _single(self) -> tuple[Path, ...]:
+        """The outputs of which there is one."""
+        return (self.imatrix,)
+
 
 @dataclass(frozen=True)
 class RoundLayout(ArtifactsLayout):
@@ -162,6 +174,15 @@ class RoundLayout(ArtifactsLayout):
         """The figures of the round's table."""
         return self.root / "summary.json"
 
+    def is_model(self, output: Path) -> bool:
+        """Return whether an output is one of those that ``keep`` deletes to save space."""
+        return output in (self.merged, self.reference) or output.parent == self.artifacts
+
+    @property
+    def _single(self) -> tuple[Path, ...]:
+        made = (self.data, self.adapter, self.merged, self.split, self.offspring, self.own_solutions, self.curated)
+        return (self.imatrix, *made)
+
 
 @dataclass(frozen=True)
 class RunLayout:
@@ -217,6 +238,11 @@ class RunLayout:
     def plan(self) -> Path:
         """What the run was expected to take, and the most disk and memory that it has taken."""
         return self.root / "plan.json"
+
+    @property
+    def tensorboard(self) -> Path:
+        """TensorBoard's event files, a folder per round."""
+        return self.root / "tensorboard"
 
     @property
     def batches(self) -> Path:

@@ -63,6 +63,8 @@ class Manifest:
         path: The file.
         format: The format of the run that the file describes.
         made_by: The version of fdd-edge that wrote it.
+        versions: Of the packages that were installed where it was written.
+        has_hash: Whether the file states the hash of its content, which was then compared.
         stages: Every finished stage.
         facts: What later commands and later starts need to know.
     """
@@ -81,6 +83,8 @@ class Manifest:
         self._packages = (*_PACKAGES, *packages)
         self.format = RUN_FORMAT
         self.made_by = __version__
+        self.versions: dict[str, str | None] = {}
+        self.has_hash = False
         self.stages: dict[str, StageEntry] = {}
         self.facts: dict[str, Any] = {}
         if path.is_file():
@@ -96,10 +100,12 @@ class Manifest:
             ValueError, KeyError, TypeError, AttributeError, OverflowError: It is not what ``write`` wrote.
         """
         self.format, self.made_by = int(content.get("format", 1)), str(content.get("fdd_edge", "unknown"))
+        self.versions = {name: version and str(version) for name, version in content.get("packages", {}).items()}
         # Files of a version that wrote no hash have none; another format may hash something else.
         written = content.get("sha256") if self.format == RUN_FORMAT else None
         if written is not None and written != content_hash(content):
             raise ValueError("it is not as it was written")
+        self.has_hash = written is not None
         self.stages = {name: StageEntry.from_row(check_entry(name, entry)) for name, entry in content["stages"].items()}
         self.facts = check_facts(content["facts"])
 

@@ -58,8 +58,9 @@ def check_facts(facts: object) -> dict[str, Any]:
     threads = facts.get("threads", 1)
     if not isinstance(threads, int) or isinstance(threads, bool) or not 1 <= threads <= _MOST_THREADS:
         raise TypeError(f"facts.threads is {threads!r:.60}")
-    if not isinstance(facts.get("judge", ""), str):
-        raise TypeError(f"facts.judge is {facts['judge']!r:.60}")
+    for name in ("judge", "config"):
+        if not isinstance(facts.get(name, ""), str):
+            raise TypeError(f"facts.{name} is {facts[name]!r:.60}")
     for name in ("prompt", "student", "datasets", "commits", "parity"):
         if not isinstance(facts.get(name, {}), dict):
             raise TypeError(f"facts.{name} is {facts[name]!r:.60}")
@@ -68,11 +69,19 @@ def check_facts(facts: object) -> dict[str, Any]:
         if wrong:
             raise TypeError(f"facts.{name}.{wrong[0]} is {facts[name].get(wrong[0])!r:.60}")
     _check_teacher_prompts(facts.get("teacher_prompts"))
+    _check_datasets(facts.get("datasets", {}))
     for name in ("commits", "parity"):
         wrong = [key for key, value in facts.get(name, {}).items() if not _is_text(value)]
         if wrong:
             raise TypeError(f"facts.{name} has {facts[name][wrong[0]]!r:.60} for {wrong[0]!r:.60}")
     return facts
+
+
+def _check_datasets(datasets: Mapping[str, object]) -> None:
+    """Check what is said of each set."""
+    for name, named in datasets.items():
+        if not isinstance(named, dict) or not _is_text(named.get("revision") or ""):
+            raise TypeError(f"facts.datasets has {named!r:.60} for {name!r:.60}")
 
 
 def _check_teacher_prompts(pinned: object) -> None:

@@ -107,6 +107,11 @@ class FineTunedFiles(_Files):
         """The merged student, a Hugging Face folder."""
         return self.root / "merged"
 
+    @property
+    def tensorboard(self) -> Path:
+        """TensorBoard's event files, if the training reports to it."""
+        return self.root / "tensorboard"
+
 
 class EvaluationFiles(_Files):
     """The completions of one artifact for one problem set."""

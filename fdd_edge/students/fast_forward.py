@@ -85,6 +85,7 @@ class _RoundedForward:
         self._grid = grid
         self._dtype = dtype
         self._rounded: torch.Tensor | None = None
+        self._rounded_of: tuple[int, int] | None = None
 
     def __call__(self, x: torch.Tensor, *args: object, **kwargs: object) -> torch.Tensor:
         """Return the layer's output."""
@@ -92,12 +93,14 @@ class _RoundedForward:
         a, b = self._layer.lora_A[adapter].weight, self._layer.lora_B[adapter].weight
         scale = self._layer.scaling[adapter]
         trains = torch.is_grad_enabled()
+        # torch counts the changes of a tensor in place, such as loading the best weights, but not those that its fused
+        # optimizer makes: after a training pass, the rounded weight is always stale.
+        versions = (a._version, b._version)
         rounded = self._rounded
-        if trains or rounded is None:
+        if trains or rounded is None or versions != self._rounded_of:
             with torch.no_grad():
                 rounded = self._grid.round_(torch.addmm(self._weight, a.t(), b.t(), alpha=scale)).to(self._dtype)
-        # The optimizer step that follows a training pass makes this rounded weight stale.
-        self._rounded = None if trains else rounded
+        self._rounded, self._rounded_of = (None, None) if trains else (rounded, versions)
         return StraightThroughLinear.apply(x, rounded, self._layer.base_layer.bias, a, b, scale)
 
 
@@ -149,15 +152,15 @@ def _short_attention(
     **kwargs: object,
 ) -> tuple[torch.Tensor, None]:
     """Implement transformers' attention interface; it passes no mask to an attention that is not its own."""
-    mask = _causal_mask(query.shape[2], sliding_window)
+    mask = _causal_mask(query.shape[2], sliding_window, query.dtype)
     return CausalAttention.apply(query, key, value, mask, scaling).transpose(1, 2), None
 
 
 # A batch has one length, and a Gemma two windows; a mask for 768 tokens takes 2.4 MB.
 @functools.lru_cache(maxsize=4)
-def _causal_mask(tokens: int, window: int | None) -> torch.Tensor:
+def _causal_mask(tokens: int, window: int | None, dtype: torch.dtype) -> torch.Tensor:
     """Return the mask that is added to scores: 0 or minus infinity; shape (tokens, tokens)."""
     visible = torch.ones(tokens, tokens, dtype=torch.bool).tril()
     if window is not None:
         visible &= ~torch.ones(tokens, tokens, dtype=torch.bool).tril(-window)
-    return torch.zeros(tokens, tokens).masked_fill(~visible, float("-inf"))
+    return torch.zeros(tokens, tokens, dtype=dtype).masked_fill(~visible, float("-inf"))

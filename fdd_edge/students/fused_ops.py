@@ -110,7 +110,7 @@ class CausalAttention(Function):
             query: Shape (batch, heads, tokens, head size).
             key: Shape (batch, key heads, tokens, head size); the number of heads is a multiple of key heads.
             value: Same shape as key.
-            mask: Added to the scores, float32, shape (tokens, tokens).
+            mask: Added to the scores, same dtype as the query, shape (tokens, tokens).
             scale: Factor of the scores.
         """
         batch, heads, tokens, size = query.shape
@@ -118,9 +118,9 @@ class CausalAttention(Function):
         # Heads that share a key are stacked, so that one product serves them all.
         query = query.reshape(batch * shared, -1, size)
         key, value = (x.reshape(batch * shared, tokens, size) for x in (key, value))
-        scores = torch.bmm(query, key.transpose(1, 2)).float().mul_(scale)
-        scores = scores.view(-1, heads // shared, tokens, tokens).add_(mask)
-        weights = torch.softmax(scores, -1).to(query.dtype).view(batch * shared, -1, tokens)
+        # One product, so that the scores are rounded once; the softmax computes in float32 whatever the dtype.
+        mask = mask.repeat(heads // shared, 1)
+        weights = torch.softmax(torch.baddbmm(mask, query, key.transpose(1, 2), alpha=scale), -1)
         ctx.save_for_backward(query, key, value, weights)
         ctx.scale, ctx.shape = scale, (batch, heads, shared, tokens, size)
         return torch.bmm(weights, value).view(batch, heads, tokens, size)
@@ -132,12 +132,10 @@ class CausalAttention(Function):
         batch, heads, shared, tokens, size = ctx.shape
         grad = grads[0].reshape(batch * shared, -1, size)
         grad_value = torch.bmm(weights.transpose(1, 2), grad)
-        grad_weights = torch.bmm(grad, value.transpose(1, 2)).float()
-        weights = weights.float()
-        inner = (grad_weights * weights).sum(-1, keepdim=True)
-        grad_scores = grad_weights.sub_(inner).mul_(weights).mul_(ctx.scale).to(query.dtype)
-        grad_query = torch.bmm(grad_scores, key)
-        grad_key = torch.bmm(grad_scores.transpose(1, 2), query)
+        grad_weights = torch.bmm(grad, value.transpose(1, 2))
+        grad_scores = torch._softmax_backward_data(grad_weights, weights, -1, query.dtype)
+        grad_query = torch.bmm(grad_scores, key).mul_(ctx.scale)
+        grad_key = torch.bmm(grad_scores.transpose(1, 2), query).mul_(ctx.scale)
         key_shape = (batch, shared, tokens, size)
         grad_query = grad_query.view(batch, heads, tokens, size)
         return grad_query, grad_key.view(key_shape), grad_value.view(key_shape), None, None

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fdd_edge.errors import FddError
 from fdd_edge.ondevice.json_text import parse_json
-from fdd_edge.progress import announce
+from fdd_edge.progress import Advance, announce, progress
 from fdd_edge.runs.atomic import delete
 from fdd_edge.runs.seal import SEAL, is_intact, seal
 from fdd_edge.students.mixture import Mixture
 from fdd_edge.students.tokenizer import Example
+from fdd_edge.students.trackers import tracker_arguments, tracker_callbacks
+from fdd_edge.students.tracking import Tracking, new_id
 from fdd_edge.students.training_options import ResolvedTraining, TrainingOptions
 
 if TYPE_CHECKING:
     import torch
     from peft import PeftModel
-    from torch.utils.data import Dataset, Sampler
+    from torch.utils.data import DataLoader, Dataset, Sampler
     from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 __all__ = ["OnStep", "TrainingTrace", "fit"]
@@ -28,6 +32,9 @@ OnStep = Callable[[int, int, float | None], None]
 """Takes (step, total steps, loss or None)."""
 
 _STATE = "trainer_state.json"
+_TRACKED_AS = "tracked_as"
+"""Inside a checkpoint: the id that trackers know the training by."""
+
 _CHECKPOINT = re.compile(r"checkpoint-[0-9]{1,18}")
 
 
@@ -42,6 +49,7 @@ class TrainingTrace(NamedTuple):
         seconds: Duration of this call.
         best_step: The step whose weights were kept, if it is not the last one.
         times: How often each example was trained on, before an interruption too.
+        tracked_as: The id that trackers know the training by; None if it reports to none.
     """
 
     steps: int
@@ -51,6 +59,7 @@ class TrainingTrace(NamedTuple):
     seconds: float
     best_step: int | None
     times: list[int]
+    tracked_as: str | None = None
 
 
 def fit(
@@ -62,6 +71,7 @@ def fit(
     resolved: ResolvedTraining,
     on_step: OnStep | None,
     mixture: Mixture | None = None,
+    tracking: Tracking | None = None,
 ) -> tuple[TrainingTrace, bool]:
     """Train a PEFT model; return the trace, and whether this process is the first.
 
@@ -74,6 +84,7 @@ def fit(
         resolved: Epochs, seed and precision.
         on_step: Called in the first process after each step.
         mixture: What each epoch is drawn from; None if it has every example once.
+        tracking: Where the losses are reported to; None reports nothing.
     """
     from accelerate import PartialState
     from transformers import EarlyStoppingCallback, PrinterCallback, Trainer
@@ -82,6 +93,16 @@ def fit(
 
     processes = PartialState(cpu=True)
     batch = options.per_device_train_batch_size * options.gradient_accumulation_steps * processes.num_processes
+
+    # A process that starts later must see the checkpoints that the first one kept.
+    processes.wait_for_everyone()
+    last = _last_checkpoint(checkpoints)
+    processes.wait_for_everyone()
+    if processes.is_main_process:
+        _delete_unused(checkpoints, last)
+    tracked_as = _tracked_as(last, tracking)
+    if tracking is not None and tracked_as is not None:
+        tracking = replace(tracking, id=tracked_as)
 
     class LengthGroupedTrainer(Trainer):
         def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler:
@@ -98,35 +119,36 @@ def fit(
 
     rows = to_rows(examples)
     sampler = LengthGroupedSampler([len(row["input_ids"]) for row in rows], batch, resolved.seed, mixture)
-    patience = options.early_stopping_patience
+    patience, validating = options.early_stopping_patience, ExitStack()
+    early = [EarlyStoppingCallback(patience)] if patience and valid else []
     trainer = LengthGroupedTrainer(
         model=model,
-        args=_arguments(checkpoints, options, resolved, has_valid=bool(valid)),
+        args=_arguments(checkpoints, options, resolved, has_valid=bool(valid), tracking=tracking),
         train_dataset=rows,
         eval_dataset=to_rows(sorted(valid, key=lambda e: len(e.prompt_ids) + len(e.completion_ids))) or None,
         data_collator=collate_for_encoder if model.config.is_encoder_decoder else collate,
-        callbacks=[_step_callback(on_step), *([EarlyStoppingCallback(patience)] if patience and valid else [])],
+        callbacks=[_step_callback(on_step, validating, tracked_as), *early, *tracker_callbacks(tracking)],
     )
     trainer.remove_callback(PrinterCallback)
-    # A process that starts later must see the checkpoints that the first one kept.
-    processes.wait_for_everyone()
-    last = _last_checkpoint(checkpoints)
-    processes.wait_for_everyone()
-    if processes.is_main_process:
-        _delete_unused(checkpoints, last)
     steps_before = 0 if last is None else parse_json((last / _STATE).read_text(encoding="utf-8"))["global_step"]
-    result = trainer.train(resume_from_checkpoint=None if last is None else str(last))
+    with validating:
+        result = trainer.train(resume_from_checkpoint=None if last is None else str(last))
     # The first process deletes the checkpoints; another may still be loading the best weights from them.
     processes.wait_for_everyone()
     times = sampler.times_drawn(trainer.state.global_step)
     tokens = sum(n * len(row["input_ids"]) for n, row in zip(times, rows, strict=True))
     return _trace(
-        trainer.state, times, tokens, steps_before, result.metrics["train_runtime"]
+        trainer.state, times, tokens, steps_before, result.metrics["train_runtime"], tracked_as
     ), processes.is_main_process
 
 
 def _arguments(
-    checkpoints: Path, options: TrainingOptions, resolved: ResolvedTraining, *, has_valid: bool
+    checkpoints: Path,
+    options: TrainingOptions,
+    resolved: ResolvedTraining,
+    *,
+    has_valid: bool,
+    tracking: Tracking | None,
 ) -> TrainingArguments:
     """Return the trainer's arguments."""
     from transformers import TrainingArguments
@@ -157,20 +179,30 @@ def _arguments(
         metric_for_best_model="eval_loss" if stops_early else None,
         greater_is_better=False if stops_early else None,
         prediction_loss_only=True,
-        report_to=[],
+        report_to=[],  # by callbacks that cannot end the training
+        **tracker_arguments(tracking),
         disable_tqdm=True,
         remove_unused_columns=False,
         ddp_find_unused_parameters=False,
     )
 
 
-def _step_callback(on_step: OnStep | None) -> TrainerCallback:
-    """Return the trainer callback that calls ``on_step``, and seals checkpoints."""
+def _step_callback(on_step: OnStep | None, validating: ExitStack, tracked_as: str | None) -> TrainerCallback:
+    """Return the trainer callback that calls ``on_step``, shows validation, and completes checkpoints.
+
+    Args:
+        on_step: Called after each step.
+        validating: Holds the progress of the validation that is under way.
+        tracked_as: The id that trackers know the training by; a training that goes on from a checkpoint keeps it.
+    """
     from accelerate import PartialState
     from transformers import TrainerCallback
     from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
     class StepCallback(TrainerCallback):
+        _advance: Advance | None = None
+        _validated = 0
+
         def on_log(
             self,
             args: TrainingArguments,
@@ -182,11 +214,33 @@ def _step_callback(on_step: OnStep | None) -> TrainerCallback:
             if on_step is not None and state.is_world_process_zero:
                 on_step(state.global_step, state.max_steps, logs.get("loss"))
 
+        def on_prediction_step(
+            self,
+            args: TrainingArguments,
+            state: TrainerState,
+            control: TrainerControl,
+            eval_dataloader: DataLoader[Any],
+            **_: object,
+        ) -> None:
+            if self._advance is None:
+                self._advance = validating.enter_context(progress("validation loss", len(eval_dataloader), "batches"))
+            self._validated += 1
+            self._advance(self._validated)
+
+        def on_evaluate(
+            self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+        ) -> None:
+            validating.close()
+            self._advance, self._validated = None, 0
+
         def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
             # Every process writes its random state into the checkpoint, so all must have written.
             PartialState(cpu=True).wait_for_everyone()
             if state.is_world_process_zero:
-                seal(Path(str(args.output_dir)) / f"{PREFIX_CHECKPOINT_DIR}-{state.global_step}")
+                checkpoint = Path(str(args.output_dir)) / f"{PREFIX_CHECKPOINT_DIR}-{state.global_step}"
+                if tracked_as is not None:
+                    (checkpoint / _TRACKED_AS).write_text(tracked_as, encoding="utf-8")
+                seal(checkpoint)
 
     return StepCallback()
 
@@ -214,6 +268,13 @@ def _last_checkpoint(folder: Path) -> Path | None:
     return None
 
 
+def _tracked_as(last: Path | None, tracking: Tracking | None) -> str | None:
+    """Return the id of a training that goes on from a checkpoint, or a new one if it reports to a tracker."""
+    if last is not None and (last / _TRACKED_AS).is_file():
+        return (last / _TRACKED_AS).read_text(encoding="utf-8")
+    return new_id() if tracking is not None and tracking.trackers else None
+
+
 def _delete_unused(folder: Path, last: Path | None) -> None:
     """Delete checkpoints that training does not go on from: the trainer counts them among those that it keeps."""
     for path in folder.glob("checkpoint-*"):
@@ -225,7 +286,9 @@ def _step(checkpoint: Path) -> int:
     return int(checkpoint.name.split("-")[1])
 
 
-def _trace(state: TrainerState, times: list[int], tokens: int, steps_before: int, seconds: float) -> TrainingTrace:
+def _trace(
+    state: TrainerState, times: list[int], tokens: int, steps_before: int, seconds: float, tracked_as: str | None
+) -> TrainingTrace:
     """Read the trace from the trainer's own history, which survives interruptions."""
     history = state.log_history
     best = state.best_model_checkpoint
@@ -238,4 +301,5 @@ def _trace(state: TrainerState, times: list[int], tokens: int, steps_before: int
         seconds=float(seconds),
         best_step=None if best_step == state.global_step else best_step,
         times=times,
+        tracked_as=tracked_as,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from fdd_edge.students.load import load_model
 from fdd_edge.students.mixture import Mixture
 from fdd_edge.students.quantized_weights import QuantizedWeights
 from fdd_edge.students.tokenizer import Example
+from fdd_edge.students.tracking import Tracking
 from fdd_edge.students.training_options import LoraOptions, ResolvedTraining, TrainingOptions
 
 if TYPE_CHECKING:
@@ -56,6 +58,7 @@ def train_adapter(
     quantized: QuantizedWeights | None = None,
     on_step: OnStep | None = None,
     mixture: Mixture | None = None,
+    tracking: Tracking | None = None,
 ) -> TrainingTrace:
     """Train a LoRA adapter and write it, in PEFT's format, to ``out``.
 
@@ -75,6 +78,7 @@ def train_adapter(
         quantized: The student quantized by a recipe: the forward pass then rounds weights as that recipe does.
         on_step: Called with (step, total steps, loss or None) after each logged step.
         mixture: What each epoch is drawn from; None if it has every example once.
+        tracking: Where the losses are reported to; None reports nothing.
 
     Raises:
         FddError: A trained weight has a tensor type without a grid.
@@ -88,7 +92,8 @@ def train_adapter(
     torch.set_num_threads(resolved.threads)
     set_seed(resolved.seed)
     model = _add_adapter(base, lora, options, resolved, start_from, quantized)
-    trace, is_first = fit(model, examples, valid, out / _CHECKPOINTS, options, resolved, on_step, mixture)
+    tracking = None if tracking is None else replace(tracking, student=base_name)
+    trace, is_first = fit(model, examples, valid, out / _CHECKPOINTS, options, resolved, on_step, mixture, tracking)
     if is_first:
         # PEFT writes the base model's folder into two files; an artifact should not contain paths of this machine.
         model.peft_config["default"].base_model_name_or_path = base_name

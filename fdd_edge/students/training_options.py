@@ -10,12 +10,15 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import fsum, isclose
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from fdd_edge.catalog import OnShelf
 from fdd_edge.ondevice.options import option
 
-__all__ = ["NO_RECIPE", "LoraOptions", "MixOptions", "ResolvedTraining", "TrainingOptions"]
+__all__ = ["NO_RECIPE", "LoraOptions", "MixOptions", "ResolvedTraining", "Tracker", "TrainingOptions"]
+
+Tracker: TypeAlias = Literal["tensorboard", "trackio", "wandb"]
+"""An experiment tracker, by the name of its package."""
 
 NO_RECIPE = "none"
 """The value of ``quantization_aware`` for plain training."""
@@ -112,6 +115,9 @@ class TrainingOptions:
     threads: int | None = option(None, "CPU threads; default: every core this process may use", ge=1)
     start_from: Literal["base", "previous"] = option(
         "base", "base trains a new adapter each round; previous continues with the last round's adapter"
+    )
+    report_to: tuple[Tracker, ...] = option(
+        (), "trackers that get the losses and each round's figures: tensorboard, trackio, wandb; default: none"
     )
 
 

@@ -13,6 +13,7 @@ from conftest import write_tiny_gguf
 from shared import Shared
 
 from fdd_edge import api
+from fdd_edge.arguments import label_artifacts
 from fdd_edge.errors import FddError
 from fdd_edge.evaluation import compare_replies
 from fdd_edge.records import write_jsonl
@@ -65,6 +66,37 @@ def test_each_artifact_is_compared_with_the_first_one(tiny_gguf: Path, other_ggu
     found = api.evaluate_all([tiny_gguf, other_gguf], sets[0], max_new_tokens=4, answer="last-number")
     pairs = list(zip(found[0].result.rows, found[1].result.rows, strict=True))
     assert second["compared_with_first"] == json.loads(json.dumps(compare_replies(pairs).to_row()))
+
+
+def test_two_artifacts_of_one_name_are_named_after_where_they_lie(tiny_gguf: Path, tmp_path: Path) -> None:
+    """Two runs in one table went by gguf-q4_0 and gguf-q4_0-2."""
+    for name in ("a", "b"):
+        folder = tmp_path / name / "gguf-q4_0"
+        folder.mkdir(parents=True)
+        (folder / "model.gguf").write_bytes(tiny_gguf.read_bytes())
+    data = [{"question": "1 + 1?", "answer": 2}]
+    write_jsonl(tmp_path / "mine.jsonl", data)
+    out = tmp_path / "out"
+    words = ("eval", tmp_path / "a" / "gguf-q4_0", tmp_path / "b" / "gguf-q4_0" / "model.gguf", tiny_gguf)
+    ran = fdd_edge(*words, "--data", tmp_path / "mine.jsonl", *SHORT, "-o", out)
+    assert ran.returncode == 0, ran.stderr
+    assert "against a-gguf-q4_0 on the same problems" in " ".join(ran.stdout.split())
+    assert sorted(path.name for path in out.iterdir()) == ["a-gguf-q4_0", "b-gguf-q4_0", "tiny-f32"]
+
+
+@pytest.mark.parametrize(
+    ("names", "rounds", "labels"),
+    [
+        (["runs/a", "runs/b"], ["runs/a/round-01", "runs/b/round-00"], ["a-gguf-q4_0", "b-gguf-q4_0"]),
+        (["a/round-00", "a/round-01"], ["a/round-00", "a/round-01"], ["round-00-gguf-q4_0", "round-01-gguf-q4_0"]),
+        (["a", "a/round-00"], ["a/round-01", "a/round-00"], ["a-gguf-q4_0", "round-00-gguf-q4_0"]),
+        (["a/best", "b/best"], ["a/round-00", "b/round-00"], ["a-best-gguf-q4_0", "b-best-gguf-q4_0"]),
+        (["a", "a"], ["a/round-00", "a/round-00"], ["gguf-q4_0", "gguf-q4_0-2"]),
+    ],
+)
+def test_a_reader_can_tell_which_run_is_which(names: list[str], rounds: list[str], labels: list[str]) -> None:
+    models = [Path(one) / "artifacts" / "gguf-q4_0" / "model.gguf" for one in rounds]
+    assert label_artifacts(names, models) == labels
 
 
 def test_a_folder_of_one_evaluation_gets_no_others(tiny_gguf: Path, sets: list[Path], tmp_path: Path) -> None:

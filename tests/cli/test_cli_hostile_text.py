@@ -16,6 +16,7 @@ import conftest
 import pytest
 from commands import fdd_edge, fdd_edge_process
 from conftest import byte_alphabet, tiny_vocabulary, write_tiny_gguf
+from reported import made_run, with_text
 from rich.table import Table
 from shared import Shared
 
@@ -95,6 +96,19 @@ def called_run(places: Places) -> Path:
     return run.root
 
 
+def hostile_run(places: Places) -> Path:
+    """Return the folder of a run whose manifest names stages, options and files as a stranger likes."""
+    run = RunLayout(places.out / "hostile")
+    run.root.mkdir(parents=True, exist_ok=True)
+    run.config.write_text("student: {}\n")
+    recipe = {"name": EVIL, "family": EVIL}
+    stage = {"fingerprint": EVIL, "version": 1, "options": {"recipe": recipe}, "inputs": {EVIL: EVIL}}
+    stage |= {"output_sha256": EVIL, "seconds": 0, "pruned": True, "files": [EVIL.replace("/", "")]}
+    stages = {f"round-00/artifacts/{FILE}\n{FILE}": stage, EVIL: stage | {"pruned": False}}
+    run.manifest.write_text(json.dumps({"fdd_edge": EVIL, "format": 2, "facts": {}, "stages": stages}))
+    return run.root
+
+
 def answers_of(places: Places) -> Path:
     """Return the folder of an evaluation of the data set."""
     fdd_edge("eval", places.model, "--data", places.data, "--max-new-tokens", 2, "-o", places.out / "answers")
@@ -144,6 +158,12 @@ COMMAND_LINES: dict[str, Callable[[Places], Lines]] = {
         ["eval", p.model, "--data", f"{p.data}{LONE}"],
         ["eval", p.model, "--data", p.data, f"--{EVIL}"],
     ],
+    "verify": lambda p: [
+        ["verify", called_run(p)],
+        ["verify", p.model.parent],
+        ["verify", hostile_run(p)],
+        ["verify", EVIL, "--reference", EVIL],
+    ],
     "rows": lambda p: [
         ["rows", answers_of(p)],
         ["rows", p.out / "answers", "--against", p.out / "answers", "--n", 1],
@@ -154,6 +174,13 @@ COMMAND_LINES: dict[str, Callable[[Places], Lines]] = {
         ["compare", answers_of(p), p.out / "answers", "--flips"],
         ["compare", p.out / "answers", other_answers_of(p), "--flips"],
         ["compare", p.out / "answers", EVIL],
+    ],
+    "report": lambda p: [
+        ["report", made_run(p.out / FILE, with_text(EVIL)), "-o", p.out / f"{FILE}.html"],
+        ["report", p.out / FILE, "-o", p.out / f"{FILE}.md", "--json"],
+        ["report", called_run(p), "-o", p.out / "report.html"],
+        ["report", EVIL, "-o", p.out / "report.html"],
+        ["report", p.out / FILE, "-o", EVIL, "--format", EVIL],
     ],
     "split": lambda p: [["split", p.data, split_of(p).with_name("answers"), "-o", p.out / "again"]],
     "evolve": lambda p: [

@@ -74,6 +74,18 @@ def test_the_second_round_trains_on_all_so_far(smoke: Finished) -> None:
     assert all(p.parent_id and p.depth == 1 and p.origin != "seed" for p in new)
 
 
+def test_an_evaluation_in_a_run_says_what_was_asked_and_how(smoke: Finished) -> None:
+    """The same keys as those of `fdd-edge eval --json`."""
+    evaluations = smoke.out / "round-01" / "eval" / "local" / "gguf-q8_0"
+    facts = {name: json.loads((evaluations / name / "summary.json").read_text()) for name in ("valid", "pool")}
+    named = {"name": "valid", "path": "symbolic:train", "sha256": None, "format": None, "limit": 16}
+    assert facts["valid"]["data"].items() >= named.items()
+    assert facts["pool"]["data"].keys() == {"name", "n", "problems_sha256"}
+    for found in facts.values():
+        assert {"prompt", "num_fewshot", "answer", "max_new_tokens"} <= found["settings"].keys()
+        assert {"fdd_edge", "python"} <= found["versions"].keys()
+
+
 def test_valid_is_never_trained_on(smoke: Finished) -> None:
     valid = {p.question for p in read_problems(smoke.out / "data" / "valid.jsonl")}
     trained = {p.question for p in read_problems(smoke.out / "round-01" / "data" / "train.jsonl")}

@@ -5,18 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from commands import fdd_edge
 
 from fdd_edge import __version__, api
-from fdd_edge.arguments import TOKENS_OF_TEXT
+from fdd_edge.arguments import TOKENS_OF_TEXT, problems_to_ask
 from fdd_edge.errors import FddError
 from fdd_edge.operations.evaluate import read_evaluation
 from fdd_edge.operations.evaluation_facts import EvaluationFacts
 from fdd_edge.operations.evaluation_rows import read_rows
+from fdd_edge.pipeline.run import Run
+from fdd_edge.pipeline.stages.evaluations import name_set
 from fdd_edge.records import read_jsonl, write_jsonl
+from fdd_edge.resolve.dataset import DatasetOptions, fetch_set
 
 QUESTIONS = {"2 + 3?": 5, "Ann has 4 pens and 6 cups. How many?": 10.5}
 
@@ -117,3 +121,22 @@ def test_cut_replies_are_announced_with_what_helps(tiny_gguf: Path, tmp_path: Pa
     words = ("eval", tiny_gguf, "--data", data, "--prompt", prompt, "--max-new-tokens", 3, "--answer", "last-number")
     said = " ".join(fdd_edge(*words).stdout.split())
     assert "replies were cut at 3 tokens and count as not solved; try --max-new-tokens 6" in said
+
+
+def test_a_run_says_of_a_set_what_an_evaluation_says(data: Path, tmp_path: Path) -> None:
+    """The summaries of a run lacked path, hash, limit and format of the data."""
+    options = DatasetOptions(str(data), limit=1)
+    problems, about = problems_to_ask(data, seed=0, limit=1)[::2]
+    own = tmp_path / "valid.jsonl"
+    write_jsonl(own, (problem.to_row() for problem in problems))
+    sets = {"train": [], "valid": [], "eval": [fetch_set(options)]}
+    run = cast(Run, SimpleNamespace(sets=sets, reported={"valid": own, "mine": data}))
+    counted = {key: about[key] for key in ("n", "problems_sha256")}
+    assert dict(name_set(run, "mine").data) | counted == about
+    assert {"name": "mine", "path": str(data), "limit": 1}.items() <= about.items()
+    assert about["format"] is not None
+    assert about["sha256"] == hashlib.sha256(data.read_bytes()).hexdigest()
+    # Set apart from the training problems: the file in the run is what was asked.
+    assert name_set(run, "valid").data.items() <= problems_to_ask(own, seed=0, limit=None).about.items()
+    assert name_set(run, "valid").data["path"] == str(own)
+    assert name_set(run, "pool").data == {"name": "pool"}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from fdd_edge.operations import fine_tune as module
 from fdd_edge.operations.fine_tune import fine_tune
 from fdd_edge.operations.train import TrainingSetup
 from fdd_edge.operations.training_record import TrainingRecord, read_training, write_training
+from fdd_edge.progress import Advance
 from fdd_edge.records import Problem
 from fdd_edge.resolve.student import Student, open_student
 from fdd_edge.runs.atomic import partial_of
@@ -65,6 +67,26 @@ def test_training_says_how_many_tokens_the_terse_form_saves(
         assert (trained.program_tokens, trained.tokens_saved) == (short * trained.examples, saved)
     assert f"programs: {short} tokens, as they were written" in caplog.messages
     assert f"programs: {3 * short:,} tokens, {2 * (long - short):,} fewer than as written" in caplog.messages
+
+
+def test_as_many_steps_are_announced_as_are_trained(
+    tiny_student: Student, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It said "419/418", and "-10 s left" while the validation loss was computed."""
+    shown: list[tuple[str, int, int]] = []
+
+    @contextmanager
+    def recorded(title: str, total: int, unit: str = "") -> Iterator[Advance]:
+        yield lambda done: shown.append((title, done, total))
+
+    for where in ("fdd_edge.operations.train.progress", "fdd_edge.students.hf_trainer.progress"):
+        monkeypatch.setattr(where, recorded)
+    problems = [replace(PROBLEM, id=f"{i}") for i in range(6)]
+    setup = replace(SETUP, training=TrainingOptions(threads=1, per_device_train_batch_size=2, num_train_epochs=0.4))
+    fine_tune(problems, tmp_path / "out", tiny_student, "plain", setup, valid=problems[:3])
+    (training,) = {title for title, _, _ in shown} - {"validation loss"}
+    assert [(done, of) for title, done, of in shown if title == training][-1] == (2, 2)
+    assert [(done, of) for title, done, of in shown if title != training] == [(1, 2), (2, 2)]
 
 
 def test_the_record_of_an_earlier_version_says_nothing_about_it(tmp_path: Path) -> None:

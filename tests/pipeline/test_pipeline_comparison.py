@@ -223,3 +223,31 @@ def test_a_name_of_several_lines_takes_one(tmp_path: Path) -> None:
         summary["data"]["name"] = "mine\nresult   B is better than A"
         (folder / "summary.json").write_text(json.dumps(summary), encoding="utf-8")
     assert "\nresult   B is better" not in fdd_edge("compare", *folders, "--flips").stdout
+
+
+def test_a_set_may_be_called_pooled(tmp_path: Path) -> None:
+    """Outside a run, its row was taken for that of all sets, and Holm's p values mixed the two."""
+    for name in ("a", "b"):
+        right = set(range(40 if name == "a" else 20))
+        big(tmp_path / name / "one", right, name="one")
+        big(tmp_path / name / "pooled", right, name="pooled")
+    found = api.compare(tmp_path / "a", tmp_path / "b")
+    assert [(row.dataset, row.is_pooled) for row in found.rows] == [
+        ("one", False),
+        ("pooled", False),
+        ("pooled-2", True),
+    ]
+    assert found.overall["B"].dataset == "pooled-2"
+    own, pooled = found.rows[:2], found.rows[2]
+    assert [row.p_holm for row in own] == holm([row.difference.p for row in own])
+    assert pooled.p_holm == pooled.difference.p
+    assert pooled.difference.n == 120
+    ran = fdd_edge("compare", tmp_path / "a", tmp_path / "b", "--json")
+    assert [(row["set"], row["pooled"]) for row in json.loads(ran.stdout)["comparisons"]] == [
+        ("one", False),
+        ("pooled", False),
+        ("pooled-2", True),
+    ]
+    assert "B is worse than A on pooled-2" in " ".join(
+        fdd_edge("compare", tmp_path / "a", tmp_path / "b").stdout.split()
+    )

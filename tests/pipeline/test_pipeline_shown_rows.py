@@ -157,3 +157,14 @@ def test_a_long_reply_is_cut(tmp_path: Path) -> None:
     shown = fdd_edge("rows", folder).stdout
     assert "... 960 more lines" in shown
     assert shown.count("again") == 40
+
+
+def test_an_empty_file_of_rows_is_one_sentence(tmp_path: Path) -> None:
+    """It said "0 replies", as if that were what the artifact had answered."""
+    folder = evaluation(tmp_path / "empty", [2, 4, 6, 8])
+    (folder / "rows.jsonl").write_text("")
+    ran = fdd_edge("rows", folder)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr == (
+        f"Error: {folder} holds no reply: its file of rows is empty. Evaluate again, or restore that file.\n"
+    )

@@ -14,6 +14,7 @@ from peft import LoraConfig, get_peft_model
 from fdd_edge.resolve.student import Student
 from fdd_edge.students.batches import LengthGroupedSampler, collate, to_rows
 from fdd_edge.students.fast_forward import lora_layers, use_fused_ops
+from fdd_edge.students.fused_ops import CausalAttention
 from fdd_edge.students.load import load_model
 from fdd_edge.students.tokenizer import encode_examples, load_tokenizer
 
@@ -84,6 +85,22 @@ def test_bfloat16_weights_give_nearly_the_gradients_of_float32(
     assert (flat[1] - flat[0]).norm() <= 0.05 * flat[0].norm()
 
 
+@pytest.mark.parametrize("size", [64, 96, 128])
+def test_attention_in_bfloat16_rounds_scores_once(size: int) -> None:
+    """For heads of 96 or 128, where the scale is not a power of two, they were rounded twice."""
+    generator = torch.Generator().manual_seed(0)
+    query = 6 * torch.randn(1, 6, 64, size, generator=generator)
+    key, value = (torch.randn(1, 2, 64, size, generator=generator) for _ in range(2))
+    mask, scale = torch.zeros(64, 64), size**-0.5
+    half = [tensor.bfloat16() for tensor in (query, key, value, mask)]
+    exact = CausalAttention.apply(*(tensor.float() for tensor in half), scale)
+    scores = torch.einsum("hqd,hkd->hqk", half[0][0].float(), half[1][0].float().repeat_interleave(3, 0)) * scale
+    once = torch.softmax(scores.bfloat16().float(), -1).bfloat16().float()
+    expected = torch.einsum("hqk,hkd->hqd", once, half[2][0].float().repeat_interleave(3, 0)).bfloat16().float()
+    got = CausalAttention.apply(*half, scale)[0].float()
+    assert (got - exact[0]).norm() <= 1.05 * (expected - exact[0]).norm()
+
+
 def test_dropout_is_left_to_peft(tiny_student: Student) -> None:
     given = batch(tiny_student)
     model = adapted(tiny_student.folder, lora_dropout=0.5)
@@ -116,9 +133,9 @@ def test_without_gradients_the_loss_is_the_same(tiny_student: Student) -> None:
 def test_a_sliding_window_hides_earlier_tokens() -> None:
     from fdd_edge.students.fast_forward import _causal_mask
 
-    seen = (_causal_mask(6, 2) == 0).int().tolist()
+    seen = (_causal_mask(6, 2, torch.float32) == 0).int().tolist()
     assert seen[4] == [0, 0, 0, 1, 1, 0]
-    assert (_causal_mask(6, None) == 0).int().tolist()[4] == [1, 1, 1, 1, 1, 0]
+    assert (_causal_mask(6, None, torch.float32) == 0).int().tolist()[4] == [1, 1, 1, 1, 1, 0]
 
 
 def test_each_epoch_draws_every_example_once_in_batches_of_similar_length() -> None:
@@ -165,5 +182,5 @@ def test_few_masks_are_kept() -> None:
 
     _causal_mask.cache_clear()
     for tokens in range(1, 20):
-        _causal_mask(tokens, None)
+        _causal_mask(tokens, None, torch.float32)
     assert _causal_mask.cache_info().currsize <= 4

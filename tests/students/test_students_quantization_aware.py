@@ -24,7 +24,7 @@ from fdd_edge.resolve.student import Student
 from fdd_edge.students.batches import collate, to_rows
 from fdd_edge.students.grids import GRIDS
 from fdd_edge.students.load import load_model
-from fdd_edge.students.lora_training import train_adapter
+from fdd_edge.students.lora_training import adapt, train_adapter
 from fdd_edge.students.tokenizer import encode_examples, load_tokenizer
 from fdd_edge.students.training_options import LoraOptions, ResolvedTraining, TrainingOptions
 
@@ -126,6 +126,28 @@ def test_on_a_grid_without_rounding_it_is_plain_training(
     plain = fit(student, tmp_path / "plain", None, bf16=bf16)
     aware = fit(student, tmp_path / "aware", Everything("F32", student.folder), bf16=bf16)
     assert aware == pytest.approx(plain, rel=tolerance)
+
+
+def test_weights_loaded_between_two_evaluations_are_rounded_again(tiny_student: Student) -> None:
+    """The best weights are loaded after the last evaluation; another one would have used those before them."""
+    given = collate(to_rows(encode_examples(load_tokenizer(tiny_student.folder), PAIRS)))
+    model = adapt(
+        load_model(tiny_student.folder, "float32"),
+        LORA,
+        "tiny",
+        max_length=64,
+        dtype=torch.float32,
+        quantized=Everything("Q8_0", tiny_student.folder),
+    )
+    losses = []
+    for _ in range(2):
+        with torch.inference_mode():
+            losses.append(float(model(**given)["loss"]))
+        with torch.no_grad():
+            for name, weight in model.named_parameters():
+                if ".lora_B." in name:
+                    weight.copy_(torch.full_like(weight, 0.05))
+    assert losses[0] != losses[1]
 
 
 def test_a_type_without_a_grid_is_refused_by_name(tiny_student: Student, tmp_path: Path) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from fdd_edge.operations.train import TrainingSetup, train
 from fdd_edge.pipeline.run import Run
+from fdd_edge.pipeline.tracked_rounds import tracking_of
 from fdd_edge.runs import RoundLayout
 
 __all__ = ["train_adapter"]
@@ -17,7 +20,7 @@ def train_adapter(run: Run, round_dir: RoundLayout) -> None:
     continues = config.training.start_from == "previous" and number > 0
     run.stages.ensure(
         round_dir.adapter,
-        train,
+        partial(train, tracking=tracking_of(run, round_dir)),
         version=VERSION,
         inputs={
             "problems": round_dir.train,

@@ -114,7 +114,7 @@ class Secret:
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> dict[str, Any]:
-        """Return what an editor is told: it is a text."""
+        """Return what an editor shows: it is a text."""
         return {"type": "string"}
 
     @classmethod

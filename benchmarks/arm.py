@@ -76,7 +76,8 @@ def check_files(out: Path, students: Path) -> None:
 def answer(out: Path, model: Path, problems: Sequence[Problem], target: str, sequences: int, threads: int) -> Path:
     """Evaluate a file unless that was done before; return the folder."""
     if not out.is_dir():
-        asking = Asking(Decoding(MAX_NEW_TOKENS, sequences, threads, wave=WAVE))
+        # Standard attention on both sides: the CPU is what differs.
+        asking = Asking(Decoding(MAX_NEW_TOKENS, sequences, threads, wave=WAVE, flash_attention=False))
         evaluate_file(
             model, problems, out, runtime=TargetRuntime(load_profile(target), family_of(model)), asking=asking
         )

@@ -21,7 +21,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from llama_server import ask, server_binary, serving
 
@@ -32,11 +32,13 @@ from fdd_edge.evaluation import wilson
 from fdd_edge.ondevice.families import GGUF, device_family
 from fdd_edge.ondevice.prompt import Prompt
 from fdd_edge.ondevice.protocol import Completion, Decoding, Settings, Task, plan_waves
+from fdd_edge.operations.asking import Asking
+from fdd_edge.operations.attention_choice import decide_attention
 from fdd_edge.progress import show_on_stderr
 from fdd_edge.records import Problem
 from fdd_edge.resolve.dataset import DatasetOptions, fetch_set, read_set
 from fdd_edge.resolve.model_file import find_model_file
-from fdd_edge.targets import load_profile, open_session, resolve_threads
+from fdd_edge.targets import TargetRuntime, load_profile, open_session, resolve_threads
 
 TOLERANCE = 0.02
 """Largest relative difference in tokens at which problems/s can still be compared."""
@@ -220,7 +222,7 @@ def print_table(results: Sequence[Result], *, one_file: bool) -> None:
         sys.exit(f"That is more than {100 * TOLERANCE:.0f} %: the sides did different amounts of work.")
 
 
-def with_decoding(settings: Settings, **changes: int) -> Settings:
+def with_decoding(settings: Settings, **changes: Any) -> Settings:
     return replace(settings, decoding=replace(settings.decoding, **changes))
 
 
@@ -265,10 +267,13 @@ def main() -> None:
     show_on_stderr()
     artifact = find_model_file(options.artifact)
     threads = resolve_threads(load_profile("local"), options.threads)
-    settings = Settings(Decoding(options.max_new_tokens, options.sequences, threads), stop=("\nQuestion:",))
+    runtime = TargetRuntime(load_profile("local"), device_family(artifact).recipe_family)
+    asking = Asking(Decoding(options.max_new_tokens, options.sequences, threads))
+    settings = Settings(decide_attention(asking, runtime, artifact).decoding, stop=("\nQuestion:",))
     asked = DatasetOptions(options.data, "questions", options.format, options.limit)
     problems, *_ = read_set(asked, fetch_set(asked).files, seed=0)
-    print(f"{artifact}, {len(problems)} questions of {options.data}, {threads} threads\n")
+    print(f"{artifact}, {len(problems)} questions of {options.data}, {threads} threads")
+    print(f"the runner decodes with {'flash' if settings.decoding.flash_attention else 'standard'} attention\n")
     if options.floor:
         print_floor(artifact, problems, options.prompt, settings)
         return

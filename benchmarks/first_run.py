@@ -4,7 +4,7 @@ The run is started as in a pipe, where all that it shows are lines. From these, 
 is read when the first answers were shown before and after training, how long nothing was said, and how wrong the time
 left was that the run stated, from its second stage on. Run it on idle cores with:
 
-    python benchmarks/first_run.py [--config quickstart] [--set KEY=VALUE ...]
+    python benchmarks/first_run.py [--config quickstart] [--set KEY=VALUE ...] [-o DIR]
 """
 
 from __future__ import annotations
@@ -72,10 +72,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", default="quickstart")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="as for fdd-edge run")
+    parser.add_argument("-o", "--output", metavar="DIR", help="where the run is kept; default: it is not")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         settings = [word for setting in given.set for word in ("--set", setting)]
-        out = str(Path(folder) / "run")
+        out = given.output or str(Path(folder) / "run")
         lines = run([sys.executable, "-u", "-m", "fdd_edge", "run", given.config, "-o", out, *settings])
     silences = [(later.seconds - line.seconds, line.text) for line, later in pairwise(lines)]
     longest, before = max(silences)

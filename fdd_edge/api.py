@@ -499,6 +499,7 @@ def evaluate(
     max_new_tokens: int | None = None,
     batch_size: int = Decoding.batch_size,
     threads: int | None = None,
+    flash_attention: bool | None = None,
     wave: int = Decoding.wave,
     samples: int = 1,
     temperature: float = Decoding.temperature,
@@ -528,6 +529,8 @@ def evaluate(
         batch_size: Number of sequences that share a batch.
         threads: Threads of the runtime; default: one per physical core; ``threads`` in the target's profile takes
             precedence.
+        flash_attention: Whether llama.cpp uses flash attention; default: whichever is faster on the target, by a
+            measurement.
         wave: Number of replies that are decoded, resumed and shared between boards as one unit.
         samples: Replies per problem; ``votes`` of the result counts the problems that the majority of them solves.
         temperature: Of sampling; 0 decodes greedily.
@@ -553,6 +556,7 @@ def evaluate(
         max_new_tokens=max_new_tokens,
         batch_size=batch_size,
         threads=threads,
+        flash_attention=flash_attention,
         wave=wave,
         samples=samples,
         temperature=temperature,

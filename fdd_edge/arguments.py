@@ -268,6 +268,7 @@ def check_evaluation(
     limit: int | None = None,
     batch_size: int | None = None,
     threads: int | None = None,
+    flash_attention: bool | None = None,
     wave: int | None = None,
     temperature: float | None = None,
     **choice: Any,
@@ -277,7 +278,13 @@ def check_evaluation(
     Raises:
         FddError: One is wrong; the message names it.
     """
-    given = {"batch_size": batch_size, "threads": threads, "wave": wave, "temperature": temperature}
+    given = {
+        "batch_size": batch_size,
+        "threads": threads,
+        "wave": wave,
+        "temperature": temperature,
+        "flash_attention": flash_attention,
+    }
     decoding = check_decoding(
         max_new_tokens=default_tokens(answer) if max_new_tokens is None else max_new_tokens,
         **{name: value for name, value in given.items() if value is not None},

@@ -196,7 +196,7 @@ class DecodingOptions(Decoding):
 
     def as_decoding(self, *, threads: int, temperature: float) -> Decoding:
         """Return how one set of problems is decoded."""
-        return Decoding(self.max_new_tokens, self.batch_size, threads, temperature, self.wave)
+        return Decoding(self.max_new_tokens, self.batch_size, threads, temperature, self.wave, self.flash_attention)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from fdd_edge import catalog
 from fdd_edge.cli import cli
 from fdd_edge.errors import FddError
 
-FOR_USERS = {"gsm8k-qwen-0.5b", "gsm8k-smollm2", "headline-smollm2", "quickstart", "smoke"}
+FOR_USERS = {"gsm8k-qwen-0.5b", "gsm8k-smollm2", "headline-bank", "headline-smollm2", "quickstart", "smoke"}
 
 
 def test_configs_of_benchmarks_and_tests_are_not_listed_for_users() -> None:

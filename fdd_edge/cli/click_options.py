@@ -110,10 +110,11 @@ def options_of(options: type, *names: str, renamed: Mapping[str, str] = types.Ma
         for name in reversed(names):
             field = found[name]
             flag = renamed.get(name, name).replace("_", "-")
+            kind = _click_type(hints[name], field.metadata)
             function = click.option(
-                f"--{flag}",
+                f"--{flag}/--no-{flag}" if kind is click.BOOL else f"--{flag}",
                 name,
-                type=_click_type(hints[name], field.metadata),
+                type=kind,
                 default=field.default,
                 show_default=field.default is not None,
                 help=f"{_sentence(field.metadata['description'])}",
@@ -142,6 +143,8 @@ def _click_type(hint: Any, bounds: Mapping[str, Any]) -> click.ParamType[Any]:
         return click.Choice(get_args(hint))
     low, high = bounds.get("ge", bounds.get("gt")), bounds.get("le", bounds.get("lt"))
     is_open = {"min_open": "gt" in bounds, "max_open": "lt" in bounds}
+    if hint is bool:
+        return click.BOOL
     if hint is int:
         return click.IntRange(low, high)
     if hint is float:

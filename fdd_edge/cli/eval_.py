@@ -37,7 +37,7 @@ from fdd_edge.resolve.dataset import DatasetOptions
 @num_fewshot_option
 @answer_option
 @max_new_tokens_option
-@options_of(Decoding, "batch_size", "threads", "wave")
+@options_of(Decoding, "batch_size", "threads", "flash_attention", "wave")
 @samples_option("Replies per problem; also prints how many problems the majority of them solves.")
 @options_of(Decoding, "temperature")
 @seed_option("Seed for generated problems, and for sampling.")

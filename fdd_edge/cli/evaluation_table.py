@@ -51,10 +51,15 @@ def print_evaluation(result: EvaluationResult, *, kept: str | None = None) -> No
         ("memory", f"{result.peak_rss_bytes / 1e6:.0f} MB at peak{emulated}"),
         ("file", f"{artifact['path']}, {artifact['bytes'] / 1e6:.1f} MB, {artifact['recipe'] or NOT_OURS}"),
         *parity,
-        ("target", " ".join(str(target.get(key, "-")) for key in ("name", "cpu", "runtime", "runtime_version"))),
+        ("target", _target(target)),
         *([("rows", str(EvaluationFiles(Path(kept)).rows))] if kept else []),
     ]
     print_labelled(rows, width=9)
+
+
+def _target(target: Mapping[str, Any]) -> str:
+    said = " ".join(str(target.get(key, "-")) for key in ("name", "cpu", "runtime", "runtime_version"))
+    return f"{said}, flash attention" if target.get("flash_attention") else said
 
 
 def print_evaluations(found: EvaluationTable, *, kept: str | None = None) -> None:
@@ -106,6 +111,9 @@ def _below(found: EvaluationTable, kept: str | None) -> list[tuple[str, str]]:
         rows.append(("", "majority: problems that the answer of most replies solves, in percent"))
     if found.differences:
         rows.append(("vs first", f"points gained or lost against {first} on the same problems"))
+    flash = dict.fromkeys(entry.artifact for entry in found if entry.result.target.get("flash_attention"))
+    if flash:
+        rows.append(("flash", f"decoded with flash attention: {', '.join(flash)}"))
     if any(entry.result.target.get("emulated") for entry in found):
         rows.append(("*", "in the emulator, not on the board"))
     cut = [entry for entry in found if entry.result.verdicts["unfinished"]]

@@ -38,6 +38,7 @@ def print_measurement(measured: Measurement) -> None:
         ("clock", _shown(m.clock_mhz, "{:.0f} MHz at its slowest")),
         ("throttled", "not measured" if m.throttled is None else _THROTTLED[m.throttled]),
         ("target", f"{m.target}: {device.cpu}, {m.threads} {'thread' if m.threads == 1 else 'threads'}"),
+        *([("attention", "flash attention")] if m.flash_attention else []),
         *([("board", device.board)] if device.board else []),
         ("features", " ".join(device.cpu_features)),
         ("runtime", f"{device.runtime} {device.runtime_version}, Python {device.python}"),

@@ -67,10 +67,12 @@ class _Clock:
 class Decoder:
     """Decodes waves with one model, and holds the context that consecutive waves of similar size share."""
 
-    def __init__(self, model: Model, prompt: Prompt, settings: Settings) -> None:
+    def __init__(self, model: Model, prompt: Prompt, settings: Settings, *, flash: bool = False) -> None:
+        """Take a model and how to decode with it; ``flash`` says whether by flash attention."""
         self._model = model
         self._prompt = prompt
         self._settings = settings
+        self._flash = flash
         self._context: Context | None = None
 
     def __enter__(self) -> Self:
@@ -162,7 +164,8 @@ class Decoder:
         if self._context is None or self._context.shape != shape:
             if self._context:
                 self._context.close()
-            self._context = self._model.open_context(*shape, self._settings.threads, self._settings.kv)
+            threads, kv = self._settings.threads, self._settings.kv
+            self._context = self._model.open_context(*shape, threads, kv, flash=self._flash)
         self._context.clear()
         return self._context
 

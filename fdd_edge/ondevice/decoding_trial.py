@@ -15,6 +15,7 @@ from itertools import pairwise
 import numpy as np
 
 from .device_info import peak_rss_bytes
+from .protocol import Decoding, Settings
 from .replies import choose_token
 from .scoring import lead_of
 from .shared_cores import spin_briefly
@@ -39,13 +40,16 @@ def main(arguments: Sequence[str]) -> None:
     path, threads, replies = arguments[0], int(arguments[1]), int(arguments[2])
     spin_briefly()
     began = time.perf_counter()
+    from .attention_trial import choose_attention
     from .llamacpp import open_model
 
     stream = np.random.default_rng(0)
     with open_model(path, threads) as model:
-        context = model.open_context(_CELLS, replies, threads, "f16")
-        context.read(0, 0, [0])
         loaded = time.perf_counter() - began
+        decoding = Decoding(batch_size=replies, threads=threads, wave=replies)
+        attention = choose_attention(model, Settings(decoding, choose_attention=True))
+        context = model.open_context(_CELLS, replies, threads, "f16", flash=attention.flash)
+        context.read(0, 0, [0])
 
         def read() -> None:
             context.cut(0, 0)

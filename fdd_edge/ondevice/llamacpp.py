@@ -64,6 +64,7 @@ class Model:
 
     runtime = "llama-cpp-python"
     runtime_version = str(llama_cpp.__version__)
+    has_flash_attention = True
 
     def __init__(self, path: str) -> None:
         """Load a file.
@@ -195,14 +196,18 @@ class Model:
             self._pieces[token] = self._read_piece(token)
         return self._pieces[token]
 
-    def open_context(self, cells: int, sequences: int, threads: int, kv: Literal["f16", "f32"]) -> Context:
+    def open_context(
+        self, cells: int, sequences: int, threads: int, kv: Literal["f16", "f32"], *, flash: bool = False
+    ) -> Context:
         """Allocate a key-value cache of ``cells`` tokens for each of ``sequences`` sequences.
+
+        Flash attention rounds to f16 internally, whatever ``kv`` says.
 
         Raises:
             RunnerError: llama.cpp cannot create a context, for example because the model does not generate text.
         """
         _errors.clear()
-        return Context(self._model, self.n_vocab, cells, sequences, threads, kv)
+        return Context(self._model, self.n_vocab, cells, sequences, threads, kv, flash=flash)
 
     def _read_piece(self, token: int) -> bytes:
         size = 64
@@ -236,7 +241,15 @@ class Context:
     """
 
     def __init__(
-        self, model: c_api.llama_model_p, n_vocab: int, cells: int, sequences: int, threads: int, kv: str
+        self,
+        model: c_api.llama_model_p,
+        n_vocab: int,
+        cells: int,
+        sequences: int,
+        threads: int,
+        kv: str,
+        *,
+        flash: bool,
     ) -> None:
         params = c_api.llama_context_default_params()
         params.n_ctx = cells * sequences
@@ -244,9 +257,7 @@ class Context:
         params.n_seq_max = sequences
         params.n_threads = params.n_threads_batch = threads
         params.type_k = params.type_v = _KV_TYPES[kv]
-        # On CPUs, llama.cpp's flash attention works token by token: a step of 16 replies of 150 tokens takes 1.5 times
-        # as long. It also rounds to f16 internally, whatever the type of the cache.
-        params.flash_attn_type = c_api.LLAMA_FLASH_ATTN_TYPE_DISABLED
+        params.flash_attn_type = c_api.LLAMA_FLASH_ATTN_TYPE_ENABLED if flash else c_api.LLAMA_FLASH_ATTN_TYPE_DISABLED
         params.kv_unified = False
         params.no_perf = True
         self._context: c_api.llama_context_p | None = c_api.llama_init_from_model(model, params)
@@ -255,6 +266,8 @@ class Context:
         self._memory = c_api.llama_get_memory(self._context)
         self._batch = c_api.llama_batch_init(BATCH, 0, 1)
         self._n_vocab = n_vocab
+        self._threads = self._threads_set = threads
+        self._flash = flash
         self._choice = ThreadChoice(threads) if threads > 1 and shares_cores() else None
         self.shape = (cells, sequences)
 
@@ -307,13 +320,27 @@ class Context:
 
     def _run(self) -> int:
         """Run the batch with as many threads as there are free cores; return llama.cpp's status."""
-        if self._choice is None:
-            return int(c_api.llama_decode(self._context, self._batch))
+        choice = self._choice
+        if choice is None:
+            return self._decode_batch()
+        # Flash attention of a single token after more than 256 is summed by as many threads as there are, each of which
+        # takes a part: another number of them would give other bits.
+        must_not_change = self._flash and self._batch.n_tokens == 1
+        self._set_threads(self._threads if must_not_change else choice.threads)
+        if must_not_change:
+            return self._decode_batch()
         began, cpu_began = time.perf_counter(), time.process_time()
-        status = c_api.llama_decode(self._context, self._batch)
-        if self._choice.note(time.perf_counter() - began, time.process_time() - cpu_began):
-            c_api.llama_set_n_threads(self._context, self._choice.threads, self._choice.threads)
-        return int(status)
+        status = self._decode_batch()
+        choice.note(time.perf_counter() - began, time.process_time() - cpu_began)
+        return status
+
+    def _set_threads(self, threads: int) -> None:
+        if threads != self._threads_set:
+            c_api.llama_set_n_threads(self._context, threads, threads)
+            self._threads_set = threads
+
+    def _decode_batch(self) -> int:
+        return int(c_api.llama_decode(self._context, self._batch))
 
     def _fill(self, feeds: Sequence[_Feed]) -> int:
         """Fill the batch; return the number of rows of logits it asks for."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from datetime import datetime
 from typing import Any, ClassVar, Literal, NamedTuple, Self
 
@@ -91,10 +91,18 @@ class Decoding:
     )
     temperature: float = option(0.0, "sampling temperature; 0 decodes greedily", ge=0, le=100)
     wave: int = option(64, "number of replies that are decoded, resumed and shared between boards as one unit", ge=1)
+    flash_attention: bool | None = option(
+        None, "whether llama.cpp uses flash attention; default: whichever is faster on the target, by a measurement"
+    )
 
     def __post_init__(self) -> None:
         if fault := out_of_range(self):
             raise ProtocolError(fault)
+
+    def fingerprint(self) -> dict[str, int | float | bool | None]:
+        """Return what replies depend on, without the attention if it is the standard one: so it was before."""
+        row = asdict(self)
+        return row if self.flash_attention else {k: v for k, v in row.items() if k != "flash_attention"}
 
 
 @dataclass(frozen=True)
@@ -109,6 +117,8 @@ class Settings:
             else its last one, ``last-number`` always the last one.
         stop: A reply ends before the first of these texts.
         return_ids: Whether completions include token ids.
+        choose_attention: Whether the device measures which attention is faster, if ``flash_attention`` is None; else
+            that means llama.cpp's standard one.
     """
 
     decoding: Decoding = Decoding(threads=1)
@@ -117,6 +127,7 @@ class Settings:
     answer: AnswerRule = "program"
     stop: tuple[str, ...] = ()
     return_ids: bool = False
+    choose_attention: bool = False
 
     def __post_init__(self) -> None:
         if self.decoding.threads is None:
@@ -344,6 +355,8 @@ class TargetInfo:
 
     ``prompt`` is the template in use, and ``rendered_at`` the time that a chat template was told; ``system_info`` is
     the runtime's own description of its build; times measured on an ``emulated`` device are not the board's.
+    ``flash_attention`` says how waves are decoded. If the device was to choose, the two times are those of a token for
+    each reply of a batch, by which it chose.
     """
 
     protocol: int
@@ -363,6 +376,9 @@ class TargetInfo:
     prompt: str
     load_seconds: float = field(metadata=bounds(ge=0, le=_SECONDS))
     rendered_at: str | None = None
+    flash_attention: bool = False
+    standard_step_seconds: float | None = field(default=None, metadata=bounds(ge=0, le=_SECONDS))
+    flash_step_seconds: float | None = field(default=None, metadata=bounds(ge=0, le=_SECONDS))
 
     def __post_init__(self) -> None:
         if self.rendered_at is not None:

@@ -26,6 +26,7 @@ class FolderModel:
 
     runtime = "onnxruntime"
     runtime_version = str(onnxruntime.__version__)
+    has_flash_attention = False
 
     def __init__(self, path: str, graphs: tuple[str, ...], threads: int) -> None:
         """Load graphs and their weights.

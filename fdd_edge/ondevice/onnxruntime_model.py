@@ -69,12 +69,14 @@ class Model(FolderModel):
             raise RunnerError("bad_artifact", f"{path} has a cache or logits of an unknown shape or type.") from None
         self.n_ctx_train = _context_length(Path(path).parent)
 
-    def open_context(self, cells: int, sequences: int, threads: int, kv: Literal["f16", "f32"]) -> Context:
+    def open_context(
+        self, cells: int, sequences: int, threads: int, kv: Literal["f16", "f32"], *, flash: bool = False
+    ) -> Context:
         """Allocate room for ``cells`` tokens in each of ``sequences`` sequences.
 
         The session determines the number of threads, and the graph the number format of the cache.
         """
-        del threads, kv
+        del threads, kv, flash
         (session,) = self.sessions
         logits = (self.n_vocab, self._logits_type, self._pruned)
         try:

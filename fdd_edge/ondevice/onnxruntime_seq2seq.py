@@ -58,9 +58,11 @@ class Model(FolderModel):
         stated = read_json(Path(path).with_name("config.json")).get("n_positions")
         self.n_ctx_train = stated if isinstance(stated, int) and stated > 0 else ENCODER_LENGTH
 
-    def open_context(self, cells: int, sequences: int, threads: int, kv: Literal["f16", "f32"]) -> Context:
+    def open_context(
+        self, cells: int, sequences: int, threads: int, kv: Literal["f16", "f32"], *, flash: bool = False
+    ) -> Context:
         """Create ``sequences`` empty sequences; their caches grow with them, so ``cells`` is not needed."""
-        del threads, kv
+        del threads, kv, flash
         return Context(self.sessions, (cells, sequences))
 
 

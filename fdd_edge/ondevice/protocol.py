@@ -69,7 +69,7 @@ __all__ = [
     "prompt_ids_sha",
 ]
 
-PROTOCOL = 5
+PROTOCOL = 6
 
 T = TypeVar("T")
 

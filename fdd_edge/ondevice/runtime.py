@@ -68,6 +68,8 @@ class Model(Protocol):
     n_vocab: int
     n_ctx_train: int
     n_params: int
+    has_flash_attention: bool
+    """Whether the runtime has a second way to compute attention, which ``open_context`` chooses."""
 
     @property
     def description(self) -> str:
@@ -101,8 +103,17 @@ class Model(Protocol):
     def piece(self, token: int) -> bytes:
         """Return the bytes of one token, possibly part of a character; control tokens have none."""
 
-    def open_context(self, cells: int, sequences: int, threads: int, kv: Literal["f16", "f32"]) -> Context:
+    def open_context(
+        self, cells: int, sequences: int, threads: int, kv: Literal["f16", "f32"], *, flash: bool = False
+    ) -> Context:
         """Allocate room for ``cells`` tokens in each of ``sequences`` sequences.
+
+        Args:
+            cells: Tokens per sequence.
+            sequences: How many.
+            threads: Of the runtime.
+            kv: Number format of the cache.
+            flash: Whether attention is computed by flash attention, if the runtime has it.
 
         Raises:
             RunnerError: The model cannot be run this way.

@@ -99,10 +99,13 @@ def load(
     limit_memory()
     with _open(artifact, settings.threads) as model:
         from . import scoring
+        from .attention_trial import choose_attention
         from .batching import Decoder
 
         template = make_prompt(prompt, shots, model, moment)
-        with Decoder(model, template, settings) as decoder:
+        loaded = time.perf_counter() - start
+        attention = choose_attention(model, settings)
+        with Decoder(model, template, settings, flash=attention.flash) as decoder:
             info = TargetInfo(
                 protocol=PROTOCOL,
                 runtime=model.runtime,
@@ -119,8 +122,11 @@ def load(
                 n_ctx_train=model.n_ctx_train,
                 special=model.special_ids,
                 prompt=template.template,
-                load_seconds=time.perf_counter() - start,
+                load_seconds=loaded,
                 rendered_at=moment,
+                flash_attention=attention.flash,
+                standard_step_seconds=attention.standard_seconds,
+                flash_step_seconds=attention.flash_seconds,
             )
             yield Loaded(decoder, functools.partial(scoring.score, model, template, settings), info, template)
 

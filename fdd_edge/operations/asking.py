@@ -9,7 +9,7 @@ from fdd_edge.artifacts.model_facts import ModelFacts
 from fdd_edge.ondevice.protocol import Decoding, Settings, Shot
 from fdd_edge.ondevice.verdicts import AnswerRule
 from fdd_edge.progress import announce
-from fdd_edge.targets import TargetRuntime
+from fdd_edge.targets import TargetRuntime, is_emulated
 
 __all__ = ["Asking", "announce_prompt"]
 
@@ -35,12 +35,26 @@ class Asking:
     prompt: str | None = None
     examples: tuple[Shot, ...] = ()
 
+    @property
+    def together(self) -> int:
+        """How many replies are decoded at a time."""
+        return min(self.decoding.batch_size, self.decoding.wave)
+
     def on(self, runtime: TargetRuntime) -> Asking:
         """Return the same with the number of threads that the target will use."""
         return replace(self, decoding=replace(self.decoding, threads=runtime.threads(self.decoding.threads)))
 
+    def leaves_attention_open(self, runtime: TargetRuntime) -> bool:
+        """Return whether the attention follows from a measurement of the target; see ``attention_choice``."""
+        is_open = self.decoding.flash_attention is None and self.together > 1
+        return is_open and runtime.family == "gguf" and not is_emulated(runtime.profile)
+
+    def with_attention(self, *, flash: bool) -> Asking:
+        """Return the same with flash attention or without it."""
+        return replace(self, decoding=replace(self.decoding, flash_attention=flash))
+
     def settings(self, runtime: TargetRuntime) -> Settings:
-        """Return what the runner of a target needs to know."""
+        """Return what the runner of a target needs to know; attention that was left open is the standard one."""
         return Settings(decoding=self.on(runtime).decoding, seed=self.seed, answer=self.answer)
 
 

@@ -14,11 +14,13 @@ from fdd_edge.errors import FddError
 from fdd_edge.ondevice.json_text import parse_json
 from fdd_edge.ondevice.model_files import model_in
 from fdd_edge.ondevice.protocol import Decoding, Settings, TargetInfo, Task, Timing, Wave
+from fdd_edge.operations.asking import Asking
+from fdd_edge.operations.attention_choice import decide_attention
 from fdd_edge.operations.certify import packaged_prompts
 from fdd_edge.operations.evaluation_timing import per_second
-from fdd_edge.progress import progress, warn
+from fdd_edge.progress import progress
 from fdd_edge.result_base import Result
-from fdd_edge.targets import Budgets, Profile, TargetRuntime, load_profile, open_session
+from fdd_edge.targets import Budgets, Profile, TargetRuntime, first_answering, open_session
 
 __all__ = ["MeasuredDevice", "Measurement", "measure", "read_measurement", "write_measurement"]
 
@@ -60,6 +62,7 @@ class Measurement(Result):
         batch_tokens_per_second: Writing ``batch_size`` replies in one batch, including the time for prompts.
         batch_size: Replies in that batch.
         threads: Of the runtime.
+        flash_attention: Whether llama.cpp decoded with flash attention.
         peak_rss_bytes: The most memory the runner held.
         temperature_c: The hottest part of the CPU, highest reading.
         clock_mhz: The mean clock of the cores, lowest reading.
@@ -87,6 +90,7 @@ class Measurement(Result):
     joules_per_token: float | None
     device: MeasuredDevice
     broken_budgets: list[str]
+    flash_attention: bool = False
 
     @property
     def emulated(self) -> bool:
@@ -109,7 +113,12 @@ class Measurement(Result):
 
 
 def measure(
-    artifact: Path, *, runtime: TargetRuntime, prompt: str | None = None, threads: int | None = None
+    artifact: Path,
+    *,
+    runtime: TargetRuntime,
+    prompt: str | None = None,
+    threads: int | None = None,
+    flash_attention: bool | None = None,
 ) -> Measurement:
     """Ask a file packaged questions on a target, one at a time and in a batch.
 
@@ -120,26 +129,27 @@ def measure(
         runtime: Where it runs. The boards of a pool are equal, so the first one that answers is measured.
         prompt: A template that holds ``{question}``, ``chat``, or None for the file's own.
         threads: None for one per physical core; ``threads`` in the target's profile takes precedence.
+        flash_attention: None for whichever is faster for a batch; see ``decide_attention``.
 
     Raises:
         FddError: The file is broken, or it cannot be asked this way.
         TargetError: The target failed.
     """
     model = Path(model_in(artifact))
-    *others, last = (TargetRuntime(board, runtime.family) for board in _devices(runtime.profile))
+    asking = Asking(replace(_DECODING, threads=runtime.threads(threads), flash_attention=flash_attention))
+    decoding = decide_attention(asking, runtime, model).decoding
     recipe = describe_model(model).recipe
-    for board in others:
-        try:
-            return _measure_on(board, model, recipe, prompt, threads)
-        except FddError as error:  # also if it says that the file is broken: others may be able to read it
-            warn(f"{board.profile.name}: {error} Measuring another board of the pool.")
-    return _measure_on(last, model, recipe, prompt, threads)
+
+    def measure_on(board: Profile) -> Measurement:
+        return _measure_on(TargetRuntime(board, runtime.family), model, recipe, prompt, decoding)
+
+    return first_answering(runtime.profile, measure_on)
 
 
 def _measure_on(
-    board: TargetRuntime, artifact: Path, recipe: str | None, prompt: str | None, threads: int | None
+    board: TargetRuntime, artifact: Path, recipe: str | None, prompt: str | None, decoding: Decoding
 ) -> Measurement:
-    settings = Settings(decoding=replace(_DECODING, threads=board.threads(threads)))
+    settings = Settings(decoding=replace(decoding, threads=board.threads(decoding.threads)))
     title = f"{artifact.parent.name}/{artifact.name} on {board.profile.name}"
     with open_session(board.profile, artifact, settings=settings, prompt=prompt, fresh=True) as session:
         info = session.info
@@ -159,7 +169,15 @@ def _questions(*, emulated: bool) -> tuple[list[Wave], int]:
     return (alone if emulated else [*alone, Wave(len(alone), tuple(tasks[_ALONE:]))]), len(alone)
 
 
-def write_measurement(out: Path, *, artifact: Path, runtime: TargetRuntime, threads: int, budgets: Budgets) -> None:
+def write_measurement(
+    out: Path,
+    *,
+    artifact: Path,
+    runtime: TargetRuntime,
+    threads: int,
+    flash_attention: bool,
+    budgets: Budgets,
+) -> None:
     """Write the measurement of an artifact to the file ``out``; see ``measure``.
 
     Args:
@@ -167,22 +185,17 @@ def write_measurement(out: Path, *, artifact: Path, runtime: TargetRuntime, thre
         artifact: The artifact's folder.
         runtime: Where it runs.
         threads: Of the runtime.
+        flash_attention: Whether the run decodes with it.
         budgets: The target's; which of them the artifact exceeds is part of the measurement.
     """
     assert budgets == runtime.profile.budgets
-    row = measure(artifact, runtime=runtime, threads=threads).to_dict()
+    row = measure(artifact, runtime=runtime, threads=threads, flash_attention=flash_attention).to_dict()
     out.write_text(json.dumps(row, indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def read_measurement(path: Path) -> Measurement:
     """Read a measurement back."""
     return Measurement.from_dict(parse_json(path.read_text(encoding="utf-8")))
-
-
-def _devices(profile: Profile) -> list[Profile]:
-    """Return profiles with a single runner each: the boards of a pool, or the profile itself."""
-    boards = [load_profile(board) for board in profile.pool] or [profile]
-    return [board.model_copy(update={"processes": 1}) for board in boards]
 
 
 def _measurement(
@@ -232,6 +245,7 @@ def _measurement(
             python=info.python,
         ),
         broken_budgets=[],
+        flash_attention=info.flash_attention,
     )
     return replace(measured, broken_budgets=_broken(profile, measured))
 

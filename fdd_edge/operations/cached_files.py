@@ -17,6 +17,7 @@ from fdd_edge.cache import CACHE_LOCK, cache_alone, cache_dir
 from fdd_edge.errors import FddError
 from fdd_edge.ondevice.board_store import MODELS, RUNNERS, VENV, WAVES, WHEELS, lock_board
 from fdd_edge.ondevice.protocol import RunnerError
+from fdd_edge.operations.attention_choice import ATTENTION
 from fdd_edge.operations.machine_speed import SPEEDS
 from fdd_edge.result_base import Result
 from fdd_edge.runs.atomic import delete
@@ -113,6 +114,12 @@ _KINDS = {
     SPEEDS: _Kind(
         re.compile(r"[0-9a-f]{32}\.json"),
         "how fast this machine trains and decodes students, by which runs are planned",
+        True,
+        "measured again when next used: some seconds",
+    ),
+    ATTENTION: _Kind(
+        re.compile(r"[0-9a-f]{64}\.json"),
+        "which attention targets decode with, as measured there",
         True,
         "measured again when next used: some seconds",
     ),

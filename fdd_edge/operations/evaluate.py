@@ -17,6 +17,7 @@ from fdd_edge.ondevice.model_files import hash_model, model_in
 from fdd_edge.ondevice.protocol import Task, plan_waves
 from fdd_edge.ondevice.verdicts import SCORED
 from fdd_edge.operations.asking import Asking, announce_prompt
+from fdd_edge.operations.attention_choice import decide_attention
 from fdd_edge.operations.certificate_lookup import find_certificate
 from fdd_edge.operations.evaluation_facts import EvaluationFacts, facts_of
 from fdd_edge.operations.evaluation_rows import read_rows
@@ -187,15 +188,19 @@ def evaluate_file(
     announce_prompt(artifact, facts, asking.prompt)
     sha256 = hash_model(artifact)
     certificate = find_certificate(artifact, sha256)
-
-    made_from = {
+    of_file: dict[str, object] = {
         "artifact": sha256,
         "problems": ProblemSet(problems),
         "runtime": runtime,
-        "asking": asking.on(runtime),
         "build": build_of(runtime),
     }
-    named = EvaluationFacts(data=data, fingerprint=fingerprint(0, plain(made_from), {}))
+    stored = None if out is None else _stored_attention(out, asking.on(runtime), of_file)
+    if stored is None:
+        asking = decide_attention(asking, runtime, artifact)
+    else:
+        asking = asking.on(runtime).with_attention(flash=stored)
+    made_from = of_file | {"asking": asking}
+    named = EvaluationFacts(data=data, fingerprint=_fingerprint(made_from))
 
     def make(folder: Path) -> None:
         evaluate(
@@ -230,6 +235,23 @@ def evaluate_file(
         evaluation=evaluation,
         completions=completions,
     )
+
+
+def _fingerprint(made_from: Mapping[str, object]) -> str:
+    return fingerprint(0, plain(made_from), {})
+
+
+def _stored_attention(out: Path, asking: Asking, of_file: Mapping[str, object]) -> bool | None:
+    """Return by which attention a folder holds an evaluation that leaves it open; None if it holds another or none.
+
+    So a stored result is shown without asking the target, even if the cache has forgotten what was measured.
+    """
+    if asking.decoding.flash_attention is not None:
+        return None
+    for flash in (False, True):
+        if is_evaluation_of(out, _fingerprint({**of_file, "asking": asking.with_attention(flash=flash)})):
+            return flash
+    return None
 
 
 def is_evaluation_of(out: Path, wanted: str) -> bool:

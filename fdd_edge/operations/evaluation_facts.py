@@ -61,6 +61,7 @@ def facts_of(asking: Asking, problems: Iterable[Problem], info: TargetInfo, name
     """
     found = list(problems)
     settings = asdict(asking.decoding) | {
+        "flash_attention": info.flash_attention,
         "prompt": info.prompt,
         "num_fewshot": len(asking.examples),
         "answer": asking.answer,

@@ -40,7 +40,7 @@ __all__ = ["SPEEDS", "Measured", "SpeedOptions", "machine_speed"]
 SPEEDS = "speeds"
 """The folder of the cache."""
 
-_VERSION = 3
+_VERSION = 4
 """Raised when what is measured changes."""
 
 _PACKAGES = ("torch", "transformers", "peft", "llama-cpp-python")

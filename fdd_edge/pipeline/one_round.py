@@ -25,6 +25,7 @@ from fdd_edge.pipeline.shown_questions import (
     questions_before,
 )
 from fdd_edge.pipeline.stages.adapters import train_adapter
+from fdd_edge.pipeline.stages.attention import choose_attention
 from fdd_edge.pipeline.stages.benchmarks import measure_cost
 from fdd_edge.pipeline.stages.certificates import certify_artifact, failed_certificates
 from fdd_edge.pipeline.stages.curated_problems import curate_problems
@@ -45,7 +46,7 @@ from fdd_edge.records import read_problems
 from fdd_edge.resolve.prompts import requested_prompt, worked_examples
 from fdd_edge.runs import ArtifactsLayout, RoundLayout
 from fdd_edge.runs.stage_files import NON_EASY, POOL, SHOWN, VALID
-from fdd_edge.targets import load_profile
+from fdd_edge.targets import Profile, load_profile
 
 __all__ = ["ask_untuned", "evaluate_untuned", "make_round"]
 
@@ -112,7 +113,12 @@ def ask_untuned(run: Run, on_answers: OnAnswers) -> None:
         return
     _export(run, layout, [judge])
     asking = _untuned_asking(run)
-    shorter = replace(asking.decoding, max_new_tokens=min(_SHOWN_TOKENS, asking.decoding.max_new_tokens))
+    # Too few questions to be worth measuring which attention is faster.
+    shorter = replace(
+        asking.decoding,
+        max_new_tokens=min(_SHOWN_TOKENS, asking.decoding.max_new_tokens),
+        flash_attention=bool(asking.decoding.flash_attention),
+    )
     complete(run, layout, judge, target, SHOWN, questions, replace(asking, decoding=shorter))
     _show(on_answers, None, answers_of_untuned(run))
 
@@ -140,10 +146,20 @@ def evaluate_untuned(run: Run) -> bool:
     _certify(run, layout, [judge])
     if failed_certificates(run, layout):
         return True
-    asking = _untuned_asking(run)
+    target = run.named.judge_target
+    asking = _decided(run, layout, judge, target, _untuned_asking(run))
     for name, path in run.reported.items():
-        complete(run, layout, judge, run.named.judge_target, name, read_problems(path), asking)
+        complete(run, layout, judge, target, name, read_problems(path), asking)
     return True
+
+
+def _decided(run: Run, layout: ArtifactsLayout, recipe: Recipe, target: Profile, asking: Asking) -> Asking:
+    """Return how an artifact is asked, with the threads and the attention that the target will use."""
+    runtime = run.runtime(target, recipe)
+    asking = asking.on(runtime)
+    if not asking.leaves_attention_open(runtime):
+        return asking
+    return asking.with_attention(flash=choose_attention(run, layout, recipe, target, asking))
 
 
 def _export(run: Run, layout: ArtifactsLayout, recipes: Iterable[Recipe]) -> None:
@@ -186,11 +202,12 @@ def _evaluate(run: Run, round_dir: RoundLayout, recipes: Sequence[Recipe], on_an
     judge, judge_target = run.named.judge, run.named.judge_target
     for target in sorted(run.named.targets, key=lambda target: target.name != judge_target.name):
         if target.transport != "local":
-            announce_eta(run, round_dir, target)
+            announce_eta(run, round_dir, target, _decided(run, round_dir, judge, target, run.greedy()))
         for recipe in sorted(recipes, key=lambda recipe: recipe.name != judge.name):
-            measure_cost(run, round_dir, recipe, target)
+            asking = _decided(run, round_dir, recipe, target, run.greedy())
+            measure_cost(run, round_dir, recipe, target, asking)
             for name, path in run.reported.items():
-                complete(run, round_dir, recipe, target, name, read_problems(path), run.greedy())
+                complete(run, round_dir, recipe, target, name, read_problems(path), asking)
             if (target.name, recipe.name) == (judge_target.name, judge.name):
                 _show(on_answers, round_dir.number, answers_of_round(run, round_dir))
 
@@ -202,8 +219,8 @@ def _show(on_answers: OnAnswers, number: int | None, answers: list[ShownAnswer])
 
 def _evaluate_float(run: Run, round_dir: RoundLayout) -> None:
     """Run the float artifact over valid: the gate on the accuracy that the judge's artifact drops compares with it."""
-    valid = read_problems(run.layout.valid)
-    complete(run, round_dir, run.named.float_recipe, load_profile("local"), VALID, valid, run.greedy())
+    recipe, local, valid = run.named.float_recipe, load_profile("local"), read_problems(run.layout.valid)
+    complete(run, round_dir, recipe, local, VALID, valid, _decided(run, round_dir, recipe, local, run.greedy()))
 
 
 def _label(run: Run, round_dir: RoundLayout, *, has_float: bool) -> None:
@@ -216,9 +233,11 @@ def _label(run: Run, round_dir: RoundLayout, *, has_float: bool) -> None:
     """
     rules, named = run.config.feedback, run.named
     pool = draw_pool(round_dir.train, rules.limit, run.seed + round_dir.number, reserve=run.reserve)
-    rows = complete(run, round_dir, named.judge, named.judge_target, POOL, pool, run.sampled())
+    judge, target = named.judge, named.judge_target
+    rows = complete(run, round_dir, judge, target, POOL, pool, _decided(run, round_dir, judge, target, run.sampled()))
     float_rows: Path | None = None
     if has_float and named.judge != named.float_recipe and (missed := non_easy(pool, rows, take(Bands, rules))):
-        local = load_profile("local")
-        float_rows = complete(run, round_dir, named.float_recipe, local, NON_EASY, missed, run.sampled())
+        local, recipe = load_profile("local"), named.float_recipe
+        asking = _decided(run, round_dir, recipe, local, run.sampled())
+        float_rows = complete(run, round_dir, recipe, local, NON_EASY, missed, asking)
     label_problems(run, round_dir, pool, rows, float_rows)

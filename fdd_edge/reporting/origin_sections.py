@@ -177,7 +177,8 @@ def _devices(run: RunFacts) -> Iterator[tuple[str, str]]:
     for name, one in seen.items():
         device = one.device
         where = f"{device.board or device.cpu} ({device.machine}), {counted(one.threads, 'thread')}"
-        yield f"target {name}", f"{where}, {device.runtime} {device.runtime_version}"
+        attention = ", flash attention" if one.flash_attention else ""
+        yield f"target {name}", f"{where}, {device.runtime} {device.runtime_version}{attention}"
 
 
 def _written(run: RunFacts) -> dict[str, Any]:

@@ -258,6 +258,10 @@ class RunLayout:
         """The folder of one round."""
         return RoundLayout(self.root / f"{ROUND}{number:02d}")
 
+    def attention(self, target: str) -> Path:
+        """Which attention one target decodes with, in all rounds; it was measured in the first one."""
+        return self.round(0).evaluations / target / "attention.json"
+
     @property
     def rounds(self) -> list[RoundLayout]:
         """The folders of all rounds that were begun, in their order."""

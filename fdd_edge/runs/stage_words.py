@@ -83,6 +83,8 @@ def _named(path: list[str]) -> str:
             return "labelling"
         case ["eval", _, _, _]:
             return "evaluation"
+        case ["eval", target, "attention.json"]:
+            return f"choosing the attention of {target}"
         case ["eval", target, _]:
             return f"measuring the speed of {target}"
     return "working"

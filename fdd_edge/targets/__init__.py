@@ -7,10 +7,12 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
-from fdd_edge.errors import TargetError, no_file
+from fdd_edge.errors import FddError, TargetError, no_file
 from fdd_edge.ondevice.protocol import Request, Settings, Shot, TargetInfo, Totals, plan_waves
 from fdd_edge.ondevice.runtime_versions import RUNTIME_VERSIONS
+from fdd_edge.progress import warn
 from fdd_edge.targets.emulated import emulated_session, n_processes
 from fdd_edge.targets.info_check import fault_of_info
 from fdd_edge.targets.local import local_session
@@ -41,6 +43,7 @@ __all__ = [
     "TargetRuntime",
     "Totals",
     "device_facts",
+    "first_answering",
     "is_emulated",
     "load_profile",
     "n_runners",
@@ -51,6 +54,8 @@ __all__ = [
     "runner_archive",
     "runtime_version",
 ]
+
+T = TypeVar("T")
 
 _Open = Callable[[Profile, Request], AbstractContextManager[Session]]
 
@@ -108,6 +113,26 @@ def n_runners(profile: Profile) -> int:
     if profile.transport == "emulated":
         return n_processes(profile)
     return len(profile.pool) or profile.processes or 1
+
+
+def first_answering(profile: Profile, ask: Callable[[Profile], T]) -> T:
+    """Ask a single runner: a target's only one, or the first board of a pool that answers.
+
+    Args:
+        profile: The target. The boards of a pool are equal, so any of them answers for all.
+        ask: Is called with the profile of the runner.
+
+    Raises:
+        FddError: What the last board says.
+    """
+    boards = [load_profile(board) for board in profile.pool] or [profile]
+    *others, last = (board.model_copy(update={"processes": 1}) for board in boards)
+    for board in others:
+        try:
+            return ask(board)
+        except FddError as error:  # also if it says that the file is broken: others may be able to read it
+            warn(f"{board.name}: {error} Measuring another board of the pool.")
+    return ask(last)
 
 
 _TRANSPORTS: Mapping[str, _Open] = {"local": local_session, "ssh": ssh_session, "emulated": emulated_session}

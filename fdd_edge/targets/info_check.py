@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fdd_edge.ondevice.families import device_family
+from fdd_edge.ondevice.families import GGUF, device_family
 from fdd_edge.ondevice.prompt import CHAT, plain_prompt
 from fdd_edge.ondevice.protocol import PROTOCOL, Request, RunnerError, TargetInfo
 
@@ -22,6 +22,11 @@ def fault_of_info(info: TargetInfo, request: Request, stored_prompt: str | None 
     runtime = device_family(request.artifact).packages[0]
     if info.runtime != runtime:
         return f"it runs the file with {info.runtime[:80]!r}, not {runtime}"
+    asked = request.settings.decoding.flash_attention
+    has_choice = device_family(request.artifact) is GGUF and request.settings.kv == "f16"
+    is_open = asked is None and request.settings.choose_attention
+    if not is_open and info.flash_attention != (bool(asked) and has_choice):
+        return f"it decodes {'with' if info.flash_attention else 'without'} flash attention, and was told otherwise"
     if request.rendered_at is not None and info.rendered_at != request.rendered_at:
         return f"it renders prompts as of {info.rendered_at}, not of {request.rendered_at}"
     template = stored_prompt if request.prompt is None else request.prompt

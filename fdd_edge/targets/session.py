@@ -12,7 +12,7 @@ __all__ = ["IDENTICAL_FIELDS", "FalseAnswerError", "OnWithdrawn", "Session"]
 
 IDENTICAL_FIELDS = (
     *("runtime", "runtime_version", "system_info", "machine", "cpu", "cpu_features"),
-    *("model", "n_params", "n_ctx_train", "special", "prompt"),
+    *("model", "n_params", "n_ctx_train", "special", "prompt", "flash_attention"),
 )
 """Fields of ``TargetInfo`` that must be identical on all devices that share a data set, so that it does not matter
 which of them decoded a wave."""

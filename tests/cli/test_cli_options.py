@@ -58,6 +58,16 @@ def test_defaults_are_the_fields() -> None:
     assert given() == {"count": 4, "rate": 0.5, "threads": None, "kind": "one", "name": None}
 
 
+def test_a_field_that_is_true_false_or_open_has_two_flags() -> None:
+    @click.command(cls=Command)
+    @options_of(Decoding, "flash_attention")
+    def decode(flash_attention: bool | None) -> None:
+        click.echo(repr(flash_attention))
+
+    said = [CliRunner().invoke(decode, words).output for words in ([], ["--flash-attention"], ["--no-flash-attention"])]
+    assert said == ["None\n", "True\n", "False\n"]
+
+
 def test_values_have_the_types_of_the_fields() -> None:
     arguments = ("--count", "7", "--rate", "1", "--threads", "2", "--kind", "two", "--label", "x")
     assert given(*arguments) == {"count": 7, "rate": 1.0, "threads": 2, "kind": "two", "name": "x"}
@@ -95,7 +105,7 @@ def test_help_shows_description_default_and_range() -> None:
 @pytest.mark.parametrize(
     ("command", "options", "names"),
     [
-        ("eval", Decoding, ("batch_size", "threads", "wave")),
+        ("eval", Decoding, ("batch_size", "threads", "flash_attention", "wave")),
         ("eval", DatasetOptions, ("format", "split", "subset", "revision", "question_field", "answer_field", "limit")),
         ("train", DatasetOptions, ("question_field", "answer_field")),
         ("train", TrainingOptions, ("threads",)),
@@ -126,7 +136,7 @@ def test_the_commands_take_default_and_help_from_the_room_that_uses_an_option(
 @pytest.mark.parametrize(
     ("function", "options", "names"),
     [
-        (api.evaluate, Decoding, ("batch_size", "threads", "wave")),
+        (api.evaluate, Decoding, ("batch_size", "threads", "flash_attention", "wave")),
         (
             api.evaluate,
             DatasetOptions,

@@ -106,7 +106,7 @@ def test_a_completion_names_the_field_it_lacks() -> None:
     [
         ("{", "not JSON"),
         ("[]", "not a JSON object"),
-        ('{"event": "dance"}', "'dance' is not an event of protocol 5"),
+        ('{"event": "dance"}', "'dance' is not an event of protocol 6"),
         ('{"event": "progress", "index": 0}', "Progress lacks the field 'finished'"),
         ('{"event": "progress", "index": 0, "finished": 1, "mood": 2}', "Progress has no field 'mood'"),
     ],
@@ -119,16 +119,16 @@ def test_lines_that_are_not_events(line: str, fault: str) -> None:
 @pytest.mark.parametrize(
     ("row", "fault"),
     [
-        ({"protocol": 6, "artifact": "m"}, "uses protocol 5, but the host uses 6"),
-        ({"protocol": 5}, "lacks the field 'artifact'"),
+        ({"protocol": 7, "artifact": "m"}, "uses protocol 6, but the host uses 7"),
+        ({"protocol": 6}, "lacks the field 'artifact'"),
         (
-            {"protocol": 5, "artifact": "m", "settings": {"decoding": {"batch_size": 0}}},
+            {"protocol": 6, "artifact": "m", "settings": {"decoding": {"batch_size": 0}}},
             "batch_size must be at least 1, not 0",
         ),
-        ({"protocol": 5, "artifact": "m", "settings": {"decoding": {"max_new_tokens": 4}}}, "threads must be resolved"),
-        ({"protocol": 5, "artifact": "m", "settings": {"kv": "q8"}}, "kv must be f16 or f32"),
-        ({"protocol": 5, "artifact": "m", "settings": {"decoding": {"threads": "two"}}}, "wrong type"),
-        ({"protocol": 5, "artifact": "m", "shots": [{"question": "q"}]}, "needs a question and a reply"),
+        ({"protocol": 6, "artifact": "m", "settings": {"decoding": {"max_new_tokens": 4}}}, "threads must be resolved"),
+        ({"protocol": 6, "artifact": "m", "settings": {"kv": "q8"}}, "kv must be f16 or f32"),
+        ({"protocol": 6, "artifact": "m", "settings": {"decoding": {"threads": "two"}}}, "wrong type"),
+        ({"protocol": 6, "artifact": "m", "shots": [{"question": "q"}]}, "needs a question and a reply"),
     ],
 )
 def test_requests_that_are_refused(row: dict[str, object], fault: str) -> None:

@@ -32,10 +32,10 @@ def events(*lines: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def test_a_session_line_by_line(tiny_gguf: Path) -> None:
-    request = {"protocol": 5, "artifact": str(tiny_gguf), "settings": {"decoding": {"max_new_tokens": 4, "threads": 1}}}
+    request = {"protocol": 6, "artifact": str(tiny_gguf), "settings": {"decoding": {"max_new_tokens": 4, "threads": 1}}}
     task = {"problem_id": "p", "sample": 0, "question": "1+1?"}
     ready, wave, done = events(request, {"event": "wave", "index": 5, "tasks": [task]}, {"event": "end"})
-    assert (ready["event"], ready["protocol"], ready["runtime"]) == ("ready", 5, "llama-cpp-python")
+    assert (ready["event"], ready["protocol"], ready["runtime"]) == ("ready", 6, "llama-cpp-python")
     assert ready["prompt"] == "Question: {question}\nProgram:\n"
     assert (wave["event"], wave["index"], wave["completions"][0]["problem_id"]) == ("wave", 5, "p")
     assert (done["event"], done["waves"], done["problems"]) == ("done", 1, 1)
@@ -43,7 +43,7 @@ def test_a_session_line_by_line(tiny_gguf: Path) -> None:
 
 
 def test_the_end_of_the_stream_is_an_end(tiny_gguf: Path) -> None:
-    assert [event["event"] for event in events({"protocol": 5, "artifact": str(tiny_gguf)})] == ["ready", "done"]
+    assert [event["event"] for event in events({"protocol": 6, "artifact": str(tiny_gguf)})] == ["ready", "done"]
 
 
 def test_a_runner_ends_when_nobody_reads_its_answers() -> None:
@@ -70,7 +70,7 @@ def test_files_that_are_not_models(tiny_gguf: Path, tmp_path: Path) -> None:
         tmp_path: "is not a file",
     }
     for path, sentence in cases.items():
-        (error,) = events({"protocol": 5, "artifact": str(path)})
+        (error,) = events({"protocol": 6, "artifact": str(path)})
         assert (error["event"], error["kind"]) == ("error", "bad_artifact")
         assert sentence in error["message"]
         assert str(path) in error["message"]
@@ -80,7 +80,7 @@ def test_files_that_are_not_models(tiny_gguf: Path, tmp_path: Path) -> None:
 def test_weights_that_are_not_finite(tiny_gguf: Path, tmp_path: Path) -> None:
     path = write(tmp_path / "nan.gguf", tiny_gguf.read_bytes()[:-4096] + b"\xff" * 4096)
     task = {"problem_id": "p", "sample": 0, "question": "1+1?"}
-    ready, error = events({"protocol": 5, "artifact": str(path)}, {"event": "wave", "index": 0, "tasks": [task]})
+    ready, error = events({"protocol": 6, "artifact": str(path)}, {"event": "wave", "index": 0, "tasks": [task]})
     assert (ready["event"], error["kind"]) == ("ready", "bad_artifact")
     assert error["message"] == f"{path} gives invalid results on this CPU: the logits are not finite."
 
@@ -89,9 +89,9 @@ def test_requests_that_cannot_be_read(tiny_gguf: Path) -> None:
     (error,) = events({"protocol": 9})
     assert (error["kind"], error["message"]) == (
         "bad_request",
-        "The request cannot be read: this runner uses protocol 5, but the host uses 9.",
+        "The request cannot be read: this runner uses protocol 6, but the host uses 9.",
     )
-    ready, error = events({"protocol": 5, "artifact": str(tiny_gguf)}, {"event": "dance"})
+    ready, error = events({"protocol": 6, "artifact": str(tiny_gguf)}, {"event": "dance"})
     assert (ready["event"], error["kind"]) == ("ready", "bad_request")
 
 

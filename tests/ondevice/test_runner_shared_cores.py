@@ -94,9 +94,9 @@ def test_a_runner_spins_briefly(tiny_gguf: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["f32", "f16", "q8_0", "q4_0", "q4_k_m"])
-@pytest.mark.parametrize("kv", ["f16", "f32"])
+@pytest.mark.parametrize(("kv", "flash"), [("f16", False), ("f16", True), ("f32", False)])
 def test_logits_are_the_same_bits_with_any_number_of_threads(
-    kind: str, kv: Literal["f16", "f32"], tiny_gguf: Path, tmp_path: Path
+    kind: str, kv: Literal["f16", "f32"], flash: bool, tiny_gguf: Path, tmp_path: Path
 ) -> None:
     """Threads are chosen while a wave is decoded, so rows must not depend on them."""
     pytest.importorskip("llama_cpp", reason="needs: pip install 'fdd-edge[gguf]'")
@@ -111,7 +111,7 @@ def test_logits_are_the_same_bits_with_any_number_of_threads(
     with Model(str(file)) as model:
         prompt = model.tokenize("Ann has 4 pens and 6 cups. How many things does she have?")
         for threads in (1, 2, 3, 7):
-            context = model.open_context(256, 5, threads, kv)
+            context = model.open_context(256, 5, threads, kv, flash=flash)
             context._choice = None  # the very number
             for sequence in range(5):
                 context.read(sequence, 0, prompt[sequence:])
@@ -121,3 +121,28 @@ def test_logits_are_the_same_bits_with_any_number_of_threads(
             context.close()
     for other in found[1:]:
         np.testing.assert_array_equal(other, found[0])
+
+
+class _FewerThreads(ThreadChoice):
+    """As if all cores but one were busy."""
+
+    def note(self, seconds: float, cpu_seconds: float) -> bool:
+        del seconds, cpu_seconds
+        return False
+
+
+def test_flash_attention_after_a_long_prompt_gives_the_same_bits_on_a_busy_machine(tiny_gguf: Path) -> None:
+    """Found when flash attention became a choice: each thread sums a part of what one token attends to."""
+    pytest.importorskip("llama_cpp", reason="needs: pip install 'fdd-edge[gguf]'")
+    from fdd_edge.ondevice.llamacpp import Model
+
+    found = []
+    with Model(str(tiny_gguf)) as model:
+        for choice in (None, _FewerThreads(1)):
+            context = model.open_context(512, 1, 3, "f16", flash=True)
+            context._choice = choice
+            context.read(0, 0, [7] * 300)
+            found.append([context.step([9], [300]).copy(), context.follow(301, [5, 6, 7, 8]).copy()])
+            context.close()
+    for free, busy in zip(*found, strict=True):
+        np.testing.assert_array_equal(busy, free)

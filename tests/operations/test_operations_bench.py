@@ -33,7 +33,9 @@ def test_budgets_that_are_exceeded_are_named(tiny_gguf: Path, tmp_path: Path) ->
     path.write_text(json.dumps({"extends": "local", "budgets": budgets}))
     runtime = TargetRuntime(load_profile(str(path)), "gguf")
     out = tmp_path / "bench.json"
-    write_measurement(out, artifact=tiny_gguf, runtime=runtime, threads=1, budgets=runtime.profile.budgets)
+    budgets_of = runtime.profile.budgets
+    write_measurement(out, artifact=tiny_gguf, runtime=runtime, threads=1, flash_attention=True, budgets=budgets_of)
+    assert read_measurement(out).flash_attention
     size, memory, speed = read_measurement(out).broken_budgets
     assert size.endswith("MB on disk, at most 0.001 MB allowed")
     assert memory.endswith("MB of memory, at most 1 MB allowed")

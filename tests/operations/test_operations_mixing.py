@@ -94,12 +94,13 @@ def test_shares_that_leave_nothing_are_one_sentence() -> None:
 
 
 def test_nothing_that_was_trained_before_there_were_shares_is_outdated() -> None:
-    """The adapters of a run without shares and weights depend on what they depended on."""
+    """The adapters of a run without shares and weights depend on what they depended on; trackers change nothing."""
     found = plain(SETUP)
     assert isinstance(found, dict)
     assert list(found) == ["lora", "training", "dtype", "seed", "qat_recipe"]
-    assert set(found["training"]) == {f.name for f in fields(TrainingOptions)} - {"mix"}
+    assert set(found["training"]) == {f.name for f in fields(TrainingOptions)} - {"mix", "report_to"}
     assert found == plain(replace(SETUP, round_number=1))
+    assert found == plain(replace(SETUP, training=replace(SETUP.training, report_to=("tensorboard",))))
     mixing = replace(SETUP, training=replace(SETUP.training, mix=BY_OPERATIONS))
     weighted = replace(SETUP, weights={"a": 2.0, "b": 1.0})
     prints = [json.dumps(plain(s)) for s in (SETUP, mixing, weighted, replace(weighted, round_number=1))]

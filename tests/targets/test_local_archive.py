@@ -75,7 +75,7 @@ def check_bare(artifact: Path, site: Path, runtime: str) -> None:
     task = {"problem_id": "p", "sample": 0, "question": "1+1?"}
     lines = [
         {
-            "protocol": 5,
+            "protocol": 6,
             "artifact": str(artifact),
             "prompt": "chat",
             "settings": {"decoding": {"max_new_tokens": 4, "threads": 1}},

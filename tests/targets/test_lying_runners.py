@@ -142,7 +142,8 @@ def test_a_board_that_cannot_read_the_file_is_not_the_one_that_is_measured(
 ) -> None:
     error = '{"event": "error", "kind": "bad_artifact", "message": "It is broken."}'
     make_runner_lie(monkeypatch, tmp_path, f"if number == 0 and name == 'ready': event = {error}")
-    assert measure(tiny_gguf, runtime=TargetRuntime(boards(tmp_path), "gguf")).target == "pi-b"
+    pool = TargetRuntime(boards(tmp_path), "gguf")
+    assert measure(tiny_gguf, runtime=pool, flash_attention=False).target == "pi-b"
     assert "pi-a: It is broken. Measuring another board of the pool." in capsys.readouterr().err
 
 
@@ -163,7 +164,7 @@ def test_a_file_that_no_board_can_read_is_the_users_fault(
             {"prompt": "Quite another {question}"},
             "local answered falsely: it asks with another prompt than it was sent",
         ),
-        ({"protocol": 99}, "local answered falsely: it speaks protocol 99, not 5"),
+        ({"protocol": 99}, "local answered falsely: it speaks protocol 99, not 6"),
         ({"rendered_at": "1990-01-01T00:00:00"}, "it renders prompts as of 1990-01-01T00:00:00, not of 20"),
         ({"runtime": "onnxruntime"}, "it runs the file with 'onnxruntime', not llama-cpp-python"),
         ({"n_params": -1}, "the field 'n_params' of TargetInfo must be from 0 to"),

@@ -33,7 +33,7 @@ from fdd_edge.targets.pipes import EndlessLineError, LineReader, SilenceError, S
 from fdd_edge.targets.runner_session import RunnerSession
 
 INFO = TargetInfo(
-    5,
+    6,
     "llama.cpp",
     "1",
     "",

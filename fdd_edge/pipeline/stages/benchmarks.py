@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fdd_edge.artifacts.recipe import Recipe
+from fdd_edge.operations.asking import Asking
 from fdd_edge.operations.bench import write_measurement
 from fdd_edge.pipeline.run import Run
 from fdd_edge.runs import ArtifactsLayout
@@ -13,8 +14,8 @@ __all__ = ["measure_cost"]
 VERSION = 2
 
 
-def measure_cost(run: Run, layout: ArtifactsLayout, recipe: Recipe, target: Profile) -> None:
-    """Measure what one artifact costs on one target: load time, speeds, memory."""
+def measure_cost(run: Run, layout: ArtifactsLayout, recipe: Recipe, target: Profile, asking: Asking) -> None:
+    """Measure what one artifact costs on a target that is asked in some way: load time, speeds, memory."""
     runtime = run.runtime(target, recipe)
     run.stages.ensure(
         layout.bench(target.name, recipe.name),
@@ -23,6 +24,7 @@ def measure_cost(run: Run, layout: ArtifactsLayout, recipe: Recipe, target: Prof
         inputs={"artifact": layout.artifact(recipe.name)},
         is_file=True,
         runtime=runtime,
-        threads=runtime.threads(run.threads),
+        threads=asking.decoding.threads,
+        flash_attention=bool(asking.decoding.flash_attention),
         budgets=target.budgets,
     )

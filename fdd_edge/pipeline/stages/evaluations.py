@@ -34,7 +34,17 @@ def complete(
     problems: Sequence[Problem],
     asking: Asking,
 ) -> Path:
-    """Run one artifact on one target over one set; return the evaluation's folder."""
+    """Run one artifact on one target over one set; return the evaluation's folder.
+
+    Args:
+        run: The run.
+        layout: Where the artifact is.
+        recipe: Its recipe.
+        target: The target.
+        dataset: Name of the set.
+        problems: The set.
+        asking: How they are asked, with the attention of the target.
+    """
     out, runtime = layout.evaluation(target.name, recipe.name, dataset), run.runtime(target, recipe)
     title = f"{recipe.name} on {target.name}, {_PURPOSES.get(dataset, dataset)}"
 

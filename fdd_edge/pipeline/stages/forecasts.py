@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fdd_edge.operations.asking import Asking
 from fdd_edge.operations.throughput import Work, forecast, measure_throughput, read_throughput
 from fdd_edge.pipeline.run import Run
 from fdd_edge.progress import announce
@@ -14,9 +15,9 @@ __all__ = ["announce_eta"]
 VERSION = 3
 
 
-def announce_eta(run: Run, round_dir: RoundLayout, target: Profile) -> None:
-    """Announce how long the round will take on a target."""
-    rules, asking, judge = run.config.feedback, run.greedy(), run.named.judge
+def announce_eta(run: Run, round_dir: RoundLayout, target: Profile, asking: Asking) -> None:
+    """Announce how long the round will take on a target that is asked in some way."""
+    rules, judge = run.config.feedback, run.named.judge
     runtime = run.runtime(target, judge)
     out = round_dir.throughput(target.name)
     run.stages.ensure(
@@ -26,7 +27,7 @@ def announce_eta(run: Run, round_dir: RoundLayout, target: Profile) -> None:
         inputs={"artifact": round_dir.artifact(judge.name), "problems": run.layout.valid},
         is_file=True,
         runtime=runtime,
-        asking=asking.on(runtime),
+        asking=asking,
     )
     reported = [len(read_problems(path)) for path in run.reported.values()] * len(run.evaluated)
     pool = round_dir.train if run.reserve is None else run.reserve

@@ -18,14 +18,15 @@ endif
 LLAMA_CMAKE := -DCMAKE_C_FLAGS='$(LLAMA_CFLAGS)' -DCMAKE_CXX_FLAGS='$(LLAMA_CFLAGS)' -DLLAVA_BUILD=OFF \
 	-DCMAKE_PROJECT_llama.cpp_INCLUDE='$(CURDIR)/fdd_edge/targets/llama_only.cmake'
 BUILD_KEY := $(shell (grep -m1 -iE '^(flags|features)' /proc/cpuinfo; cc --version | head -1; $(PYTHON) -V; \
-	echo "$(LLAMA) $(LLAMA_CFLAGS)") 2>/dev/null | sha256sum | cut -c1-12)
+	echo "$(LLAMA) $(LLAMA_CFLAGS) LLAVA_BUILD=OFF"; cat fdd_edge/targets/llama_only.cmake) 2>/dev/null | \
+	sha256sum | cut -c1-12)
 WHEELS := $(FDD_EDGE_CACHE)/wheels/$(BUILD_KEY)
 
 .PHONY: setup demo test test-fast check bench emulated llama-server cmake-options stress clean
 
 setup: $(READY)
 
-# The folder's name covers version, flags, compiler, Python and CPU, so the wheel in it is never out of date.
+# The folder's name covers version, options, compiler, Python and CPU, so the wheel in it is never out of date.
 $(WHEELS)/.built: | $(BIN)/python
 	CMAKE_ARGS="$(LLAMA_CMAKE)" $(BIN)/python -m pip --quiet wheel --no-deps --no-cache-dir \
 		--no-binary llama-cpp-python -w $(WHEELS) $(LLAMA)
@@ -40,7 +41,7 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(READY): pyproject.toml constraints.txt | $(BIN)/python
-	@test -e $(WHEELS)/.built || echo "Compiling $(LLAMA) for this CPU (about 2 minutes, once)" \
+	@test -e $(WHEELS)/.built || echo "Compiling $(LLAMA) for this CPU (2 to 3 minutes, once)" \
 		"while the other packages are installed ..."
 	$(MAKE) --no-print-directory --jobs=2 $(WHEELS)/.built $(VENV)/.packages
 	$(BIN)/python -m pip install --no-index --no-deps --force-reinstall $(WHEELS)/llama_cpp_python-*.whl

@@ -49,13 +49,14 @@ def train_steps(student: str, file: Path, seconds: float) -> tuple[float, float]
     from fdd_edge.resolve.student import open_student
     from fdd_edge.students.batches import collate, to_rows
     from fdd_edge.students.load import load_model
-    from fdd_edge.students.lora_training import adapt
+    from fdd_edge.students.lora_training import adapt, cpu_has_bf16
     from fdd_edge.students.tokenizer import Example
     from fdd_edge.students.training_options import LoraOptions
 
     torch.set_num_threads(len(os.sched_getaffinity(0)))
-    model = load_model(open_student(student).folder, "bfloat16")
-    adapted = adapt(model, LoraOptions(), "busy", max_length=512, dtype=torch.bfloat16).train()
+    dtype = torch.bfloat16 if cpu_has_bf16() else torch.float32  # as a run does
+    model = load_model(open_student(student).folder, str(dtype).removeprefix("torch."))
+    adapted = adapt(model, LoraOptions(), "busy", max_length=512, dtype=dtype).train()
     optimizer = torch.optim.AdamW([p for p in adapted.parameters() if p.requires_grad], fused=True)
     batch = collate(to_rows([Example([1] * (TOKENS - REPLY), [1] * REPLY)] * EXAMPLES))
     steps, began = -1, 0.0
@@ -70,7 +71,7 @@ def train_steps(student: str, file: Path, seconds: float) -> tuple[float, float]
 
 
 def decode(file: Path, seconds: float, *, sequences: int) -> tuple[float, float]:
-    """Decode problems, ``sequences`` at a time; return the number of tokens of replies and the seconds."""
+    """Answer problems, ``sequences`` at a time; return the replies' tokens, and the seconds, reading included."""
     from fdd_edge.ondevice.protocol import Decoding, Settings, Task, Wave
     from fdd_edge.targets import load_profile, open_session, resolve_threads
     from fdd_edge.teachers.symbolic import generate

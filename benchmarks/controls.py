@@ -37,6 +37,7 @@ from real_problems import rows_apart, rows_to_train_on, set_apart
 from fdd_edge import api
 from fdd_edge.config_file import read_config_source
 from fdd_edge.evaluation import mcnemar, paired_difference, wilson
+from fdd_edge.ondevice.shared_cores import spin_briefly
 from fdd_edge.operations.evaluation_rows import read_rows
 from fdd_edge.operations.split import read_split
 from fdd_edge.progress import show_on_stderr
@@ -358,6 +359,7 @@ def main() -> None:
     parser.add_argument("--with", dest="others", type=Path, nargs="*", default=[])
     options = parser.parse_args()
     show_on_stderr()
+    spin_briefly()  # as the command line does
     if len(options.seeds) > len(STUDENT_T) + 1:
         parser.error(f"at most {len(STUDENT_T) + 1} seeds are supported")
     options.output.mkdir(parents=True, exist_ok=True)

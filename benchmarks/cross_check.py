@@ -2,8 +2,17 @@
 
 The harness runs the student through transformers, in float32, in its own environment, on the tasks of
 benchmarks/lm_eval. fdd-edge runs its float32 GGUF file with the same prompt, ``--answer number`` and the same number of
-tokens. An item on which they disagree is either another reply (two runtimes round differently) or the same reply read
-differently, and is listed as such. Run it with:
+tokens.
+
+The two end a reply by different rules. The harness cuts it where the next question begins (``until`` of the tasks), and
+scores what there is of a reply that reached the token limit. fdd-edge knows no such text: it writes on, and counts a
+reply that reached the limit as not solved. So both replies are cut at that text here, and fdd-edge judges its own again
+as it then is; the table counts how many were cut there, and how many at the limit. "right, ours" is therefore not what
+``fdd-edge eval`` reports.
+
+An item on which the two still disagree is one of three things, and is listed as such: cut at the limit, where fdd-edge
+would say what the harness says if it read that reply; another reply, because two runtimes round differently; or the
+same reply, read differently. Run it with:
 
     FDD_DATA=FOLDER python benchmarks/cross_check.py -o DIR [--limit 50]
 """
@@ -16,7 +25,10 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,6 +36,9 @@ from peer_environment import peer_python
 
 from fdd_edge import api
 from fdd_edge.errors import FddError
+from fdd_edge.evaluation import ScoredReply
+from fdd_edge.ondevice.judging import judge
+from fdd_edge.ondevice.verdicts import Verdict
 from fdd_edge.operations.evaluation_rows import read_rows
 from fdd_edge.progress import show_on_stderr
 from fdd_edge.resolve.student import open_student
@@ -37,16 +52,38 @@ SETS = {
 }
 TOKENS = 200
 """Per reply; ``max_gen_toks`` of the tasks."""
+STOP = "Question:"
+"""``until`` of the tasks: what a model writes that goes on with another question."""
 SHOWN = 70
 """Characters of a reply's end that are shown."""
 
 
 class Item(NamedTuple):
-    """One reply as one of the two scored it."""
+    """One reply as one of the two scored it.
+
+    Attributes:
+        question: The question, as it was asked.
+        reply: Up to the text that ends it.
+        is_right: Whether it counts as solved.
+        is_stopped: Whether it was cut at that text; of the harness's replies, it is not known.
+        is_unfinished: Whether it reached the token limit before; likewise.
+        is_right_if_read: Whether it would count as solved if the limit were its end.
+    """
 
     question: str
     reply: str
     is_right: bool
+    is_stopped: bool = False
+    is_unfinished: bool = False
+    is_right_if_read: bool = False
+
+
+class Kind(StrEnum):
+    """Why the two disagree on an item."""
+
+    cut = "cut at the limit"
+    other = "another reply"
+    read = "read differently"
 
 
 def scored_by_harness(folder: Path, out: Path, limit: int | None) -> dict[str, list[Item]]:
@@ -71,7 +108,7 @@ def read_samples(path: Path) -> list[Item]:
     """Return what the harness logged, in the order of the problems."""
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     rows.sort(key=lambda row: int(row["doc_id"]))
-    return [Item(row["doc"]["question"], row["resps"][0][0], bool(row["solved"])) for row in rows]
+    return [Item(row["doc"]["question"], row["resps"][0][0].partition(STOP)[0], bool(row["solved"])) for row in rows]
 
 
 def scored_by_us(student: str, out: Path, data: Path, limit: int | None) -> dict[str, list[Item]]:
@@ -89,8 +126,37 @@ def scored_by_us(student: str, out: Path, data: Path, limit: int | None) -> dict
             max_new_tokens=TOKENS,
             output=out / name,
         )
-        found[name] = [Item(row.question or "", row.text, row.verdict == "correct") for row in read_rows(out / name)]
+        found[name] = [ours_at_the_stop(row) for row in read_rows(out / name)]
     return found
+
+
+def ours_at_the_stop(row: ScoredReply) -> Item:
+    """Return a reply of ours as it is up to the text at which the harness cuts, judged again."""
+    reply, stop, _ = row.text.partition(STOP)
+    is_unfinished = row.verdict is Verdict.unfinished and not stop
+    if_read = _is_right(row, reply)
+    is_right = if_read and not is_unfinished
+    return Item(row.question or "", reply, is_right, bool(stop), is_unfinished, if_read)
+
+
+def _is_right(row: ScoredReply, reply: str) -> bool:
+    """Say whether a text gives the right answer, by fdd-edge's own rules."""
+    found = judge(reply, unfinished=False, answer="number")
+    judged = replace(row, text=reply, program=None, answer=found.answer, verdict=found.verdict).judged()
+    return judged.verdict is Verdict.correct
+
+
+def kind_of(ours: Item, theirs: Item) -> Kind | None:
+    """Return why the two disagree on an item; None if they agree."""
+    if ours.is_right == theirs.is_right:
+        return None
+    if ours.is_unfinished and ours.is_right_if_read == theirs.is_right:
+        return Kind.cut
+    return Kind.read if _same(ours, theirs) else Kind.other
+
+
+def _same(ours: Item, theirs: Item) -> bool:
+    return ours.reply.strip() == theirs.reply.strip()
 
 
 def compare(name: str, ours: Sequence[Item], theirs: Sequence[Item]) -> list[str]:
@@ -99,22 +165,27 @@ def compare(name: str, ours: Sequence[Item], theirs: Sequence[Item]) -> list[str
     Raises:
         FddError: They did not ask the same problems.
     """
-    if [" ".join(item.question.split()) for item in ours] != [item.question for item in theirs]:
+    if [item.question for item in ours] != [item.question for item in theirs]:
         raise FddError(f"{name}: the two asked different problems.")
     pairs = list(zip(ours, theirs, strict=True))
-    same = [pair for pair in pairs if pair[0].reply.strip() == pair[1].reply.strip()]
-    other = [(n, a, b) for n, (a, b) in enumerate(pairs) if a.is_right != b.is_right]
-    read_differently = [(n, a, b) for n, a, b in other if a.reply.strip() == b.reply.strip()]
-    lines = [
-        f"| {name} | {len(pairs)} | {sum(a.is_right for a, _ in pairs)} | {sum(b.is_right for _, b in pairs)} "
-        f"| {len(same)} | {len(other) - len(read_differently)} | {len(read_differently)} |"
+    kinds = [kind_of(*pair) for pair in pairs]
+    counts = Counter(kinds)
+    cells = [
+        len(pairs),
+        sum(item.is_right for item in ours),
+        sum(item.is_right for item in theirs),
+        sum(_same(*pair) for pair in pairs),
+        sum(item.is_stopped for item in ours),
+        sum(item.is_unfinished for item in ours),
+        *(counts[kind] for kind in Kind),
     ]
-    for n, a, b in other:
-        kind = "read differently" if (n, a, b) in read_differently else "another reply"
-        right = "fdd-edge" if a.is_right else "the harness"
-        lines.append(
-            f"- {name} {n}, {kind}, right for {right}: ours ...{a.reply[-SHOWN:]!r}, its ...{b.reply[-SHOWN:]!r}"
-        )
+    lines = [f"| {name} | {' | '.join(map(str, cells))} |"]
+    for n, ((a, b), kind) in enumerate(zip(pairs, kinds, strict=True)):
+        if kind is not None:
+            right = "fdd-edge" if a.is_right else "the harness"
+            lines.append(
+                f"- {name} {n}, {kind}, right for {right}: ours ...{a.reply[-SHOWN:]!r}, its ...{b.reply[-SHOWN:]!r}"
+            )
     return lines
 
 
@@ -137,8 +208,9 @@ def main() -> None:
         "right, ours",
         "right, harness",
         "same reply",
-        "other reply, other score",
-        "read differently",
+        "ours cut at the next question",
+        "ours cut at the limit",
+        *(f"other score: {kind}" for kind in Kind),
     )
     print(f"| {' | '.join(head)} |\n|{'---|' * len(head)}")
     found = [compare(name, ours[name], theirs[name]) for name in SETS]

@@ -25,6 +25,7 @@ from real_problems import KINDS, rows_apart, rows_to_train_on, set_apart
 
 from fdd_edge import api
 from fdd_edge.evaluation import mcnemar, paired_difference
+from fdd_edge.ondevice.shared_cores import spin_briefly
 from fdd_edge.operations.evaluation_rows import read_rows
 from fdd_edge.operations.training_record import read_training
 from fdd_edge.progress import show_on_stderr
@@ -184,6 +185,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="*", default=[0])
     options = parser.parse_args()
     show_on_stderr()
+    spin_briefly()  # as the command line does
     options.output.mkdir(parents=True, exist_ok=True)
     data, results = options.output / "data", options.output / "results.jsonl"
     set_apart(data, options.bank, Path(os.environ["FDD_DATA"]) / "gsm8k_train.jsonl", VALID)

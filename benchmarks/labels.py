@@ -17,6 +17,7 @@ from pathlib import Path
 from fdd_edge.config_file import load_config
 from fdd_edge.evaluation import mcnemar, wilson
 from fdd_edge.ondevice.model_files import family_of, find_model
+from fdd_edge.ondevice.shared_cores import spin_briefly
 from fdd_edge.operations.asking import Asking
 from fdd_edge.operations.evaluate import evaluate_file
 from fdd_edge.operations.evaluation_rows import read_rows
@@ -58,6 +59,7 @@ def main() -> None:
     parser.add_argument("--round", type=int, default=0, help="(default: %(default)s)")
     options = parser.parse_args()
     show_on_stderr()
+    spin_briefly()  # as the command line does
     layout = RunLayout(options.run)
     config, _ = load_config(str(layout.config), [])
     target = load_profile(config.feedback.target)

@@ -26,6 +26,7 @@ from fdd_edge.artifacts.facts import describe_model
 from fdd_edge.artifacts.recipe import FLOAT_RECIPE, names_of
 from fdd_edge.evaluation import mcnemar, paired_difference, wilson
 from fdd_edge.ondevice.model_files import find_model
+from fdd_edge.ondevice.shared_cores import spin_briefly
 from fdd_edge.operations.evaluate import read_evaluation
 from fdd_edge.operations.evaluation_rows import read_rows
 from fdd_edge.progress import show_on_stderr
@@ -275,6 +276,7 @@ def main() -> None:
     )
     options = parser.parse_args()
     show_on_stderr()
+    spin_briefly()  # as the command line does
     known = [File.from_row(row) for path in options.earlier for _, row in read_jsonl(path)]
     options.output.mkdir(parents=True, exist_ok=True)
     measured: list[File] = []

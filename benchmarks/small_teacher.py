@@ -23,6 +23,7 @@ from llama_server import server_binary, serving
 
 from fdd_edge.event_loop import run_to_end
 from fdd_edge.feedback import LABELS, EvolveOptions
+from fdd_edge.ondevice.shared_cores import spin_briefly
 from fdd_edge.operations.curate import curate_offspring
 from fdd_edge.operations.evolve import evolve, read_declined
 from fdd_edge.operations.teaching import Calls, NamedTeacher, TeacherModel
@@ -151,6 +152,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="default: all, %(default)s")
     options = parser.parse_args()
     show_on_stderr()
+    spin_briefly()  # as the command line does
     file = locate(options.model).weights
     with tempfile.TemporaryDirectory() as temporary, endpoint(file, options.threads) as url:
         local = Path(temporary) / "local.yaml"

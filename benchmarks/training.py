@@ -122,6 +122,15 @@ def run_side(name: str, command: Sequence[str], expected: tuple[int, int]) -> Ru
     return run
 
 
+def profiled(name: str, command: Sequence[str]) -> str:
+    """Return what torch's profiler says of one of our jobs, which is slower meanwhile."""
+    announce(f"profile of {name} ...")
+    process = subprocess.run([*command, "--profile"], capture_output=True, text=True, check=False)
+    if process.returncode:
+        raise FddError(f"{name} could not be profiled:\n{process.stderr[-2000:]}")
+    return "\n".join(line for line in process.stderr.splitlines() if " %  " in line)
+
+
 def limit(command: Sequence[str], tokens: float) -> float:
     """Return the arithmetic limit in tokens/s, given the tokens of a step."""
     process = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -173,6 +182,7 @@ def main() -> None:
         metavar="RECIPE",
         help="also run ours with training for this recipe's rounding",
     )
+    parser.add_argument("--profile", action="store_true", help="also profile ours: which operations take the time?")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="default: every core")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
@@ -202,12 +212,16 @@ def main() -> None:
             limits.append(limit(products, step))
             for name, command in commands.items():
                 sides[name].append(run_side(name, command, (options.steps, tokens)))
+        ours = {name: command for name, command in commands.items() if name.startswith(OURS)} if options.profile else {}
+        profiles = {name: profiled(name, command) for name, command in ours.items()}
     print(
         f"{options.student}, {options.steps} steps of {options.batch} examples, {tokens} tokens "
         f"({100 * share:.0f} % completion), {options.threads} threads, {options.repeat} turns; load before {load:.1f}\n"
     )
     print_table(sides, limits)
     print(f"arithmetic limit: {statistics.median(limits):.0f} tokens/s")
+    for name, shares in profiles.items():
+        print(f"\n{name}, share of processor time\n{shares}")
 
 
 if __name__ == "__main__":

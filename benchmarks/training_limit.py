@@ -1,7 +1,8 @@
-"""The arithmetic limit of benchmarks/training.py: one training step as nothing but its matrix products, in bfloat16.
+"""The arithmetic limit of benchmarks/training.py: one training step as nothing but its matrix products.
 
 A step multiplies the tokens of a batch by every matrix of the layers, forward and for the gradient of its input, and
-the completion tokens by the head, likewise. Frozen weights have no gradient; the adapter's products are left out.
+the completion tokens by the head, likewise. Frozen weights have no gradient; the adapter's products are left out. The
+number format is the one in which this CPU trains: bfloat16 if it multiplies that in hardware, else float32.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from pathlib import Path
 
 import torch
 from safetensors import safe_open
+
+from fdd_edge.students.lora_training import cpu_has_bf16
 
 REPEATS = 5
 """The fastest one counts."""
@@ -37,8 +40,9 @@ def shapes(student: Path) -> tuple[list[tuple[int, int]], tuple[int, int]]:
 def seconds(rows: int, shape: tuple[int, int]) -> float:
     """Return how long the two products of one matrix take."""
     out, width = shape
-    weight = torch.randn(shape).bfloat16()
-    inputs, grads = torch.randn(rows, width).bfloat16(), torch.randn(rows, out).bfloat16()
+    kind = torch.bfloat16 if cpu_has_bf16() else torch.float32
+    weight = torch.randn(shape).to(kind)
+    inputs, grads = torch.randn(rows, width).to(kind), torch.randn(rows, out).to(kind)
     return fastest(lambda: inputs @ weight.t()) + fastest(lambda: grads @ weight)
 
 

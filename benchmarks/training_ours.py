@@ -11,6 +11,8 @@ import json
 import resource
 import sys
 import tempfile
+from collections import Counter
+from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,8 +21,37 @@ from fdd_edge.progress import show_on_stderr
 
 PACKAGES = ("fdd-edge", "transformers", "peft", "torch")
 
+GROUPS = {
+    "matrix products": ("aten::mm", "aten::addmm", "aten::bmm", "aten::baddbmm", "mkldnn::_linear_pointwise"),
+    "copies and casts": (
+        "aten::copy_",
+        "aten::_to_copy",
+        "aten::cat",
+        "aten::clone",
+        "aten::index_select",
+        "aten::index",
+    ),
+    "softmax and its gradient": ("aten::_softmax", "aten::_log_softmax", "aten::exp", "aten::exp_", "aten::logsumexp"),
+    "optimizer": ("aten::_fused_adamw_", "aten::_foreach_norm", "aten::linalg_vector_norm", "aten::_foreach_mul_"),
+}
+"""Operations of torch by what they are for; all others are element by element: norms, gates, rotations, rounding."""
+
+OTHER = "element by element"
+
+
+def shares_of(operations: Iterable[Any]) -> dict[str, float]:
+    """Return the share of processor time of each group, given the averages of torch's profiler."""
+    groups = {name: group for group, names in GROUPS.items() for name in names}
+    seconds: Counter[str] = Counter()
+    for operation in operations:
+        if operation.key.startswith("aten::") or operation.key in groups:
+            seconds[groups.get(operation.key, OTHER)] += operation.self_cpu_time_total
+    return {group: taken / seconds.total() for group, taken in seconds.most_common()}
+
 
 def train(options: argparse.Namespace) -> dict[str, Any]:
+    import torch
+
     from fdd_edge.artifacts.recipe import load_gguf_recipe
     from fdd_edge.operations.quantized_student import quantized_weights
     from fdd_edge.resolve.student import open_student
@@ -37,6 +68,7 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
             student = open_student(str(options.student))
             quantized = held.enter_context(quantized_weights(student, aware_of, Path(scratch)))
         before = resource.getrusage(resource.RUSAGE_SELF)
+        profiler = held.enter_context(torch.profiler.profile()) if options.profile else None
         trace = train_adapter(
             options.student,
             examples,
@@ -48,6 +80,9 @@ def train(options: argparse.Namespace) -> dict[str, Any]:
             quantized=quantized,
         )
         after = resource.getrusage(resource.RUSAGE_SELF)
+    if profiler is not None:
+        for group, share in shares_of(profiler.key_averages()).items():
+            print(f"{100 * share:5.1f} %  {group}", file=sys.stderr)
     return {
         "steps": trace.steps,
         "tokens": trace.tokens,
@@ -69,6 +104,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--aware", help="train for the rounding of this recipe")
+    parser.add_argument("--profile", action="store_true", help="print which operations take how much of the time")
     options = parser.parse_args()
     show_on_stderr()
     with contextlib.redirect_stdout(sys.stderr):

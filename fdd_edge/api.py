@@ -192,21 +192,22 @@ def validate(config: ConfigLike, *, overrides: str | Sequence[str] = ()) -> Vali
     """Check all that the start of a run checks, without starting it: ``fdd-edge validate``.
 
     The student, the problems and every model and target that the config names are opened. Downloads go to the cache;
-    nothing is written to the run folder.
+    nothing is written to the run folder. Of a run that is there already, the start that would resume it is checked.
 
     Args:
         config: As for ``run``.
         overrides: ``a.b=value`` for single keys.
 
     Raises:
-        FddError: The config has errors, or something that it names is missing or broken.
+        FddError: The config has errors, something that it names is missing or broken, or another process works on the
+            run.
     """
     from fdd_edge.pipeline.start import find_missing
     from fdd_edge.pipeline.validation import validate as check
 
     given = read_config(config, overrides, find_missing=find_missing)
     name = os.fspath(config) if isinstance(config, str | os.PathLike) else "config"
-    return check(given.config, given.source, name)
+    return check(given.config, name)
 
 
 def load_run(path: PathLike) -> RunResult:
@@ -344,8 +345,8 @@ def export(
         question_field: Column of the question in ``prompts``, for rows in no known format.
         answer_field: Column of the answer in ``prompts``, for rows in no known format.
         parity: Whether to make certificates.
-        threads: Threads of the runtime; default: one per physical core; ``threads`` in the target's profile takes
-            precedence.
+        threads: Threads of the runtime, of the float model, and of what quantizes it; default: one per physical core;
+            ``threads`` in the target's profile takes precedence in the runtime.
         on_certificate: Called with each certificate.
 
     Raises:
@@ -401,8 +402,8 @@ def certify(
         recipe: The recipe whose bounds to check against; None takes the one the file names.
         prompt: ``plain``, ``chat`` or a file, for both sides; None takes the one stored with each of them.
         target: Device profile to run on.
-        threads: Threads of the runtime; default: one per physical core; ``threads`` in the target's profile takes
-            precedence.
+        threads: Threads of the runtime, of the float model, and of what quantizes it; default: one per physical core;
+            ``threads`` in the target's profile takes precedence in the runtime.
         output: New file for the certificate; None keeps none.
 
     Returns:
@@ -590,6 +591,7 @@ def evaluate_all(
         FddError: Something the caller can fix; the message says how.
         TargetError: The target failed.
     """
+    from fdd_edge.operations.evaluate import check_output_of
     from fdd_edge.runs.stage_files import EvaluationFiles
 
     checked = check_evaluation(**options)
@@ -605,12 +607,21 @@ def evaluate_all(
     asked = [checked.read(path) for path in sets]
     labels = label_artifacts(names, models)
     titles = distinct_names([one.about["name"] or "problems" for one in asked])
-    found = [
-        TableEntry(title, label, _evaluated(model, problems, None if out is None else out / label / title, checked))
+    cells = [
+        (title, label, model, problems, None if out is None else out / label / title)
         for problems, title in zip(asked, titles, strict=True)
         for model, label in zip(models, labels, strict=True)
     ]
-    return EvaluationTable(found)
+    for _, _, model, problems, place in cells:
+        if place is not None:
+            runtime = runtime_of(model, checked.target)
+            check_output_of(model, problems.problems, place, runtime=runtime, asking=checked.asking)
+    return EvaluationTable(
+        [
+            TableEntry(title, label, _evaluated(model, problems, place, checked))
+            for title, label, model, problems, place in cells
+        ]
+    )
 
 
 def _evaluated(model: Path, asked: AskedProblems, out: Path | None, options: EvaluationOptions) -> EvaluationResult:
@@ -762,6 +773,8 @@ def rows(
 
 def compare(*paths: PathLike) -> Comparison:
     """Compare runs, rounds or evaluations with the first one, on the same problems: ``fdd-edge compare``.
+
+    Of several replies to a problem, as ``evaluate(samples=8)`` asks for, the majority counts as one.
 
     Args:
         paths: Runs (the judge's artifact in its best round), rounds, or evaluation folders; at least two.

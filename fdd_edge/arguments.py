@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from fdd_edge.errors import FddError, did_you_mean
+from fdd_edge.ondevice.options import option
 from fdd_edge.ondevice.verdicts import ANSWER_RULES, AnswerRule
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ __all__ = [
     "AskedProblems",
     "EvaluationOptions",
     "GivenConfig",
+    "HostOptions",
     "PathLike",
     "Rows",
     "check_asking",
@@ -51,6 +54,20 @@ __all__ = [
 
 MAX_SAMPLES = 64
 """Replies per question, at most."""
+
+
+@dataclass(frozen=True)
+class HostOptions:
+    """Options of exports and certificates, whose work is done on this machine and in part on a target."""
+
+    threads: int | None = option(
+        None,
+        "threads of the runtime, of the float model, and of what quantizes it; default: one per physical core; "
+        "`threads` in the target's profile takes precedence in the runtime",
+        ge=1,
+        le=512,
+    )
+
 
 PathLike: TypeAlias = str | os.PathLike[str]
 """A path, or a result that lies in one: a run, a round, an exported artifact, a split."""

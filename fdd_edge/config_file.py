@@ -19,7 +19,14 @@ from fdd_edge.errors import FddError
 from fdd_edge.renames import CONFIG_KEYS, announce_rename, given_twice
 from fdd_edge.yaml_errors import yaml_fault
 
-__all__ = ["changed_keys", "load_config", "override_source", "parse_config", "read_config_source"]
+__all__ = [
+    "changed_keys",
+    "environment_names",
+    "load_config",
+    "override_source",
+    "parse_config",
+    "read_config_source",
+]
 
 _ENV = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -58,6 +65,13 @@ def read_config_source(name_or_path: str, overrides: Sequence[str] = ()) -> dict
     if not isinstance(source, dict):
         raise FddError(f"{path} is not a config: it must be a mapping of keys.")
     return override_source(source, overrides)
+
+
+def environment_names(source: object) -> list[str]:
+    """Return the environment variables that a config as written names, in their order."""
+    inner = source.values() if isinstance(source, Mapping) else source if isinstance(source, list) else ()
+    own = _ENV.findall(source) if isinstance(source, str) else []
+    return list(dict.fromkeys([*own, *(name for value in inner for name in environment_names(value))]))
 
 
 def override_source(source: Mapping[str, Any], overrides: Sequence[str]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, MutableMapping
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Literal, NamedTuple
 
@@ -37,6 +38,7 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 _DEFAULT_REVISION = "main"
 _TIMEOUT = 30.0
 """Seconds to wait for the hub to list a repository."""
+_MEGABYTE = 1_000_000
 
 
 class Repository(NamedTuple):
@@ -159,7 +161,8 @@ def fetch(repository: Repository, names: Iterable[str]) -> dict[str, Path]:
     Raises:
         FddError: A file cannot be downloaded; the message says what would help.
     """
-    from huggingface_hub import hf_hub_download, try_to_load_from_cache
+    from huggingface_hub import constants, hf_hub_download, try_to_load_from_cache
+    from huggingface_hub.file_download import repo_folder_name
     from huggingface_hub.utils import disable_progress_bars
 
     kind, id, commit, sizes, _ = repository
@@ -174,18 +177,31 @@ def fetch(repository: Repository, names: Iterable[str]) -> dict[str, Path]:
     if not missing:
         return paths
     disable_progress_bars()
-    total = sum(sizes.get(name) or 0 for name in missing)
-    with progress(f"fetching {id}" + (f" ({_size(total)})" if total else ""), total) as advance:
-        done = 0
+    total, done, coming = sum(sizes.get(name) or 0 for name in missing), 0, 0
+    folder = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=id, repo_type=kind)
+
+    def arrived() -> int:
+        return (done + min(coming, _unfinished_bytes(folder))) // _MEGABYTE
+
+    title = f"fetching {id}" + (f" ({_size(total)})" if total else "")
+    with progress(title, -(-total // _MEGABYTE), "MB", measure=arrived) as advance:
         for name in missing:
+            coming = sizes.get(name) or 0
             try:
                 paths[name] = Path(hf_hub_download(id, name, repo_type=kind, revision=commit))
             except OSError as error:
                 _reraise_local(error)
                 raise FddError(_explain(error, kind, id, commit, name)) from None
-            done += sizes.get(name) or 0
-            advance(done)
+            done, coming = done + coming, 0
+            advance(-(-done // _MEGABYTE))
     return paths
+
+
+def _unfinished_bytes(folder: Path) -> int:
+    """Return how many bytes of files that are not complete yet a folder of the hub's cache holds."""
+    with suppress(OSError):  # one may be renamed meanwhile
+        return sum(file.stat().st_size for file in folder.glob("blobs/*.incomplete"))
+    return 0
 
 
 def _reraise_local(error: OSError) -> None:

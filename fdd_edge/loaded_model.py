@@ -13,6 +13,7 @@ from fdd_edge.errors import FddError
 from fdd_edge.ondevice.prompt import without_bom
 from fdd_edge.ondevice.protocol import Completion, Task, plan_waves
 from fdd_edge.operations.asking import Asking
+from fdd_edge.progress import working
 from fdd_edge.results import Solution
 from fdd_edge.targets import TargetRuntime, open_session
 from fdd_edge.visible import visible
@@ -82,7 +83,8 @@ class Model:
         waves = plan_waves(asked, self._wave)
         try:
             # The last result of a wave counts.
-            results = {result.index: result for result in self._session.complete(waves)}
+            with working(f"{self.artifact.name} on {self.target}"):
+                results = {result.index: result for result in self._session.complete(waves)}
         except FddError:
             raise
         except BaseException as error:

@@ -14,8 +14,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from fdd_edge.distributed import is_first_process
 from fdd_edge.interrupt import stop_if_requested
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Advance",
+    "Estimate",
     "ToGo",
     "about",
     "announce",
@@ -46,12 +47,32 @@ __all__ = [
 Advance = Callable[[int], None]
 """Takes the number of steps done so far."""
 
-ToGo = Callable[[float | None], str]
-"""Says how long everything will take, given the seconds left of the piece of work in progress; None if they are not
-known."""
+
+class Estimate(NamedTuple):
+    """How long a piece of work takes at the rate it has.
+
+    Attributes:
+        left: Seconds until it ends.
+        whole: Seconds that all of it takes, also where an earlier process began it.
+    """
+
+    left: float
+    whole: float
+
+
+ToGo = Callable[[Estimate | None], str]
+"""Says how long everything will take, given what is known of the piece of work in progress."""
 
 _SILENCE = 20.0
 """Most seconds without a line, where there is no bar."""
+
+_LONG_AGO = 60.0
+"""A line that is older does not count: nothing was waited for since. Until then, one short block after the other is
+one silence."""
+
+_COLUMNS, _SHORTEST = 52, 12
+"""Width of the columns after a bar's title, such as ``100/1319 2.5 problems/s left 0:08:07`` and a short bar, and the
+shortest that a title becomes."""
 
 _LOOK = 0.5
 """Seconds between two looks at how long nothing was printed."""
@@ -72,11 +93,13 @@ class _Piece:
         done: Steps that are done.
         began: When it began.
         first: When the first step was done, and how many were then: before it, something is loaded.
+        measure: Returns how many steps are done, for work that does not report them; called whenever it is shown.
     """
 
     title: str
     total: int
     unit: str
+    measure: Callable[[], int] | None = None
     done: int = 0
     began: float = field(default_factory=time.monotonic)
     first: tuple[float, int] | None = None
@@ -85,6 +108,11 @@ class _Piece:
         self.done = done
         if self.first is None and done > 0:
             self.first = (time.monotonic(), done)
+
+    def look(self) -> None:
+        """Find out how many steps are done."""
+        if self.measure is not None:
+            self.advance(max(self.done, min(self.measure(), self.total)))
 
     @property
     def per_second(self) -> float | None:
@@ -99,6 +127,14 @@ class _Piece:
         """Seconds that the rest takes at this rate."""
         rate = self.per_second
         return None if rate is None else max(0, self.total - self.done) / rate
+
+    @property
+    def estimate(self) -> Estimate | None:
+        """How long it takes; None as long as its rate is not known."""
+        rate, left = self.per_second, self.left
+        if rate is None or left is None or self.first is None:
+            return None
+        return Estimate(left, self.first[0] - self.began + self.total / rate)
 
     @property
     def rate(self) -> str:
@@ -122,12 +158,15 @@ class _Work:
         where: What it is part of; empty if of nothing.
         to_go: How long all of that takes.
         began: When it began.
+        depth: How many pieces of work were in progress then. The next one is all of this work; those inside it, such
+            as a validation during a training, are not.
     """
 
     words: str = ""
     where: str = ""
-    to_go: ToGo = lambda left: ""
+    to_go: ToGo = lambda estimate: ""
     began: float = 0.0
+    depth: int = 0
 
 
 @dataclass
@@ -153,11 +192,14 @@ class _Shown:
 
     def line(self) -> str:
         """Return the line that says how far the work is, where there are no bars."""
+        for piece in self.pieces:
+            piece.look()
         so_far = f"{self.work.words}: {about(time.monotonic() - self.work.began)} so far"
         return _joined(str(self.pieces[-1]) if self.pieces else so_far, self._to_go())
 
     def _to_go(self) -> str:
-        return self.work.to_go(self.pieces[-1].left if self.pieces else None)
+        piece = next(iter(self.pieces[self.work.depth :]), None)
+        return self.work.to_go(None if piece is None else piece.estimate)
 
 
 def _joined(*parts: str) -> str:
@@ -234,7 +276,7 @@ def warnings_only() -> Iterator[None]:
 
 
 @contextmanager
-def progress(title: str, total: int, unit: str = "") -> Iterator[Advance]:
+def progress(title: str, total: int, unit: str = "", *, measure: Callable[[], int] | None = None) -> Iterator[Advance]:
     """Show the progress of one piece of work while the block runs.
 
     An interrupt that a library has swallowed takes effect at the next step.
@@ -243,8 +285,10 @@ def progress(title: str, total: int, unit: str = "") -> Iterator[Advance]:
         title: What is being done.
         total: The number of steps.
         unit: What the steps are, such as ``problems``, to show how many a second are done; empty if that says nothing.
+        measure: Returns how many steps are done, for work that does not report them; called whenever the progress is
+            shown, from another thread.
     """
-    piece = _Piece(_one_line(title), total, unit)
+    piece = _Piece(_one_line(title), total, unit, measure)
     _shown.pieces.append(piece)
     try:
         with _bar(piece) if _draws() else _lines(piece) as redraw:
@@ -260,18 +304,25 @@ def progress(title: str, total: int, unit: str = "") -> Iterator[Advance]:
 
 
 @contextmanager
-def working(words: str, where: str = "", to_go: ToGo = lambda left: "") -> Iterator[None]:
+def working(words: str, where: str = "", to_go: ToGo | None = None) -> Iterator[None]:
     """Show that work goes on while the block runs, whether or not its progress is known.
 
     On a terminal a headline stands above the bars; elsewhere a line is printed whenever nothing was for 20 seconds.
+    What other threads do is not shown: the main one waits for it.
 
     Args:
         words: What is being done.
-        where: What it is part of.
-        to_go: How long all of that takes.
+        where: What it is part of. Default: what the block around this one is part of.
+        to_go: How long all of that takes. Default: as the block around this one says it.
     """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     before = _shown.work
-    _shown.work = _Work(_one_line(words), where, to_go, time.monotonic())
+    if to_go is None:
+        _shown.work = replace(before, words=_one_line(words), where=where or before.where, began=time.monotonic())
+    else:
+        _shown.work = _Work(_one_line(words), where, to_go, time.monotonic(), len(_shown.pieces))
     try:
         with _live() if _draws() and _shown.bar is None else _heard():
             yield
@@ -306,17 +357,23 @@ def _bar(piece: _Piece) -> Iterator[Callable[[], None]]:
     """Draw a bar; below a headline, what remains of it afterwards is a line."""
     if _shown.bar is None:
         with _drawing() as bar:
-            task = bar.add_task(piece.title, total=piece.total, rate="")
+            task = bar.add_task(_shortened(piece.title, bar.console.width), total=piece.total, rate="", piece=piece)
             yield lambda: bar.update(task, completed=piece.done, rate=piece.rate)
         return
     bar = _shown.bar
-    task = bar.add_task(piece.title, total=piece.total, rate="")
+    task = bar.add_task(_shortened(piece.title, bar.console.width), total=piece.total, rate="", piece=piece)
     try:
         yield lambda: bar.update(task, completed=piece.done, rate=piece.rate)
         bar.refresh()
         announce(_done(piece))
     finally:
         bar.remove_task(task)
+
+
+def _shortened(title: str, width: int) -> str:
+    """Return a title that leaves the columns beside it their place on a terminal of that width."""
+    room = max(width - _COLUMNS, _SHORTEST)
+    return title if len(title) <= room else f"{title[: room - 1]}…"
 
 
 @contextmanager
@@ -355,6 +412,11 @@ def _drawing(
 
     class Drawn(Progress):
         def get_renderable(self) -> RenderableType:
+            for task in self.tasks:
+                piece = task.fields["piece"]
+                if piece.measure is not None:
+                    piece.look()
+                    self.update(task.id, completed=piece.done, rate=piece.rate)
             return around(self.make_tasks_table(self.tasks))
 
     columns = (
@@ -401,7 +463,9 @@ def _heard() -> Iterator[None]:
                 _shown.last_line = time.monotonic()
                 announce(_shown.line())
 
-    _shown.last_line = time.monotonic()
+    now = time.monotonic()
+    if now - _shown.last_line > _LONG_AGO:
+        _shown.last_line = now
     thread = threading.Thread(target=beat, name="progress", daemon=True)
     try:
         thread.start()

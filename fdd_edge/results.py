@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 from fdd_edge.result_base import Result
 
 if TYPE_CHECKING:
-    from fdd_edge.evaluation import Difference, ScoredReply, Votes
+    from fdd_edge.evaluation import CutReplies, Difference, ScoredReply, Votes
     from fdd_edge.ondevice.protocol import Completion
     from fdd_edge.operations.evaluate import EvaluatedFile
     from fdd_edge.parity import Certificate
@@ -66,13 +66,18 @@ class Solution(Result):
             question: What was asked.
             max_new_tokens: The token limit of a reply.
         """
-        from fdd_edge.evaluation import doubts_about, majority_of
+        from fdd_edge.evaluation import doubts_about, fills_context, majority_of
         from fdd_edge.ondevice.verdicts import Verdict
 
         won = majority_of(replies)
         reply = replies[0] if won is None else won.reply
         notes = doubts_about(question, reply)
-        if reply.verdict is Verdict.unfinished:
+        if fills_context(reply, max_new_tokens):
+            context = reply.n_prompt_tokens + reply.n_tokens
+            notes.append(
+                f"Prompt and reply filled the model's context of {context} tokens; only a shorter prompt helps."
+            )
+        elif reply.verdict is Verdict.unfinished:
             notes.append(f"The limit was {max_new_tokens} tokens; try --max-new-tokens {2 * max_new_tokens}.")
         agreed = 0 if won is None else won.agreed
         return cls(reply.answer, reply.program, reply.text, reply, replies, agreed, notes)
@@ -136,6 +141,13 @@ class EvaluationResult(Result):
     versions: Mapping[str, Any] = field(repr=False)
     skipped: Sequence[Mapping[str, str]] = field(repr=False)
     rows: Sequence[ScoredReply] = field(repr=False)
+
+    @property
+    def cut(self) -> CutReplies:
+        """The replies that were cut, which ``verdicts`` counts as ``unfinished``, and by what."""
+        from fdd_edge.evaluation import count_cut
+
+        return count_cut(self.rows, self.settings["max_new_tokens"])
 
     def to_dict(self) -> dict[str, Any]:
         """Return the object that ``fdd-edge eval --json`` prints."""
@@ -234,13 +246,16 @@ class EvaluationTable(Result):
 
     @cached_property
     def differences(self) -> Mapping[tuple[str, str], Difference]:
-        """How each artifact but the first differs from the first, on the same problems, by set and artifact."""
-        from fdd_edge.evaluation import compare_replies
+        """How each artifact but the first differs from the first, on the same problems, by set and artifact.
+
+        Of several replies to a problem, the majority counts as one.
+        """
+        from fdd_edge.evaluation import compare_replies, majorities
 
         first = {entry.dataset: entry for entry in reversed(self.entries)}
         return {
             (entry.dataset, entry.artifact): compare_replies(
-                list(zip(first[entry.dataset].result.rows, entry.result.rows, strict=True))
+                list(zip(majorities(first[entry.dataset].result.rows), majorities(entry.result.rows), strict=True))
             )
             for entry in self.entries
             if entry is not first[entry.dataset]

@@ -78,6 +78,19 @@ def test_a_terminal_shows_a_bar_and_the_lines_between(monkeypatch: pytest.Monkey
     assert "done in" not in shown
 
 
+def test_a_long_title_leaves_room_for_the_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``137/1…`` was shown beside the name of a file, on a terminal of 80 columns."""
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
+    show_on_stderr()
+    with progress("parity of gguf-q4_0-imatrix/a-model-with-a-long-name.gguf", 12345, "prompts") as advance:
+        advance(12345)
+    assert "12345/12345" in terminal.getvalue()
+    assert "parity of gguf-q4_0-imatrix…" in terminal.getvalue()
+
+
 def test_no_bar_when_only_warnings_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
@@ -96,7 +109,7 @@ import time
 from fdd_edge import progress
 progress._SILENCE, progress._LOOK = 0.2, 0.02
 progress.show_on_stderr()
-to_go = lambda left: "about 3 min to go" if left is None else "about 2 min to go"
+to_go = lambda estimate: "about 3 min to go" if estimate is None else "about 2 min to go"
 with progress.working("merging", "Round 0 (1 of 2)", to_go):
     time.sleep(0.5)
     with progress.progress("counting", 10, "sheep") as advance:
@@ -117,13 +130,75 @@ def test_nothing_is_silent_where_there_is_no_terminal() -> None:
     assert lines[-1] == "counting: done in N s"
 
 
+NESTED = """
+import time
+from fdd_edge import progress
+progress._SILENCE, progress._LOOK = 0.2, 0.02
+progress.show_on_stderr()
+to_go = lambda estimate: "" if estimate is None else f"{estimate.left:.0f} of {estimate.whole:.0f} s to go"
+with progress.working("training", "Round 0 (1 of 2)", to_go):
+    with progress.progress("training", 10_000) as advance:
+        advance(1)
+        time.sleep(0.05)
+        advance(2)
+        with progress.working("reading"), progress.progress("validation loss", 2) as validated:
+            validated(1)
+            time.sleep(0.05)
+            validated(2)
+            time.sleep(0.5)
+"""
+
+
+def test_what_is_inside_of_a_piece_of_work_does_not_say_how_long_all_takes() -> None:
+    """While a training was validated, the seconds left of the validation were taken for those of the training."""
+    ran = subprocess.run([sys.executable, "-c", NESTED], capture_output=True, text=True, check=True)
+    line = next(line for line in ran.stderr.splitlines() if line.startswith("validation loss: 2/2"))
+    left, whole = (int(number) for number in re.findall(r"(\d+) of (\d+) s to go", line)[0])
+    assert 400 < left <= whole
+
+
+MEASURED = """
+import time
+from fdd_edge import progress
+progress._SILENCE, progress._LOOK = 0.2, 0.02
+progress.show_on_stderr()
+began = time.monotonic()
+with progress.progress("fetching", 1000, "MB", measure=lambda: int(100 * (time.monotonic() - began))):
+    time.sleep(0.7)
+"""
+
+
+def test_work_that_says_nothing_until_it_is_done_is_measured() -> None:
+    """A download was at 0 bytes, without a rate or a time left, until the whole file was there."""
+    ran = subprocess.run([sys.executable, "-c", MEASURED], capture_output=True, text=True, check=True)
+    *_, last = [line for line in ran.stderr.splitlines() if line.startswith("fetching: ") and "done" not in line]
+    assert re.fullmatch(r"fetching: \d+/1000, [0-9.]+ MB/s, \d+ s left", last)
+
+
+SHORT = """
+import time
+from fdd_edge import progress
+progress._SILENCE, progress._LOOK = 0.2, 0.02
+progress.show_on_stderr()
+progress.announce("begun")
+for number in range(8):
+    with progress.working("hashing"):
+        time.sleep(0.1)
+"""
+
+
+def test_many_short_pieces_of_work_are_not_a_long_silence() -> None:
+    ran = subprocess.run([sys.executable, "-c", SHORT], capture_output=True, text=True, check=True)
+    assert sum(line.startswith("hashing: ") for line in ran.stderr.splitlines()) >= 2
+
+
 def test_a_terminal_shows_the_headline_above_the_bar_and_a_line_remains(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setenv("TERM", "xterm")
     show_on_stderr()
     with (
-        working("training", "Round 0 (1 of 2)", lambda left: "about 3 min to go"),
+        working("training", "Round 0 (1 of 2)", lambda estimate: "about 3 min to go"),
         progress("counting", 3, "steps") as advance,
     ):
         advance(3)

@@ -1,6 +1,8 @@
 """The word problems of four test sets, for lm-evaluation-harness: readers and scoring that share no code with fdd-edge.
 
 ``FDD_DATA`` is the folder that holds the files. Problems whose answer is not one number are left out, as fdd-edge does.
+White space is treated as fdd-edge treats it, or the two would ask with other prompts: questions of GSM8K stay as they
+are, those of the other sets, which are put together, get single spaces.
 """
 
 from __future__ import annotations
@@ -11,9 +13,10 @@ import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import datasets
+if TYPE_CHECKING:
+    import datasets
 
 FILES = {
     "gsm8k": "gsm8k_test.dev.jsonl",
@@ -27,13 +30,19 @@ Pair = tuple[str, str]
 
 def load(name: str, **_: Any) -> datasets.DatasetDict:
     """Return a set as the harness wants it, with the numeric problems as its ``test`` split."""
+    import datasets  # in the harness's environment only
+
     text = (Path(os.environ["FDD_DATA"]) / FILES[name]).read_text(encoding="utf-8")
-    rows = [
-        {"question": " ".join(question.split()), "answer": number}
+    return datasets.DatasetDict({"test": datasets.Dataset.from_list(rows_of(name, text))})
+
+
+def rows_of(name: str, text: str) -> list[dict[str, Any]]:
+    """Return the numeric problems of a set's file."""
+    return [
+        {"question": question, "answer": number}
         for question, answer in READERS[name](text)
         if (number := one_number(answer)) is not None
     ]
-    return datasets.DatasetDict({"test": datasets.Dataset.from_list(rows)})
 
 
 def process_results(doc: dict[str, Any], results: list[str]) -> dict[str, int]:
@@ -51,24 +60,30 @@ def one_number(text: str) -> float | None:
 def _gsm8k(text: str) -> Iterator[Pair]:
     for line in text.splitlines():
         row = json.loads(line)
-        yield row["question"], row["answer"].rsplit("####", 1)[1]
+        yield row["question"].strip(), row["answer"].rsplit("####", 1)[1]
 
 
 def _svamp(text: str) -> Iterator[Pair]:
     for row in json.loads(text):
         body = row["Body"].strip()
-        yield f"{body}{'' if body.endswith(('.', ',', '?', '!')) else '.'} {row['Question']}", str(row["Answer"])
+        story = f"{body}{'' if body.endswith(('.', ',', '?', '!')) else '.'}"
+        yield _spaced(f"{story} {row['Question']}"), str(row["Answer"])
 
 
 def _asdiv(text: str) -> Iterator[Pair]:
     for problem in ElementTree.fromstring(text).iter("Problem"):
-        yield f"{problem.findtext('Body')} {problem.findtext('Question')}", problem.findtext("Answer") or ""
+        yield _spaced(f"{problem.findtext('Body')} {problem.findtext('Question')}"), problem.findtext("Answer") or ""
 
 
 def _multiarith(text: str) -> Iterator[Pair]:
     for row in json.loads(text):
         (answer,) = row["lSolutions"]
-        yield row["sQuestion"], str(answer)
+        yield _spaced(row["sQuestion"]), str(answer)
+
+
+def _spaced(text: str) -> str:
+    """Return a text with single spaces only."""
+    return " ".join(text.split())
 
 
 READERS: dict[str, Callable[[str], Iterator[Pair]]] = {

@@ -68,8 +68,8 @@ class Quantizer(NamedTuple):
 
     Attributes:
         predict: Returns what (float model, recipe, importance matrix or None) will become.
-        write: Writes it: (float model, file to write, recipe, importance matrix or None).
+        write: Writes it: (float model, file to write, recipe, importance matrix or None, threads or None for all).
     """
 
     predict: Callable[[Path, Recipe, Path | None], Prediction]
-    write: Callable[[Path, Path, Recipe, Path | None], None]
+    write: Callable[[Path, Path, Recipe, Path | None, int | None], None]

@@ -12,7 +12,7 @@ from fdd_edge.cli.click_options import Command, json_option
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from fdd_edge.pipeline.paired_comparison import Comparison, ComparisonRow
+    from fdd_edge.pipeline.paired_comparison import Comparison, ComparisonRow, Contestant
 
 
 @click.command("compare", cls=Command)
@@ -31,7 +31,7 @@ def command(paths: tuple[str, ...], flips: bool, fail_if_worse: float | None, as
     Each is a run (the judge's artifact in its best round), a round, or a folder that `fdd-edge eval -o` wrote. Problems
     that only one of two was asked are left out, and counted. Per set and for all sets together: both shares, their
     difference with its 95 % interval, and McNemar's exact test, adjusted by Holm's method if there are several
-    comparisons.
+    comparisons. Of several replies to a problem (`eval --samples`), the majority counts as one.
     """
     import json
 
@@ -45,12 +45,12 @@ def command(paths: tuple[str, ...], flips: bool, fail_if_worse: float | None, as
         _print(found, flips=flips)
     if fail_if_worse is not None and (worse := found.worse(fail_if_worse)):
         named = "; ".join(
-            f"{row.letter} by {-100 * row.difference.ci95.high:.1f} to {-100 * row.difference.ci95.low:.1f}"
+            f"{row.letter} by {-100 * row.difference.ci95.high:.1f} to {-100 * row.difference.ci95.low:.1f} on "
+            f"{row.difference.n:,} {'problem' if row.difference.n == 1 else 'problems'}"
             for row in worse
         )
-        raise GateError(
-            f"Worse than A by more than {fail_if_worse:g} points, on {worse[0].difference.n} replies: {named}."
-        )
+        points = "1 point" if fail_if_worse == 1 else f"{fail_if_worse:g} points"
+        raise GateError(f"Worse than A by more than {points}: {named}.")
 
 
 def _print(found: Comparison, *, flips: bool) -> None:
@@ -58,7 +58,7 @@ def _print(found: Comparison, *, flips: bool) -> None:
     from fdd_edge.cli.rich_table import print_table
     from fdd_edge.cli.row_table import row_as_lines
 
-    print_labelled([(one.letter, f"{one.path}: {one.artifact}") for one in found.contestants], width=2)
+    print_labelled([(one.letter, f"{one.path}: {one.artifact}{_voting(one)}") for one in found.contestants], width=2)
     print_lines("")
     print_table(_table(found))
     print_lines("")
@@ -95,6 +95,10 @@ def _table(found: Comparison) -> Table:
             *([_p(row.p_holm)] if adjusts else []),
         )
     return table
+
+
+def _voting(one: Contestant) -> str:
+    return "" if one.samples < 2 else f", by the majority of {one.samples} replies"
 
 
 def _adjusts(found: Comparison) -> bool:

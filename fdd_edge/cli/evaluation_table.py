@@ -11,7 +11,7 @@ from fdd_edge.cli.rich_table import Name, empty_table, print_table
 from fdd_edge.cli.tables import NOT_OURS
 from fdd_edge.data import Skipped, describe_skipped
 from fdd_edge.evaluation import Difference, Votes
-from fdd_edge.results import EvaluationResult, EvaluationTable
+from fdd_edge.results import EvaluationResult, EvaluationTable, TableEntry
 from fdd_edge.runs.stage_files import EvaluationFiles
 
 __all__ = ["print_evaluation", "print_evaluations"]
@@ -72,9 +72,9 @@ def print_evaluations(found: EvaluationTable, *, kept: str | None = None) -> Non
     table, compares = empty_table(), bool(found.differences)
     for name in ("set", "artifact"):
         table.add_column(name)
-    votes = any(entry.result.votes for entry in found)
-    own = ["%", "majority" if votes else "95 %"]  # both would not fit into 80 columns
-    for name in ("MB", *own, *(["vs\nfirst", "95 %"] if compares else []), "problems\nper s"):
+    # Both would not fit into 80 columns; below the table, shares of votes have their intervals.
+    own, per_second = ("majority", "replies\nper s") if _votes_in(found) else ("95 %", "problems\nper s")
+    for name in ("MB", "%", own, *(["vs\nfirst", "95 %"] if compares else []), per_second):
         table.add_column(name, justify="right", no_wrap=True)
     last = None
     for entry in found:
@@ -103,31 +103,46 @@ def _interval_of(ci95: tuple[float, float]) -> str:
 
 def _below(found: EvaluationTable, kept: str | None) -> list[tuple[str, str]]:
     """Return the lines below a table of evaluations."""
-    first = found[0].artifact
-    rows = [
-        ("%", "replies with the right answer, of the number next to the set; 95 %: the interval of what is before it")
-    ]
-    if any(entry.result.votes for entry in found):
+    first, votes = found[0].artifact, _votes_in(found)
+    interval = "" if votes and not found.differences else "; 95 %: the interval of what is before it"
+    rows = [("%", f"replies with the right answer, of the number next to the set{interval}")]
+    if votes:
         rows.append(("", "majority: problems that the answer of most replies solves, in percent"))
     if found.differences:
-        rows.append(("vs first", f"points gained or lost against {first} on the same problems"))
+        of_what = " of the majorities" if votes else ""
+        rows.append(("vs first", f"points gained or lost{of_what} against {first} on the same problems"))
+    rows += [row for entry in found for row in _votes_of(entry)]
     flash = dict.fromkeys(entry.artifact for entry in found if entry.result.target.get("flash_attention"))
     if flash:
         rows.append(("flash", f"decoded with flash attention: {', '.join(flash)}"))
     if any(entry.result.target.get("emulated") for entry in found):
         rows.append(("*", "in the emulator, not on the board"))
-    cut = [entry for entry in found if entry.result.verdicts["unfinished"]]
-    if cut:
-        limit = cut[0].result.settings["max_new_tokens"]
-        named = ", ".join(f"{e.result.verdicts['unfinished']} by {e.artifact} on {e.dataset}" for e in cut)
-        text = f"replies cut at {limit} tokens, which count as not solved: {named}; try --max-new-tokens {2 * limit}"
-        rows.append(("cut", text))
+    rows += _cut_below(found)
     for entry in found:
         if entry.artifact == first and entry.result.skipped:
             rows.append(("skipped", f"{entry.dataset}: {_skipped(entry.result.skipped).removeprefix('; skipped ')}"))
     if kept:
         rows.append(("rows", f"in {kept}, a folder per artifact with one per set; see them with: fdd-edge rows {kept}"))
     return rows
+
+
+def _votes_in(found: EvaluationTable) -> bool:
+    """Return whether there are several replies to a problem."""
+    return any(entry.result.votes for entry in found)
+
+
+def _votes_of(entry: TableEntry) -> list[tuple[str, str]]:
+    """Return a line with the shares of an entry that has several replies to a problem, each with its interval."""
+    result, votes = entry.result, entry.result.votes
+    if votes is None:
+        return []
+    said = (
+        f"{entry.artifact} on {entry.dataset}, {votes.problems} {'problem' if votes.problems == 1 else 'problems'}: "
+        f"replies {_percent(result.accuracy, result.ci95)}, "
+        f"majority@{votes.samples} {_percent(votes.majority.share, votes.majority.ci95)}, "
+        f"pass@{votes.samples} {_percent(votes.any.share, votes.any.ci95)}"
+    )
+    return [("votes", said)]
 
 
 def _points_cells(difference: Difference | None) -> list[str]:
@@ -178,12 +193,48 @@ def _speed_of(result: EvaluationResult, emulated: str) -> str:
 
 
 def _cut(result: EvaluationResult) -> list[tuple[str, str]]:
-    """Return a line about replies that reached the token limit, which count as not solved."""
-    n, limit = result.verdicts["unfinished"], result.settings["max_new_tokens"]
-    if not n:
-        return []
-    replies = "1 reply was" if n == 1 else f"{n} replies were"
-    return [("cut", f"{replies} cut at {limit} tokens and count as not solved; try --max-new-tokens {2 * limit}")]
+    """Return lines about replies that were cut, which count as not solved: by the token limit, and by the context."""
+    cut, limit = result.cut, result.settings["max_new_tokens"]
+    lines = []
+    if cut.at_limit:
+        lines.append(f"{_were_cut(cut.at_limit, f'at {limit} tokens')}; {_try(limit)}")
+    if cut.context_full:
+        lines.append(f"{_were_cut(cut.context_full, _CONTEXT_FULL)}; {_SHORTER_PROMPT}")
+    return _labelled_once("cut", lines)
+
+
+def _cut_below(found: EvaluationTable) -> list[tuple[str, str]]:
+    """Return the same lines for several evaluations."""
+    at_limit = [f"{e.result.cut.at_limit} by {e.artifact} on {e.dataset}" for e in found if e.result.cut.at_limit]
+    full = [f"{e.result.cut.context_full} by {e.artifact} on {e.dataset}" for e in found if e.result.cut.context_full]
+    limit = found[0].result.settings["max_new_tokens"]
+    lines = []
+    if at_limit:
+        named = ", ".join(at_limit)
+        lines.append(f"replies cut at {limit} tokens, which count as not solved: {named}; {_try(limit)}")
+    if full:
+        named = ", ".join(full)
+        lines.append(f"replies cut {_CONTEXT_FULL}, which count as not solved: {named}; {_SHORTER_PROMPT}")
+    return _labelled_once("cut", lines)
+
+
+_CONTEXT_FULL = "where prompt and reply filled the model's context"
+_SHORTER_PROMPT = "only a shorter prompt helps"
+
+
+def _try(limit: int) -> str:
+    return f"try --max-new-tokens {2 * limit}"
+
+
+def _were_cut(n: int, where: str) -> str:
+    if n == 1:
+        return f"1 reply was cut {where} and counts as not solved"
+    return f"{n} replies were cut {where} and count as not solved"
+
+
+def _labelled_once(label: str, lines: Sequence[str]) -> list[tuple[str, str]]:
+    """Return lines of which only the first has the label."""
+    return [("" if i else label, line) for i, line in enumerate(lines)]
 
 
 def _skipped(items: Sequence[Mapping[str, str]]) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from fdd_edge.arguments import HostOptions
 from fdd_edge.cli.click_options import (
     EXAMPLE_QUESTION,
     Command,
@@ -16,7 +17,6 @@ from fdd_edge.cli.click_options import (
     prompt_option,
     revision_option,
 )
-from fdd_edge.ondevice.protocol import Decoding
 
 
 @click.command("export", cls=Command)
@@ -30,7 +30,7 @@ from fdd_edge.ondevice.protocol import Decoding
 @click.option("--prompts", metavar="FILE", help="Problems for the certificates; default: 64 packaged problems.")
 @columns_options
 @click.option("--no-parity", is_flag=True, help="Skip the parity certificates.")
-@options_of(Decoding, "threads")
+@options_of(HostOptions, "threads")
 @json_option()
 def command(model: str, recipes: tuple[str, ...], output: str, no_parity: bool, as_json: bool, **options: Any) -> None:
     """Export MODEL by recipes, and compare every artifact with it.

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from fdd_edge.arguments import HostOptions
 from fdd_edge.cli.click_options import (
     Command,
     columns_options,
@@ -15,7 +16,6 @@ from fdd_edge.cli.click_options import (
     revision_option,
     target_option,
 )
-from fdd_edge.ondevice.protocol import Decoding
 
 
 @click.command("parity", cls=Command)
@@ -33,7 +33,7 @@ from fdd_edge.ondevice.protocol import Decoding
 )
 @prompt_option("Prompt for both sides; default: the one stored with each.")
 @target_option
-@options_of(Decoding, "threads")
+@options_of(HostOptions, "threads")
 @click.option("-o", "--output", metavar="FILE", help="File for the certificate, as JSON.")
 @json_option("Print the certificate as one JSON object.")
 def command(artifact: str, reference: str, as_json: bool, **options: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from rich.table import Table
@@ -9,6 +10,7 @@ from rich.text import Text
 
 from fdd_edge.cli.console import print_labelled, print_lines
 from fdd_edge.cli.rich_table import Name, empty_table, print_table
+from fdd_edge.evaluation import CutReplies
 from fdd_edge.feedback import Side
 from fdd_edge.operations.bench import Measurement
 from fdd_edge.operations.figures import EvaluationFigures
@@ -54,7 +56,10 @@ def print_before_and_after(rounds: Sequence[RoundSummary], *, claimed: Collectio
     if last.untuned:
         print_table(_before_and_after(rounds))
         print_lines("")
-    rows = [("untuned", f"with {last.num_fewshot} worked examples in its prompt; the trained student needs none")]
+    rows = [
+        ("untuned", f"with {last.num_fewshot} worked examples in its prompt; the trained student needs none"),
+        *_cut(last.untuned, []),
+    ]
     print_labelled([*rows, *([("parity", _parity(parity, claimed))] if parity else [])], width=_LABEL_WIDTH)
     print_lines("")
 
@@ -186,6 +191,7 @@ def _lines(summary: RoundSummary, claimed: Collection[str]) -> list[tuple[str, s
     waiting = f"; {summary.reserve} more are reserved for labelling" if summary.reserve else ""
     return [
         *_repeated(summary.evaluations),
+        *_cut(summary.untuned, summary.evaluations),
         ("data", f"{total} problems: {_counts(summary.data)}{waiting}{rejected}"),
         ("training", _training(summary)),
         *_mixed(summary.mixed),
@@ -215,6 +221,31 @@ def _repeated(evaluations: Sequence[EvaluationFigures]) -> list[tuple[str, str]]
     """Return a line about sets that ask the same problem more than once."""
     found = {f.dataset: f"{f.dataset} has {f.distinct} different problems" for f in evaluations if f.distinct < f.n}
     return [("repeated", f"{'; '.join(found.values())}; the interval counts each once")] if found else []
+
+
+def _cut(untuned: Sequence[EvaluationFigures], tuned: Sequence[EvaluationFigures]) -> list[tuple[str, str]]:
+    """Return a line about replies that were cut, if any were: they count as not solved."""
+    at_limit: Counter[str] = Counter()
+    full: Counter[str] = Counter()
+    for name, evaluations in (("untuned ", untuned), ("", tuned)):
+        for figures in evaluations:
+            cut, artifact = figures.cut or CutReplies(), name + _artifact(figures.recipe, figures.target)
+            at_limit[artifact] += cut.at_limit
+            full[artifact] += cut.context_full
+    parts = []
+    if total := at_limit.total():
+        parts.append(f"{_replies(total)} reached decoding.max_new_tokens ({_by_artifact(at_limit)})")
+    if total := full.total():
+        parts.append(f"{_replies(total)} filled the model's context ({_by_artifact(full)})")
+    return [("cut", f"{' and '.join(parts)}; cut replies count as not solved")] if parts else []
+
+
+def _replies(n: int) -> str:
+    return "1 reply" if n == 1 else f"{n} replies"
+
+
+def _by_artifact(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{n} of {artifact}" for artifact, n in counts.items() if n)
 
 
 def _training(summary: RoundSummary) -> str:

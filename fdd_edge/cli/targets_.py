@@ -23,7 +23,7 @@ def command() -> None:
 def create(name: str) -> None:
     """Create the emulated target NAME: a sysroot, and the runtime compiled for its CPU.
 
-    Takes about 6 minutes, once; parts that exist are kept. Needs no root and mounts nothing.
+    Takes about 5 minutes, once; parts that exist are kept. Needs no root and mounts nothing.
     """
     from fdd_edge.errors import FddError
     from fdd_edge.targets import load_profile

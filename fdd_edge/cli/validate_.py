@@ -23,7 +23,8 @@ def command(config: str, overrides: tuple[str, ...], as_json: bool) -> None:
     """Check all that the start of a run of CONFIG checks, without starting it.
 
     The student, the problems and every model and target that it names are opened. Downloads go to the cache; nothing is
-    written to the run folder, and nothing is spent. CONFIG is as for `run`.
+    written to the run folder, and nothing is spent. CONFIG is as for `run`; of a run that is there already, the start
+    that would resume it is checked.
     """
     import json
 

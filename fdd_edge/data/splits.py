@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from fdd_edge.errors import FddError, did_you_mean
 
-__all__ = ["CARD", "SUFFIXES", "TABLES", "choose_files"]
+__all__ = ["CARD", "SUFFIXES", "TABLES", "choose_files", "license_of"]
 
 CARD = "README.md"
 TABLES = (".csv", ".tsv")
@@ -27,6 +27,8 @@ _NO_DATA = {"dataset_infos.json", "dataset_info.json", "dataset_dict.json", "sta
 _SHARD = re.compile(r"(?P<index>\d+)-of-(?P<count>\d+)(?:-[0-9a-f]{16})?$")
 _GZIPPED = ".gz"
 _SHOWN = 8
+_LONGEST_LICENSE = 200
+"""Characters; the hub's own names have a few dozen at most."""
 
 
 class _Declared(NamedTuple):
@@ -60,6 +62,19 @@ def choose_files(
     chosen = _as_declared(id, data, declared, split, subset) if declared.subsets else _by_name(id, data, split, subset)
     _refuse_gaps(id, chosen)
     return chosen
+
+
+def license_of(card: str | None) -> str | None:
+    """Return the license that a card names, or several; None if it names none.
+
+    Args:
+        card: Text of the repository's ``README.md``.
+    """
+    from fdd_edge.bounded_yaml import front_matter
+
+    named = front_matter(card or "").get("license")
+    names = [one for one in (named if isinstance(named, list) else [named]) if isinstance(one, str) and one.strip()]
+    return ", ".join(" ".join(one.split()) for one in names)[:_LONGEST_LICENSE] or None
 
 
 def _is_data(name: str) -> bool:

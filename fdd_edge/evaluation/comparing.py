@@ -21,7 +21,7 @@ class Difference(NamedTuple):
     """How a second model did compared with a first one, on the same problems.
 
     Attributes:
-        n: Replies of each.
+        n: Replies of each; where several replies to a problem vote, their majority is one.
         distinct: Different problems; the same question under several ids is one.
         first: Share of right replies of the first.
         second: Share of right replies of the second.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from fdd_edge.evaluation.wording import same_question
 from fdd_edge.intervals import Interval, clustered_wilson
@@ -12,10 +12,12 @@ from fdd_edge.ondevice.verdicts import Verdict
 from fdd_edge.records import Problem, same_answer
 from fdd_edge.runs.fingerprint import Json
 
-__all__ = ["Majority", "Share", "Votes", "count_votes", "majority_of"]
+__all__ = ["Majority", "Share", "Votes", "count_votes", "majorities", "majority_of", "samples_of"]
+
+Reply = TypeVar("Reply", bound=Completion)
 
 
-class Majority(NamedTuple):
+class Majority(NamedTuple, Generic[Reply]):
     """What most replies to a question say.
 
     Attributes:
@@ -23,7 +25,7 @@ class Majority(NamedTuple):
         agreed: How many give its answer.
     """
 
-    reply: Completion
+    reply: Reply
     agreed: int
 
 
@@ -76,12 +78,12 @@ class Votes(NamedTuple):
         return cls(row["samples"], row["problems"], majority, any_right)
 
 
-def majority_of(replies: Sequence[Completion]) -> Majority | None:
+def majority_of(replies: Sequence[Reply]) -> Majority[Reply] | None:
     """Return the most frequent answer of the replies to one question; of equally frequent ones, the first.
 
     A reply without an answer has no vote; None if none has one. Answers are the same as for ``same_answer``.
     """
-    groups: list[list[Completion]] = []
+    groups: list[list[Reply]] = []
     for reply in replies:
         if reply.answer is None:
             continue
@@ -98,6 +100,29 @@ def majority_of(replies: Sequence[Completion]) -> Majority | None:
     return Majority(largest[0], len(largest))
 
 
+def majorities(replies: Sequence[Reply]) -> list[Reply]:
+    """Return one reply for each problem: the first of its majority, or the first of all if none has an answer.
+
+    Args:
+        replies: Of one problem in the order of their samples.
+    """
+    by_problem = _by_problem(replies)
+    won = {name: majority_of(own) for name, own in by_problem.items()}
+    return [own[0] if (found := won[name]) is None else found.reply for name, own in by_problem.items()]
+
+
+def samples_of(replies: Sequence[Completion]) -> int:
+    """Return how many replies a problem has, at most; 0 if there are none."""
+    return max(map(len, _by_problem(replies).values()), default=0)
+
+
+def _by_problem(replies: Sequence[Reply]) -> dict[str, list[Reply]]:
+    found: dict[str, list[Reply]] = {}
+    for reply in replies:
+        found.setdefault(reply.problem_id, []).append(reply)
+    return found
+
+
 def count_votes(completions: Sequence[Completion], problems: Mapping[str, Problem]) -> Votes | None:
     """Return what the votes of scored completions come to; None if no problem has more than one reply.
 
@@ -105,12 +130,10 @@ def count_votes(completions: Sequence[Completion], problems: Mapping[str, Proble
         completions: The completions, of one problem in the order of their samples.
         problems: Their problems by id.
     """
-    replies: dict[str, list[Completion]] = {}
-    for completion in completions:
-        replies.setdefault(completion.problem_id, []).append(completion)
-    samples = max(map(len, replies.values()), default=0)
+    samples = samples_of(completions)
     if samples < 2:
         return None
+    replies = _by_problem(completions)
     questions = {name: same_question(problems[name].question) for name in replies}
 
     def share(solved: Mapping[str, bool]) -> Share:

@@ -139,7 +139,7 @@ _KINDS = {
     "wheels": _Kind(
         re.compile(r".+"), "llama-cpp-python as `make` compiled it", False, "not deleted; compiled again in minutes"
     ),
-    "runtimes": _Kind(re.compile(rf"{_MACHINE}(-site.*)?"), "compiled runtimes", False, f"{_TARGETS_CLEAN}6 minutes"),
+    "runtimes": _Kind(re.compile(rf"{_MACHINE}(-site.*)?"), "compiled runtimes", False, f"{_TARGETS_CLEAN}5 minutes"),
     "roots": _Kind(
         re.compile(rf"{_MACHINE}(-.+)?"), "sysroots of emulated targets", False, f"{_TARGETS_CLEAN}a minute"
     ),

@@ -30,7 +30,7 @@ from fdd_edge.parity import (
     read_file,
 )
 from fdd_edge.parity_bounds import Bounds
-from fdd_edge.progress import announce
+from fdd_edge.progress import announce, working
 from fdd_edge.records import Problem, ProblemSet
 from fdd_edge.resolve.student import Student
 from fdd_edge.targets import TargetRuntime
@@ -89,7 +89,7 @@ def reference_of(
         eos_ids = vocab.eos_ids
         own_chats = [] if trained else [chat_prompts(vocab.chat_template, vocab)]
         vocabulary = Vocabulary(vocab.pieces, (*own_chats, expected_prompts(template, vocab)))
-    with unchanged(student.folder, "compared") as sha256:
+    with working("the float model's replies"), unchanged(student.folder, "compared") as sha256:
         return compute_reference_outputs(
             student.folder,
             _with_packaged(problems, packaged_prompts() if packaged is None else packaged),
@@ -124,7 +124,7 @@ def certify_file(
     stops_rarely: bool = False,
     threads: int | None = None,
     prompt: str | None = None,
-    folder_sha256: str | None = None,
+    as_computed: bool = True,
 ) -> Certificate:
     """Compare a model file with its float model, and keep the certificate, so that it counts as made here.
 
@@ -139,7 +139,7 @@ def certify_file(
         stops_rarely: Whether the float model hardly ever ends a reply, see ``few_suffice``.
         threads: Number of threads to decode with. Default: one per physical core.
         prompt: The prompt template, for a file that does not store one.
-        folder_sha256: Hash of the folder. Default: as it was when the reference's outputs were computed.
+        as_computed: Whether the folder must have the hash that it had when the reference's outputs were computed.
 
     Raises:
         FddError: The file cannot be loaded, or cannot be asked with this prompt; or one side was changed meanwhile.
@@ -148,7 +148,8 @@ def certify_file(
     on_target, bounds = runtime.threads(threads), recipe.parity
     # Both are read several times, by several processes: a certificate names a file that all of them have read.
     with (
-        unchanged(folder, "compared", sha256=folder_sha256 or reference.sha256),
+        working(f"certificate of {recipe.name}"),
+        unchanged(folder, "compared", sha256=reference.sha256 if as_computed else None),
         unchanged(artifact, "compared") as sha256,
     ):
         content = read_content(artifact, folder, reference, bounds, prove=answer_all is not None)
@@ -158,7 +159,7 @@ def certify_file(
         outputs, items = compare(reference)
         if answer_all is not None and not few_suffice(items, bounds, stops_rarely=stops_rarely):
             n = len(reference.answered)
-            announce(f"{recipe.name}: {n} prompts do not settle its certificate, so all of them are compared")
+            announce(f"{recipe.name}: {n} prompts are not conclusive, so the others are compared too")
             reference = answer_all()
             outputs, items = compare(reference)
     info = asdict(outputs.info)

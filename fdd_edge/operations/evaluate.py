@@ -29,15 +29,16 @@ from fdd_edge.parity import Certificate, was_checked_here
 from fdd_edge.progress import announce
 from fdd_edge.records import Problem, ProblemSet, write_jsonl
 from fdd_edge.runs.fingerprint import Json, fingerprint, plain
-from fdd_edge.runs.finish_mark import FINISHED
+from fdd_edge.runs.finish_mark import FINISHED, read_mark
 from fdd_edge.runs.marked_folder import temporary_folder
-from fdd_edge.runs.stage import build_atomic
+from fdd_edge.runs.stage import build_atomic, refuse_occupied
 from fdd_edge.runs.stage_files import EvaluationFiles
 from fdd_edge.targets import TargetRuntime, n_runners
 
 __all__ = [
     "EvaluatedFile",
     "Evaluation",
+    "check_output_of",
     "evaluate",
     "evaluate_file",
     "name_of_artifact",
@@ -188,12 +189,7 @@ def evaluate_file(
     announce_prompt(artifact, facts, asking.prompt)
     sha256 = hash_model(artifact)
     certificate = find_certificate(artifact, sha256)
-    of_file: dict[str, object] = {
-        "artifact": sha256,
-        "problems": ProblemSet(problems),
-        "runtime": runtime,
-        "build": build_of(runtime),
-    }
+    of_file = _made_of(sha256, problems, runtime)
     stored = None if out is None else _stored_attention(out, asking.on(runtime), of_file)
     if stored is None:
         asking = decide_attention(asking, runtime, artifact)
@@ -235,6 +231,35 @@ def evaluate_file(
         evaluation=evaluation,
         completions=completions,
     )
+
+
+def check_output_of(
+    artifact: Path, problems: Sequence[Problem], out: Path, *, runtime: TargetRuntime, asking: Asking
+) -> None:
+    """Refuse a folder that ``evaluate_file`` would refuse for the same arguments; nothing is evaluated or measured.
+
+    Raises:
+        FddError: It holds something else than this evaluation.
+    """
+    try:
+        refuse_occupied(out)
+    except FddError:
+        of_file, asked = _made_of(hash_model(artifact), problems, runtime), asking.on(runtime)
+        choices = [asked]
+        if asked.decoding.flash_attention is None:
+            choices += [asked.with_attention(flash=flash) for flash in (False, True)]
+        known = {_fingerprint(of_file | {"asking": one}) for one in choices}
+        mark = read_mark(out, FINISHED)
+        if mark is not None and mark.wanted in known:
+            return  # killed just before its end
+        if not any(is_evaluation_of(out, wanted) for wanted in known):
+            raise
+        _check_unchanged(out, read_evaluation(out), read_rows(out), problems)
+
+
+def _made_of(sha256: str, problems: Sequence[Problem], runtime: TargetRuntime) -> dict[str, object]:
+    """Return what an evaluation is made from besides how it asks."""
+    return {"artifact": sha256, "problems": ProblemSet(problems), "runtime": runtime, "build": build_of(runtime)}
 
 
 def _fingerprint(made_from: Mapping[str, object]) -> str:

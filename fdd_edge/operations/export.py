@@ -22,7 +22,7 @@ from fdd_edge.operations.certify import (
 )
 from fdd_edge.operations.imatrix import imatrix_path, measure_on
 from fdd_edge.parity import CERTIFICATE_FILE, Certificate
-from fdd_edge.progress import announce, warn
+from fdd_edge.progress import announce, warn, working
 from fdd_edge.records import Problem, read_problems
 from fdd_edge.resolve.model import FloatModel
 from fdd_edge.resolve.student import Student
@@ -56,11 +56,14 @@ def export_from_student(
     announce(f"exporting {recipe.name} ...")
     check_disk(out, count_parameters(exported.folder), copies=recipe.disk_copies)
     out.parent.mkdir(parents=True, exist_ok=True)
-    family.export(exported.folder, exported.vocab, out, recipe, labels)
+    with working(f"exporting {recipe.name}"):
+        family.export(exported.folder, exported.vocab, out, recipe, labels)
     write_card(out, recipe.name)
 
 
-def quantize(out: Path, *, float_artifact: Path, imatrix: Path | None, recipe: Recipe) -> None:
+def quantize(
+    out: Path, *, float_artifact: Path, imatrix: Path | None, recipe: Recipe, threads: int | None = None
+) -> None:
     """Quantize a float artifact; the size of the result is announced, and checked, before it is written.
 
     Args:
@@ -68,6 +71,7 @@ def quantize(out: Path, *, float_artifact: Path, imatrix: Path | None, recipe: R
         float_artifact: Folder of the float artifact of the same family.
         imatrix: The importance matrix, if the recipe uses one: see ``imatrix_path``.
         recipe: The recipe.
+        threads: Number of threads, which changes no byte. Default: one per core.
 
     Raises:
         FddError: The disk is too small, or the file cannot be written.
@@ -83,7 +87,8 @@ def quantize(out: Path, *, float_artifact: Path, imatrix: Path | None, recipe: R
     )
     check_room(out, prediction.bytes)
     out.mkdir(parents=True, exist_ok=True)
-    quantizer.write(float_model, out / float_model.name, recipe, imatrix)
+    with working(f"exporting {recipe.name}"):
+        quantizer.write(float_model, out / float_model.name, recipe, imatrix, threads)
     write_card(out, recipe.name, prediction.fallbacks)
 
 
@@ -107,7 +112,7 @@ def export_all(
         recipes: The recipes.
         prompts: Prompts of the certificates; packaged ones fill them up to 64.
         parity: Whether to make certificates.
-        threads: Of both sides of a certificate. Default: one per physical core.
+        threads: Of both sides of a certificate, and of what quantizes. Default: one per physical core.
         on_certificate: Called with each certificate, in the order of the recipes.
 
     Returns:
@@ -125,7 +130,7 @@ def export_all(
     check_disk(out, count_parameters(student.folder), copies=1 + 0.5 * len(recipes))
     failed: list[Certificate] = []
     with scratch_folder(out) as work:
-        _write_artifacts(model, work, recipes, prompts)
+        _write_artifacts(model, work, recipes, prompts, threads)
         reference = None
         if parity:
             reference = reference_of(student, prompts, template=model.template, trained=model.trained, threads=threads)
@@ -180,7 +185,9 @@ def warn_of_rounding(trained_for: str, recipes: Sequence[Recipe]) -> None:
             )
 
 
-def _write_artifacts(model: FloatModel, work: Path, recipes: Sequence[Recipe], prompts: Sequence[Problem]) -> None:
+def _write_artifacts(
+    model: FloatModel, work: Path, recipes: Sequence[Recipe], prompts: Sequence[Problem], threads: int | None
+) -> None:
     """Write every recipe's artifact to a folder of its own, after the float artifacts that are quantized."""
     student = model.student
     float_recipes = {
@@ -193,7 +200,7 @@ def _write_artifacts(model: FloatModel, work: Path, recipes: Sequence[Recipe], p
         export_from_student(work / recipe.name, merged=None, student=student, labels=model.labels, recipe=recipe)
     measured = work / "measured.gguf"
     if any(recipe.measures_imatrix for recipe in recipes):
-        _measure_imatrix(model, measured, prompts)
+        _measure_imatrix(model, measured, prompts, threads)
     for recipe in recipes:
         if recipe.needs_float_artifact:
             quantize(
@@ -201,10 +208,11 @@ def _write_artifacts(model: FloatModel, work: Path, recipes: Sequence[Recipe], p
                 float_artifact=work / float_recipes[recipe.family].name,
                 imatrix=imatrix_path(recipe, measured),
                 recipe=recipe,
+                threads=threads,
             )
 
 
-def _measure_imatrix(model: FloatModel, out: Path, prompts: Sequence[Problem]) -> None:
+def _measure_imatrix(model: FloatModel, out: Path, prompts: Sequence[Problem], threads: int | None) -> None:
     """Measure the importance matrix on what the model's round was trained on, or else on the certificate's prompts."""
     trained_on = model.trained_on
     measure_on(
@@ -214,6 +222,7 @@ def _measure_imatrix(model: FloatModel, out: Path, prompts: Sequence[Problem]) -
         template=model.template,
         seed=trained_on.seed if trained_on else 0,
         source="the run's" if trained_on else "the certificate's",
+        threads=threads,
     )
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from fdd_edge.evaluation import CutReplies, count_cut
 from fdd_edge.feedback import pass_rates
-from fdd_edge.operations.evaluate import read_evaluation
+from fdd_edge.operations.evaluate import Evaluation, read_evaluation
 from fdd_edge.operations.evaluation_rows import read_rows
 from fdd_edge.runs.fingerprint import Json
 from fdd_edge.runs.stage_files import EvaluationFiles
@@ -32,6 +33,7 @@ class EvaluationFigures:
         bytes: Size of the model file.
         peak_rss_bytes: Of the runner; None if it was not measured.
         change: Accuracy minus that of the round before, on the same problems; None without such a round.
+        cut: The completions without an answer that were cut, and by what; None in the summary of an earlier version.
     """
 
     target: str
@@ -47,10 +49,14 @@ class EvaluationFigures:
     bytes: int
     peak_rss_bytes: int | None
     change: float | None = None
+    cut: CutReplies | None = None
 
     def to_row(self) -> dict[str, Json]:
         """Return the JSON object."""
-        return asdict(self) | {"ci95": list(self.ci95)}
+        row = asdict(self) | {"ci95": list(self.ci95)}
+        if self.cut is None:
+            del row["cut"]
+        return row
 
 
 def evaluation_figures(
@@ -84,7 +90,16 @@ def evaluation_figures(
         bytes=timing.artifact_bytes,
         peak_rss_bytes=timing.peak_rss_bytes,
         change=change,
+        cut=_cut(found, folder),
     )
+
+
+def _cut(found: Evaluation, folder: Path) -> CutReplies:
+    """Return how many replies were cut; the rows are read only if some were."""
+    if not found.summary.verdicts.get("unfinished"):
+        return CutReplies()
+    limit = found.facts.settings.get("max_new_tokens")
+    return count_cut(read_rows(folder), limit if isinstance(limit, int) else None)
 
 
 def _accuracy_difference(folder: Path, before: Path) -> float | None:

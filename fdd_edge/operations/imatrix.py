@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fdd_edge.artifacts.recipe import Recipe
 from fdd_edge.ondevice.prompt import Prompt
-from fdd_edge.progress import announce
+from fdd_edge.progress import progress
 from fdd_edge.records import Problem, read_problems
 from fdd_edge.resolve.student import Student
 
@@ -58,7 +58,14 @@ def measure_imatrix(
 
 
 def measure_on(
-    student: Student, problems: Sequence[Problem], out: Path, *, template: str, seed: int, source: str
+    student: Student,
+    problems: Sequence[Problem],
+    out: Path,
+    *,
+    template: str,
+    seed: int,
+    source: str,
+    threads: int | None = None,
 ) -> None:
     """Measure the importance matrix of a student in float32.
 
@@ -69,18 +76,19 @@ def measure_on(
         template: The prompt, holding ``{question}``.
         seed: Seed of the draw.
         source: Whose problems they are; noted in the file.
+        threads: Number of torch threads; None for torch's default.
     """
     from fdd_edge.artifacts.gguf import hf_names, write_imatrix
     from fdd_edge.students.activations import input_squares
     from fdd_edge.students.tokenizer import encode_examples, load_tokenizer
 
-    announce("measuring the importance matrix ...")
     drawn = list(problems)
     random.Random(f"imatrix:{seed}").shuffle(drawn)
     prompt = Prompt.parse(template)
     pairs = [(prompt.render(p.question), p.program or "") for p in drawn[:_PROBLEMS]]
     examples = encode_examples(load_tokenizer(student.folder), pairs, adds_bos=student.adds_bos)
-    squares = input_squares(student.folder, examples)
+    with progress("measuring the importance matrix", len(examples), "texts") as advance:
+        squares = input_squares(student.folder, examples, threads=threads, on_progress=advance)
     gguf_names = {hf_name: name for name, hf_name in hf_names(student.folder).items()}
     sums = {gguf_names[hf_name]: columns for hf_name, columns in squares.sums.items()}
     write_imatrix(out, sums, squares.n_inputs, source=f"{len(pairs)} of {source} problems")

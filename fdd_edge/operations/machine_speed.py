@@ -30,7 +30,7 @@ from fdd_edge.ondevice.decoding_trial import CONTEXTS
 from fdd_edge.ondevice.device_info import cpu_features, cpu_model
 from fdd_edge.ondevice.json_text import parse_json
 from fdd_edge.planning import FileSpeed, MachineSpeed, StudentShape, TorchPoint
-from fdd_edge.progress import announce
+from fdd_edge.progress import announce, working
 from fdd_edge.runs.atomic import write_shared
 from fdd_edge.runs.marked_folder import temporary_folder
 from fdd_edge.students.training_options import LoraOptions
@@ -118,7 +118,8 @@ def machine_speed(options: SpeedOptions, *, undisturbed: bool = False) -> Measur
         return found
     announce("measuring how fast this machine trains and decodes such a student (once; kept in the cache) ...")
     disturbed = _is_busy()
-    measured = Measured(_measure(options), disturbed)
+    with working("measuring how fast this machine is"):
+        measured = Measured(_measure(options), disturbed)
     row = {"speed": asdict(measured.speed), "disturbed": disturbed}
     with suppress(OSError):  # a cache that cannot be written: it is measured again next time
         write_shared(kept, json.dumps(row, indent=1).encode())

@@ -15,7 +15,7 @@ from fdd_edge.operations.evaluation_rows import read_rows
 from fdd_edge.records import Problem, read_problems
 from fdd_edge.resolve.model import read_manifest
 from fdd_edge.runs import RoundLayout, RunLayout
-from fdd_edge.runs.stage_files import NON_EASY, POOL, VALID, EvaluationFiles, SplitFiles
+from fdd_edge.runs.stage_files import NON_EASY, POOL, SHOWN, VALID, EvaluationFiles, SplitFiles
 
 __all__ = ["KeptEvaluation", "best_name", "find_evaluations", "find_round", "weakness_of"]
 
@@ -36,6 +36,7 @@ class KeptEvaluation:
         dataset: Name of the set.
         labels: The label of each problem, by id, if a round labelled them by this set.
         sources: The files of a run that hold the set's problems: rows of an earlier version do not.
+        in_run: Whether a run made it. Outside of one, the names of a run's own sets mean nothing.
     """
 
     folder: Path
@@ -43,11 +44,17 @@ class KeptEvaluation:
     dataset: str
     labels: Mapping[str, str] = field(default_factory=dict, repr=False)
     sources: Sequence[Path] = field(default=(), repr=False)
+    in_run: bool = False
 
     @property
     def is_labelling(self) -> bool:
         """Whether the problems are those that a round labels, not some that it reports on."""
-        return self.dataset in (POOL, NON_EASY)
+        return self.in_run and self.dataset in (POOL, NON_EASY)
+
+    @property
+    def is_reported(self) -> bool:
+        """Whether the set is there to be reported on: neither labelled, nor a few questions that are only shown."""
+        return not (self.is_labelling or (self.in_run and self.dataset == SHOWN))
 
     @property
     def chooses(self) -> bool:
@@ -197,7 +204,7 @@ def _opened(folder: Path) -> KeptEvaluation:
         files = [run.round(0).reserve, round_dir.train]
         split = SplitFiles(round_dir.split)
         labels = {p.id: label for label in LABELS for p in _problems_in([split.label(label)])}
-    return KeptEvaluation(folder, artifact, dataset, labels, [file for file in files if file.is_file()])
+    return KeptEvaluation(folder, artifact, dataset, labels, [file for file in files if file.is_file()], in_run=True)
 
 
 def _problems_in(files: Iterable[Path]) -> list[Problem]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from fdd_edge.config_file import read_config_source
 from fdd_edge.errors import FddError
-from fdd_edge.evaluation import Difference, ScoredReply, compare_replies, holm
+from fdd_edge.evaluation import Difference, ScoredReply, compare_replies, holm, samples_of
 from fdd_edge.ondevice.verdicts import Verdict
 from fdd_edge.pipeline.kept_evaluations import KeptEvaluation, find_evaluations, find_round
 from fdd_edge.pipeline.same_sets import pair_replies, pair_sets
@@ -37,11 +37,13 @@ class Contestant(Result):
         letter: What tables call it: the first is A.
         path: The run, round or folder of evaluations.
         artifact: What answered.
+        samples: Replies per problem; of several, the majority counts as one.
     """
 
     letter: str
     path: Path
     artifact: str
+    samples: int = 1
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,8 @@ class Comparison(Result):
         configs: Keys in which the configs of the runs differ, each with its value by letter.
         settings: The same for how the evaluations asked.
         unmatched: Sets that only one has, by letter: of the first, those that no other has.
-        flips: Problems that only one of two solves: the first one's reply, and ``against`` the other one's.
+        flips: Problems that only one of two solves: the first one's reply, and ``against`` the other one's; of several
+            replies, the first of the majority.
     """
 
     contestants: Sequence[Contestant]
@@ -142,10 +145,11 @@ class Comparison(Result):
 
 
 def compare_paths(paths: Sequence[Path]) -> Comparison:
-    """Compare what the paths hold with what the first one holds.
+    """Compare what the paths hold with what the first one holds; of several replies to a problem, by their majority.
 
     Args:
-        paths: As for ``find_evaluations``. Of a run or a round, the problems that it labels are left out.
+        paths: As for ``find_evaluations``. Of a run or a round, the problems that it labels and the questions that it
+            only shows are left out.
 
     Raises:
         FddError: There are fewer than two, one holds no evaluation, or two have no set or problem in common, or
@@ -156,7 +160,12 @@ def compare_paths(paths: Sequence[Path]) -> Comparison:
     found = {letter: _reported(path) for letter, path in zip(ascii_uppercase, paths, strict=False)}
     by_letter = dict(zip(found, paths, strict=True))
     contestants = [
-        Contestant(letter, by_letter[letter], ", ".join(dict.fromkeys(one.artifact for one in evaluations)))
+        Contestant(
+            letter,
+            by_letter[letter],
+            ", ".join(dict.fromkeys(one.artifact for one in evaluations)),
+            max(1, *(samples_of(one.replies()) for one in evaluations)),
+        )
         for letter, evaluations in found.items()
     ]
     first, *others = found
@@ -170,7 +179,7 @@ def compare_paths(paths: Sequence[Path]) -> Comparison:
         flips[letter] = []
         for pair in pair_sets(found[first], found[letter], by_letter[first], by_letter[letter]):
             matched |= {pair.first.folder, pair.second.folder}
-            replies = pair_replies(pair)
+            replies = pair_replies(pair, vote=True)
             difference = compare_replies(replies.both)
             row = ComparisonRow(
                 pair.first.dataset, letter, difference, difference.p, replies.only_first, replies.only_second
@@ -209,7 +218,7 @@ def _within(dataset: str, reply: ScoredReply) -> ScoredReply:
 def _reported(path: Path) -> list[KeptEvaluation]:
     """Return the evaluations of a path; of a run or a round, those that it reports."""
     found = find_evaluations(path)
-    return [one for one in found if not one.is_labelling] or found
+    return [one for one in found if one.is_reported] or found
 
 
 def _adjusted(rows: Sequence[ComparisonRow]) -> list[ComparisonRow]:

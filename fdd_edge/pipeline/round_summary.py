@@ -35,7 +35,15 @@ from fdd_edge.records import Problem, read_jsonl, read_problems
 from fdd_edge.runs import ArtifactsLayout, RoundLayout, write_atomic
 from fdd_edge.runs.stage_files import POOL, VALID, CuratedFiles, EvaluationFiles
 
-__all__ = ["UNTUNED", "LabelledFigures", "RoundSummary", "says_would_repeat", "summarize_round", "write_summary"]
+__all__ = [
+    "UNTUNED",
+    "LabelledFigures",
+    "RoundSummary",
+    "says_untuned_follows",
+    "says_would_repeat",
+    "summarize_round",
+    "write_summary",
+]
 
 UNTUNED = "untuned "
 """Comes before the recipe of an artifact of the untuned student, among the certificates of a round."""
@@ -245,11 +253,21 @@ def write_summary(summary: RoundSummary, path: Path) -> None:
 
 def says_would_repeat(path: Path) -> bool:
     """Return whether the figures of a round are there and say that the run ended with it."""
+    return bool(_stated(path, "would_repeat"))
+
+
+def says_untuned_follows(path: Path) -> bool:
+    """Return whether the figures of a round are there and say that the untuned student has yet to be evaluated."""
+    return bool(_stated(path, "untuned_follows"))
+
+
+def _stated(path: Path, key: str) -> object:
+    """Return one of the figures of a round, whichever version wrote them; None if they cannot be read."""
     try:
         row = parse_json(path.read_bytes())
     except (OSError, ValueError):
-        return False
-    return isinstance(row, Mapping) and bool(row.get("would_repeat"))
+        return None
+    return row.get(key) if isinstance(row, Mapping) else None
 
 
 def _own_solutions(run: RunView, round_dir: RoundLayout) -> int | None:

@@ -12,6 +12,7 @@ from fdd_edge.config_file import read_config_source
 from fdd_edge.errors import FddError
 from fdd_edge.ondevice.json_text import parse_json
 from fdd_edge.pipeline.kept_evaluations import best_name
+from fdd_edge.pipeline.round_summary import says_untuned_follows, says_would_repeat
 from fdd_edge.result_base import Result
 from fdd_edge.runs import RoundLayout, RunLayout
 from fdd_edge.runs.lock import is_held
@@ -30,7 +31,8 @@ class ListedRun(Result):
         rounds: How many its config asks for.
         best: Number of its best round; None if there is none.
         accuracy: Of the judge's artifact on valid, in the best round.
-        state: ``finished``, ``running``, ``stopped`` (the same command goes on), or ``damaged``.
+        state: ``finished`` (also if it ended because another round would repeat the last one), ``running``, ``stopped``
+            (the same command goes on), or ``damaged``.
     """
 
     path: Path
@@ -98,8 +100,16 @@ def _listed(run: RunLayout) -> ListedRun:
             raise FddError("no run wrote this config")
     except FddError:
         return ListedRun(run.root, None, len(finished), None, number, accuracy, "damaged")
-    state = "running" if is_held(run.lock) else "finished" if len(finished) >= rounds else "stopped"
+    state = "running" if is_held(run.lock) else "finished" if _has_ended(finished, rounds) else "stopped"
     return ListedRun(run.root, name, len(finished), rounds, number, accuracy, state)
+
+
+def _has_ended(finished: Sequence[RoundLayout], rounds: int) -> bool:
+    """Return whether nothing is left to do: no round, and no evaluation of the untuned student, which comes last."""
+    if not finished:
+        return False
+    last = finished[-1].summary
+    return (len(finished) >= rounds or says_would_repeat(last)) and not says_untuned_follows(last)
 
 
 def _accuracy_of(round_dir: RoundLayout) -> float | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fdd_edge.errors import FddError
-from fdd_edge.evaluation import ScoredReply, same_question
+from fdd_edge.evaluation import ScoredReply, majorities, same_question, samples_of
 from fdd_edge.pipeline.kept_evaluations import KeptEvaluation
 from fdd_edge.records import same_answer
 
@@ -57,23 +57,29 @@ def pair_sets(
     return pairs
 
 
-def pair_replies(pair: SamePair) -> PairedReplies:
+def pair_replies(pair: SamePair, *, vote: bool = False) -> PairedReplies:
     """Put the replies to the same problems next to each other.
+
+    Args:
+        pair: The two evaluations.
+        vote: Whether of several replies to a problem, the majority counts as one; otherwise both need as many.
 
     Raises:
         FddError: There are none, or one id is that of different problems.
     """
     first, second = pair.first.replies(), pair.second.replies()
-    others = {(reply.problem_id, reply.sample): reply for reply in second}
-    keys = ((reply, others.get((reply.problem_id, reply.sample))) for reply in first)
-    both = [(reply, other) for reply, other in keys if other is not None]
+    if vote:
+        both = _paired([(reply, 0) for reply in majorities(first)], [(reply, 0) for reply in majorities(second)])
+    else:
+        samples, others = (max(1, samples_of(replies)) for replies in (first, second))
+        if samples != others:
+            counted = "1 reply" if samples == 1 else f"{samples} replies"
+            raise FddError(
+                f"{pair.first.folder} has {counted} per problem and {pair.second.folder} {others}; "
+                "evaluate both with the same --samples."
+            )
+        both = _paired([(reply, reply.sample) for reply in first], [(reply, reply.sample) for reply in second])
     own, their = {reply.problem_id for reply in first}, {reply.problem_id for reply in second}
-    samples, others_samples = (max((reply.sample for reply in ones), default=0) + 1 for ones in (first, second))
-    if samples != others_samples:
-        raise FddError(
-            f"{pair.first.folder} has {samples} replies per problem and {pair.second.folder} {others_samples}; "
-            "evaluate both with the same --samples."
-        )
     if not both:
         raise FddError(
             f"{pair.first.folder} and {pair.second.folder} have no problem in common; evaluate both on the same file."
@@ -85,6 +91,15 @@ def pair_replies(pair: SamePair) -> PairedReplies:
                 "another question, or has another answer, in each; evaluate both on the same file."
             )
     return PairedReplies(both, len(own - their), len(their - own))
+
+
+def _paired(
+    first: Sequence[tuple[ScoredReply, int]], second: Sequence[tuple[ScoredReply, int]]
+) -> list[tuple[ScoredReply, ScoredReply]]:
+    """Pair the replies to the same problem that have the same number, in the order of the first."""
+    others = {(reply.problem_id, number): reply for reply, number in second}
+    found = ((reply, others.get((reply.problem_id, number))) for reply, number in first)
+    return [(reply, other) for reply, other in found if other is not None]
 
 
 def _is_same(first: ScoredReply, second: ScoredReply) -> bool:

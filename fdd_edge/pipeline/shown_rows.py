@@ -88,7 +88,8 @@ def find_rows(
         path: As for ``find_evaluations``.
         verdicts: Only rows with one of these; none means any.
         label: Only rows whose problem has this label, of the set that a round labels.
-        dataset: Only this set. Default: all but the one that a round labels, unless a label is asked for.
+        dataset: Only this set. Default: all but those that a round labels, unless a label is asked for, and the
+            questions that a run only shows.
         n: At most this many.
         against: Other evaluations; only replies to problems that both have are returned.
 
@@ -135,5 +136,5 @@ def _chosen(
         if not labelled:
             raise FddError(f"No problems of {path} are labelled: labels are those of a run's rounds (set {POOL!r}).")
         return labelled
-    reported = [one for one in found if not one.is_labelling]
+    reported = [one for one in found if one.is_reported]
     return reported or list(found)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,8 @@ from uuid import uuid4
 import yaml
 
 from fdd_edge.artifacts.family import all_families
-from fdd_edge.artifacts.recipe import float_recipe_of, load_gguf_recipe, load_recipe, load_recipes
+from fdd_edge.artifacts.recipe import load_gguf_recipe, load_recipe
 from fdd_edge.config import Config
-from fdd_edge.config_file import changed_keys, load_config
 from fdd_edge.disk_space import check_disk
 from fdd_edge.distributed import world_size
 from fdd_edge.errors import FddError
@@ -26,8 +25,10 @@ from fdd_edge.operations.imatrix import check_imatrix
 from fdd_edge.operations.teaching import check_endpoints
 from fdd_edge.operations.train import check_training
 from fdd_edge.pipeline.asked_teachers import teachers_to_ask
+from fdd_edge.pipeline.folder_check import check_folder
 from fdd_edge.pipeline.gates import check_gates
 from fdd_edge.pipeline.ledger_report import copied_rows
+from fdd_edge.pipeline.round_summary import says_would_repeat
 from fdd_edge.pipeline.run import Named, Run, find_teacher, name_objects
 from fdd_edge.pipeline.stages.data_sets import read_sets
 from fdd_edge.progress import announce, warn, working
@@ -37,7 +38,7 @@ from fdd_edge.resolve.prompts import pin_prompt, requested_prompt, worked_exampl
 from fdd_edge.resolve.student import Student, open_student
 from fdd_edge.runs import Manifest, RunLayout, Stages, run_lock, write_atomic
 from fdd_edge.runs.hashing import HashCache
-from fdd_edge.runs.manifest import RUN_FORMAT
+from fdd_edge.runs.lock import refuse_held
 from fdd_edge.safetensors_folder import count_parameters
 from fdd_edge.students.tracking import check_trackers
 from fdd_edge.students.training_options import NO_RECIPE
@@ -47,10 +48,27 @@ from fdd_edge.teachers.language_model.teacher_prompts import read_prompts
 from fdd_edge.teachers.ledger import default_ledger
 from fdd_edge.teachers.ledger.ledger_rows import restore, rows_of_run
 
-__all__ = ["check_folder", "check_reserve", "check_room", "find_missing", "started"]
+__all__ = ["check_reserve", "check_room", "find_missing", "started", "try_start"]
 
 _ROUND_COPIES = 4
 """Disk that a round needs, in float32 copies of the student: merged, float file, quantized files, one in progress."""
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What a start finds before it writes anything.
+
+    Attributes:
+        named: The objects that the config names.
+        commits: The hub commits of everything that is from there.
+        sets: The data sets by role.
+        student: The student before training.
+    """
+
+    named: Named
+    commits: Mapping[str, str]
+    sets: Mapping[str, Sequence[FetchedSet]]
+    student: Student
 
 
 @contextmanager
@@ -65,18 +83,8 @@ def started(config: Config, source: Mapping[str, Any], *, parity: bool) -> Itera
     Raises:
         FddError: Something is missing or wrong; a folder in which nothing was made yet is left as it was before.
     """
-    if world_size() > 1:
-        raise FddError("`fdd-edge run` is a single process; use `accelerate launch` only with `fdd-edge train`.")
     layout = RunLayout(config.output_path)
-    with working("checking what the run needs"):
-        named = _check_before_start(config, layout)
-        commits = _read_commits(layout)
-        named = named.with_files(commits)
-        sets = {role: [fetch_set(spec, commits=commits) for spec in specs] for role, specs in _sets(config).items()}
-        for target in named.targets:
-            require_ready(target, named.families)
-    with working(f"reading {config.student.model_name_or_path}"):
-        student = _open_student(config, named, commits)
+    found = _find(config, layout)
     new_folder = not layout.root.exists()
     with run_lock(layout.lock):
         # Checked again under the lock: another process may have started a run here in the meantime.
@@ -87,13 +95,11 @@ def started(config: Config, source: Mapping[str, Any], *, parity: bool) -> Itera
         if begins:
             write_atomic(layout.config, text)
         try:
-            run = _open_run(config, layout, student, sets, commits, named, parity=parity)
+            run = _open_run(config, layout, found, parity=parity)
             if begins:
                 _note_config(run)
-            _restore_calls(layout, named.run_id)
-            read_sets(run)
-            check_reserve(run)
-            check_endpoints(teachers_to_ask(run))
+            _restore_calls(layout, run.named.run_id)
+            _check_opened(run)
             if not begins:
                 # Save the extended config only now that its inputs could be read; otherwise neither the old nor the
                 # new command would match the folder.
@@ -101,9 +107,83 @@ def started(config: Config, source: Mapping[str, Any], *, parity: bool) -> Itera
                 _note_config(run)
             yield run
         except FddError:
-            if begins and not layout.has_work() and not rows_of_run(default_ledger(), named.run_id):
+            if begins and not layout.has_work() and not rows_of_run(default_ledger(), found.named.run_id):
                 layout.discard(folder=new_folder)
             raise
+
+
+def try_start(config: Config, place: Path, *, parity: bool) -> Run:
+    """Check all that ``started`` checks, and write nothing to the run folder.
+
+    Args:
+        config: The checked config.
+        place: A folder that does not exist yet, for a copy of what a start reads of the run, and for what it writes.
+        parity: Whether artifacts get certificates.
+
+    Returns:
+        The run, as far as its start gets, in ``place``.
+
+    Raises:
+        FddError: Something is missing or wrong, or another process works on the run.
+    """
+    layout = RunLayout(config.output_path)
+    found = _find(config, layout)
+    refuse_held(layout.lock)
+    for _ in copied_rows(layout):
+        pass  # reading them is the check
+    try:
+        run = _open_run(config, layout.copy_start(place), found, parity=parity)
+        _check_opened(run)
+        if _trains_on(run):
+            check_room(run, layout.root)
+    except FddError as error:
+        # The copy will be gone: what is wrong is wrong in the run folder.
+        error.args = tuple(str(arg).replace(str(place), str(layout.root)) for arg in error.args)
+        raise
+    return run
+
+
+def _trains_on(run: Run) -> bool:
+    """Return whether a round has yet to be trained."""
+    for number in range(run.config.rounds):
+        round_dir = run.layout.round(number)
+        if not run.stages.was_made(round_dir.merged):
+            return True
+        if says_would_repeat(round_dir.summary):
+            return False
+    return False
+
+
+def _find(config: Config, layout: RunLayout) -> _Found:
+    """Find and open everything that a config names; only the cache is written to.
+
+    Raises:
+        FddError: Something is missing or wrong.
+    """
+    if world_size() > 1:
+        raise FddError("`fdd-edge run` is a single process; use `accelerate launch` only with `fdd-edge train`.")
+    with working("checking what the run needs"):
+        named = _check_before_start(config, layout)
+        commits = _read_commits(layout)
+        named = named.with_files(commits)
+        sets = {role: [fetch_set(spec, commits=commits) for spec in specs] for role, specs in _sets(config).items()}
+        for target in named.targets:
+            require_ready(target, named.families)
+    student = _open_student(config, named, commits)
+    if not layout.manifest.exists() and layout.round(0).root.exists():
+        warn(f"{layout.manifest} is missing, so every stage is made again")
+    return _Found(named, commits, sets, student)
+
+
+def _check_opened(run: Run) -> None:
+    """Check what an opened run tells: its problems, and who will be asked for more.
+
+    Raises:
+        FddError: A set is broken, the reserve is too small, or an endpoint does not answer.
+    """
+    read_sets(run)
+    check_reserve(run)
+    check_endpoints(teachers_to_ask(run))
 
 
 def _note_config(run: Run) -> None:
@@ -134,19 +214,23 @@ def check_room(run: Run, folder: Path | None = None) -> None:
 
 
 def check_reserve(run: Run) -> None:
-    """Refuse a run whose reserve of untrained problems is too small for its rounds, once the reserve is there.
+    """Refuse a run whose reserve of untrained problems is too small for its rounds.
+
+    Until the reserve is there, half of the seed problems is the most that it can hold: some may be left out of it.
 
     Raises:
         FddError: It is.
     """
-    if run.reserve is None or not run.reserve.is_file():
+    if run.reserve is None:
         return
-    rounds, limit, n = run.config.rounds, run.config.feedback.limit, len(read_problems(run.reserve))
+    is_there = run.reserve.is_file()
+    n = len(read_problems(run.reserve)) if is_there else len(read_problems(run.layout.seed_problems)) // 2
+    rounds, limit = run.config.rounds, run.config.feedback.limit
     if limit * rounds > n:
         raise FddError(
-            f"feedback.pool: fresh reserves half of the seed problems, {n}, to be labelled before they are trained on; "
-            f"{rounds} rounds with feedback.limit {limit} need {limit * rounds}. Add problems, or lower "
-            "rounds or feedback.limit."
+            f"feedback.pool: fresh reserves half of the seed problems, {'' if is_there else 'at most '}{n}, to be "
+            f"labelled before they are trained on; {rounds} rounds with feedback.limit {limit} need {limit * rounds}. "
+            "Add problems, or lower rounds or feedback.limit."
         )
 
 
@@ -177,19 +261,9 @@ def _open_student(config: Config, named: Named, commits: dict[str, str]) -> Stud
     return student
 
 
-def _open_run(
-    config: Config,
-    layout: RunLayout,
-    student: Student,
-    sets: Mapping[str, Sequence[FetchedSet]],
-    commits: Mapping[str, str],
-    named: Named,
-    *,
-    parity: bool,
-) -> Run:
+def _open_run(config: Config, layout: RunLayout, found: _Found, *, parity: bool) -> Run:
     """Read or begin the manifest, and record what later commands and later starts need to know."""
-    if not layout.manifest.exists() and layout.round(0).root.exists():
-        warn(f"{layout.manifest} is missing, so every stage is made again")
+    named, student = found.named, found.student
     makers = [package for family in all_families() for package in family.export_packages]
     manifest = Manifest(layout.manifest, packages=dict.fromkeys([*runtime_modules(), *makers]))
     facts = manifest.facts
@@ -205,12 +279,16 @@ def _open_run(
     facts["prompt"] = prompt._asdict()
     facts["student"] = {"name": student.name, "sha256": student.sha256, "revision": student.revision}
     facts["datasets"] = {
-        f"{role}/{fetched.options.label}": {"id": fetched.options.path, "revision": fetched.commit}
-        for role, fetched_sets in sets.items()
+        f"{role}/{fetched.options.label}": {
+            "id": fetched.options.path,
+            "revision": fetched.commit,
+            "license": fetched.license,
+        }
+        for role, fetched_sets in found.sets.items()
         for fetched in fetched_sets
         if fetched.commit is not None
     }
-    facts["commits"] = dict(commits)
+    facts["commits"] = dict(found.commits)
     facts["judge"] = named.judge.name
     if named.asked:
         facts["teacher_prompts"] = named.asked[0].prompts.pinned()
@@ -218,7 +296,7 @@ def _open_run(
     if named.qat_recipe is not None:
         warn_of_rounding(named.qat_recipe.type, list(named.recipes.values()))
     stages = Stages(layout.root, manifest)
-    return Run(config, layout, named, parity, stages, manifest, student, sets, prompt.template, threads)
+    return Run(config, layout, named, parity, stages, manifest, student, found.sets, prompt.template, threads)
 
 
 def _check_before_start(config: Config, layout: RunLayout) -> Named:
@@ -278,61 +356,3 @@ def _error_of(check: Callable[[], object]) -> str | None:
     except FddError as error:
         return str(error)
     return None
-
-
-def check_folder(config: Config, layout: RunLayout) -> None:
-    """Refuse a folder that holds something else, a run with other settings, or one of another format.
-
-    Raises:
-        FddError: It does; names the settings.
-    """
-    if not layout.is_run():
-        if not layout.is_free():
-            raise FddError(f"{layout.root} {_why_not_free(layout)}")
-        return
-    layout.refuse_links()
-    _check_format(layout)
-    if layout.has_work():
-        _check_settings(config, layout)
-
-
-def _check_format(layout: RunLayout) -> None:
-    manifest = Manifest(layout.manifest)
-    is_old = manifest.format != RUN_FORMAT or (not layout.manifest.exists() and layout.is_format_1())
-    if is_old:
-        made_by = f"fdd-edge {manifest.made_by}" if layout.manifest.exists() else "an earlier version of fdd-edge"
-        raise FddError(
-            f"{layout.root} was made by {made_by}, whose runs this version cannot resume; nothing in it was changed. "
-            "Choose another run folder, or finish the run with that version; solve, eval, bench and export can still "
-            "read it."
-        )
-
-
-def _check_settings(config: Config, layout: RunLayout) -> None:
-    try:
-        before, _ = load_config(str(layout.config))
-    except FddError as error:
-        raise FddError(f"{error} Restore the config that the run began with; nothing else is lost.") from None
-    if changed := changed_keys(before, config):
-        listed = "; ".join(f"{key} is {was!r} there, not {now!r}" for key, (was, now) in changed.items())
-        raise FddError(
-            f"{layout.root} holds a run with other settings: {listed}. Choose another folder, or use these settings."
-        )
-    was, now = (float_recipe_of(load_recipes(one.export.recipes)) for one in (before, config))
-    if was != now:
-        raise FddError(
-            f"{layout.root} holds a run without a GGUF: its float model, which finds the lost problems, is {was}. With "
-            f"a GGUF it would be {now}, and every label would change. Choose another folder; to get a GGUF of a "
-            f"finished round, use: fdd-edge export {shlex.quote(str(layout.root))}"
-        )
-
-
-def _why_not_free(layout: RunLayout) -> str:
-    """Return why no run can begin in a folder that holds none, and what to do."""
-    if layout.root.is_symlink() and not layout.root.exists():
-        return "is a link to a folder that does not exist; create that folder, or choose another run folder."
-    if layout.root.is_file():
-        return "is a file; choose another run folder."
-    if layout.manifest.is_file():
-        return f"is a run whose {layout.config.name} is missing; restore the config that the run began with."
-    return "is not empty and does not hold a run; choose another run folder."

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from fdd_edge.progress import about, announce, working
+from fdd_edge.progress import Estimate, about, announce, working
 from fdd_edge.runs.stage_files import SHOWN
 from fdd_edge.runs.stage_words import COLLECTING, ROUND, UNTUNED_FOLDER, describe_stage
 
@@ -94,11 +94,11 @@ class RunClock:
             self._add(unit, time.monotonic() - self._began)
             self._began = time.monotonic()
 
-    def seconds_left(self, bar: float | None = None) -> float | None:
+    def seconds_left(self, bar: Estimate | None = None) -> float | None:
         """Return how long the run still takes; None without a plan.
 
         Args:
-            bar: Seconds that are left of the piece of work in progress, at the rate it has.
+            bar: How long the piece of work in progress takes, if it is known.
         """
         if not self._planned:
             return None
@@ -112,19 +112,18 @@ class RunClock:
         rest = 0.0 if now is None or now not in self._planned else self._rest(now, behind, bar)
         return rest + sum(self._expected(unit, behind, bar) for unit in ahead)
 
-    def _rest(self, unit: Unit, behind: Sequence[Unit], bar: float | None) -> float:
+    def _rest(self, unit: Unit, behind: Sequence[Unit], bar: Estimate | None) -> float:
         """Return what is left of the unit in progress: at least its bar says so."""
         spent = self._taken[unit] + (time.monotonic() - self._began if unit == self._now else 0.0)
         planned = max(0.0, self._planned[unit] * self._ratio(unit.kind, behind) - spent)
         # A training is one stage, whose bar knows better than any plan.
-        return planned if bar is None else bar if unit.kind == "training" else max(planned, bar)
+        return planned if bar is None else bar.left if unit.kind == "training" else max(planned, bar.left)
 
-    def _expected(self, unit: Unit, behind: Sequence[Unit], bar: float | None) -> float:
+    def _expected(self, unit: Unit, behind: Sequence[Unit], bar: Estimate | None) -> float:
         """Return what a unit that has not begun takes; the training in progress tells about the next."""
         now = self._now
         if bar is not None and now is not None and now.kind == unit.kind == "training" and self._planned.get(now):
-            spent = time.monotonic() - self._began
-            return self._planned[unit] * (spent + bar) / self._planned[now]
+            return self._planned[unit] * bar.whole / self._planned[now]
         return self._planned[unit] * self._ratio(unit.kind, behind)
 
     def _ratio(self, kind: str, behind: Sequence[Unit]) -> float:
@@ -148,7 +147,7 @@ class RunClock:
             return f"Round {number} ({number + 1} of {self._rounds})"
         return "Untuned student" if folder == UNTUNED_FOLDER else ""
 
-    def _to_go(self, bar: float | None) -> str:
+    def _to_go(self, bar: Estimate | None) -> str:
         left = self.seconds_left(bar)
         if left is None or left < _SOON:
             return "" if left is None else "nearly done"

@@ -1,15 +1,14 @@
-"""All that a run's start checks, without starting it: a trial start in a temporary folder."""
+"""All that a run's start checks, without starting it: a trial start on a copy of what a start reads."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from fdd_edge.config import Config
 from fdd_edge.pipeline.run import Run
-from fdd_edge.pipeline.start import check_folder, check_room, started
+from fdd_edge.pipeline.start import try_start
 from fdd_edge.records import read_problems
 from fdd_edge.result_base import Result
 from fdd_edge.runs import RunLayout
@@ -49,28 +48,23 @@ class ValidConfig(Result):
         return [(name, value) for name, value in self.to_dict().items() if value != ()]
 
 
-def validate(config: Config, source: Mapping[str, Any], name: str, *, parity: bool = True) -> ValidConfig:
+def validate(config: Config, name: str, *, parity: bool = True) -> ValidConfig:
     """Check a config as a run's start does.
 
     The student, the problems and every model and target that it names are opened; what has to be downloaded goes to the
-    cache. The run folder is only looked at.
+    cache. A run that is in the run folder is resumed on a copy of what its start reads; the folder is only read.
 
     Args:
         config: The checked config.
-        source: The config as written.
         name: What it is called.
         parity: Whether artifacts will get certificates.
 
     Raises:
-        FddError: Something is missing or wrong.
+        FddError: Something is missing or wrong, or another process works on the run.
     """
-    layout = RunLayout(config.output_path)
-    check_folder(config, layout)
     with temporary_folder("validate") as place:
-        elsewhere = {"output_dir": str(place / "run")}
-        with started(config.model_copy(update=elsewhere), {**source, **elsewhere}, parity=parity) as run:
-            check_room(run, layout.root)
-            return _valid(run, name, layout)
+        run = try_start(config, place / "run", parity=parity)
+        return _valid(run, name, RunLayout(config.output_path))
 
 
 def _valid(run: Run, name: str, layout: RunLayout) -> ValidConfig:

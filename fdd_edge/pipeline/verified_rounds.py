@@ -118,7 +118,7 @@ class RunFigures:
                     name, None, f"has the figures of the evaluations; others were not compared: {self._view}"
                 )
             parity = self.manifest.facts.get("parity", {}).get(round_dir.name) != "skipped"
-            expected = summarize_round(replace(self._view, parity=parity), round_dir)
+            expected = _as_complete_as(stated, summarize_round(replace(self._view, parity=parity), round_dir))
         except _FAULTS as error:
             if self._is_pending(round_dir):
                 return Finding(name, None, "has the figures of the evaluations; the config asks for more by now")
@@ -214,6 +214,16 @@ def _same(one: Any, other: Any) -> bool:
     return type(one) is type(other) and bool(one == other)
 
 
+def _as_complete_as(stated: RoundSummary, expected: RoundSummary) -> RoundSummary:
+    """Return the expected figures without those of cut replies, if the version that wrote the summary had none."""
+    if not all(figures.cut is None for figures in (*stated.evaluations, *stated.untuned)):
+        return expected
+    evaluations, untuned = (
+        [replace(figures, cut=None) for figures in listed] for listed in (expected.evaluations, expected.untuned)
+    )
+    return replace(expected, evaluations=evaluations, untuned=untuned)
+
+
 def _wrong_evaluation(run: RunLayout, round_dir: RoundLayout, summary: RoundSummary) -> str | None:
     """Return an evaluation whose figures the summary of its round does not have; None if all are right."""
     before = run.round(round_dir.number - 1) if round_dir.number else None
@@ -224,6 +234,7 @@ def _wrong_evaluation(run: RunLayout, round_dir: RoundLayout, summary: RoundSumm
     for layout, previous, figures in stated:
         place = (figures.target, figures.recipe, figures.dataset)
         earlier = None if previous is None else previous.evaluation(*place)
-        if evaluation_figures(layout.evaluation(*place), *place, before=earlier) != figures:
+        found = evaluation_figures(layout.evaluation(*place), *place, before=earlier)
+        if (replace(found, cut=None) if figures.cut is None else found) != figures:
             return layout.evaluation(*place).relative_to(run.root).as_posix()
     return None

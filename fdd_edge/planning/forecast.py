@@ -28,7 +28,7 @@ it: both, and the merged weights are read, rounded and written again. Certificat
 compared, and the float model is loaded and given others, unless the weights are its own.
 """
 
-_REFERENCE_BATCH = 16
+_REFERENCE_BATCH = 32
 _LONGEST_OF_BATCH = (1, 2)
 """How many times the mean length of its replies a batch takes: those that end leave it, and the others take less."""
 

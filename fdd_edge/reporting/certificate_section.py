@@ -64,7 +64,7 @@ def _failures(run: RunFacts, named: Sequence[tuple[str, str, Certificate]]) -> s
         else "their"
     )
     figures = f"the figures of {which}" if len(nevertheless) < len(failed) else f"{which} figures"
-    return f"{said}; {figures} are above all the same, so do not rely on them."
+    return f"{said}; {figures} are shown above anyway; do not rely on them."
 
 
 def _in_round(artifact: tuple[str, str]) -> str:

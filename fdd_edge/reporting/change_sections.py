@@ -92,25 +92,28 @@ def targets(run: RunFacts) -> Section | None:
         return None
     found = target_differences(run)
     if not found:
-        reason = f"Only {run.target} answered with {run.judge}, so no label can be compared."
+        reason = f"Only {run.target} answered with {run.judge}, so there is nothing to compare."
         return Section("targets", "Do the targets agree?", reason)
     rows = [
-        (one.dataset, one.target, f"{one.n:,}", f"{one.other:,}", percent(one.other / one.n), span(one.ci95))
+        (one.dataset, one.target, f"{one.n:,}", f"{one.flipped:,}", percent(one.flipped / one.n), span(one.ci95))
         for one in found
     ]
     caption = (
-        f"A problem is labelled by whether the judge solves it. Listed is how often {run.judge} of round "
-        f"{run.shown.number} solves it on one of both targets only, so that it would have got another label than on "
-        f"{run.target}."
+        f"Problems that {run.judge} of round {run.shown.number} solves on one of both targets only. Rounds label their "
+        f"problems by what it solves on {run.target}."
     )
-    heads = ("set", f"compared with {run.target}", "problems", "other label", "share", "95 % interval")
+    heads = ("set", f"compared with {run.target}", "problems", "only one solves", "share", "95 % interval")
     return Section(
-        "targets", "Do the targets agree?", "; ".join(_agreement(found)) + ".", [Table(heads, rows, caption, 2)]
+        "targets",
+        "Do the targets agree?",
+        f"Whether a problem is solved differs {', '.join(_agreement(run, found))}.",
+        [Table(heads, rows, caption, 2)],
     )
 
 
-def _agreement(found: Sequence[TargetDifference]) -> Iterator[str]:
+def _agreement(run: RunFacts, found: Sequence[TargetDifference]) -> Iterator[str]:
     for target, group in groupby(found, lambda one: one.target):
         own = list(group)
-        other, n = sum(one.other for one in own), sum(one.n for one in own)
-        yield f"{target} would label {other:,} of {counted(n, 'problem')} differently ({percent(other / n)})"
+        flipped, n = sum(one.flipped for one in own), sum(one.n for one in own)
+        of_all = f"{flipped:,} of {counted(n, 'problem')} ({percent(flipped / n)})"
+        yield f"between {run.target} and {target} for {of_all}"

@@ -41,6 +41,10 @@ def check_figures(summary: RoundSummary, number: int) -> None:
             raise ValueError(f"the figures of round {number} have more right answers than questions")
         if not 0 <= one.ci95[0] <= one.ci95[1] <= 1 or not 0 <= one.no_answer <= one.n - one.correct or one.bytes < 0:
             raise ValueError(f"the figures of round {number} on {one.dataset} are not those of an evaluation")
+        if one.cut is not None and not (
+            min(one.cut.at_limit, one.cut.context_full) >= 0 and one.cut.n <= one.no_answer
+        ):
+            raise ValueError(f"the figures of round {number} on {one.dataset} count {one.cut.n} cut replies")
         if one.change is not None and not -1 <= one.change <= 1:
             raise ValueError(f"the figures of round {number} on {one.dataset} change by {one.change}")
 

@@ -10,18 +10,18 @@ from typing import Any
 
 import yaml
 
+from fdd_edge.config_file import environment_names
 from fdd_edge.records import read_jsonl, read_problems
 from fdd_edge.reporting.page_parts import Listing, Part, Section, Table
 from fdd_edge.reporting.private_text import shareable, without_folders
 from fdd_edge.reporting.run_facts import RunFacts
 from fdd_edge.reporting.shown_numbers import ORIGINS, SHORT_HASH, counted
-from fdd_edge.reporting.shown_text import cut
 from fdd_edge.runs.manifest import StageEntry
 
 __all__ = ["again", "data"]
 
 _LONGEST_CONFIG = 15_000
-"""Characters of a config that are shown."""
+"""Characters of a config that is shown; of a longer one, only its place."""
 
 _ROLES = {"train": "trained on", "valid": "chose the round", "eval": "reported only"}
 
@@ -32,10 +32,11 @@ _FILE = re.compile(r"[^\s:]+\.[a-z][a-z0-9]{1,7}")
 def data(run: RunFacts) -> Section:
     """Return the section of data sets, who wrote the programs, and licenses."""
     sets = Table(
-        ("set", "used", "from", "limit", "problems", "sha256 of the file"),
+        ("set", "used", "from", "license", "limit", "problems", "sha256 of the file"),
         list(_set_rows(run)),
-        "What the config names. Problems are those that were read; sets that are trained on are counted together.",
-        texts=3,
+        "What the config names. The license is that of the set’s card on the hub. Problems are those that were read; "
+        "sets that are trained on are counted together.",
+        texts=4,
     )
     trained = read_problems(run.shown.layout.train) if run.shown.layout.train.is_file() else []
     kinds = Counter((one.source, one.teacher or "the data set", ORIGINS.get(one.origin, one.origin)) for one in trained)
@@ -45,15 +46,17 @@ def data(run: RunFacts) -> Section:
     )
     license = _license(run)
     finding = (
-        f"The student, {run.student}, has the license {license}; it holds for what is made from it, too."
+        f"The student, {run.student}, has the license {license}. Its license may also apply to what is made from it."
         if license
         else f"The student, {run.student}, names no license: ask who made it before you pass on what is made from it."
     )
-    places = [_place(one) for _, _, one in _named_sets(run)]
-    if any(place.startswith("symbolic:") for place in places):
+    if any(_is_symbolic(one) for _, _, one in _named_sets(run)):
         finding += " fdd-edge itself wrote the problems of the symbolic sets."
-    if any(not place.startswith("symbolic:") for place in places):
-        finding += " A run does not record the licenses of data sets: look where the others are from."
+    unknown = [
+        name for role, name, one in _named_sets(run) if not (_is_symbolic(one) or _hub_fact(run, role, name, "license"))
+    ]
+    if unknown:
+        finding += f" License not recorded: {', '.join(dict.fromkeys(unknown))}; look where they are from."
     return Section("data", "Data and licenses", finding, [sets, *([written] if rows else [])])
 
 
@@ -90,13 +93,18 @@ def _place(described: Mapping[str, Any]) -> str:
     return str(described.get("path") or "")
 
 
+def _is_symbolic(described: Mapping[str, Any]) -> bool:
+    return _place(described).startswith("symbolic:")
+
+
 def _set_rows(run: RunFacts) -> Iterator[tuple[str, ...]]:
     stage = _data_stage(run)
     hashes = {} if stage is None else stage.inputs
     roles = set()
     for role, name, described in _named_sets(run):
         roles.add(role)
-        commit = _commit(run, role, name)
+        commit = _hub_fact(run, role, name, "revision")
+        license = "that of fdd-edge" if _is_symbolic(described) else _hub_fact(run, role, name, "license")
         files = [sha for key, sha in hashes.items() if key.startswith(f"files/{role}/{name}/")]
         more = f" and {len(files) - 1} more" if len(files) > 1 else ""
         limit = described.get("limit")
@@ -104,6 +112,7 @@ def _set_rows(run: RunFacts) -> Iterator[tuple[str, ...]]:
             name,
             _ROLES[role],
             without_folders(_place(described)) + (f" @ {commit[:SHORT_HASH]}" if commit else ""),
+            license or "license not recorded",
             "–" if limit is None else f"{limit}",
             _count(run, role, name),
             f"{files[0][:SHORT_HASH]}{more}" if files else "–",
@@ -114,16 +123,17 @@ def _set_rows(run: RunFacts) -> Iterator[tuple[str, ...]]:
             _ROLES["valid"],
             "taken from the sets that are trained on",
             "–",
+            "–",
             _count(run, "valid", "valid"),
             "–",
         )
-    yield "all", _ROLES["train"], "all sets together, before checks", "–", _count(run, "", ""), "–"
+    yield "all", _ROLES["train"], "all sets together, before checks", "–", "–", _count(run, "", ""), "–"
 
 
-def _commit(run: RunFacts, role: str, name: str) -> str | None:
-    """Return the commit of a set from the hub; None for any other."""
-    revision = run.manifest.facts.get("datasets", {}).get(f"{role}/{name}", {}).get("revision")
-    return str(revision) if revision else None
+def _hub_fact(run: RunFacts, role: str, name: str, key: str) -> str | None:
+    """Return the ``revision`` (a commit) or ``license`` of a set from the hub; None for any other, and if unknown."""
+    fact = run.manifest.facts.get("datasets", {}).get(f"{role}/{name}", {}).get(key)
+    return str(fact) if fact else None
 
 
 def _count(run: RunFacts, role: str, name: str) -> str:
@@ -161,7 +171,7 @@ def again(run: RunFacts) -> Section:
         Table(("software", "version"), software, "What it was made with.", texts=2),
         Table(("of", "file", "sha256"), hashes, "Files, as their certificates name them.", texts=3),
     ]
-    finding = f"{counted(len(run.rounds), 'round')} with seed {run.config.get('seed', 0)}, by two commands."
+    finding = f"{counted(len(run.rounds), 'round')} with seed {run.config.get('seed', 0)}, by the commands below."
     finding += " Another version, or another kind of CPU, may give slightly different figures."
     return Section("again", "Make it again", finding, parts)
 
@@ -191,7 +201,7 @@ def _written(run: RunFacts) -> dict[str, Any]:
     if isinstance(named, Mapping):
         pinned: dict[str, list[Any]] = {role: [] for role in _ROLES}
         for role, name, described in _named_sets(run):
-            commit = _commit(run, role, name)
+            commit = _hub_fact(run, role, name, "revision")
             pinned[role].append({**described, "revision": commit} if commit else described)
         config["data"] = {**named, **{role: sets for role, sets in pinned.items() if sets}}
     shown: dict[str, Any] = shareable(config)
@@ -200,7 +210,8 @@ def _written(run: RunFacts) -> dict[str, Any]:
 
 def _names_files(run: RunFacts) -> bool:
     """Return whether the config names files: a folder or file as student, data that is not on the hub, or others."""
-    if any(not _place(one).startswith("symbolic:") and not _commit(run, *rest) for *rest, one in _named_sets(run)):
+    sets = _named_sets(run)
+    if any(not (_is_symbolic(one) or _hub_fact(run, role, name, "revision")) for role, name, one in sets):
         return True
     student = run.manifest.facts.get("student", {})
     in_package = run.student == "tiny" or run.student.startswith("package:")
@@ -219,19 +230,28 @@ def _texts(value: object) -> Iterator[str]:
 
 
 def _commands(run: RunFacts) -> str:
-    """Return what to type: the config, the run and this report."""
-    config = yaml.safe_dump(_written(run), sort_keys=False, allow_unicode=True, width=100)
-    config = cut(config, _LONGEST_CONFIG)
-    config += "" if config.endswith("\n") else "\n"
-    end = "END"
-    while end in config.split("\n"):
-        end += "_"
+    """Return what to type: environment variables, the config, the run and this report."""
+    written = _written(run)
     name = shlex.quote(run.name)
     skipped = "skipped" in run.manifest.facts.get("parity", {}).values()
     lines = [
-        f"cat > config.yaml <<'{end}'",
-        config + end,
+        *(f"export {variable}=...  # what it held is not recorded" for variable in environment_names(written)),
+        *_config_lines(run, written),
         f"fdd-edge run config.yaml -o {name}" + (" --no-parity" if skipped else ""),
         f"fdd-edge report {name} -o report.html",
     ]
     return "\n".join(lines)
+
+
+def _config_lines(run: RunFacts, written: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the lines that make the config, or one that says where it is: half a config is none."""
+    config = yaml.safe_dump(written, sort_keys=False, allow_unicode=True, width=100)
+    if len(config) > _LONGEST_CONFIG:
+        folder = " ".join(run.name.split())  # a comment ends where its line does
+        yield f"# copy config.yaml from the run folder {folder}: its {len(config):,} characters are too many to show"
+        return
+    end = "END"
+    while end in config.split("\n"):
+        end += "_"
+    yield f"cat > config.yaml <<'{end}'"
+    yield config + end

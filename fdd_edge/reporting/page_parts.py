@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from fdd_edge.reporting.markup import Markup
 
 __all__ = [
+    "MOST_ROWS",
     "Charts",
     "Drawing",
     "Flow",
@@ -21,7 +22,7 @@ __all__ = [
     "Table",
 ]
 
-_MOST_ROWS = 400
+MOST_ROWS = 400
 """Rows of a table that are shown; the run folder has the others."""
 
 
@@ -34,26 +35,28 @@ class Table:
         rows: The cells, as many as there are headings.
         caption: What it says.
         texts: How many columns, from the left, hold words; the others hold figures.
+        most_rows: How many rows are shown.
     """
 
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
     caption: str = ""
     texts: int = 1
+    most_rows: int = MOST_ROWS
 
     @property
     def shown_rows(self) -> Sequence[Sequence[str]]:
         """The first rows."""
-        return self.rows[:_MOST_ROWS]
+        return self.rows[: self.most_rows]
 
     @property
     def whole_caption(self) -> str:
         """The caption, and how many rows are left out."""
-        left = len(self.rows) - _MOST_ROWS
+        left = len(self.rows) - self.most_rows
         return (
             self.caption
             if left <= 0
-            else f"{self.caption} Shown are the first {_MOST_ROWS} of {len(self.rows):,} rows."
+            else f"{self.caption} Shown are the first {self.most_rows} of {len(self.rows):,} rows."
         )
 
 
@@ -193,3 +196,12 @@ class Page:
     notes: Sequence[str]
     sections: Sequence[Section]
     made_by: str
+
+    def shortened(self, most_rows: int) -> Page:
+        """Return the same with fewer rows of every table."""
+        return replace(self, sections=[_shortened(section, most_rows) for section in self.sections])
+
+
+def _shortened(section: Section, most_rows: int) -> Section:
+    parts = [replace(part, most_rows=most_rows) if isinstance(part, Table) else part for part in section.parts]
+    return replace(section, parts=parts)

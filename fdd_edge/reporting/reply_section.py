@@ -48,11 +48,12 @@ def replies(run: RunFacts, most: int) -> Section:
     usual = max((verdict for verdict in Verdict if verdict is not Verdict.correct), key=lambda verdict: counts[verdict])
     finding = f"{right:,} of {counted(total, 'reply', 'replies')} ({percent(right / max(total, 1))}) are right"
     finding += f"; the most frequent verdict of the others is {usual} ({counts[usual]:,})." if counts[usual] else "."
-    sets = ", ".join(
+    *sets, last = (
         one.dataset + (" (the problems that it labelled)" if one.is_labelling else "") for one in run.replies
     )
-    finding += f" They are those of {run.judge} in round {run.shown.number} to {sets}"
-    finding += ", evenly spread over each verdict." if most else ", and left out to keep this report small."
+    on = f"{', '.join(sets)} and {last}" if sets else last
+    finding += f" These are {run.judge}’s replies in round {run.shown.number} on {on}"
+    finding += ", evenly spread over each verdict." if most else "; none is shown, to keep this report small."
     return Section("replies", "Replies", finding, parts)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
@@ -11,6 +11,7 @@ from typing import Literal, get_args
 from fdd_edge.errors import FddError
 from fdd_edge.reporting.html_page import MARK, html_page
 from fdd_edge.reporting.markdown_page import MARKDOWN_MARK, markdown_page
+from fdd_edge.reporting.page_parts import Page
 from fdd_edge.reporting.report_page import report_page
 from fdd_edge.reporting.run_facts import RunFacts, read_run
 from fdd_edge.result_base import Result
@@ -22,8 +23,13 @@ ReportFormat = Literal["html", "md"]
 FORMATS: tuple[ReportFormat, ...] = get_args(ReportFormat)
 
 _MOST_BYTES = 1_000_000
+"""What mail takes, and a phone opens at once."""
+
 _REPLIES: Mapping[ReportFormat, Sequence[int]] = {"html": (12, 6, 3, 1, 0), "md": (2, 1, 0)}
 """Of each verdict: a dozen, or as many as fit into that size; in Markdown, nothing is folded."""
+
+_ROWS = (100, 25, 5)
+"""Of each table, if a report is too large without any reply."""
 
 _PAGES = (".html", ".htm", ".md")
 """How a report may be named in a run folder, which has no such files of its own."""
@@ -67,36 +73,67 @@ def write_report(
         force: Whether to replace a file that is not a report.
 
     Raises:
-        FddError: A run cannot be reported on, or something is in the way.
+        FddError: A run cannot be reported on, the report would be too large, or something is in the way.
     """
     written = format or ("md" if output.suffix.lower() == ".md" else "html")
     _check_output(output, force=force)
     if not runs:
         raise FddError("Name at least one run.")
     facts = [read_run(path) for path in runs]
-    text = ""
-    for most in _REPLIES[written]:
-        text = _written(facts, written, most)
-        if len(text.encode()) < _MOST_BYTES:
-            break
+    text = _fitting(facts, written)
     write_atomic(output, text)
     return ReportResult(output, written, len(text.encode()), list(runs))
 
 
-def _written(runs: Sequence[RunFacts], form: ReportFormat, most_replies: int) -> str:
-    """Return a report as it is written.
+def _fitting(runs: Sequence[RunFacts], form: ReportFormat) -> str:
+    """Return a report as it is written, with as many replies and rows of tables as fit into the size.
+
+    Raises:
+        FddError: It is too large without them.
+    """
+    text = ""
+    for text in _versions(runs, form):
+        if len(text.encode()) < _MOST_BYTES:
+            return text
+    hints = ["report on fewer runs"] if len(runs) > 1 else []
+    hints += ["write it as Markdown, which has no charts (--format md)"] if form == "html" else []
+    raise FddError(
+        f"Without replies, and with {_ROWS[-1]} rows of each table, the report still has "
+        f"{len(text.encode()) / 1000:,.0f} kB, and {_MOST_BYTES / 1000:,.0f} kB is the most: "
+        f"{', or '.join(hints) or 'the names and texts of this run are too long for a report'}."
+    )
+
+
+def _versions(runs: Sequence[RunFacts], form: ReportFormat) -> Iterator[str]:
+    """Yield the report as it is written, shorter each time.
+
+    Raises:
+        FddError: A figure is not one that a run writes.
+    """
+    for most_replies in _REPLIES[form]:
+        page = _page(runs, most_replies)
+        yield _as_text(page, form)
+    for most_rows in _ROWS:
+        yield _as_text(page.shortened(most_rows), form)
+
+
+def _as_text(page: Page, form: ReportFormat) -> str:
+    return markdown_page(page) if form == "md" else html_page(page)
+
+
+def _page(runs: Sequence[RunFacts], most_replies: int) -> Page:
+    """Return a report.
 
     Raises:
         FddError: A figure has no size that could be drawn: somebody has changed it.
     """
     try:
-        page = report_page(runs, most_replies=most_replies)
+        return report_page(runs, most_replies=most_replies)
     except ArithmeticError as error:
         names = ", ".join(str(run.layout.root) for run in runs)
         raise FddError(
             f"A figure in {names} is not one that a run writes ({error}); restore it from a backup."
         ) from None
-    return markdown_page(page) if form == "md" else html_page(page)
 
 
 def _check_output(path: Path, *, force: bool) -> None:

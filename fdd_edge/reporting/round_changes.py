@@ -35,20 +35,20 @@ class RoundChange:
 
 @dataclass(frozen=True)
 class TargetDifference:
-    """Problems of a set on which a target's replies lead to another label than the judge's.
+    """Problems of a set that only one of two targets solves: the judge's, or another one.
 
     Attributes:
         target: The other target.
         dataset: The set.
         n: Problems that both were asked.
-        other: Those that only one of both solves.
+        flipped: Those that only one of both solves.
         ci95: Interval of their share.
     """
 
     target: str
     dataset: str
     n: int
-    other: int
+    flipped: int
     ci95: Interval
 
 
@@ -73,7 +73,9 @@ def round_changes(run: RunFacts) -> list[RoundChange]:
 
 
 def target_differences(run: RunFacts) -> list[TargetDifference]:
-    """Find the problems that would be labelled differently on another target than the judge's.
+    """Find the problems that only the judge's target solves, or only another one.
+
+    The problems that a round labels run on the judge's target alone, so labels themselves cannot be compared.
 
     Raises:
         FddError: The targets have different problems under one id.

@@ -27,7 +27,7 @@ from fdd_edge.run_result import RoundResult
 from fdd_edge.runs import Manifest, RoundLayout, RunLayout
 from fdd_edge.runs.lock import is_held
 from fdd_edge.runs.manifest import RUN_FORMAT
-from fdd_edge.runs.stage_files import SHOWN, VALID, EvaluationFiles
+from fdd_edge.runs.stage_files import VALID, EvaluationFiles
 from fdd_edge.teachers.ledger import default_ledger
 
 __all__ = ["RoundFacts", "RunFacts", "read_run"]
@@ -147,8 +147,7 @@ class RunFacts:
         Args:
             number: The round; None for the student before training.
         """
-        found = (one for one in self._judged[number] if not one.is_labelling and one.dataset != SHOWN)
-        return {one.dataset: one for one in found}
+        return {one.dataset: one for one in self._judged[number] if one.is_reported}
 
     def elsewhere(self, target: str, dataset: str) -> KeptEvaluation | None:
         """Return the evaluation of the same file on another target; None if there is none."""

@@ -10,7 +10,7 @@ from typing import ClassVar, Literal, NamedTuple
 
 from fdd_edge import catalog, hub
 from fdd_edge.data import STDIN, Columns, choose_files, is_stream, load_format, read_dataset
-from fdd_edge.data.splits import CARD, SUFFIXES
+from fdd_edge.data.splits import CARD, SUFFIXES, license_of
 from fdd_edge.errors import FddError, no_file
 from fdd_edge.ondevice.options import option
 from fdd_edge.records import Problem
@@ -114,11 +114,13 @@ class FetchedSet(NamedTuple):
         options: What was asked for.
         files: Where they are; none for a symbolic set.
         commit: The hub commit they belong to; None for a set that is not on the hub.
+        license: What the card of a set on the hub names; None if it names none, and for every other set.
     """
 
     options: DatasetOptions
     files: tuple[Path, ...]
     commit: str | None = None
+    license: str | None = None
 
 
 def check_set(spec: DatasetOptions, *, read_once: bool = False) -> None:
@@ -201,7 +203,7 @@ def fetch_set(spec: DatasetOptions, *, commits: MutableMapping[str, str] | None 
     except FddError as error:
         raise error if repository.listed else FddError(f"In the hub's cache, without a network: {error}") from None
     found = hub.fetch(repository, names)
-    return FetchedSet(spec, tuple(found[name] for name in names), repository.commit)
+    return FetchedSet(spec, tuple(found[name] for name in names), repository.commit, license_of(card))
 
 
 def find_set(spec: DatasetOptions) -> FetchedSet | None:
@@ -224,7 +226,7 @@ def find_set(spec: DatasetOptions) -> FetchedSet | None:
     except FddError:
         return None  # the cache has other files of it
     found = hub.fetch(repository, names)
-    return FetchedSet(spec, tuple(found[name] for name in names), repository.commit)
+    return FetchedSet(spec, tuple(found[name] for name in names), repository.commit, license_of(card))
 
 
 class ReadSet(NamedTuple):

@@ -17,7 +17,7 @@ from fdd_edge.ondevice.families import FAMILIES
 from fdd_edge.ondevice.json_text import parse_json
 from fdd_edge.ondevice.model_files import decoder_start, hash_model
 from fdd_edge.ondevice.prompt import Prompt
-from fdd_edge.progress import announce
+from fdd_edge.progress import announce, working
 from fdd_edge.resolve.prompts import file_prompt
 from fdd_edge.resolve.student_hash import hash_files, student_files, trained_files
 from fdd_edge.runs.atomic import build_once, discard
@@ -112,7 +112,8 @@ def open_student(
         FddError: It does not exist, or cannot be trained; the message says what can.
         MissingExtraError: A package that training needs is not installed.
     """
-    return _open(name_or_path, revision, commits, families, adapters=())
+    with working(f"reading {name_or_path}"):
+        return _open(name_or_path, revision, commits, families, adapters=())
 
 
 def _open(

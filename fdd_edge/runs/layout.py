@@ -314,6 +314,23 @@ class RunLayout:
         """Return whether a folder without a manifest was written before format 2, where ``evolved`` was a file."""
         return any((round_dir.root / "evolved.jsonl").is_file() for round_dir in self.rounds)
 
+    def copy_start(self, place: Path) -> RunLayout:
+        """Copy what a start reads of a run to another folder: manifest, problem sets, reserve, figures of the rounds.
+
+        Args:
+            place: A folder that does not exist yet; it stays away if there is nothing to copy.
+
+        Returns:
+            The copy.
+        """
+        summaries = (round_dir.summary for round_dir in self.rounds)
+        for file in (self.manifest, self.round(0).reserve, *summaries, *self.data.rglob("*")):
+            if file.is_file():
+                copied = place / file.relative_to(self.root)
+                copied.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(file, copied)
+        return RunLayout(place)
+
     @property
     def _at_start(self) -> tuple[Path, ...]:
         """What exists before any work is done."""

@@ -12,7 +12,7 @@ from fdd_edge.errors import FddError
 from fdd_edge.progress import warn
 from fdd_edge.runs.own_files import NO_LOCKS, open_own
 
-__all__ = ["is_held", "output_lock", "run_lock"]
+__all__ = ["is_held", "output_lock", "refuse_held", "run_lock"]
 
 _PID_DIGITS = 20
 """More than any process id has."""
@@ -46,6 +46,16 @@ def is_held(path: Path) -> bool:
     finally:
         os.close(descriptor)
     return False
+
+
+def refuse_held(path: Path) -> None:
+    """Refuse a run whose lock file a process holds, as ``run_lock`` does; nothing is created or changed.
+
+    Raises:
+        FddError: A process does, whose process id is named.
+    """
+    if is_held(path):
+        raise _in_use(path.parent, path.read_bytes()[:_PID_DIGITS])
 
 
 @contextmanager
@@ -91,12 +101,17 @@ def _lock(descriptor: int, what: Path, where: str) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        text = os.pread(descriptor, _PID_DIGITS, 0).strip()
-        holder = text.decode("ascii") if text.isdigit() else "?"
-        raise FddError(f"{what} is in use by process {holder}; wait for it, or stop it.") from None
+        raise _in_use(what, os.pread(descriptor, _PID_DIGITS, 0)) from None
     except OSError as error:
         if error.errno not in NO_LOCKS:
             raise
         warn(f"The disk of {what} has no locks: do not start a second command {where}.")
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, f"{os.getpid()}\n".encode("ascii"), 0)
+
+
+def _in_use(what: Path, written: bytes) -> FddError:
+    """Return the error that names the process of which the lock file holds the id."""
+    text = written.strip()
+    holder = text.decode("ascii") if text.isdigit() else "?"
+    return FddError(f"{what} is in use by process {holder}; wait for it, or stop it.")

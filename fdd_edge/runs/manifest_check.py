@@ -80,7 +80,7 @@ def check_facts(facts: object) -> dict[str, Any]:
 def _check_datasets(datasets: Mapping[str, object]) -> None:
     """Check what is said of each set."""
     for name, named in datasets.items():
-        if not isinstance(named, dict) or not _is_text(named.get("revision") or ""):
+        if not isinstance(named, dict) or not all(_is_text(named.get(key) or "") for key in ("revision", "license")):
             raise TypeError(f"facts.datasets has {named!r:.60} for {name!r:.60}")
 
 

@@ -25,7 +25,7 @@ from fdd_edge.runs.own_files import refuse_links
 from fdd_edge.runs.stage_words import describe_stage
 from fdd_edge.runs.unfinished_work import set_aside, take_back
 
-__all__ = ["PrunedInputError", "Stages", "Watch", "build_atomic"]
+__all__ = ["PrunedInputError", "Stages", "Watch", "build_atomic", "refuse_occupied"]
 
 _NAMED = 3
 """How many of the things that have changed are named."""
@@ -89,11 +89,13 @@ class Stages:
         stop_if_requested()
         name = output.relative_to(self._root).as_posix()
         paths = dict(named_paths(inputs))
-        hashes = {key: self._input_hash(path) for key, path in paths.items()}
         stated = {key: plain(value) for key, value in options.items()}
-        wanted = fingerprint(version, stated, hashes)
-        is_unrecorded = _is_finished(output, wanted, self._hashes)
-        if not is_unrecorded and self._is_done(name, output, wanted):
+        with working("checking what is there"):
+            hashes = {key: self._input_hash(path) for key, path in paths.items()}
+            wanted = fingerprint(version, stated, hashes)
+            is_unrecorded = _is_finished(output, wanted, self._hashes)
+            is_done = not is_unrecorded and self._is_done(name, output, wanted)
+        if is_done:
             debug(f"{name}: up to date")
             return False
         started = time.monotonic()
@@ -188,8 +190,7 @@ def build_atomic(output: Path, make: Callable[[Path], object], **made_from: obje
     with output_lock(output):
         # Killed between the rename and the end: what was finished is not made twice.
         if not _is_finished(output, wanted, hashes):
-            if output.exists() and (not output.is_dir() or any(output.iterdir())):
-                raise FddError(f"{output} already exists; choose another folder, or delete it.")
+            refuse_occupied(output)
             try:
                 with working(f"making {output}"):
                     _build(output, make, wanted, is_file=False, hashes=hashes, replaces=False)
@@ -197,6 +198,19 @@ def build_atomic(output: Path, make: Callable[[Path], object], **made_from: obje
                 _drop_empty(partial_of(output))
                 raise
         (output / FINISHED).unlink()
+
+
+def refuse_occupied(output: Path) -> None:
+    """Refuse an output outside a run in whose place something is; an empty folder is not.
+
+    Raises:
+        FddError: Something is there, or a file where one of the folders around it would be.
+    """
+    around = next((folder for folder in output.parents if folder.exists()), Path())
+    if not around.is_dir():
+        raise FddError(f"{around} is not a folder; choose another one.")
+    if output.exists() and (not output.is_dir() or any(output.iterdir())):
+        raise FddError(f"{output} already exists; choose another folder, or delete it.")
 
 
 def _build(

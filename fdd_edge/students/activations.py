@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -31,7 +31,13 @@ class InputSquares(NamedTuple):
     n_inputs: int
 
 
-def input_squares(folder: Path, examples: Sequence[Example]) -> InputSquares:
+def input_squares(
+    folder: Path,
+    examples: Sequence[Example],
+    *,
+    threads: int | None = None,
+    on_progress: Callable[[int], None] = lambda done: None,
+) -> InputSquares:
     """Run a student on prompts and replies, and sum the squared inputs of every linear layer.
 
     The head is left out, as in llama.cpp's own tool: it is stored with more bits anyway.
@@ -39,9 +45,14 @@ def input_squares(folder: Path, examples: Sequence[Example]) -> InputSquares:
     Args:
         folder: Hugging Face folder.
         examples: Encoded texts.
+        threads: Number of torch threads; None for torch's default.
+        on_progress: Called with the number of texts done so far.
     """
     import torch
     from torch import nn
+
+    if threads is not None:
+        torch.set_num_threads(threads)
 
     model = load_model(folder).eval()
     sums: dict[str, torch.Tensor] = {}
@@ -53,8 +64,9 @@ def input_squares(folder: Path, examples: Sequence[Example]) -> InputSquares:
         if isinstance(module, nn.Linear) and module is not model.get_output_embeddings():
             module.register_forward_pre_hook(partial(add, f"{name}.weight"))
     with torch.inference_mode():
-        for example in examples:
+        for done, example in enumerate(examples, start=1):
             ids = torch.tensor([[*example.prompt_ids, *example.completion_ids]])
             model.model(input_ids=ids, use_cache=False)
+            on_progress(done)
     n_inputs = sum(len(example.prompt_ids) + len(example.completion_ids) for example in examples)
     return InputSquares({name: total.numpy() for name, total in sums.items()}, n_inputs)

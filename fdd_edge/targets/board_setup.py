@@ -13,6 +13,7 @@ from fdd_edge.progress import announce
 from fdd_edge.runs.marked_folder import temporary_folder
 from fdd_edge.targets.profile import Profile
 from fdd_edge.targets.runtime_wheel import (
+    TEXT_ONLY,
     build_runtime,
     built_runtime,
     dependency_arguments,
@@ -54,7 +55,8 @@ def set_up_board(profile: Profile, *, on_board: bool = False) -> DeviceInfo:
     if wheel is None:
         announce(f"compiling {requirement} on {profile.name}: takes 10 to 40 minutes and needs a network there ...")
         # CMAKE_ARGS is split at spaces, so no option may contain one.
-        ask_runner(profile, [*arguments, f"--cmake-args={' '.join(profile.build)}"], seconds=SETUP_SECONDS)
+        options = " ".join((*profile.build, TEXT_ONLY))
+        ask_runner(profile, [*arguments, f"--cmake-args={options}"], seconds=SETUP_SECONDS)
     else:
         announce(f"installing {wheel.name} on {profile.name} ...")
         with temporary_folder("wheels") as folder:

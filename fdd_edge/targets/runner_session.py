@@ -31,7 +31,7 @@ from fdd_edge.ondevice.protocol import (
     decode_event,
     encode,
 )
-from fdd_edge.progress import warn
+from fdd_edge.progress import warn, working
 from fdd_edge.targets.pipes import EndlessLineError, LineReader, SilenceError, StderrTail, exit_code, killing_after
 from fdd_edge.targets.score_check import fault_of_scores, row_bytes
 from fdd_edge.targets.session import FalseAnswerError, OnWithdrawn
@@ -134,8 +134,9 @@ class RunnerSession:
     def open(self, request: Request) -> None:
         """Send the request and wait until the model is loaded."""
         self._request = request
-        self._send(request)
-        event = self._receive(_READY_BYTES)
+        with working(self._doing):
+            self._send(request)
+            event = self._receive(_READY_BYTES)
         if not isinstance(event, TargetInfo):
             raise FalseAnswerError(f"The runner answered with {type(event).__name__} while {self._doing}.")
         self._info = event

@@ -24,13 +24,14 @@ from fdd_edge.cache import cache_dir, cache_folder
 from fdd_edge.errors import FddError, MissingExtraError
 from fdd_edge.ondevice.families import RUNTIMES
 from fdd_edge.ondevice.runtime_versions import RUNTIME_VERSIONS
-from fdd_edge.progress import announce
+from fdd_edge.progress import announce, working
 from fdd_edge.runs.atomic import build_once, delete, scratch_folder, write_shared
 from fdd_edge.targets.profile import Profile
 from fdd_edge.targets.runner_session import owned
 from fdd_edge.targets.trusted_cache import require_trusted
 
 __all__ = [
+    "TEXT_ONLY",
     "build_runtime",
     "built_runtime",
     "dependency_arguments",
@@ -51,11 +52,14 @@ _DEPENDENCIES = ("numpy", "jinja2", "diskcache", "typing-extensions")
 """Packages that the runner and llama-cpp-python import."""
 
 _REQUIREMENT = f"{_PACKAGE}=={RUNTIME_VERSIONS[_PACKAGE]}"
+TEXT_ONLY = "-DLLAVA_BUILD=OFF"
+"""CMake option that leaves out models of images."""
+
 _LLAMA_ONLY = (
-    "-DLLAVA_BUILD=OFF",
+    TEXT_ONLY,
     f"-DCMAKE_PROJECT_llama.cpp_INCLUDE={Path(__file__).with_name('llama_only.cmake')}",
 )
-"""CMake options that leave out what is never used: models of images, and what llama.cpp's own programs share."""
+"""The same, and what llama.cpp's own programs share; needs a file that only this machine has."""
 
 _LAST_LINES = 3
 _FACTS = "build.json"
@@ -89,8 +93,8 @@ def build_runtime(profile: Profile) -> Path:
     require_tools(profile)
     folder = runtime_folder(profile)
     announce(
-        f"compiling {_PACKAGE} {RUNTIME_VERSIONS[_PACKAGE]} for {profile.cpu or profile.architecture}: takes about "
-        "2 minutes, once ..."
+        f"compiling {_PACKAGE} {RUNTIME_VERSIONS[_PACKAGE]} for {profile.cpu or profile.architecture}: takes 2 to 3 "
+        "minutes, once ..."
     )
     _delete_without_wheel(folder)
     build_once(folder, partial(_compile, profile))
@@ -176,7 +180,7 @@ def run_tool(
         pipe, same = subprocess.PIPE, subprocess.STDOUT
         return subprocess.Popen(command, stdout=pipe, stderr=same, env=env, start_new_session=True)
 
-    with owned(start) as tool:
+    with working(doing), owned(start) as tool:
         output = tool.communicate()[0].decode(errors="replace")
     if tool.returncode == 0:
         return output

@@ -30,7 +30,7 @@ from fdd_edge.ondevice.json_text import parse_json
 from fdd_edge.ondevice.model_files import artifact_files, hash_model
 from fdd_edge.ondevice.protocol import Failure, Request
 from fdd_edge.ondevice.runtime_versions import RUNTIME_VERSIONS
-from fdd_edge.progress import progress, warn
+from fdd_edge.progress import progress, warn, working
 from fdd_edge.runs.fingerprint import Json
 from fdd_edge.runs.hashing import hash_file
 from fdd_edge.targets.pipes import EndlessLineError, LineReader, SilenceError, StderrTail, exit_code, killing_after
@@ -463,7 +463,8 @@ def ask_runner(
     with connect(profile) as board:
         board.start([_File(remote, path, hash_file(path)) for remote, path in all_files.items()], arguments)
         assert board.facts is not None
-        return Answer(board.name, board.facts, board.read_output(seconds))
+        with working(f"waiting for {profile.name}"):
+            return Answer(board.name, board.facts, board.read_output(seconds))
 
 
 def describe_board(profile: Profile) -> tuple[Answer, DeviceInfo]:

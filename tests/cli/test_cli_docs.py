@@ -14,6 +14,7 @@ from fdd_edge import api
 from fdd_edge.cli import COMMANDS, cli
 from fdd_edge.cli.commands_page import reference
 from fdd_edge.cli.config_page import config_page
+from fdd_edge.config_schema import config_schema
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -71,6 +72,16 @@ def test_every_command_and_option_of_the_docs_exists() -> None:
         assert used <= options, f"{page}: fdd-edge {' '.join(words)}"
         seen.add(name)
     assert seen == set(COMMANDS)
+
+
+def test_every_command_is_a_function_that_the_page_of_python_lists() -> None:
+    """The page said so of every command, but did not list those of the ledger; `ls schema` was not one."""
+    page = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)\([^`|]*\)` \| (.+?) \| ", page, re.M)
+    assert {name for name, _ in rows} == set(api.__all__)
+    assert {command.strip("`").split()[0] for _, command in rows} - {"-"} == set(COMMANDS) - {"init", "targets"}
+    assert "what `ls schema` prints is a dict, `config_schema()` of `fdd_edge.config_schema`" in page
+    assert config_schema()["title"] == "A run of fdd-edge"
 
 
 def test_every_file_named_in_the_docs_exists() -> None:

@@ -39,7 +39,8 @@ def started(*words: object, prefix: tuple[str, ...] = ()) -> subprocess.Popen[st
     command = [*prefix, *COMMAND, *map(str, words)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
-    assert process.stderr.readline().endswith("...\n")
+    # Before it, the first evaluation of a kind says which attention it has chosen.
+    assert any(line.endswith("...\n") for line in iter(process.stderr.readline, ""))
     return process
 
 

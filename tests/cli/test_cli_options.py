@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from fdd_edge import api
-from fdd_edge.arguments import TOKENS_OF_TEXT, default_tokens
+from fdd_edge.arguments import TOKENS_OF_TEXT, HostOptions, default_tokens
 from fdd_edge.cli import COMMANDS, cli
 from fdd_edge.cli.click_options import Command, options_of
 from fdd_edge.feedback import Bands, EvolveOptions
@@ -109,8 +109,8 @@ def test_help_shows_description_default_and_range() -> None:
         ("eval", DatasetOptions, ("format", "split", "subset", "revision", "question_field", "answer_field", "limit")),
         ("train", DatasetOptions, ("question_field", "answer_field")),
         ("train", TrainingOptions, ("threads",)),
-        ("export", Decoding, ("threads",)),
-        ("parity", Decoding, ("threads",)),
+        ("export", HostOptions, ("threads",)),
+        ("parity", HostOptions, ("threads",)),
         ("solve", Decoding, ("threads",)),
         ("bench", Decoding, ("threads",)),
         ("split", Bands, ("easy_at", "hard_at")),
@@ -144,8 +144,8 @@ def test_the_commands_take_default_and_help_from_the_room_that_uses_an_option(
         ),
         (api.train, DatasetOptions, ("question_field", "answer_field")),
         (api.train, TrainingOptions, ("threads",)),
-        (api.export, Decoding, ("threads",)),
-        (api.certify, Decoding, ("threads",)),
+        (api.export, HostOptions, ("threads",)),
+        (api.certify, HostOptions, ("threads",)),
         (api.load, Decoding, ("batch_size", "threads")),
         (api.solve, Decoding, ("threads",)),
         (api.bench, Decoding, ("threads",)),

@@ -12,6 +12,7 @@ import pytest
 from fdd_edge.cli.round_table import print_before_and_after, print_legend, print_round
 from fdd_edge.cli.run_ import _suggest_next_step
 from fdd_edge.curation import ReportRow
+from fdd_edge.evaluation import CutReplies
 from fdd_edge.feedback import Side
 from fdd_edge.intervals import wilson
 from fdd_edge.operations.bench import MeasuredDevice, Measurement
@@ -428,3 +429,23 @@ def test_operations_are_two_lines(capsys: pytest.CaptureFixture[str]) -> None:
 def test_shares_that_were_asked_for_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     text = printed(capsys, mixed={"gsm8k-train": 7000, "one-step": 3000})
     assert line_of(text, "mix") == "gsm8k-train: 70.0%, one-step: 30.0% of 10,000 tokens trained on"
+
+
+def test_cut_replies_are_counted_below_the_table(capsys: pytest.CaptureFixture[str]) -> None:
+    """They were among those without a number, and nothing named the key that helps."""
+    assert "decoding.max_new_tokens" not in printed(capsys)
+    cut = replace(figures(3), cut=CutReplies(2))
+    assert line_of(printed(capsys, evaluations=[cut]), "cut") == (
+        "2 replies reached decoding.max_new_tokens (2 of gguf-q8_0); cut replies count as not solved"
+    )
+    both: dict[str, Any] = {
+        "evaluations": [replace(cut, cut=CutReplies(1, 4)), cut],
+        "untuned": [cut],
+        "num_fewshot": 4,
+    }
+    assert line_of(printed(capsys, **both), "cut") == (
+        "5 replies reached decoding.max_new_tokens (2 of untuned gguf-q8_0, 3 of gguf-q8_0) and 4 replies filled the "
+        "model's context (4 of gguf-q8_0); cut replies count as not solved"
+    )
+    print_before_and_after([replace(SUMMARY, **both)])
+    assert line_of(capsys.readouterr().out, "cut").startswith("2 replies reached decoding.max_new_tokens")

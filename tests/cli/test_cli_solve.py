@@ -105,6 +105,14 @@ def test_a_cut_reply_names_the_option_that_helps() -> None:
     ]
 
 
+def test_a_reply_that_filled_the_context_is_not_told_to_have_more_tokens() -> None:
+    """The limit was said to be reached, and twice as many tokens advised."""
+    reply = Completion("p", 0, "so", None, None, Verdict.unfinished, 212, 44, "0" * 16)
+    assert Solution.of([reply], "How many?", max_new_tokens=200).notes == [
+        "Prompt and reply filled the model's context of 256 tokens; only a shorter prompt helps."
+    ]
+
+
 @pytest.mark.parametrize(("right", "warned"), [(1, True), (2, False)])
 def test_a_run_that_solved_next_to_nothing_is_named(tmp_path: Path, right: int, warned: bool) -> None:
     """Its answers are noise, which only its table of weeks ago had said."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fdd_edge.data import choose_files
+from fdd_edge.data.splits import license_of
 from fdd_edge.errors import FddError
 
 GSM8K = [
@@ -138,3 +139,22 @@ def test_gzipped_files_are_found_like_others() -> None:
     parts = [f"data/{split}-0000{i}-of-00002.jsonl.gz" for split in ("train", "test") for i in range(2)]
     assert choose_files("owner/set", parts, split="test", subset=None) == parts[2:]
     assert choose_files("owner/set", ["train.json.gz", "README.md"], split=None, subset=None) == ["train.json.gz"]
+
+
+@pytest.mark.parametrize(
+    ("card", "license"),
+    [
+        (CARD, "mit"),
+        ("---\nlicense: [mit, cc-by-4.0]\n---\n", "mit, cc-by-4.0"),
+        ("---\nlicense: |\n  my\n  own\n---\n", "my own"),
+        (f"---\nlicense: {'x' * 900}\n---\n", "x" * 200),
+        ("---\nlicense: {name: mit}\n---\n", None),
+        ("---\nlicense: 3\n---\n", None),
+        ("---\nlicense: ''\n---\n", None),
+        ("---\nlicense: [broken\n---\n", None),
+        ("Words.", None),
+        (None, None),
+    ],
+)
+def test_the_license_is_the_one_that_the_card_names(card: str | None, license: str | None) -> None:
+    assert license_of(card) == license

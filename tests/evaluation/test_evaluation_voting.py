@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fdd_edge.evaluation import Summary, Votes, majority_of, score, summarize, wilson
+from fdd_edge.evaluation import Summary, Votes, majorities, majority_of, samples_of, score, summarize, wilson
 from fdd_edge.ondevice.protocol import Completion
 from fdd_edge.ondevice.verdicts import Verdict
 from fdd_edge.records import Problem
@@ -63,6 +63,18 @@ def test_replies_without_an_answer_have_no_vote() -> None:
     won = majority_of(replies("a", [None, None, 7]))
     assert won is not None
     assert won.agreed == 1
+
+
+def test_a_majority_stands_as_one_reply_to_its_problem() -> None:
+    asked = [*replies("a", [3, 7, 7]), *replies("b", [None, None, None]), *replies("c", [None, 5, 7])]
+    assert [(one.problem_id, one.sample, one.answer) for one in majorities(asked)] == [
+        ("a", 1, 7),
+        ("b", 0, None),
+        ("c", 1, 5),
+    ]
+    once = [*replies("a", [3]), *replies("b", [None])]
+    assert majorities(once) == once
+    assert [samples_of(asked), samples_of(once), samples_of([])] == [3, 1, 0]
 
 
 def test_the_votes_count_problems() -> None:

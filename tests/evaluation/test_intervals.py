@@ -37,6 +37,21 @@ def test_the_ends_of_wilsons_interval_solve_its_equation(n: int) -> None:
     assert list(wilson(n / 3, n)) == EXACT(wilson_by_its_equation(n / 3, n), abs=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("successes", "n", "interval"),
+    [
+        (0, 7, (0.0, 0.3543304350666875)),
+        (5, 7, (0.3589344518326191, 0.9177810759959432)),
+        (33, 50, (0.521538260502326, 0.775630507774999)),
+        (200, 1319, (0.1332875451732673, 0.17199579481270239)),
+        (1319, 1319, (0.9970960550146962, 1.0)),
+    ],
+)
+def test_wilsons_interval_is_that_of_statsmodels(successes: int, n: int, interval: tuple[float, float]) -> None:
+    """``statsmodels.stats.proportion.proportion_confint(successes, n, method="wilson")`` of statsmodels 0.15.0."""
+    assert list(wilson(successes, n)) == EXACT(list(interval), abs=1e-12)
+
+
 @pytest.mark.parametrize("n", [0, 1, 2, 9, 40, 333, 1500])
 def test_mcnemar_is_the_exact_binomial_sum(n: int) -> None:
     for gained in sorted({0, n // 5, n // 3, n // 2, n}):

@@ -100,6 +100,17 @@ def test_fetched_files_are_read_without_a_network(hub: Hub, gsm: str, tmp_path: 
     assert len(hub.requests) == asked
 
 
+def test_the_license_of_the_card_is_known_with_and_without_a_network(hub: Hub, gsm: str, tmp_path: Path) -> None:
+    hub.push("datasets/school/bare", {"train.jsonl": lines(rows(1, 1))})
+    program = (
+        "from fdd_edge.resolve.dataset import DatasetOptions, fetch_set, find_set\n"
+        "spec = DatasetOptions('school/gsm', split='train', subset='main')\n"
+        "print(fetch_set(spec).license, find_set(spec).license, fetch_set(DatasetOptions('school/bare')).license)\n"
+    )
+    ran = python(tmp_path, hub, program)
+    assert (ran.returncode, ran.stdout) == (0, "mit mit None\n"), ran.stderr
+
+
 def evaluate(
     cwd: Path, hub: Hub, model: Path, data: str, *arguments: str, **environment: str
 ) -> tuple[int, dict[str, Any], str]:

@@ -79,8 +79,8 @@ def test_the_manifest_has_the_commits_and_nothing_has_the_token(hub: Hub, home: 
     found = facts(home)
     assert found["student"] == {"name": "tiny", "sha256": found["student"]["sha256"], "revision": student}
     assert found["datasets"] == {
-        "train/sums": {"id": "school/sums", "revision": data},
-        "valid/sums": {"id": "school/sums", "revision": data},
+        "train/sums": {"id": "school/sums", "revision": data, "license": None},
+        "valid/sums": {"id": "school/sums", "revision": data, "license": None},
     }
     assert found["commits"] == {"models/owner/tiny@main": student, "datasets/school/sums@main": data}
     card = json.loads((home / "run" / "round-00" / "merged" / "fdd_edge.json").read_text(encoding="utf-8"))
@@ -96,6 +96,16 @@ def test_without_a_network_or_the_token_nothing_changes(hub: Hub, home: Path) ->
         ran = run(home, hub, "--rounds", "1", **environment)
         assert "training" not in ran.stderr
     assert len(hub.requests) == asked
+    assert facts(home) == before
+
+
+def test_a_run_is_validated_with_the_commits_it_began_with(hub: Hub, home: Path) -> None:
+    """The branch of today was read instead, and what was downloaded of it was not what the run goes on with."""
+    before = facts(home)
+    ran = fdd_edge(home, hub, "validate", "run", HF_ENDPOINT="http://127.0.0.1:9")
+    assert ran.returncode == 0, ran.stderr
+    for name, commit in before["commits"].items():
+        assert f"{name}: using commit {commit}, which this run started with\n" in ran.stderr
     assert facts(home) == before
 
 

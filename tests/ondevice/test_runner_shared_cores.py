@@ -131,18 +131,22 @@ class _FewerThreads(ThreadChoice):
         return False
 
 
-def test_flash_attention_after_a_long_prompt_gives_the_same_bits_on_a_busy_machine(tiny_gguf: Path) -> None:
-    """Found when flash attention became a choice: each thread sums a part of what one token attends to."""
+@pytest.mark.parametrize("sequences", [1, 4])
+@pytest.mark.parametrize("flash", [False, True])
+def test_after_a_long_prompt_a_busy_machine_gives_the_same_bits(sequences: int, flash: bool, tiny_gguf: Path) -> None:
+    """Found when flash attention became a choice: each thread sums a part of what a single token attends to."""
     pytest.importorskip("llama_cpp", reason="needs: pip install 'fdd-edge[gguf]'")
     from fdd_edge.ondevice.llamacpp import Model
 
     found = []
     with Model(str(tiny_gguf)) as model:
         for choice in (None, _FewerThreads(1)):
-            context = model.open_context(512, 1, 3, "f16", flash=True)
+            context = model.open_context(512, sequences, 3, "f16", flash=flash)
             context._choice = choice
-            context.read(0, 0, [7] * 300)
-            found.append([context.step([9], [300]).copy(), context.follow(301, [5, 6, 7, 8]).copy()])
+            for sequence in range(sequences):
+                context.read(sequence, 0, [7] * (300 + sequence))
+            ends = [300 + sequence for sequence in range(sequences)]
+            found.append([context.step([9] * sequences, ends).copy(), context.follow(301, [5, 6, 7, 8]).copy()])
             context.close()
     for free, busy in zip(*found, strict=True):
         np.testing.assert_array_equal(busy, free)

@@ -6,10 +6,12 @@ import json
 import shutil
 import unicodedata
 from pathlib import Path
+from typing import Any
 
 import pytest
 from commands import Ran, fdd_edge
 
+from fdd_edge import api
 from fdd_edge.artifacts.recipe import load_recipe
 from fdd_edge.catalog import names
 from fdd_edge.errors import FddError
@@ -126,6 +128,30 @@ def test_parity_alone_gives_the_same_and_never_overwrites(
     assert failed.returncode == 4
     assert "FAILED tensors" in failed.stdout
     assert "does not match its reference model:\n  tensors:" in failed.stderr
+
+
+def test_threads_are_for_everything_that_export_computes(
+    tiny_student: Student, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They were once those of the certificate alone, and quantizing took every core."""
+    import llama_cpp
+    import torch
+
+    quantized_with, before = [], torch.get_num_threads()
+    real = llama_cpp.llama_model_quantize
+
+    def quantize(source: bytes, out: bytes, params: Any) -> int:
+        if out:  # otherwise only the size is predicted
+            quantized_with.append(params._obj.nthread)
+        return int(real(source, out, params))
+
+    monkeypatch.setattr(llama_cpp, "llama_model_quantize", quantize)
+    try:
+        api.export(tiny_student.folder, ["gguf-q4_0", "gguf-q4_0-imatrix"], tmp_path / "out", parity=False, threads=1)
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)
+    assert quantized_with == [1, 1]
 
 
 def test_a_revision_reaches_the_reference(exported: Path, tiny_student: Student) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from commands import fdd_edge
-from kept import PROBLEMS, evaluation, made_run
+from kept import PROBLEMS, evaluation, made_run, reply
 
 from fdd_edge import api
 from fdd_edge.errors import FddError
@@ -107,8 +108,22 @@ def test_a_worse_one_ends_in_code_3_if_the_interval_says_so(
     ran = fdd_edge("compare", a, b, "--fail-if-worse", points)
     assert ran.returncode == code, ran
     if code:
-        assert f"Error: Worse than A by more than {points:g} points, on 60 replies: B by " in ran.stderr
+        assert f"Error: Worse than A by more than {points:g} points: B by " in ran.stderr
+        assert ran.stderr.endswith(" on 60 problems.\n")
     assert "change" in ran.stdout
+
+
+def test_each_worse_one_is_named_with_its_own_problems(tmp_path: Path) -> None:
+    """The number was that of the first one, whatever the others had been asked."""
+    a = big(tmp_path / "a", set(range(60)))
+    b, c = big(tmp_path / "b", set()), big(tmp_path / "c", set(), n=40)
+    ran = fdd_edge("compare", a, b, c, "--fail-if-worse", 1)
+    assert ran.returncode == 3
+    assert re.fullmatch(
+        r"Error: Worse than A by more than 1 point: B by [\d.]+ to [\d.]+ on 60 problems; C by [\d.]+ to [\d.]+ on 40 "
+        r"problems\.\n",
+        ran.stderr,
+    )
 
 
 def test_runs_are_compared_by_their_judge_and_config(tmp_path: Path) -> None:
@@ -206,13 +221,55 @@ def test_points_that_no_interval_can_miss_are_refused(tmp_path: Path, points: fl
         api.compare(a, b).worse(points)
 
 
-def test_other_numbers_of_samples_are_not_compared(tmp_path: Path) -> None:
+def voted(folder: Path, answers: list[list[float | None]]) -> Path:
+    """Write an evaluation with several replies to each problem."""
+    evaluation(folder, [2, 4, 6, 8])
+    rows = [
+        replace(reply(problem, answer), sample=k).to_row()
+        for problem, own in zip(PROBLEMS, answers, strict=True)
+        for k, answer in enumerate(own)
+    ]
+    write_jsonl(folder / "rows.jsonl", rows)
+    return folder
+
+
+def test_a_majority_is_compared_as_one_reply(tmp_path: Path) -> None:
+    """Greedy replies and votes were refused, although that comparison says whether voting pays."""
+    greedy = evaluation(tmp_path / "greedy", [2, 0, 0, 8])
+    vote = voted(tmp_path / "vote", [[2, 2, 9], [0, 4, 4], [None, None, None], [9, 9, 8]])
+    found = api.compare(greedy, vote)
+    (row,) = found.rows
+    assert (row.difference.n, row.difference.first, row.difference.second) == (4, 0.5, 0.5)
+    assert (row.difference.gained, row.difference.lost, row.difference.p) == (1, 1, mcnemar(1, 1))
+    assert [one.samples for one in found.contestants] == [1, 3]
+    assert [one["samples"] for one in found.to_dict()["contestants"]] == [1, 3]
+    assert [(flip.reply.problem_id, flip.against and flip.against.sample) for flip in found.flips["B"]] == [
+        ("p2", 1),
+        ("p4", 0),
+    ]
+    said = " ".join(fdd_edge("compare", greedy, vote).stdout.split())
+    assert "greedy.gguf B" in said
+    assert "vote.gguf, by the majority of 3 replies" in said
+    assert "mine (4) 50.0 50.0 +0.0" in said
+
+
+def test_two_votes_are_compared_by_their_majorities(tmp_path: Path) -> None:
+    """Their replies were compared, beside figures that were those of the majorities."""
+    first = voted(tmp_path / "first", [[2, 2, 9], [4, 9, 9], [6, 9, 9], [8, 9, 9]])
+    second = voted(tmp_path / "second", [[2, 2, 9], [4, 4, 9], [6, 6, 9], [9, 9, 9]])
+    (row,) = api.compare(first, second).rows
+    assert (row.difference.n, row.difference.first, row.difference.second) == (4, 0.25, 0.75)
+    assert (row.difference.gained, row.difference.lost) == (2, 0)
+
+
+def test_replies_are_shown_next_to_as_many(tmp_path: Path) -> None:
     """Seven of eight replies were left out without a word."""
-    a, b = big(tmp_path / "a", set(range(30))), big(tmp_path / "b", set())
-    rows = [row for _, row in read_jsonl(b / "rows.jsonl")]
-    write_jsonl(b / "rows.jsonl", [row | {"sample": k} for row in rows for k in range(2)])
-    with pytest.raises(FddError, match=r"has 1 replies per problem and .* 2; evaluate both with the same --samples"):
-        api.compare(a, b)
+    greedy, vote = evaluation(tmp_path / "greedy", [2, 0, 0, 8]), voted(tmp_path / "vote", [[2, 2]] * 4)
+    for pair, said in (((greedy, vote), "1 reply per problem and .* 2"), ((vote, greedy), "2 replies per problem and")):
+        with pytest.raises(FddError, match=f"has {said}.*; evaluate both with the same --samples"):
+            api.rows(pair[0], against=pair[1])
+    shown = api.rows(vote, against=vote).rows
+    assert [(row.reply.sample, row.against and row.against.sample) for row in shown[:2]] == [(0, 0), (1, 1)]
 
 
 def test_a_name_of_several_lines_takes_one(tmp_path: Path) -> None:
@@ -251,3 +308,32 @@ def test_a_set_may_be_called_pooled(tmp_path: Path) -> None:
     assert "B is worse than A on pooled-2" in " ".join(
         fdd_edge("compare", tmp_path / "a", tmp_path / "b").stdout.split()
     )
+
+
+def untuned_of(root: Path, *, shown: list[float | None]) -> Path:
+    """Write a run with a student that was evaluated before training, and was asked a few questions to show."""
+    folder = made_run(root) / "untuned" / "eval" / "local" / "gguf-q4_0"
+    for name in ("valid", "held"):
+        evaluation(folder / name, [2, 4, 6, 8])
+    evaluation(folder / "shown-questions", shown)
+    return folder
+
+
+def test_questions_that_are_only_shown_decide_nothing(tmp_path: Path) -> None:
+    """They were pooled with the held-out sets, and with a single set they alone could fail a comparison."""
+    a, b = untuned_of(tmp_path / "a", shown=[2, 4, 6, 8]), untuned_of(tmp_path / "b", shown=[0, 0, 0, 0])
+    found = api.compare(a, b)
+    assert [row.dataset for row in found.rows] == ["held", "valid"]
+    assert found.unmatched == {}
+    assert fdd_edge("compare", a, b, "--fail-if-worse", 0).returncode == 0
+    (named,) = api.compare(a / "shown-questions", b / "shown-questions").rows
+    assert (named.dataset, named.difference.lost) == ("shown-questions", 4)
+
+
+def test_outside_a_run_a_set_may_have_any_name(tmp_path: Path) -> None:
+    """The names of a run's own sets were left out there too."""
+    for name in ("a", "b"):
+        for dataset in ("pool", "shown-questions", "other"):
+            evaluation(tmp_path / name / dataset, [2, 4, 6, 8], name=dataset)
+    found = api.compare(tmp_path / "a", tmp_path / "b")
+    assert [row.dataset for row in found.rows] == ["other", "pool", "shown-questions", "pooled"]

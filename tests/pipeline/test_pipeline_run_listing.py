@@ -95,3 +95,28 @@ def test_a_broken_link_to_the_best_round_ends_no_list(tmp_path: Path, target: st
     (found,) = api.list_runs(tmp_path)
     assert (found.finished, found.best) == (1, None)
     assert fdd_edge("rows", run).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("rounds", "says", "state"),
+    [
+        (3, {}, "stopped"),
+        (3, {"would_repeat": "Round 1 would repeat round 0."}, "finished"),
+        (3, {"would_repeat": "Round 1 would repeat round 0.", "untuned_follows": True}, "stopped"),
+        (1, {"untuned_follows": True}, "stopped"),
+        (1, {"untuned_follows": False, "would_repeat": None}, "finished"),
+    ],
+)
+def test_a_run_is_finished_when_nothing_is_left_to_do(
+    tmp_path: Path, rounds: int, says: dict[str, object], state: str
+) -> None:
+    """One that would repeat itself was called stopped, and one that was killed before its baseline finished."""
+    run = listed(tmp_path / "run", config=f"student: {{model_name_or_path: tiny}}\nrounds: {rounds}\n")
+    (run / "round-00" / "summary.json").write_text(json.dumps({"labelled": {"valid": 0.25}, **says}))
+    assert [one.state for one in api.list_runs(run)] == [state]
+
+
+def test_a_run_that_was_not_begun_has_nothing_finished(tmp_path: Path) -> None:
+    run = listed(tmp_path / "run")
+    (run / "round-00" / "summary.json").unlink()
+    assert [(one.finished, one.state) for one in api.list_runs(run)] == [(0, "stopped")]

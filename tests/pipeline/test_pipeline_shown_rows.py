@@ -168,3 +168,13 @@ def test_an_empty_file_of_rows_is_one_sentence(tmp_path: Path) -> None:
     assert ran.stderr == (
         f"Error: {folder} holds no reply: its file of rows is empty. Evaluate again, or restore that file.\n"
     )
+
+
+def test_questions_that_are_only_shown_are_rows_if_they_are_asked_for(tmp_path: Path) -> None:
+    """They stood among the replies of the reported sets, which ask some of them again."""
+    folder = made_run(tmp_path / "run") / "untuned" / "eval" / "local" / "gguf-q4_0"
+    for name in ("held", "shown-questions"):
+        evaluation(folder / name, [2, 0, 6, 8])
+    assert {row.dataset for row in api.rows(folder).rows} == {"held"}
+    assert {row.dataset for row in api.rows(folder, dataset="shown-questions").rows} == {"shown-questions"}
+    assert api.rows(folder / "shown-questions").total == 4

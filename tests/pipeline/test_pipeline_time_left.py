@@ -6,6 +6,7 @@ import pytest
 
 from fdd_edge.pipeline import time_left
 from fdd_edge.pipeline.time_left import RunClock
+from fdd_edge.progress import Estimate
 from fdd_edge.runs.stage_words import describe_stage
 
 ROUND = {"training": 120.0, "export": 10.0, "certificates": 60.0, "evaluation": 40.0, "teacher": 0.0}
@@ -69,8 +70,16 @@ def test_the_bar_of_a_training_knows_better_than_the_plan_and_tells_about_the_ne
     with left.watch("round-00/adapter"):
         clock.now += 60
         assert left.seconds_left() == pytest.approx(AFTER_ASKING - 60)
-        # Half of it is done after 60 s of 180: the next training takes as long.
-        assert left.seconds_left(120.0) == pytest.approx(120 + 180 + AFTER_ASKING - 240)
+        # A third of it is done after 60 s of 180: the next training takes as long.
+        assert left.seconds_left(Estimate(120.0, 180.0)) == pytest.approx(120 + 180 + AFTER_ASKING - 240)
+
+
+def test_a_training_that_was_resumed_near_its_end_does_not_make_the_next_one_short(clock: Clock) -> None:
+    """What this process spent on it was taken for all of it: after a restart at 90 %, the next took a tenth."""
+    left = RunClock([ROUND, ROUND, UNTUNED], 2, {})
+    with left.watch("round-00/adapter"):
+        clock.now += 2
+        assert left.seconds_left(Estimate(10.0, 120.0)) == pytest.approx(10 + 120 + AFTER_ASKING - 240)
 
 
 def test_questions_to_the_untuned_student_do_not_mean_that_the_rounds_are_over(clock: Clock) -> None:

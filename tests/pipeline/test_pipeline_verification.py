@@ -391,3 +391,22 @@ def test_files_are_compared_to_the_last_byte(tmp_path: Path) -> None:
     assert compare(long + b"a", long + b"b") == f"model differs from byte {len(long):,} on"
     (kept / "model").unlink()
     assert package.Verification(kept, []).ok
+
+
+def test_figures_that_an_earlier_version_did_not_count_are_not_missed(run: Path) -> None:
+    path = run / "round-01" / "summary.json"
+    row = json.loads(path.read_text())
+    assert any(figures["cut"]["at_limit"] for figures in row["evaluations"]), "no reply of the smoke run was cut"
+    first, *others = row["evaluations"]
+    changed = {**first, "cut": {**first["cut"], "at_limit": first["cut"]["at_limit"] + 1}}
+    for evaluations, ok in (
+        ([changed, *others], False),
+        ([without(first, "cut"), *others], False),
+        ([without(one, "cut") for one in row["evaluations"]], True),
+    ):
+        path.write_text(json.dumps(row | {"evaluations": evaluations}))
+        assert api.verify(run).ok is ok
+
+
+def without(row: dict[str, Any], key: str) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name != key}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import subprocess
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,7 +16,7 @@ import pytest
 import yaml
 from reported import Made, made_run, with_text
 
-from fdd_edge import compare, report
+from fdd_edge import FddError, compare, report
 from fdd_edge.evaluation import compare_replies
 from fdd_edge.ondevice.verdicts import Verdict
 from fdd_edge.operations.evaluation_rows import read_rows
@@ -23,12 +24,12 @@ from fdd_edge.operations.training_record import read_training, write_training
 from fdd_edge.parity import Certificate
 from fdd_edge.pipeline import kept_evaluations
 from fdd_edge.records import write_jsonl
-from fdd_edge.reporting import write_report
+from fdd_edge.reporting import report_file, write_report
 from fdd_edge.reporting.html_page import html_page
 from fdd_edge.reporting.page_parts import Charts, Listing, Page, Replies, Section, Table
 from fdd_edge.reporting.report_page import report_page
 from fdd_edge.reporting.run_facts import read_run
-from fdd_edge.reporting.shown_numbers import points
+from fdd_edge.reporting.shown_numbers import percent, points
 from fdd_edge.runs import RunLayout
 from fdd_edge.runs.stage_files import EvaluationFiles, OffspringFiles
 from fdd_edge.teachers.ledger.ledger_rows import LedgerRow, write_copy
@@ -106,6 +107,21 @@ def test_targets_that_disagree_are_counted(tmp_path: Path) -> None:
     rows = [row for row in table_of(section_of(page, "targets")).rows if row[0] == "valid"]
     assert [row[1:4] for row in rows] == [("rpi5", "200", f"{other}")]
     assert other
+
+
+def test_no_label_is_claimed_for_problems_that_nobody_labelled(tmp_path: Path) -> None:
+    """Wrong answers and missing ones have different labels, and the sets that targets share are never labelled."""
+    section = section_of(page_of(tmp_path, Made(n=200)), "targets")
+    table = table_of(section)
+    flips = sum(int(row[3]) for row in table.rows)
+    n = sum(int(row[2]) for row in table.rows)
+    of_all = f"{flips} of {n} problems ({percent(flips / n)})"
+    assert section.finding == f"Whether a problem is solved differs between local and rpi5 for {of_all}."
+    assert table.columns[3] == "only one solves"
+    assert table.caption == (
+        "Problems that gguf-q4_0 of round 0 solves on one of both targets only. Rounds label their problems by what it "
+        "solves on local."
+    )
 
 
 def test_a_dozen_replies_of_every_verdict_are_shown(tmp_path: Path) -> None:
@@ -230,6 +246,95 @@ def test_the_commands_make_the_run_again_and_hold_no_password(tmp_path: Path) ->
     assert "fdd-edge report run0 -o report.html" in text
 
 
+def commands_of(tmp_path: Path, config: str) -> str:
+    """Return the commands that make a run with more keys in its config again."""
+    listing = section_of(page_of(tmp_path, Made(config=config)), "again").parts[0]
+    assert isinstance(listing, Listing)
+    return listing.text
+
+
+def test_variables_of_a_config_are_set_before_it_is_used(tmp_path: Path) -> None:
+    """The commands failed at once: the environment variable FDD_DATA is not set."""
+    text = commands_of(
+        tmp_path,
+        'teacher:\n  models:\n    big: {base_url: "${URL}/v1", api_key: "${KEY}"}\nnotes: "${URL} and ${KEY}"\n',
+    )
+    assert text.split("\n")[:3] == [
+        "export URL=...  # what it held is not recorded",
+        "export KEY=...  # what it held is not recorded",
+        "cat > config.yaml <<'END'",
+    ]
+    assert commands_of(tmp_path / "other", "notes: $HOME\n").startswith("cat > config.yaml")
+
+
+def test_the_commands_make_the_config_that_the_run_had(tmp_path: Path) -> None:
+    """Run by a shell, they write a file that holds what the config held."""
+    text = commands_of(tmp_path, 'notes: "${NOTES}"\n')
+    script = text.partition("fdd-edge run")[0] + 'echo "$NOTES"\n'
+    ran = subprocess.run(["sh", "-e"], input=script, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert ran.stdout == "...\n"
+    assert yaml.safe_load((tmp_path / "config.yaml").read_text()) == yaml.safe_load(
+        (tmp_path / "run0" / "config.yaml").read_text()
+    )
+
+
+def test_half_a_config_is_not_shown(tmp_path: Path) -> None:
+    """A config of more than 15,000 characters ended in the middle, and the commands with it were for no other run."""
+    text = commands_of(tmp_path, "notes: |\n" + "  several words\n" * 2000)
+    first, *others = text.split("\n")
+    assert re.fullmatch(
+        r"# copy config\.yaml from the run folder run0: its \d\d,\d{3} characters are too many to show", first
+    )
+    assert others == ["fdd-edge run config.yaml -o run0", "fdd-edge report run0 -o report.html"]
+
+
+def test_no_number_of_commands_is_promised(tmp_path: Path) -> None:
+    """It said "by two commands" above a block of three."""
+    assert "with seed 0, by the commands below." in section_of(page_of(tmp_path, Made()), "again").finding
+
+
+def test_the_replies_are_those_of_the_judge(tmp_path: Path) -> None:
+    """The sentence was "They are those of X in round 1 to valid, held-out"."""
+    page = page_of(tmp_path, Made(rounds=2, best=1))
+    assert (
+        " These are gguf-q4_0’s replies in round 1 on valid, held-out and pool (the problems that it labelled), evenly "
+        "spread over each verdict."
+    ) in section_of(page, "replies").finding
+    none = report_page([read_run(tmp_path / "run0")], most_replies=0)
+    assert section_of(none, "replies").finding.endswith("; none is shown, to keep this report small.")
+
+
+def test_tables_are_shortened_if_a_report_is_too_large_without_replies(tmp_path: Path) -> None:
+    """Whatever was left without any reply was written, 2 MB for instance."""
+    runs = [RunLayout(made_run(tmp_path / f"run{number}", Made(rounds=1))) for number in range(6)]
+    for run in runs:
+        summary = json.loads(run.round(0).summary.read_text())
+        reasons = {f"{n:03} {'&' * 190}": 1 for n in range(400)}
+        summary["rejected"] = summary["curation"][0]["rejected"] = reasons
+        run.round(0).summary.write_text(json.dumps(summary))
+    made = report([run.root for run in runs], tmp_path / "report.html")
+    assert made.bytes < 1_000_000
+    assert "Shown are the first 100 of" in made.path.read_text() or "Shown are the first 25 of" in made.path.read_text()
+    assert "none is shown, to keep this report small" in made.path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("form", "hint"),
+    [
+        ("html", "report on fewer runs, or write it as Markdown, which has no charts (--format md)."),
+        ("md", "report on fewer runs."),
+    ],
+)
+def test_a_report_that_cannot_be_made_small_is_refused(
+    form: str, hint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [made_run(tmp_path / f"run{number}", Made(rounds=1)) for number in range(2)]
+    monkeypatch.setattr(report_file, "_MOST_BYTES", 5000)
+    with pytest.raises(FddError, match=r"still has \d+ kB, and 5 kB is the most: " + re.escape(hint)):
+        report(runs, tmp_path / f"report.{form}")
+    assert not (tmp_path / f"report.{form}").exists()
+
+
 def test_the_cost_of_the_teacher_is_that_of_the_ledger(tmp_path: Path) -> None:
     run = RunLayout(made_run(tmp_path / "run", Made(config="teacher:\n  models:\n    big: {base_url: http://x/v1}\n")))
     files = OffspringFiles(run.round(0).offspring)
@@ -291,7 +396,8 @@ def test_a_run_that_solved_nothing_says_so(tmp_path: Path) -> None:
     summary = json.loads(run.round(0).summary.read_text())
     rows = [replace(row, verdict=Verdict.wrong) for row in read_rows(folder)]
     write_jsonl(EvaluationFiles(folder).rows, (row.to_row() for row in rows))
-    figures = summary["evaluations"][0] | {"correct": 0, "no_answer": 0, "ci95": [0, 0.2]}
+    uncut = {"at_limit": 0, "context_full": 0}
+    figures = summary["evaluations"][0] | {"correct": 0, "no_answer": 0, "ci95": [0, 0.2], "cut": uncut}
     page = changed(run, run.round(0).summary, evaluations=[figures], held_back=[])
     assert page.notes[0].startswith("No round is the best one (none solved a validation problem): the figures are")
 
@@ -334,7 +440,9 @@ def test_a_failed_certificate_is_named_with_its_round(tmp_path: Path) -> None:
         found = Certificate.read(path)
         replace(found, items=tuple(replace(item, passed=False) for item in found.items)).write(path)
     page = report_page([read_run(run.root)], most_replies=0)
-    said = "gguf-q8_0 of round 0, gguf-q8_0 of round 1 failed; their figures are above all the same, so do not rely on"
+    said = (
+        "gguf-q8_0 of round 0, gguf-q8_0 of round 1 failed; their figures are shown above anyway; do not rely on them."
+    )
     assert said in section_of(page, "certificates").finding
     for number in (0, 1):
         summary = json.loads(run.round(number).summary.read_text())
@@ -348,7 +456,40 @@ def test_a_student_without_a_license_gives_none_to_others(tmp_path: Path) -> Non
     stages = json.loads(run.manifest.read_text())["stages"]
     finding = section_of(changed(run, run.manifest, stages={"data": stages["data"]}), "data").finding
     assert "names no license: ask who made it before you pass on what is made from it." in finding
-    assert "it holds" not in finding
+    assert "may also apply" not in finding
+
+
+def test_no_license_is_said_to_bind_what_is_made_from_it(tmp_path: Path) -> None:
+    """The report said of every license that it holds for what is made from the student, which is not so in general."""
+    finding = section_of(page_of(tmp_path, Made()), "data").finding
+    assert "has the license apache-2.0. Its license may also apply to what is made from it." in finding
+
+
+def test_each_set_is_shown_with_its_license(tmp_path: Path) -> None:
+    """A run did not record the licenses of data sets, although their cards on the hub name them."""
+    run = RunLayout(made_run(tmp_path / "run", Made(student="owner/student")))
+    source = yaml.safe_load(run.config.read_text())
+    source["data"] = {"train": ["owner/set"], "valid": ["owner/bare"], "eval": ["symbolic:heldout", "my.jsonl"]}
+    run.config.write_text(yaml.safe_dump(source))
+    manifest = json.loads(run.manifest.read_text())
+    manifest["stages"]["data"]["options"] = {
+        "train": [{"name": "set"}],
+        "valid": [{"name": "bare"}],
+        "eval": [{"name": "symbolic-heldout"}, {"name": "my"}],
+    }
+    manifest["facts"]["datasets"] = {
+        "train/set": {"id": "owner/set", "revision": "6" * 40, "license": "cc-by-4.0"},
+        "valid/bare": {"id": "owner/bare", "revision": "7" * 40, "license": None},
+    }
+    section = section_of(changed(run, run.manifest, **manifest), "data")
+    assert [(row[0], row[3]) for row in table_of(section).rows] == [
+        ("set", "cc-by-4.0"),
+        ("bare", "license not recorded"),
+        ("symbolic-heldout", "that of fdd-edge"),
+        ("my", "license not recorded"),
+        ("all", "–"),
+    ]
+    assert "License not recorded: bare, my; look where they are from." in section.finding
 
 
 def test_the_commands_pin_what_is_from_the_hub(tmp_path: Path) -> None:

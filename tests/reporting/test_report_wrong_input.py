@@ -233,7 +233,7 @@ def test_an_evaluation_that_cannot_be_is_refused(forged: dict[str, object], run:
         report(run.root, tmp_path / "report.html")
 
 
-@pytest.mark.parametrize("entry", [None, "x", {"revision": 3}], ids=str)
+@pytest.mark.parametrize("entry", [None, "x", {"revision": 3}, {"license": 3}], ids=str)
 def test_a_manifest_with_another_kind_of_data_set_is_damaged(entry: object, run: RunLayout, tmp_path: Path) -> None:
     manifest = json.loads(run.manifest.read_text())
     manifest["facts"]["datasets"] = {"eval/held-out": entry}

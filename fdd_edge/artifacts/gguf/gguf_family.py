@@ -95,9 +95,9 @@ def _predict(float_model: Path, recipe: Recipe, imatrix: Path | None) -> Predict
     return predict_quantized(float_model, kind, recipe=recipe.name, imatrix=_read(imatrix, float_model))
 
 
-def _quantize(float_model: Path, out: Path, recipe: Recipe, imatrix: Path | None) -> None:
+def _quantize(float_model: Path, out: Path, recipe: Recipe, imatrix: Path | None, threads: int | None) -> None:
     kind = cast(GgufRecipe, recipe).type
-    quantize_gguf(float_model, out, kind, recipe=recipe.name, imatrix=_read(imatrix, float_model))
+    quantize_gguf(float_model, out, kind, recipe=recipe.name, imatrix=_read(imatrix, float_model), threads=threads)
 
 
 def _read(imatrix: Path | None, float_model: Path) -> dict[str, Array] | None:
